@@ -1,0 +1,79 @@
+"""Shows characters that hide or deceive: what a person reads on a card is all there is in the text."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+# Ranges of the general categories Cc (but tab and newline), Cf, Co, Cs, Zl, Zp and Zs (but the space), together with
+# Default_Ignorable_Code_Point, the Hangul fillers and U+2800 BRAILLE PATTERN BLANK.
+# Source: DerivedGeneralCategory.txt and DerivedCoreProperties.txt of Unicode 16,
+# https://www.unicode.org/Public/16.0.0/ucd/, read 2026-11; a test compares every code point with Python's own table.
+_HIDDEN = (
+    (0x0000, 0x0008), (0x000B, 0x001F), (0x007F, 0x00A0), (0x00AD, 0x00AD), (0x034F, 0x034F), (0x0600, 0x0605),
+    (0x061C, 0x061C), (0x06DD, 0x06DD), (0x070F, 0x070F), (0x0890, 0x0891), (0x08E2, 0x08E2), (0x115F, 0x1160),
+    (0x1680, 0x1680), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2000, 0x200F), (0x2028, 0x202F), (0x205F, 0x206F),
+    (0x2800, 0x2800), (0x3000, 0x3000), (0x3164, 0x3164), (0xD800, 0xF8FF), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x110BD, 0x110BD), (0x110CD, 0x110CD), (0x13430, 0x1343F),
+    (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF), (0xF0000, 0xFFFFD), (0x100000, 0x10FFFD),
+)  # fmt: skip
+_HIDDEN_RE = re.compile("[{}]".format("".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in _HIDDEN)))
+_BLANK_LINES_RE = re.compile(r"\n((?:[ \t]*\n){3,})")
+_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
+"""Scripts with letters that look like another's."""
+
+
+def visible(text: str) -> str:
+    """The text for reading: hidden characters as `⟦U+200B⟧`, more than two blank lines as `⟦5 blank lines⟧`."""
+    return _BLANK_LINES_RE.sub(lambda found: f"\n⟦{found[1].count(chr(10))} blank lines⟧\n", escaped(text))
+
+
+def escaped(text: str) -> str:
+    """The text for editing: hidden characters as `⟦U+200B⟧`, its lines as they are; `unescaped` undoes it."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _HIDDEN_RE.sub(lambda found: _token(found[0]), text)
+
+
+def unescaped(text: str, original: str) -> str:
+    """What a person made of `escaped(original)`.
+
+    Only characters that were hidden in the original come back, and only if the original did not also spell one out:
+    nobody can smuggle a hidden character in by writing its token.
+    """
+
+    def put_back(found: re.Match[str]) -> str:
+        character = chr(int(found[1], 16))
+        return character if character in original and found[0] not in original else found[0]
+
+    # The largest code point that six digits can spell is beyond the last one.
+    return re.sub(r"⟦U\+((?:10|[0-9A-F])?[0-9A-F]{4})⟧", put_back, text) if _HIDDEN_RE.search(original) else text
+
+
+def hidden_in(identifier: str) -> tuple[str, ...]:
+    """The hidden characters of a name, a host or a path, as `U+200B`, in order; such identifiers are refused."""
+    return tuple(f"U+{ord(character):04X}" for character in _HIDDEN_RE.findall(identifier))
+
+
+def mixed_scripts(identifier: str) -> tuple[str, ...]:
+    """The look-alike scripts that one word mixes, such as `("Cyrillic", "Latin")`; empty when it mixes none."""
+    if identifier.isascii():
+        return ()
+    for word in identifier.split():
+        names = (unicodedata.name(letter, "").partition(" ")[0] for letter in word if letter.isalpha())
+        scripts = {name.capitalize() for name in names if name in _SCRIPTS}
+        if len(scripts) > 1:
+            return tuple(sorted(scripts))
+    return ()
+
+
+def pieces(text: str) -> tuple[Mapping[str, str], ...]:
+    """Visible text cut at its tokens, `{"text": …}` and `{"token": "U+200B"}`, for templates that mark them."""
+    found: list[Mapping[str, str]] = []
+    for index, part in enumerate(re.split(r"⟦(U\+[0-9A-F]{4,6}|\d+ blank lines)⟧", text)):
+        if part:
+            found.append({"token": part} if index % 2 else {"text": part})
+    return tuple(found)
+
+
+def _token(character: str) -> str:
+    return f"⟦U+{ord(character):04X}⟧"

@@ -1,0 +1,114 @@
+"""Nothing reaches a card unseen."""
+
+import sys
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.cards.visible import escaped, hidden_in, mixed_scripts, pieces, unescaped, visible
+
+HIDDEN_CATEGORIES = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs"}
+# Default_Ignorable_Code_Point, from DerivedCoreProperties.txt of Unicode 16; here on its own, to compare.
+DEFAULT_IGNORABLE = {
+    *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFEFF, 0xFFA0),
+    *range(0x180B, 0x1810),
+    *range(0x200B, 0x2010),
+    *range(0x202A, 0x202F),
+    *range(0x2060, 0x2070),
+    *range(0xFE00, 0xFE10),
+    *range(0xFFF0, 0xFFF9),
+    *range(0x1BCA0, 0x1BCA4),
+    *range(0x1D173, 0x1D17B),
+    *range(0xE0000, 0xE1000),
+}
+BRAILLE_BLANK = 0x2800
+NEWER_THAN_PYTHON_3_11 = set(range(0x13439, 0x13440))  # Egyptian format controls of Unicode 15
+
+
+def should_be_hidden(code: int) -> bool:
+    if chr(code) in "\n\t ":
+        return False
+    by_category = unicodedata.category(chr(code)) in HIDDEN_CATEGORIES
+    return by_category or code in DEFAULT_IGNORABLE or code == BRAILLE_BLANK or code in NEWER_THAN_PYTHON_3_11
+
+
+def test_every_code_point_is_shown_as_it_is_or_by_its_number() -> None:
+    wrong = []
+    for code in range(sys.maxunicode + 1):
+        expected = f"⟦U+{code:04X}⟧" if should_be_hidden(code) else chr(code)
+        if visible(chr(code)) != expected:
+            wrong.append(hex(code))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        (
+            "access_level != 'user\u202e \u2066// Check if admin\u2069 \u2066'",
+            "user⟦U+202E⟧ ⟦U+2066⟧// Check",
+        ),  # Trojan Source
+        ("pay\u200bpal.com", "pay⟦U+200B⟧pal.com"),
+        ("a\r\nb", "a⟦U+000D⟧\nb"),
+        ("ok\x1b[2K", "ok⟦U+001B⟧[2K"),
+    ],
+)
+def test_deceptive_texts_are_laid_open(text: str, shown: str) -> None:
+    assert shown in visible(text)
+
+
+def test_padding_with_blank_lines_is_said_not_shown() -> None:
+    assert visible("kept\n\n\nboth") == "kept\n\n\nboth"
+    assert visible("top\n\n \n\t\n\n\nbottom") == "top\n⟦5 blank lines⟧\nbottom"
+
+
+@given(st.text())
+def test_an_unchanged_text_comes_back_from_editing(text: str) -> None:
+    """Unless it also spells out a character that it hides: then the spelling stays, which is the safe side."""
+    if "⟦U+" not in text:
+        assert unescaped(escaped(text), text) == text
+
+
+def test_writing_a_token_smuggles_nothing_in() -> None:
+    assert unescaped("⟦U+202E⟧", "plain") == "⟦U+202E⟧"
+    assert unescaped("a⟦U+202E⟧b⟦U+200B⟧", "x\u200b") == "a⟦U+202E⟧b\u200b"
+    assert unescaped("⟦U+200B⟧⟦U+200B⟧", "⟦U+200B⟧\u200b") == "⟦U+200B⟧⟦U+200B⟧"
+    assert unescaped("⟦U+FFFFF9⟧", "\u200b") == "⟦U+FFFFF9⟧"
+
+
+def test_identifiers_name_what_they_hide() -> None:
+    assert hidden_in("send\u200bmail\u00a0x") == ("U+200B", "U+00A0")
+    assert hidden_in("send_email") == ()
+
+
+@pytest.mark.parametrize(
+    "identifier, scripts",
+    [
+        ("p\u0430ypal.com", ("Cyrillic", "Latin")),
+        ("alice@x.com", ()),
+        ("\u03a9mega", ("Greek", "Latin")),
+        ("Привет Alice", ()),
+        ("東京 Tokyo", ()),
+    ],
+)
+def test_look_alike_letters_are_noticed(identifier: str, scripts: tuple[str, ...]) -> None:
+    assert mixed_scripts(identifier) == scripts
+
+
+def test_a_template_gets_the_tokens_apart() -> None:
+    assert pieces("a⟦U+200B⟧b⟦3 blank lines⟧") == (
+        {"text": "a"},
+        {"token": "U+200B"},
+        {"text": "b"},
+        {"token": "3 blank lines"},
+    )
+
+
+def test_plain_text_costs_next_to_nothing() -> None:
+    text = "An ordinary sentence of an ordinary e-mail. " * 25_000  # over a megabyte
+    start = time.perf_counter()
+    assert visible(text) is text
+    assert time.perf_counter() - start < 0.5
