@@ -1,0 +1,91 @@
+"""The outcomes a handoff can have, each its own type."""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, JsonValue
+
+from andon.wire._models import Digest, JsonObject, Received
+
+
+class Actor(Received):
+    """Who did it: a person, or the policy, silence (a timeout), the agent, or the service itself."""
+
+    kind: Literal["person", "policy", "silence", "agent", "service"]
+    id: str = Field(description="Unique on its surface, e.g. an e-mail address or a platform's user id.")
+    name: str = Field(description="As people know them.")
+    surface: str | None = Field(default=None, description="Where a person acted: `web`, `slack`, `teams`, `api`.")
+
+
+class _Decision(Received):
+    by: Actor
+    at: AwareDatetime
+    revision: int = Field(ge=1, description="The revision of the ask that was decided.")
+    message_for_agent: str = Field(description="One or two sentences written for a language model to read.")
+    policy: str = Field(default="none", description="Version of the policy in force, and its rule.")
+
+
+class Approved(_Decision):
+    """Go ahead with exactly these arguments, after a claim."""
+
+    kind: Literal["approved"] = "approved"
+    digest: Digest
+    args: JsonObject
+    reason: str | None = Field(default=None, description="The person's remark, if any.")
+
+
+class Edited(_Decision):
+    """Go ahead, with the arguments as a person changed them."""
+
+    kind: Literal["edited"] = "edited"
+    digest: Digest
+    args: JsonObject
+    reason: str | None = None
+
+
+class Rejected(_Decision):
+    """Do not."""
+
+    kind: Literal["rejected"] = "rejected"
+    reason: str = Field(min_length=1)
+
+
+class Chosen(_Decision):
+    """This candidate."""
+
+    kind: Literal["chosen"] = "chosen"
+    digest: Digest
+    choice: str = Field(description="The candidate's id.")
+    reason: str | None = None
+
+
+class Answered(_Decision):
+    """This answer, valid against the ask's schema."""
+
+    kind: Literal["answered"] = "answered"
+    digest: Digest
+    answer: JsonValue
+
+
+class Expired(_Decision):
+    """Nobody answered in time. This is not a person's no."""
+
+    kind: Literal["expired"] = "expired"
+
+
+class Withdrawn(_Decision):
+    """The agent took the ask back."""
+
+    kind: Literal["withdrawn"] = "withdrawn"
+    reason: str | None = None
+
+
+class Undeliverable(_Decision):
+    """The question never reached anybody."""
+
+    kind: Literal["undeliverable"] = "undeliverable"
+    reason: str = Field(min_length=1)
+
+
+Decision = Annotated[
+    Approved | Edited | Rejected | Chosen | Answered | Expired | Withdrawn | Undeliverable, Field(discriminator="kind")
+]

@@ -1,0 +1,146 @@
+"""A handoff as the service tells it, and what may be said to one."""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, JsonValue
+
+from andon.wire._asks import Ask
+from andon.wire._decisions import Actor, Decision
+from andon.wire._models import Digest, JsonObject, Received, Sent
+
+HandoffState = Literal["pending", "held", "decided", "claimed", "closed"]
+
+
+class Revision(Received):
+    """One edit of the arguments: who, when, and what they became."""
+
+    revision: int
+    by: Actor
+    at: AwareDatetime
+    args: JsonObject
+    digest: Digest
+
+
+class Claimed(Received):
+    """Who acts on the decision."""
+
+    claimant: str
+    at: AwareDatetime
+
+
+class Outcome(Received):
+    """What came of it."""
+
+    status: Literal["executed", "failed", "undone", "undo_failed"]
+    at: AwareDatetime
+    result: JsonValue = None
+    error: str | None = None
+
+
+class Handoff(Received):
+    """One ask and its whole life."""
+
+    id: str
+    state: HandoffState
+    revision: int = Field(ge=1)
+    digest: Digest = Field(description="Of what would be decided now: the action, the candidates, or the question.")
+    agent: str
+    run: str
+    ask: Ask = Field(description="As the agent asked it; `revisions` has later edits.")
+    opened_at: AwareDatetime
+    expires_at: AwareDatetime
+    silence: str = Field(description="What happens if nobody answers, in a sentence.")
+    url: str = Field(description="The card's page in the web console.")
+    token: str | None = Field(default=None, description="Reads this one handoff; given to its own agent only.")
+    revisions: tuple[Revision, ...] = ()
+    decision: Decision | None = None
+    claim: Claimed | None = None
+    outcome: Outcome | None = None
+
+
+class HandoffPage(Received):
+    """A page of a list. `cursor` is unset on the last one."""
+
+    handoffs: tuple[Handoff, ...]
+    cursor: str | None = None
+
+
+class _Reply(Sent):
+    revision: int = Field(ge=1, description="The revision that was read; an older one is refused as stale.")
+    digest: Digest | None = Field(default=None, description="If given, it must be the revision's own.")
+
+
+class Approve(_Reply):
+    """Yes."""
+
+    kind: Literal["approve"] = "approve"
+    reason: str | None = Field(default=None, max_length=4_000)
+
+
+class Edit(_Reply):
+    """Change the arguments; with `approve`, and say yes to the changed ones in the same step."""
+
+    kind: Literal["edit"] = "edit"
+    args: JsonObject
+    approve: bool = True
+    reason: str | None = Field(default=None, max_length=4_000)
+
+
+class Reject(_Reply):
+    """No; for a choice, none of these; for an input, no answer."""
+
+    kind: Literal["reject"] = "reject"
+    reason: str | None = Field(default=None, max_length=4_000)
+
+
+class Choose(_Reply):
+    """This candidate."""
+
+    kind: Literal["choose"] = "choose"
+    choice: str = Field(min_length=1, max_length=128)
+    reason: str | None = Field(default=None, max_length=4_000)
+
+
+class Reply(_Reply):
+    """This answer."""
+
+    kind: Literal["answer"] = "answer"
+    answer: JsonValue
+
+
+Answer = Annotated[Approve | Edit | Reject | Choose | Reply, Field(discriminator="kind")]
+
+
+class ClaimRequest(Sent):
+    """Exchange a decision for the one permit to act on it."""
+
+    digest: Digest = Field(description="The decision's.")
+    claimant: str = Field(
+        min_length=1, max_length=128, description="Names this attempt; repeating it returns the same permit."
+    )
+
+
+class Permit(Received):
+    """Leave to act, once, on exactly `payload`."""
+
+    handoff: str
+    revision: int
+    digest: Digest = Field(description="SHA-256 of `payload`'s UTF-8 bytes.")
+    payload: str = Field(description="The exact RFC 8785 JSON that was decided; run with this, not with your own copy.")
+    claimant: str
+    claimed_at: AwareDatetime
+
+
+class OutcomeReport(Sent):
+    """What came of an action."""
+
+    status: Literal["executed", "failed", "undone", "undo_failed"]
+    claimant: str | None = Field(default=None, max_length=128, description="As in the claim, if there was one.")
+    result: JsonValue = None
+    error: str | None = Field(default=None, max_length=8_000)
+
+
+class WithdrawRequest(Sent):
+    """The agent takes its ask back."""
+
+    reason: str | None = Field(default=None, max_length=4_000)

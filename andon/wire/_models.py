@@ -1,0 +1,47 @@
+"""The two base models, and the problem document."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+
+class Sent(BaseModel):
+    """A body that an agent or a person sends: an unknown field is an error, named in the answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
+
+
+class Received(BaseModel):
+    """A body that the service sends: unknown fields are ignored, so that older readers keep working."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+"""One line of text, 1 to 300 characters."""
+
+Prose = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32_768)]
+"""Text a person reads, up to 32,768 characters; a card shows as much as fits and says how much is missing."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,127}$")]
+"""An identifier such as a gate, a tool or an agent: visible ASCII, so that two names never look alike."""
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""SHA-256 in lower-case hexadecimal."""
+
+JsonObject = dict[str, JsonValue]
+
+
+class Problem(Received):
+    """What went wrong, as RFC 9457 problem details (`application/problem+json`).
+
+    Source: RFC 9457, https://www.rfc-editor.org/rfc/rfc9457, read 2026-11.
+    """
+
+    type: str = Field(description="A stable name for this kind of problem: a URI reference.")
+    title: str = Field(description="The kind of problem in a few words.")
+    status: int = Field(ge=400, le=599)
+    detail: str = Field(description="What was wrong, with which value, and what to do next.")
+    field: str | None = Field(default=None, description="Where in the request, e.g. `action.args.to`.")
+    handoff: str | None = None
+    reference: str | None = Field(default=None, description="Quote this to the operator: the log line carries it.")

@@ -1,0 +1,69 @@
+"""Runs: one job of an agent, its conversation and its checkpoint."""
+
+from typing import Literal
+
+from pydantic import AwareDatetime, Field, JsonValue
+
+from andon.wire._asks import Place
+from andon.wire._models import Line, Prose, Received, Sent
+
+Conversation = Place
+
+
+class RunStart(Sent):
+    """Start a run."""
+
+    name: Line = Field(examples=["weekly-report"])
+    conversation: Conversation | None = Field(default=None, description="Where its cards go unless an ask says otherwise.")
+    requester: Line | None = Field(default=None, description="The person it works for, e.g. an e-mail address.")
+    parent: str | None = Field(default=None, pattern=r"^run_[A-Za-z0-9_-]{22,64}$")
+    labels: dict[str, str] = Field(default_factory=dict, max_length=32)
+
+
+class Run(Received):
+    """A run as the service tells it."""
+
+    id: str
+    state: Literal["running"] = "running"
+    agent: str
+    name: str
+    conversation: Conversation | None = None
+    requester: str | None = None
+    parent: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    started_at: AwareDatetime
+    checkpoint: int = Field(default=0, description="Version of the latest checkpoint; 0: none yet.")
+
+
+class CheckpointSave(Sent):
+    """Save where the run stands. `state` is opaque to the service."""
+
+    name: Line = Field(examples=["plan finalised"])
+    state: JsonValue = None
+    if_version: int | None = Field(
+        default=None, ge=0, description="Save only if the latest checkpoint has this version (0: none yet)."
+    )
+
+
+class CheckpointReceipt(Received):
+    """The version that a save made."""
+
+    run: str
+    version: int
+
+
+class Checkpoint(Received):
+    """The latest checkpoint of a run."""
+
+    run: str
+    version: int
+    name: str
+    saved_at: AwareDatetime
+    state: JsonValue = None
+
+
+class Notice(Sent):
+    """Something people may want to know; nobody is asked and nobody waits."""
+
+    text: Prose
+    to: tuple[Place, ...] = Field(default=(), max_length=16)

@@ -1,0 +1,186 @@
+"""What can go wrong, by what the caller can do about it. `bot.api` turns each into a problem document."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from andon import wire
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a body: where (`action.args.to`) and what."""
+
+    field: str
+    detail: str
+
+
+class BotError(Exception):
+    """Root of the service's own errors; `str(error)` says what was wrong, with which value, and what to do."""
+
+    slug: ClassVar[str] = "error"
+    title: ClassVar[str] = "Something went wrong"
+    status: ClassVar[int] = 500
+
+    def __init__(self, detail: str, *, handoff: str | None = None) -> None:
+        """Keep the sentence, and the handoff that it is about."""
+        super().__init__(detail)
+        self.detail = detail
+        self.handoff = handoff
+
+
+class ConfigError(BotError):
+    """A setting is missing or wrong; every fault is in `faults`."""
+
+    slug, title = "config", "A setting is wrong"
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        """Keep every fault, one sentence each."""
+        super().__init__("; ".join(faults))
+        self.faults = tuple(faults)
+
+
+class StateFolderBusy(BotError):
+    """Another service runs on the same state folder."""
+
+    slug, title = "state-folder-busy", "The state folder is in use"
+
+
+class BadRequest(BotError):
+    """The caller can fix the request; `faults` has every fault."""
+
+    slug, title, status = "bad-request", "The request cannot be read", 400
+
+    def __init__(self, detail: str, *, faults: Sequence[Fault] = (), handoff: str | None = None) -> None:
+        """Keep the sentence and the single faults."""
+        super().__init__(detail, handoff=handoff)
+        self.faults = tuple(faults)
+
+
+class InvalidBody(BadRequest):
+    """JSON, but not what this call takes."""
+
+    slug, title, status = "invalid-body", "The body is not what this call takes", 422
+
+
+class InvalidAnswer(BadRequest):
+    """The answer does not fit the ask: a wrong kind, or arguments that its schema refuses."""
+
+    slug, title, status = "invalid-answer", "The answer does not fit the ask", 422
+
+
+class Unauthenticated(BotError):
+    """No key, or one that is not known. One error for every bad key."""
+
+    slug, title, status = "unauthenticated", "A valid key is needed", 401
+
+
+class Forbidden(BotError):
+    """The key is known and may not do this."""
+
+    slug, title, status = "forbidden", "This key may not do that", 403
+
+
+class NotAnApprover(Forbidden):
+    """This person may not answer this handoff."""
+
+    slug, title = "not-an-approver", "You may not answer this"
+
+
+class Gone(BotError):
+    """Never existed, past its retention, or somebody else's."""
+
+    slug, title, status = "not-found", "There is no such thing", 404
+
+
+class Conflict(BotError):
+    """The request was fine, the state has moved on."""
+
+    slug, title, status = "conflict", "The state has moved on", 409
+
+
+class IdempotencyKeyReused(Conflict):
+    """The same Idempotency-Key came with another body."""
+
+    slug, title = "idempotency-key-reused", "The Idempotency-Key was used for another request"
+
+
+class CheckpointMoved(Conflict):
+    """`if_version` is not the latest checkpoint's version."""
+
+    slug, title = "checkpoint-moved", "The checkpoint has another version"
+
+
+class AlreadyDecided(Conflict):
+    """Another decision stands; this answer changed nothing."""
+
+    slug, title = "already-decided", "A decision already stands"
+
+    def __init__(self, detail: str, *, handoff: str, decision: "wire.Decision") -> None:
+        """Keep the decision that stands."""
+        super().__init__(detail, handoff=handoff)
+        self.decision = decision
+
+
+class StaleRevision(Conflict):
+    """The card changed since it was read."""
+
+    slug, title = "stale-revision", "The card has changed"
+
+
+class HandoffHeld(Conflict):
+    """The brake is on."""
+
+    slug, title = "handoff-held", "The brake is on"
+
+
+class HandoffExpired(Conflict):
+    """The time was up before the answer came."""
+
+    slug, title, status = "handoff-expired", "The time is up", 410
+
+
+class ClaimRefused(Conflict):
+    """No permit; `slug` says why."""
+
+    def __init__(self, slug: str, detail: str, *, handoff: str) -> None:
+        """Name the reason: not-decided, not-approved, digest-mismatch, already-claimed or decision-too-old."""
+        super().__init__(detail, handoff=handoff)
+        self.slug = slug  # type: ignore[misc]  # one class for the five reasons, told apart by the problem's name
+        self.title = "No permit to act"  # type: ignore[misc]  # likewise
+
+
+class OutcomeConflict(Conflict):
+    """This outcome does not fit what happened so far."""
+
+    slug, title = "outcome-conflict", "The outcome does not fit"
+
+
+class TooMany(BotError):
+    """Over a limit; wait `retry_after_s`."""
+
+    slug, title, status = "too-many-requests", "Too many at once", 429
+
+    def __init__(self, detail: str, *, retry_after_s: int) -> None:
+        """Say when to try again, in seconds."""
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class TooLarge(BotError):
+    """A body or a part of it is over its limit."""
+
+    slug, title, status = "too-large", "Too large", 413
+
+
+class StoreUnavailable(BotError):
+    """Redis did not confirm. The write may have happened; calling again is safe."""
+
+    slug, title, status = "store-unavailable", "The store did not confirm", 503
+
+
+class Undeliverable(BotError):
+    """A card can never reach this place; raised by an adapter."""
+
+    slug, title = "undeliverable", "The card cannot be delivered"

@@ -1,0 +1,140 @@
+"""A handoff, pure: its states, its moves, its digest. No clock, no socket, no store.
+
+`MOVES` is the one table of states; the scripts in `bot/store/lua` are the only other place that names them.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import cast
+
+import rfc8785
+from pydantic import JsonValue
+
+from andon import wire
+
+
+class State(StrEnum):
+    """Where a handoff stands."""
+
+    PENDING = "pending"
+    HELD = "held"
+    DECIDED = "decided"
+    CLAIMED = "claimed"
+    CLOSED = "closed"
+
+
+MOVES: Mapping[State, frozenset[State]] = {
+    State.PENDING: frozenset({State.HELD, State.DECIDED}),
+    State.HELD: frozenset({State.PENDING, State.DECIDED}),  # the brake came off; the run was aborted
+    State.DECIDED: frozenset({State.CLAIMED, State.CLOSED}),
+    State.CLAIMED: frozenset({State.CLOSED}),
+    State.CLOSED: frozenset(),
+}
+
+OPEN: frozenset[State] = frozenset({State.PENDING, State.HELD})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What the policy said about an ask: the version and rule it came from, and the terms that hold."""
+
+    policy: str
+    timeout_s: int
+    on_timeout: str
+    to: tuple[wire.Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """One ask and its whole life, as the store has it."""
+
+    id: str
+    agent: str
+    run: str
+    run_name: str
+    requester: str | None
+    state: State
+    revision: int
+    digest: str
+    ask: wire.Confirmation | wire.Choice | wire.Input
+    payload: str
+    """Canonical JSON of the current revision: what `digest` covers."""
+    route: Route
+    opened_at: datetime
+    expires_at: datetime
+    revisions: tuple[wire.Revision, ...] = ()
+    decision: wire.Decision | None = None
+    claim: wire.Claimed | None = None
+    outcome: wire.Outcome | None = None
+
+    @property
+    def action(self) -> wire.Action | None:
+        """The action as it stands, with the latest edit's arguments."""
+        if not isinstance(self.ask, wire.Confirmation) or self.ask.action is None or not self.revisions:
+            return getattr(self.ask, "action", None)
+        return self.ask.action.model_copy(update={"args": self.revisions[-1].args})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something happened to a handoff; `id` orders changes and resumes a stream."""
+
+    id: str
+    event: str
+    handoff: str
+    agent: str
+    run: str
+    state: str
+    revision: int
+    kind: str | None = None
+
+
+def canonical(value: Mapping[str, object]) -> str:
+    """RFC 8785 JSON of plain values.
+
+    Raises:
+        ValueError: An integer beyond ±(2⁵³-1), NaN or an infinity, which have no canonical form.
+    """
+    try:
+        return rfc8785.dumps(cast("dict[str, rfc8785._impl._Value]", value)).decode()
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def digest_of(payload: str) -> str:
+    """SHA-256 of canonical JSON, in lower-case hexadecimal."""
+    return hashlib.sha256(payload.encode()).hexdigest()
+
+
+def action_payload(tool: str, args: Mapping[str, JsonValue]) -> str:
+    """Canonical JSON of an action: what an approval covers, and what a permit carries."""
+    return canonical({"tool": tool, "args": dict(args)})
+
+
+def ask_payload(ask: wire.Confirmation | wire.Choice | wire.Input) -> str:
+    """Canonical JSON of what a person is asked to decide."""
+    match ask:
+        case wire.Confirmation(action=wire.Action() as action):
+            return action_payload(action.tool, action.args)
+        case wire.Confirmation():
+            return action_payload(ask.gate, {})
+        case wire.Choice():
+            candidates = [c.model_dump(mode="json", by_alias=True, exclude_defaults=True) for c in ask.candidates]
+            return canonical({"question": ask.question, "candidates": candidates})
+        case wire.Input():
+            return canonical({"question": ask.question, "answer_schema": ask.answer_schema})
+
+
+def choice_payload(candidate: wire.Candidate) -> str:
+    """Canonical JSON of what choosing this candidate allows."""
+    if candidate.action:
+        return action_payload(candidate.action.tool, candidate.action.args)
+    return canonical({"choice": candidate.id})
+
+
+def answer_payload(answer: JsonValue) -> str:
+    """Canonical JSON of a given answer."""
+    return canonical({"answer": answer})

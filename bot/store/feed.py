@@ -1,0 +1,108 @@
+"""The stream of changes: what happened, in order, for this process and for agents that come back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import redis.asyncio as redis
+from redis.exceptions import RedisError
+
+from bot.handoff import Change
+from bot.store.keys import Keys
+from bot.store.pipe import Pipe
+
+_BLOCK_MS: Final = 5_000
+_PAGE: Final = 500
+_STATES: Final = {"opened": "pending", "revised": "pending", "decided": "decided", "claimed": "claimed", "closed": "closed"}
+
+
+class Feed:
+    """Reads the events of one namespace."""
+
+    def __init__(self, client: "redis.Redis", pipe: Pipe, keys: Keys) -> None:
+        """`client` gives the tail a connection of its own, because it blocks."""
+        self._client = client
+        self._pipe = pipe
+        self._keys = keys
+
+    async def last_id(self) -> str:
+        """The newest event's id; "0-0" when there is none."""
+        newest = await self._pipe.call("XREVRANGE", self._keys.events, "+", "-", "COUNT", 1)
+        return str(newest[0][0].decode()) if newest else "0-0"
+
+    async def oldest_id(self) -> str:
+        """The oldest kept event's id; "0-0" when there is none."""
+        oldest = await self._pipe.call("XRANGE", self._keys.events, "-", "+", "COUNT", 1)
+        return str(oldest[0][0].decode()) if oldest else "0-0"
+
+    async def tail(self, after: str) -> AsyncIterator[list[Change]]:
+        """Events after `after` as they come, for ever; a lost connection is taken up where it broke."""
+        pause = 0.05
+        while True:
+            try:
+                raw = await self._client.execute_command(
+                    "XREAD", "COUNT", _PAGE, "BLOCK", _BLOCK_MS, "STREAMS", self._keys.events, after
+                )
+                pause = 0.05
+            except (RedisError, OSError, TimeoutError):
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+                continue
+            if not raw:
+                continue
+            entries = raw[0][1] if isinstance(raw, list) else next(iter(raw.values()))[0]
+            changes = [_change(entry) for entry in entries]
+            after = changes[-1].id
+            yield changes
+
+    async def since(self, agent: str, after: str) -> list[Change]:
+        """What an agent has been told after `after`, one page, oldest first."""
+        entries = await self._pipe.call(
+            "XRANGE", self._keys.agent_events(agent), f"({after}", "+", "COUNT", _PAGE
+        )
+        return [_change(entry) for entry in entries]
+
+    async def kept(self, after: str) -> bool:
+        """Is everything after this id still kept?
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        oldest = await self.oldest_id()
+        return _order(after) >= _order(oldest) or oldest == "0-0" or await self._never_trimmed()
+
+    async def _never_trimmed(self) -> bool:
+        info = await self._pipe.call("XINFO", "STREAM", self._keys.events)
+        pairs = info if isinstance(info, dict) else dict(zip(info[::2], info[1::2], strict=True))
+        pairs = {k.decode() if isinstance(k, bytes) else k: v for k, v in pairs.items()}
+        return int(pairs.get("entries-added", 0)) == int(pairs.get("length", -1))
+
+
+def valid_id(text: str) -> bool:
+    """Is this an event id?"""
+    head, dash, tail = text.partition("-")
+    return bool(dash) and head.isdigit() and tail.isdigit() and len(text) < 42  # noqa: PLR2004  # two 64-bit numbers
+
+
+def _order(event_id: str) -> tuple[int, int]:
+    head, _, tail = event_id.partition("-")
+    return int(head), int(tail or 0)
+
+
+def _change(entry: Any) -> Change:
+    entry_id, fields = entry
+    pairs = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
+    event = pairs[b"e"].decode()
+    return Change(
+        id=entry_id.decode(),
+        event=event,
+        handoff=pairs[b"h"].decode(),
+        agent=pairs[b"a"].decode(),
+        run=pairs[b"r"].decode(),
+        state=_STATES.get(event, ""),
+        revision=int(pairs[b"v"]),
+        kind=pairs[b"k"].decode() or None,
+    )
+
+
+

@@ -1,0 +1,374 @@
+"""Handoffs in Redis: one method per script."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from andon import wire
+from bot.handoff import Handoff, State
+from bot.store.keys import Keys
+from bot.store.pipe import Pipe, load_script
+from bot.store.records import (
+    Doc,
+    ms_of,
+    pack_decision,
+    pack_doc,
+    pack_outcome,
+    pack_revisions,
+    read_handoff,
+    reply,
+    unpack_doc,
+    when,
+)
+
+DAY_MS: Final = 86_400_000
+RUN_LIFE_MS: Final = 30 * DAY_MS
+
+_OPEN, _ANSWER, _REVISE, _EXPIRE = (load_script(name) for name in ("open", "answer", "revise", "expire"))
+_WITHDRAW, _CLAIM, _OUTCOME = (load_script(name) for name in ("withdraw", "claim", "outcome"))
+
+Word = Literal["won", "lost", "stale", "held", "late", "early", "gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one agent may ask: opens a minute in the long run (0: no limit), at once, and how many open."""
+
+    per_minute: int = 60
+    burst: int = 20
+    open: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class NewHandoff:
+    """What `open` writes."""
+
+    id: str
+    agent: str
+    run: str
+    digest: str
+    fingerprint: str
+    doc: Doc
+    decision: wire.Decision | None = None
+    allowed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What `open` did: `opened` or `known`, or why not; `number` is its time, the wait in ms, or the open count."""
+
+    word: Literal["opened", "known", "reused", "no_run", "too_fast", "too_many"]
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision to be written, and what it allows: a digest and, unless they are the ask's own, its bytes."""
+
+    decision: wire.Decision
+    allowed: str = ""
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an attempt to decide; `at` when it won."""
+
+    word: Word
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimReply:
+    """What `claim` said; see the script's header for the words."""
+
+    word: Literal["permit", "open", "held", "refused", "digest", "taken", "closed", "old", "gone"]
+    at: datetime | None = None
+    text: str = ""
+    revision: int = 0
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeReply:
+    """What `outcome` said; see the script's header for the words."""
+
+    word: Literal["recorded", "other", "claimant", "refused", "gone"]
+    at: datetime | None = None
+    text: str = ""
+
+
+class Handoffs:
+    """The handoffs of one namespace."""
+
+    def __init__(self, pipe: Pipe, keys: Keys, *, retention: timedelta) -> None:
+        """Keep ended handoffs for `retention`."""
+        self._pipe = pipe
+        self._keys = keys
+        self._retention_ms = round(retention / timedelta(milliseconds=1))
+
+    async def open(self, new: NewHandoff, limits: Limits) -> Opened:
+        """Write a handoff once; the same id and fingerprint again is `known`."""
+        decided = new.decision is not None
+        timing = new.doc.ask.timing if isinstance(new.doc.ask, wire.Confirmation) else "before"
+        keys = self._keys
+        raw = await self._pipe.run(
+            _OPEN,
+            (
+                keys.handoff(new.id),
+                keys.due,
+                keys.events,
+                keys.agent_events(new.agent),
+                keys.agent_load(new.agent),
+                keys.index,
+                keys.run(new.run),
+            ),
+            new.id,
+            new.fingerprint,
+            new.agent,
+            new.run,
+            new.digest,
+            pack_doc(new.doc),
+            timing,
+            new.doc.route.timeout_s * 1000,
+            self._retention_ms,
+            pack_decision(new.decision) if new.decision else "",
+            new.decision.kind if new.decision else "",
+            new.allowed if decided else "",
+            60_000 / limits.per_minute if limits.per_minute else 0,
+            limits.burst,
+            limits.open,
+            RUN_LIFE_MS,
+        )
+        word, *rest = reply(raw)
+        return Opened(word, int(rest[0]) if rest else 0)
+
+    async def load(self, handoff_id: str, doc: Doc | None = None) -> Handoff | None:
+        """Read one; None when there is none (any more). `doc`, if it is known, saves reading it again."""
+        return _read(handoff_id, await self._pipe.call("HGETALL", self._keys.handoff(handoff_id)), doc)
+
+    async def answer(
+        self,
+        handoff: Handoff,
+        verdict: Verdict,
+        *,
+        answer_id: str,
+        digest: str = "",
+        revisions: tuple[wire.Revision, ...] = (),
+    ) -> Settled:
+        """Write the first decision; `digest` and `revisions` when it edits."""
+        raw = await self._pipe.run(
+            _ANSWER,
+            self._settling(handoff),
+            handoff.id,
+            answer_id,
+            handoff.revision,
+            pack_decision(verdict.decision),
+            verdict.decision.kind,
+            verdict.allowed,
+            verdict.payload,
+            verdict.decision.revision,
+            digest,
+            pack_revisions(revisions) if revisions else "",
+            self._retention_ms,
+        )
+        return _settled(raw)
+
+    async def revise(
+        self, handoff: Handoff, *, answer_id: str, digest: str, revisions: tuple[wire.Revision, ...]
+    ) -> Settled:
+        """Write a new revision that nobody has approved yet."""
+        keys = self._keys
+        raw = await self._pipe.run(
+            _REVISE,
+            (keys.handoff(handoff.id), keys.events, keys.agent_events(handoff.agent)),
+            handoff.id,
+            answer_id,
+            handoff.revision,
+            digest,
+            pack_revisions(revisions),
+        )
+        return Settled(reply(raw)[0])
+
+    async def expire(self, handoff: Handoff, verdict: Verdict) -> Settled:
+        """Write what silence decides, if the time is up by the store's clock."""
+        raw = await self._pipe.run(
+            _EXPIRE,
+            self._settling(handoff),
+            handoff.id,
+            handoff.revision,
+            pack_decision(verdict.decision),
+            verdict.decision.kind,
+            verdict.allowed,
+            verdict.payload,
+            self._retention_ms,
+        )
+        return _settled(raw)
+
+    async def withdraw(self, handoff: Handoff, decision: wire.Decision) -> Settled:
+        """End an open handoff without a person."""
+        raw = await self._pipe.run(
+            _WITHDRAW,
+            self._settling(handoff),
+            handoff.id,
+            handoff.agent,
+            pack_decision(decision),
+            decision.kind,
+            self._retention_ms,
+        )
+        return _settled(raw)
+
+    async def claim(self, handoff_id: str, agent: str, *, digest: str, claimant: str, max_age: timedelta) -> ClaimReply:
+        """Exchange a decision for its permit."""
+        keys = self._keys
+        raw = await self._pipe.run(
+            _CLAIM,
+            (keys.handoff(handoff_id), keys.events, keys.agent_events(agent)),
+            handoff_id,
+            agent,
+            digest,
+            claimant,
+            round(max_age / timedelta(milliseconds=1)),
+        )
+        match reply(raw):
+            case ["permit", at, revision, payload, doc]:
+                text = payload.decode() or unpack_doc(doc).payload
+                return ClaimReply("permit", at=when(at), revision=int(revision), payload=text)
+            case ["taken", claimant_before, at]:
+                return ClaimReply("taken", at=when(at), text=claimant_before.decode())
+            case ["old", at]:
+                return ClaimReply("old", at=when(at))
+            case ["refused" | "digest" as word, text]:
+                return ClaimReply(word, text=text.decode())
+            case [word]:
+                return ClaimReply(word)
+            case other:  # pragma: no cover  # a script and its reader disagree
+                raise AssertionError(other)
+
+    async def outcome(self, handoff_id: str, agent: str, report: wire.OutcomeReport) -> OutcomeReply:
+        """Record what came of it, once."""
+        keys = self._keys
+        raw = await self._pipe.run(
+            _OUTCOME,
+            (keys.handoff(handoff_id), keys.events, keys.agent_events(agent)),
+            handoff_id,
+            agent,
+            report.status,
+            report.claimant or "",
+            pack_outcome(report),
+            self._retention_ms,
+        )
+        word, *rest = reply(raw)
+        if word == "recorded":
+            return OutcomeReply(word, at=when(rest[0]))
+        return OutcomeReply(word, text=rest[0].decode() if rest else "")
+
+    async def due(self, now: datetime, *, limit: int = 200) -> list[str]:
+        """Ids whose time is up at `now`, longest overdue first."""
+        ids = await self._pipe.call("ZRANGE", self._keys.due, "-inf", ms_of(now), "BYSCORE", "LIMIT", 0, limit)
+        return [i.decode() for i in ids]
+
+    async def next_due(self) -> datetime | None:
+        """When the next one is up."""
+        first = await self._pipe.call("ZRANGE", self._keys.due, 0, 0, "WITHSCORES")
+        return when(int(float(_flat(first)[1]))) if first else None
+
+    async def urgent(self, offset: int, limit: int) -> tuple[list[Handoff], bool]:
+        """Open handoffs, most urgent first, from `offset`; and whether there are more."""
+        ids = await self._pipe.call("ZRANGE", self._keys.due, offset, offset + limit)
+        return await self._load_all(ids[:limit]), len(ids) > limit
+
+    async def latest(self, before: tuple[int, str] | None, limit: int) -> tuple[list[Handoff], tuple[int, str] | None]:
+        """Handoffs by when they were opened, newest first, and where the next page starts.
+
+        Args:
+            before: Start after this (opened, Unix ms; id); None: at the newest.
+            limit: Read so many index entries; those that are past their retention yield nothing.
+        """
+        start = "+inf" if before is None else before[0]
+        want = limit + 1
+        raw = await self._pipe.call(
+            "ZRANGE", self._keys.index, start, "-inf", "BYSCORE", "REV", "LIMIT", 0, want + (500 if before else 0), "WITHSCORES"
+        )
+        flat = _flat(raw)
+        pairs = [(int(float(flat[i + 1])), flat[i].decode()) for i in range(0, len(flat), 2)]
+        if before is not None:
+            pairs = [pair for pair in pairs if pair < before]
+        page, more = pairs[:limit], len(pairs) > limit
+        found = await self._load_all([handoff_id for _, handoff_id in page])
+        return found, page[-1] if page and more else None
+
+    async def sweep(self, now: datetime) -> None:
+        """Forget index entries whose handoffs are past every retention."""
+        oldest = now - timedelta(milliseconds=self._retention_ms) - timedelta(days=8)
+        await self._pipe.call("ZREMRANGEBYSCORE", self._keys.index, "-inf", ms_of(oldest))
+
+    async def save_card(self, handoff_id: str, place: str, address: str) -> None:
+        """Remember where a card was posted."""
+        key = self._keys.cards(handoff_id)
+        await self._pipe.call("HSET", key, place, address)
+        await self._pipe.call("PEXPIRE", key, self._retention_ms + 8 * DAY_MS)
+
+    async def cards(self, handoff_id: str) -> Mapping[str, str]:
+        """Where its cards were posted: place -> address."""
+        flat = _flat(await self._pipe.call("HGETALL", self._keys.cards(handoff_id)))
+        return {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
+
+    async def _load_all(self, ids: Sequence[bytes | str]) -> list[Handoff]:
+        texts = [i.decode() if isinstance(i, bytes) else i for i in ids]
+        futures = [self._pipe.call("HGETALL", self._keys.handoff(i)) for i in texts]
+        found = [_read(i, await future, None) for i, future in zip(texts, futures, strict=True)]
+        return [handoff for handoff in found if handoff]
+
+    def _settling(self, handoff: Handoff) -> tuple[str, ...]:
+        keys = self._keys
+        return (
+            keys.handoff(handoff.id),
+            keys.due,
+            keys.events,
+            keys.agent_events(handoff.agent),
+            keys.agent_load(handoff.agent),
+        )
+
+
+def _read(handoff_id: str, raw: Any, doc: Doc | None) -> Handoff | None:
+    if not raw:
+        return None
+    flat = _flat(raw)
+    fields = {flat[i]: flat[i + 1] for i in range(0, len(flat), 2)}
+    return read_handoff(handoff_id, fields, doc)
+
+
+def _settled(raw: Any) -> Settled:
+    word, *rest = reply(raw)
+    return Settled(word, when(rest[0]) if word == "won" else None)
+
+
+def _flat(raw: Any) -> list[bytes]:
+    """A reply as one flat list, whichever shape the client gives a map or scored members."""
+    if isinstance(raw, Mapping):
+        return [part for pair in raw.items() for part in pair]
+    out: list[bytes] = []
+    for part in raw:
+        out.extend(part) if isinstance(part, (list, tuple)) else out.append(part)
+    return out
+
+
+def now_utc() -> datetime:
+    """This process's clock."""
+    return datetime.now(UTC)
+
+
+__all__ = [
+    "ClaimReply",
+    "Doc",
+    "Handoffs",
+    "Limits",
+    "NewHandoff",
+    "Opened",
+    "OutcomeReply",
+    "Settled",
+    "State",
+    "Verdict",
+]

@@ -1,0 +1,76 @@
+"""Every key's name, built here alone. All share the tag `{ns}`, so that a namespace lives in one Cluster slot."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The names in one namespace."""
+
+    ns: str = "andon"
+
+    def handoff(self, handoff_id: str) -> str:
+        """Hash: one handoff."""
+        return f"{{{self.ns}}}:handoff:{handoff_id}"
+
+    def cards(self, handoff_id: str) -> str:
+        """Hash: where its cards were posted, place -> address."""
+        return f"{{{self.ns}}}:handoff:{handoff_id}:cards"
+
+    def run(self, run_id: str) -> str:
+        """Hash: one run."""
+        return f"{{{self.ns}}}:run:{run_id}"
+
+    def checkpoint(self, run_id: str) -> str:
+        """Hash: its latest checkpoint."""
+        return f"{{{self.ns}}}:run:{run_id}:checkpoint"
+
+    def agent_events(self, agent: str) -> str:
+        """Stream: what one agent is told; its ids are those of `events`."""
+        return f"{{{self.ns}}}:agent:{agent}:events"
+
+    def agent_load(self, agent: str) -> str:
+        """Hash: how many handoffs an agent has open, and how fast it opens them."""
+        return f"{{{self.ns}}}:agent:{agent}:load"
+
+    def key(self, key_id: str) -> str:
+        """Hash: one API key."""
+        return f"{{{self.ns}}}:key:{key_id}"
+
+    def link(self, hashed: str) -> str:
+        """String: whom a one-time sign-in link signs in."""
+        return f"{{{self.ns}}}:link:{hashed}"
+
+    def session(self, hashed: str) -> str:
+        """String: a console session."""
+        return f"{{{self.ns}}}:session:{hashed}"
+
+    @property
+    def due(self) -> str:
+        """Sorted set: pending handoff -> deadline, Unix ms."""
+        return f"{{{self.ns}}}:due"
+
+    @property
+    def index(self) -> str:
+        """Sorted set: handoff -> when it was opened, Unix ms."""
+        return f"{{{self.ns}}}:index"
+
+    @property
+    def events(self) -> str:
+        """Stream: every change, for the other processes and the outbox."""
+        return f"{{{self.ns}}}:events"
+
+    @property
+    def notices(self) -> str:
+        """Stream: what agents told people without asking."""
+        return f"{{{self.ns}}}:notices"
+
+    @property
+    def keys(self) -> str:
+        """Set: ids of all API keys."""
+        return f"{{{self.ns}}}:keys"
+
+    @property
+    def secret(self) -> str:
+        """String: fingerprint of the secret that this store was set up with."""
+        return f"{{{self.ns}}}:secret"

@@ -1,0 +1,45 @@
+-- answer: write the first decision on a pending handoff; every later one loses.
+--
+-- KEYS[1]  {ns}:handoff:<id>           hash
+-- KEYS[2]  {ns}:due                    zset
+-- KEYS[3]  {ns}:events                 stream
+-- KEYS[4]  {ns}:agent:<agent>:events   stream
+-- KEYS[5]  {ns}:agent:<agent>:load     hash
+-- ARGV[1]  handoff id
+-- ARGV[2]  answer id: the same one again gets the same reply
+-- ARGV[3]  revision that was read
+-- ARGV[4]  decision, JSON without its time
+-- ARGV[5]  its kind
+-- ARGV[6]  digest that it allows, or ""
+-- ARGV[7]  canonical JSON with that digest, or "" when it is the ask's own
+-- ARGV[8]  revision after it (one more when it edits)
+-- ARGV[9]  digest of that revision, or "" when unchanged
+-- ARGV[10] all revisions, JSON, or "" when unchanged
+-- ARGV[11] retention after the decision, ms
+-- Returns  {"won", <decided ms>} | {"lost"} | {"stale", <revision>} | {"held"} | {"late"} | {"gone"}
+
+local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "answer_id", "decided_at")
+if not h[1] then
+  return { "gone" }
+end
+if h[1] == "held" then
+  return { "held" }
+end
+if h[1] ~= "pending" then
+  if h[4] == ARGV[2] then
+    return { "won", h[5] }
+  end
+  return { "lost" }
+end
+local now = now_ms()
+if now >= tonumber(h[3]) then
+  return { "late" }
+end
+if h[2] ~= ARGV[3] then
+  return { "stale", h[2] }
+end
+if ARGV[9] ~= "" then
+  redis.call("HSET", KEYS[1], "rev", ARGV[8], "digest", ARGV[9], "revisions", ARGV[10])
+end
+settle(ARGV[1], now, ARGV[5], ARGV[4], ARGV[6], ARGV[7], ARGV[2], ARGV[11])
+return { "won", now }

@@ -1,0 +1,28 @@
+-- checkpoint: save where a run stands.
+--
+-- KEYS[1]  {ns}:run:<id>             hash
+-- KEYS[2]  {ns}:run:<id>:checkpoint  hash
+-- ARGV[1]  agent
+-- ARGV[2]  name
+-- ARGV[3]  state, JSON
+-- ARGV[4]  version that must be the latest, or "" for any
+-- ARGV[5]  save id: the same one again gets the same reply
+-- ARGV[6]  life after the last sign of life, ms
+-- Returns  {"saved", <version>} | {"moved", <version>} | {"gone"}
+
+local h = redis.call("HMGET", KEYS[1], "agent", "checkpoint")
+if h[1] ~= ARGV[1] then
+  return { "gone" }
+end
+if redis.call("HGET", KEYS[2], "save_id") == ARGV[5] then
+  return { "saved", h[2] }
+end
+if ARGV[4] ~= "" and ARGV[4] ~= h[2] then
+  return { "moved", h[2] }
+end
+local version = redis.call("HINCRBY", KEYS[1], "checkpoint", 1)
+redis.call("HSET", KEYS[2], "name", ARGV[2], "state", ARGV[3], "save_id", ARGV[5], "version", version,
+  "saved_at", string.format("%.0f", now_ms()))
+redis.call("PEXPIRE", KEYS[1], ARGV[6])
+redis.call("PEXPIRE", KEYS[2], ARGV[6])
+return { "saved", tostring(version) }

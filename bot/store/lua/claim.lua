@@ -1,0 +1,46 @@
+-- claim: exchange a decision for the one permit to act on it.
+--
+-- KEYS[1]  {ns}:handoff:<id>           hash
+-- KEYS[2]  {ns}:events                 stream
+-- KEYS[3]  {ns}:agent:<agent>:events   stream
+-- ARGV[1]  handoff id
+-- ARGV[2]  agent
+-- ARGV[3]  digest that it means to act on
+-- ARGV[4]  claimant: the same one again gets the same permit
+-- ARGV[5]  how old the decision may be, ms
+-- Returns  {"permit", <claimed ms>, <revision>, <payload or "">, <doc>} | {"open"} | {"held"} | {"refused", <kind>}
+--          | {"digest", <allowed>} | {"taken", <claimant>, <claimed ms>} | {"closed"} | {"old", <decided ms>} | {"gone"}
+
+local h = redis.call("HMGET", KEYS[1], "state", "agent", "allowed", "kind", "decided_at", "claimant", "claimed_at",
+  "run", "rev", "payload", "doc")
+if not h[1] or h[2] ~= ARGV[2] then
+  return { "gone" }
+end
+if h[1] == "pending" then
+  return { "open" }
+end
+if h[1] == "held" then
+  return { "held" }
+end
+if h[3] == "" then
+  return { "refused", h[4] }
+end
+if h[3] ~= ARGV[3] then
+  return { "digest", h[3] }
+end
+if h[1] == "closed" then
+  return { "closed" }
+end
+if h[1] == "claimed" then
+  if h[6] == ARGV[4] then
+    return { "permit", h[7], h[9], h[10], h[11] }
+  end
+  return { "taken", h[6], h[7] }
+end
+local now = now_ms()
+if now - tonumber(h[5]) > tonumber(ARGV[5]) then
+  return { "old", h[5] }
+end
+redis.call("HSET", KEYS[1], "state", "claimed", "claimant", ARGV[4], "claimed_at", string.format("%.0f", now))
+tell(KEYS[2], KEYS[3], now, "claimed", ARGV[1], ARGV[2], h[8], h[9], h[4])
+return { "permit", now, h[9], h[10], h[11] }

@@ -1,0 +1,36 @@
+-- revise: give a pending handoff other arguments, a new digest and no votes.
+--
+-- KEYS[1]  {ns}:handoff:<id>           hash
+-- KEYS[2]  {ns}:events                 stream
+-- KEYS[3]  {ns}:agent:<agent>:events   stream
+-- ARGV[1]  handoff id
+-- ARGV[2]  answer id: the same one again gets the same reply
+-- ARGV[3]  revision that was read
+-- ARGV[4]  digest of the next revision
+-- ARGV[5]  all revisions, JSON
+-- Returns  {"won", <revision>} | {"lost"} | {"stale", <revision>} | {"held"} | {"late"} | {"gone"}
+
+local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "revise_id", "agent", "run")
+if not h[1] then
+  return { "gone" }
+end
+if h[4] == ARGV[2] then
+  return { "won", h[2] }
+end
+if h[1] == "held" then
+  return { "held" }
+end
+if h[1] ~= "pending" then
+  return { "lost" }
+end
+local now = now_ms()
+if now >= tonumber(h[3]) then
+  return { "late" }
+end
+if h[2] ~= ARGV[3] then
+  return { "stale", h[2] }
+end
+local revision = string.format("%.0f", tonumber(h[2]) + 1)
+redis.call("HSET", KEYS[1], "rev", revision, "digest", ARGV[4], "revisions", ARGV[5], "revise_id", ARGV[2])
+tell(KEYS[2], KEYS[3], now, "revised", ARGV[1], h[5], h[6], revision, "")
+return { "won", revision }
