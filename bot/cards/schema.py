@@ -125,12 +125,12 @@ def _faults(error: jsonschema_rs.ValidationError) -> Sequence[Fault]:
         case kinds.AdditionalProperties() | kinds.UnevaluatedProperties():
             return [Fault(_dotted([*path, name]), "is not one of the fields") for name in error.kind.unexpected]
         case kinds.AnyOf() | kinds.OneOfNotValid():
-            return [Fault(_dotted(path), _either(error.kind.context))]
+            return [Fault(_dotted(path), _either(error.kind.context, len(path)))]
         case _:
             return [Fault(_dotted(path), _sentence(error))]
 
 
-def _sentence(error: jsonschema_rs.ValidationError) -> str:  # noqa: C901, PLR0912  # one line a keyword, read as a table
+def _sentence(error: jsonschema_rs.ValidationError) -> str:  # one line a keyword, read as a table
     kinds = jsonschema_rs.ValidationErrorKind
     match error.kind:
         case kinds.Type(types):
@@ -170,11 +170,11 @@ def _sentence(error: jsonschema_rs.ValidationError) -> str:  # noqa: C901, PLR09
     return said
 
 
-def _either(context: Sequence[Sequence[jsonschema_rs.ValidationError]]) -> str:
+def _either(context: Sequence[Sequence[jsonschema_rs.ValidationError]], depth: int) -> str:
     """What each alternative wanted, when each wants one thing of the value itself."""
     wanted: dict[str, None] = {}
     for branch in context[:8]:
-        if len(branch) != 1 or branch[0].instance_path:
+        if len(branch) != 1 or len(branch[0].instance_path) > depth:
             return "fits none of the forms that are allowed here"
         wanted[_sentence(branch[0]).removeprefix("must be ")] = None
     return f"must be {' or '.join(wanted)}"
@@ -182,7 +182,7 @@ def _either(context: Sequence[Sequence[jsonschema_rs.ValidationError]]) -> str:
 
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else f"{text[:59]}…"  # noqa: PLR2004  # as much as fits into a sentence
+    return text if len(text) <= 60 else f"{text[:59]}…"  # as much as fits into a sentence
 
 
 def _dotted(path: Sequence[str | int]) -> str:

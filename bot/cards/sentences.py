@@ -40,7 +40,7 @@ def lasting(seconds: float) -> str:
     elif h:
         parts = [f"{h} h", f"{m} min" if m else ""]
     elif m:
-        parts = [f"{m} min", f"{s} s" if s and m < 10 else ""]  # noqa: PLR2004  # seconds matter in the last minutes
+        parts = [f"{m} min", f"{s} s" if s and m < 10 else ""]  # seconds matter in the last minutes
     else:
         parts = [f"{s} s"]
     return " ".join(part for part in parts if part)

@@ -34,6 +34,11 @@ def escaped(text: str) -> str:
     return _HIDDEN_RE.sub(lambda found: _token(found[0]), text)
 
 
+def json_escaped(text: str) -> str:
+    """JSON text with hidden characters in JSON's own escapes, so that reading it gives them back."""
+    return _HIDDEN_RE.sub(lambda found: _json_escape(found[0]), text)
+
+
 def unescaped(text: str, original: str) -> str:
     """What a person made of `escaped(original)`.
 
@@ -73,6 +78,11 @@ def pieces(text: str) -> tuple[Mapping[str, str], ...]:
         if part:
             found.append({"token": part} if index % 2 else {"text": part})
     return tuple(found)
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{high:02x}{low:02x}" for high, low in zip(units[::2], units[1::2], strict=True))
 
 
 def _token(character: str) -> str:
