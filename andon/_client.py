@@ -1,0 +1,97 @@
+"""The client: where an agent begins."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Self
+from uuid import uuid4
+
+from andon import wire
+from andon._api import Api
+from andon._events import Events
+from andon._handoff import Handoff, Line
+from andon._http import Http
+from andon._local import find_service
+from andon._places import Where, place
+from andon._run import Run
+
+__all__ = ["Andon"]
+
+PATIENCE = timedelta(seconds=60)
+
+
+class Andon:
+    """An agent's line to the people who decide.
+
+        async with Andon() as andon, andon.run("weekly-report", channel="#ops") as run:
+            ...
+
+    Args:
+        url: The service's address; unset: `ANDON_URL`, else the local service's.
+        key: The agent's key; unset: `ANDON_KEY`, else the local service's.
+        patience: How long a call goes on trying to reach the service. Waiting for people outlasts any outage.
+
+    Raises:
+        NotConfigured: No service or no key is known.
+    """
+
+    def __init__(self, url: str | None = None, key: str | None = None, *, patience: timedelta = PATIENCE) -> None:
+        self.url, key = find_service(url, key)
+        self._http = Http(self.url, key, patience=patience)
+        self._events = Events(self._http)
+        self._open = AsyncExitStack()
+        self.api = Api(self._http)
+        self._line = Line(self.api, self._events)
+
+    async def __aenter__(self) -> Self:
+        await self._open.enter_async_context(self._http)
+        self._open.push_async_callback(self._events.close)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._open.aclose()
+
+    @asynccontextmanager
+    async def run(
+        self,
+        name: str,
+        *,
+        channel: Where | None = None,
+        requester: str | None = None,
+        parent: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> AsyncIterator[Run]:
+        """Start a run.
+
+        Args:
+            name: What the job is called.
+            channel: Where its cards go: `"#ops"`, `"slack:#ops"`, or a `Place`.
+            requester: The person it works for, e.g. an e-mail address.
+            parent: The id of the run that started this one.
+            labels: Whatever helps people find it.
+            idempotency_key: Yours, if the job may start again after a crash and go on as the same run.
+        """
+        start = wire.RunStart(
+            name=name,
+            conversation=None if channel is None else place(channel),
+            requester=requester,
+            parent=parent,
+            labels=dict(labels or {}),
+        )
+        yield Run(self._line, await self.api.start_run(start, idempotency_key=idempotency_key or uuid4().hex))
+
+    async def resume(self, token: str) -> tuple[Run, Handoff]:
+        """Come back, in any process with the agent's key, to an ask that was opened earlier.
+
+        Args:
+            token: The opened handoff's `token`.
+
+        Returns:
+            The run, with its checkpoint, and the handoff: `wait` for it, `claim` it, `report` on it.
+
+        Raises:
+            NotFound: There is no such handoff, or it is another agent's.
+        """
+        latest = await self.api.read(token.rpartition(".")[0] or token)
+        return Run(self._line, await self.api.read_run(latest.run)), Handoff(self._line, latest, token=token)

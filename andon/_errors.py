@@ -1,0 +1,181 @@
+"""What can go wrong for an agent, by what it can do about it.
+
+A refusal is here too: it is not a fault, yet it never looks like a result.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from andon import wire
+from andon._decisions import Decision, Expired, Refusal, Rejected, Undeliverable, Withdrawn
+
+__all__ = [
+    "AlreadyDecided",
+    "AndonError",
+    "ClaimRefused",
+    "Conflict",
+    "InvalidAnswer",
+    "InvalidRequest",
+    "KeyRefused",
+    "NotConfigured",
+    "NotFound",
+    "PermitMismatch",
+    "Refused",
+    "ServiceError",
+    "ServiceUnavailable",
+    "Stopped",
+    "UndoFailed",
+    "error_from",
+    "refused",
+]
+
+
+class AndonError(Exception):
+    """The root of all that this package raises."""
+
+
+class NotConfigured(AndonError):
+    """No service or no key is known; the message says what to set."""
+
+
+class ServiceUnavailable(AndonError):
+    """The service did not answer for as long as the client is patient; try again later.
+
+    The last write may have happened. Repeating it with the same idempotency key is safe.
+    """
+
+
+class Refused(AndonError):
+    """The answer was no, or there was none. `str()` of it is a sentence for a language model to read.
+
+    Attributes:
+        decision: Rejected, Expired, Withdrawn or Undeliverable: they mean different things.
+    """
+
+    def __init__(self, decision: Refusal) -> None:
+        super().__init__(decision.message_for_agent)
+        self.decision = decision
+
+
+def refused(decision: Decision) -> AndonError:
+    """Return the error of a decision that does not allow what was asked."""
+    if isinstance(decision, Rejected | Expired | Withdrawn | Undeliverable):
+        return Refused(decision)
+    return AndonError(f"{decision.handoff}: {decision.kind!r} is no decision on what was asked")
+
+
+class PermitMismatch(AndonError):
+    """The permit's bytes are not the ones that were decided. Nothing was run; do not run anything."""
+
+
+class InvalidAnswer(AndonError):
+    """A person's answer fits the question's schema, but not the type that was asked for."""
+
+    def __init__(self, message: str, *, answer: JsonValue) -> None:
+        super().__init__(message)
+        self.answer = answer
+
+
+class UndoFailed(AndonError):
+    """What a person rejected still stands, because undoing it failed. The service was told."""
+
+    def __init__(self, message: str, *, decision: Refusal) -> None:
+        super().__init__(message)
+        self.decision = decision
+
+
+class Fault(BaseModel):
+    """One fault of a request: where, and what is wrong there."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    field: str
+    detail: str
+
+
+class _Details(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    errors: tuple[Fault, ...] = ()
+
+
+class ServiceError(AndonError):
+    """The service refused a call.
+
+    Attributes:
+        problem: The problem document: `detail` says what was wrong and what to do next.
+        faults: One entry per fault of the request, where the service named them.
+    """
+
+    def __init__(self, problem: wire.Problem, faults: tuple[Fault, ...] = ()) -> None:
+        listed = "".join(f"\n  {fault.field}: {fault.detail}" for fault in faults)
+        super().__init__(f"{problem.detail}{listed}")
+        self.problem = problem
+        self.faults = faults
+
+    @property
+    def name(self) -> str:
+        """The problem's stable name, e.g. `digest-mismatch`."""
+        return self.problem.type.rpartition("/")[2]
+
+
+class InvalidRequest(ServiceError):
+    """Fix the request; sending it again changes nothing."""
+
+
+class KeyRefused(ServiceError):
+    """The key is unknown, revoked, or not for this call."""
+
+
+class NotFound(ServiceError):
+    """There is no such thing, or it belongs to another agent."""
+
+
+class Conflict(ServiceError):
+    """The call does not fit the state that things are in."""
+
+
+class AlreadyDecided(Conflict):
+    """A decision stands, and this changed nothing."""
+
+
+class ClaimRefused(Conflict):
+    """No permit: `name` says why. Do not act."""
+
+
+class Stopped(ServiceError):
+    """Somebody pulled the cord. Do not act, and do not try again."""
+
+
+_CLAIM_PROBLEMS = frozenset(
+    {"not-decided", "not-approved", "digest-mismatch", "already-claimed", "decision-too-old", "handoff-held"}
+)
+_BY_NAME: Mapping[str, type[ServiceError]] = {
+    "stopped": Stopped,
+    "already-decided": AlreadyDecided,
+    "handoff-expired": AlreadyDecided,
+    **dict.fromkeys(_CLAIM_PROBLEMS, ClaimRefused),
+}
+_BY_STATUS: Mapping[int, type[ServiceError]] = {401: KeyRefused, 403: KeyRefused, 404: NotFound, 409: Conflict}
+
+
+def error_from(status: int, content: bytes) -> ServiceError:
+    """Make the typed error of an answer whose status says that the call failed."""
+    try:
+        raw: Any = json.loads(content)
+        problem = wire.Problem.model_validate(raw)
+        faults = _Details.model_validate(raw).errors
+    except (ValueError, ValidationError):
+        # Something between us and the service answered.
+        problem = wire.Problem(
+            type="about:blank",
+            title="Not an answer of the service",
+            status=min(max(status, 400), 599),
+            detail=f"HTTP status {status} without a problem document; is ANDON_URL the service's own address?",
+        )
+        faults = ()
+    kind = _BY_NAME.get(problem.type.rpartition("/")[2]) or _BY_STATUS.get(status, InvalidRequest)
+    return kind(problem, faults)

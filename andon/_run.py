@@ -1,0 +1,410 @@
+"""A run: one job of an agent. It asks, shows, tells and keeps its place; how it does so lies deeper."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeVar, overload
+from uuid import uuid4
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from andon import wire
+from andon._asking import Timeout, ask, open_ask, seconds
+from andon._candidates import CandidateLike, candidates_from
+from andon._decisions import Answered, Chosen, Confirmed, Decision
+from andon._errors import AndonError, InvalidAnswer, refused
+from andon._gate import Gate, Risks, What
+from andon._handoff import Allowed, Handoff, Line, Status, claim, report
+from andon._json import plain, plain_object, shown_result
+from andon._permit import Permit
+from andon._places import Where, place
+from andon._review import Undo, settle
+
+__all__ = ["Run"]
+
+T = TypeVar("T")
+Silence = Literal["deny", "approve"]
+
+
+class Run:
+    """One job of an agent, bound to a conversation and, often, to the person it works for.
+
+    Attributes:
+        info: As the service told it.
+    """
+
+    def __init__(self, line: Line, info: wire.Run) -> None:
+        self._line = line
+        self.info = info
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.info.id
+
+    async def confirm(
+        self,
+        what: str,
+        *,
+        why: str,
+        risks: Sequence[str],
+        tool: str,
+        args: Mapping[str, Any],
+        schema: Mapping[str, Any] | None = None,
+        gate: str | None = None,
+        reversible: bool = False,
+        confidence: float | None = None,
+        timeout: Timeout = None,
+        on_timeout: Silence = "deny",
+        to: Sequence[Where] = (),
+        idempotency_key: str | None = None,
+    ) -> Confirmed:
+        """Ask whether to do something, and wait.
+
+        An approval is not yet leave to act: `claim` it, run what the permit says, and `report` what came of it.
+
+        Args:
+            what: What will be done, for the person who decides.
+            why: What it is good for.
+            risks: What could go wrong; at least one.
+            tool: The name of what will run.
+            args: Its arguments. The approval covers exactly these.
+            schema: JSON Schema of `args`, for edits.
+            gate: The point where the agent stops; unset, the tool's name.
+            reversible: Can it be undone?
+            confidence: Your own estimate, 0 to 1.
+            timeout: How long to wait for a person.
+            on_timeout: What silence means; `approve` only for what is reversible.
+            to: Where the card goes, if not to the run's conversation.
+            idempotency_key: Yours, if you may ask again after a crash and mean the same ask.
+
+        Returns:
+            Approved or Edited; Rejected, Expired, Withdrawn or Undeliverable.
+        """
+        asked = wire.Confirmation(
+            gate=gate or tool,
+            run=self.id,
+            what=what,
+            why=why,
+            risks=tuple(risks),
+            action=wire.Action(tool=tool, args=plain_object(args), schema_=plain_object(schema or {})),
+            reversible=reversible,
+            confidence=confidence,
+            timeout_s=seconds(timeout),
+            on_timeout=on_timeout,
+            to=tuple(map(place, to)),
+        )
+        _, decision = await ask(self._line, asked, idempotency_key)
+        return _confirmed(decision)
+
+    async def choose(
+        self,
+        question: str,
+        candidates: Sequence[CandidateLike],
+        *,
+        why: str = "",
+        risks: Sequence[str] = (),
+        gate: str = "choose",
+        reversible: bool = False,
+        confidence: float | None = None,
+        timeout: Timeout = None,
+        to: Sequence[Where] = (),
+        idempotency_key: str | None = None,
+    ) -> Chosen:
+        """Ask which one, and wait.
+
+        A candidate with an `action` is something to be done: `claim` the returned decision before doing it. One without
+        is claimed here, which tells people that the agent has their answer.
+
+        Raises:
+            Refused: None of them: rejected, expired, withdrawn or undeliverable.
+        """
+        asked = wire.Choice(
+            gate=gate,
+            run=self.id,
+            question=question,
+            why=why,
+            risks=tuple(risks),
+            candidates=candidates_from(candidates),
+            reversible=reversible,
+            confidence=confidence,
+            timeout_s=seconds(timeout),
+            to=tuple(map(place, to)),
+        )
+        _, decision = await ask(self._line, asked, idempotency_key)
+        if isinstance(decision, Chosen):
+            if decision.candidate.action is None:
+                await claim(self._line.api, decision, claimant=_claimant(idempotency_key))
+            return decision
+        raise refused(decision)
+
+    @overload
+    async def ask(
+        self,
+        question: str,
+        *,
+        why: str = ...,
+        risks: Sequence[str] = ...,
+        gate: str = ...,
+        timeout: Timeout = ...,
+        to: Sequence[Where] = ...,
+        idempotency_key: str | None = ...,
+    ) -> str: ...
+
+    @overload
+    async def ask(
+        self,
+        question: str,
+        *,
+        answer: type[T] | TypeAdapter[T],
+        why: str = ...,
+        risks: Sequence[str] = ...,
+        gate: str = ...,
+        timeout: Timeout = ...,
+        to: Sequence[Where] = ...,
+        idempotency_key: str | None = ...,
+    ) -> T: ...
+
+    @overload
+    async def ask(
+        self,
+        question: str,
+        *,
+        answer: Any,
+        why: str = ...,
+        risks: Sequence[str] = ...,
+        gate: str = ...,
+        timeout: Timeout = ...,
+        to: Sequence[Where] = ...,
+        idempotency_key: str | None = ...,
+    ) -> Any: ...
+
+    async def ask(
+        self,
+        question: str,
+        *,
+        answer: Any = None,
+        why: str = "",
+        risks: Sequence[str] = (),
+        gate: str = "ask",
+        timeout: Timeout = None,
+        to: Sequence[Where] = (),
+        idempotency_key: str | None = None,
+    ) -> Any:
+        """Ask a question, and wait for the answer.
+
+        Args:
+            question: For the person who answers.
+            answer: The answer's type: any that pydantic knows, or a `TypeAdapter` of one. It becomes the form that
+                people fill in. Unset, a text.
+            why: What you need it for.
+            risks: What a wrong answer could do.
+            gate: The point where the agent stops.
+            timeout: How long to wait for a person.
+            to: Where the card goes, if not to the run's conversation.
+            idempotency_key: Yours, if you may ask again after a crash and mean the same ask.
+
+        Returns:
+            The answer, as a value of that type.
+
+        Raises:
+            Refused: No answer: rejected, expired, withdrawn or undeliverable.
+            InvalidAnswer: It fits the JSON Schema, but a rule of the type that a schema cannot say refuses it.
+        """
+        adapter: TypeAdapter[Any] = answer if isinstance(answer, TypeAdapter) else TypeAdapter(answer or str)
+        fields: dict[str, Any] = {} if answer is None else {"answer_schema": adapter.json_schema()}
+        asked = wire.Input(
+            gate=gate,
+            run=self.id,
+            question=question,
+            why=why,
+            risks=tuple(risks),
+            timeout_s=seconds(timeout),
+            to=tuple(map(place, to)),
+            **fields,
+        )
+        _, decision = await ask(self._line, asked, idempotency_key)
+        if not isinstance(decision, Answered):
+            raise refused(decision)
+        permit = await claim(self._line.api, decision, claimant=_claimant(idempotency_key))
+        answered = permit.decided["answer"]
+        try:
+            return adapter.validate_json(TypeAdapter(JsonValue).dump_json(answered))
+        except ValidationError as error:
+            raise InvalidAnswer(f"{decision.handoff}: {error}", answer=answered) from error
+
+    async def review(
+        self,
+        what: str,
+        *,
+        result: object,
+        undo: Undo | None = None,
+        why: str = "Done already, and shown so that you can have it undone.",
+        risks: Sequence[str] = (),
+        gate: str = "review",
+        timeout: Timeout = None,
+        on_timeout: Silence = "deny",
+        to: Sequence[Where] = (),
+        idempotency_key: str | None = None,
+    ) -> Confirmed:
+        """Show what was done already, wait, and undo it unless people let it stand.
+
+        It is undone when it is rejected, when nobody answers (unless `on_timeout="approve"`), and when the question
+        reaches nobody. What came of it is reported.
+
+        Args:
+            what: What was done.
+            result: What came of it: JSON, or anything with a readable `str()`.
+            undo: Takes it back; may be async.
+            why: What it is good for.
+            risks: What could be wrong with it.
+            gate: The point where the agent stops.
+            timeout: How long to wait for a person.
+            on_timeout: What silence means; `approve` needs an `undo`.
+            to: Where the card goes, if not to the run's conversation.
+            idempotency_key: Yours, if you may ask again after a crash and mean the same ask.
+
+        Raises:
+            UndoFailed: It should have been undone, and still stands.
+        """
+        asked = wire.Confirmation(
+            timing="after",
+            gate=gate,
+            run=self.id,
+            what=what,
+            why=why,
+            risks=tuple(risks),
+            result=shown_result(result),
+            reversible=undo is not None,
+            timeout_s=seconds(timeout),
+            on_timeout=on_timeout,
+            to=tuple(map(place, to)),
+        )
+        handoff, decision = await ask(self._line, asked, idempotency_key)
+        confirmed = _confirmed(decision)
+        await settle(handoff, confirmed, undo, result)
+        return confirmed
+
+    def gate(
+        self,
+        *,
+        risks: Risks,
+        reversible: bool = False,
+        what: What = None,
+        why: str | None = None,
+        tool: str | None = None,
+        gate: str | None = None,
+        confidence: float | None = None,
+        timeout: Timeout = None,
+        on_timeout: Silence = "deny",
+        to: Sequence[Where] = (),
+    ) -> Gate:
+        """Put an `async def` behind a gate: each call asks, claims, runs with the approved arguments, and reports.
+
+        The function runs with exactly the arguments that were approved, edits included, read back into its own types.
+        The person's no is `Refused`, raised where the result would have been returned.
+
+        Args:
+            risks: What could go wrong; may be a function of the call's arguments.
+            reversible: Can it be undone?
+            what: A template on the arguments (`"Send {subject!r} to {to}"`) or a function of them; unset, the call.
+            why: What it is good for, when that is the same for every call; else each call says `why=…`.
+            tool: The name of what runs; unset, the function's.
+            gate: The point where the agent stops; unset, the tool's name.
+            confidence: Your own estimate, 0 to 1.
+            timeout: How long to wait for a person.
+            on_timeout: What silence means; `approve` only for what is reversible.
+            to: Where the card goes, if not to the run's conversation.
+        """
+
+        def make(*, what: str, why: str, risks: tuple[str, ...], action: wire.Action) -> wire.Confirmation:
+            return wire.Confirmation(
+                gate=gate or action.tool,
+                run=self.id,
+                what=what,
+                why=why,
+                risks=risks,
+                action=action,
+                reversible=reversible,
+                confidence=confidence,
+                timeout_s=seconds(timeout),
+                on_timeout=on_timeout,
+                to=tuple(map(place, to)),
+            )
+
+        return Gate(self._line, make, risks=risks, what=what, why=why, tool=tool)
+
+    async def notify(self, text: str, *, to: Sequence[Where] = ()) -> None:
+        """Tell people something. Nobody is asked, and nobody waits."""
+        notice = wire.Notice(text=text, to=tuple(map(place, to)))
+        await self._line.api.notify(self.id, notice, idempotency_key=uuid4().hex)
+
+    async def checkpoint(self, name: str, state: object = None) -> int:
+        """Save where the run stands: any JSON value, or what pydantic can write as one, up to 1 MiB.
+
+        Returns:
+            The checkpoint's version, from 1 on.
+
+        Raises:
+            Stopped: Somebody pulled the cord.
+        """
+        save = wire.CheckpointSave(name=name, state=plain(state))
+        return (await self._line.api.save_checkpoint(self.id, save)).version
+
+    async def load_checkpoint(self) -> wire.Checkpoint | None:
+        """Return the latest checkpoint, or None when there is none yet."""
+        return await self._line.api.read_checkpoint(self.id)
+
+    async def open(self, ask: wire.Ask | Mapping[str, Any], *, idempotency_key: str | None = None) -> Handoff:
+        """Open an ask without waiting for it. Keep its `token`, and this process may exit.
+
+        Args:
+            ask: A wire model, or its fields; `run` is filled in.
+            idempotency_key: Yours, if you may open it again after a crash and mean the same ask.
+        """
+        asked = wire.parse_ask({"run": self.id, **ask}) if isinstance(ask, Mapping) else ask
+        return await open_ask(self._line, asked, idempotency_key)
+
+    async def wait(self, handoff: Handoff) -> Decision:
+        """Wait for the decision on what was opened."""
+        return await handoff.wait()
+
+    async def claim(self, decided: Allowed | Handoff) -> Permit:
+        """Exchange a decision for the one permit to act on it; call it right before acting.
+
+        Raises:
+            ClaimRefused: Too old, or claimed already. Do not act.
+            Stopped: Somebody pulled the cord. Do not act.
+            PermitMismatch: The permit is not for what was decided. Do not act.
+        """
+        return await (decided.claim() if isinstance(decided, Handoff) else claim(self._line.api, decided))
+
+    async def report(
+        self,
+        acted: Permit | Confirmed | Chosen,
+        status: Status = "executed",
+        *,
+        result: object = None,
+        error: str | None = None,
+    ) -> None:
+        """Report what came of an action.
+
+        Args:
+            acted: The permit that was acted on; or the decision, if it needed no permit.
+            status: Executed, failed, undone or undo_failed.
+            result: What came of it.
+            error: Why it failed.
+        """
+        claimant = acted.claimant if isinstance(acted, Permit) else None
+        shown = None if result is None else shown_result(result)
+        await report(self._line.api, acted.handoff, status, claimant=claimant, result=shown, error=error)
+
+
+def _confirmed(decision: Decision) -> Confirmed:
+    if isinstance(decision, Chosen | Answered):
+        raise AndonError(f"{decision.handoff}: {decision.kind!r} is no decision on a confirmation")
+    return decision
+
+
+def _claimant(idempotency_key: str | None) -> str | None:
+    """Name the claim after the ask, so that asking again with the same key gets the same permit."""
+    return None if idempotency_key is None else hashlib.sha256(idempotency_key.encode()).hexdigest()
