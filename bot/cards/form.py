@@ -128,7 +128,7 @@ def _shown(spot: Spot) -> str:
             return _json(value)
 
 
-def _value(spot: Spot, text: str, root: Mapping[str, JsonValue]) -> JsonValue | Absent:  # one case a kind
+def _value(spot: Spot, text: str, root: Mapping[str, JsonValue]) -> JsonValue | Absent:  # noqa: C901  # a case a kind
     """What a changed text means.
 
     Raises:

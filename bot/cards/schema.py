@@ -18,6 +18,7 @@ MAX_EXPANDED = 10_000
 """Subschemas after following every local reference; errors are listed in time proportional to it."""
 
 MAX_FAULTS = 50
+_MOST_QUOTED = 60
 _RECURSIVE_DEPTH = 8
 """A schema that refers to itself may visit a value twice a level: deeper values get one message for the whole."""
 
@@ -130,7 +131,7 @@ def _faults(error: jsonschema_rs.ValidationError) -> Sequence[Fault]:
             return [Fault(_dotted(path), _sentence(error))]
 
 
-def _sentence(error: jsonschema_rs.ValidationError) -> str:  # one line a keyword, read as a table
+def _sentence(error: jsonschema_rs.ValidationError) -> str:  # noqa: C901, PLR0912  # a table, a line a keyword
     kinds = jsonschema_rs.ValidationErrorKind
     match error.kind:
         case kinds.Type(types):
@@ -182,7 +183,7 @@ def _either(context: Sequence[Sequence[jsonschema_rs.ValidationError]], depth: i
 
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else f"{text[:59]}…"  # as much as fits into a sentence
+    return text if len(text) <= _MOST_QUOTED else f"{text[: _MOST_QUOTED - 1]}…"  # as much as fits into a sentence
 
 
 def _dotted(path: Sequence[str | int]) -> str:

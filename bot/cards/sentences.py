@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 from andon import wire
 
+_SECONDS_COUNT_BELOW_MIN = 10
+
 
 def silence(ask: wire.Confirmation | wire.Choice | wire.Input, expires_at: datetime) -> str:
     """What happens if nobody answers."""
@@ -40,7 +42,7 @@ def lasting(seconds: float) -> str:
     elif h:
         parts = [f"{h} h", f"{m} min" if m else ""]
     elif m:
-        parts = [f"{m} min", f"{s} s" if s and m < 10 else ""]  # seconds matter in the last minutes
+        parts = [f"{m} min", f"{s} s" if s and m < _SECONDS_COUNT_BELOW_MIN else ""]
     else:
         parts = [f"{s} s"]
     return " ".join(part for part in parts if part)
