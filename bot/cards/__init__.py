@@ -1,6 +1,27 @@
-"""Cards: what a person sees of a handoff, as typed view models and templates for any surface. Pure."""
+"""Cards: what a person sees of a handoff, as typed view models, forms and templates for any surface. Pure."""
 
+from bot.cards.form import ABSENT, Field, by_field, fields, read
+from bot.cards.render import environment
 from bot.cards.schema import check, check_schema
-from bot.cards.sentences import silence
+from bot.cards.sentences import lasting, moment, silence, too_late
+from bot.cards.view import Card, card
+from bot.cards.visible import hidden_in, visible
 
-__all__ = ["check", "check_schema", "silence"]
+__all__ = [
+    "ABSENT",
+    "Card",
+    "Field",
+    "by_field",
+    "card",
+    "check",
+    "check_schema",
+    "environment",
+    "fields",
+    "hidden_in",
+    "lasting",
+    "moment",
+    "read",
+    "silence",
+    "too_late",
+    "visible",
+]

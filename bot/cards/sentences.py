@@ -1,8 +1,10 @@
 """What a card says in whole sentences, the same on every surface and in the API."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from andon import wire
+from bot.cards.visible import visible
 
 _SECONDS_COUNT_BELOW_MIN = 10
 
@@ -14,7 +16,7 @@ def silence(ask: wire.Confirmation | wire.Choice | wire.Input, expires_at: datet
         case wire.Confirmation(timing="after", on_timeout="approve"):
             return until + "what was done stands."
         case wire.Confirmation(timing="after"):
-            return until + "what was done stays as it is, and the agent is told that nobody looked."
+            return until + "what was done is to be undone."
         case wire.Confirmation(on_timeout="approve"):
             return until + "it goes ahead: silence approves this."
         case wire.Confirmation():
@@ -46,3 +48,79 @@ def lasting(seconds: float) -> str:
     else:
         parts = [f"{s} s"]
     return " ".join(part for part in parts if part)
+
+
+HEADLINES: Mapping[str, str] = {
+    "approved": "Approved",
+    "edited": "Approved with changes",
+    "rejected": "Rejected",
+    "chosen": "Chosen",
+    "answered": "Answered",
+    "expired": "Nobody answered",
+    "withdrawn": "Taken back",
+    "undeliverable": "Never delivered",
+    "executed": "Done",
+    "failed": "Failed",
+    "undone": "Undone",
+    "undo_failed": "The undo failed",
+}
+"""What became of a handoff, in a word or two: its decision, then its outcome."""
+
+_VERBS: Mapping[str, str] = {
+    "approved": "approved this",
+    "edited": "approved this with changes",
+    "rejected": "rejected this",
+    "chosen": "chose",
+    "answered": "answered",
+    "withdrawn": "took this back",
+}
+
+
+def decided(decision: wire.Decision, ask: wire.Confirmation | wire.Choice | wire.Input) -> str:
+    """Who decided what, without the time: `Mira approved this`."""
+    who = visible(decision.by.name)
+    match decision:
+        case wire.Expired():
+            return "Nobody answered in time."
+        case wire.Undeliverable():
+            return "This never reached anybody."
+        case wire.Approved(by=wire.Actor(kind="silence")):
+            return "Nobody answered in time, and for this silence means yes."
+        case wire.Chosen(choice=choice) if isinstance(ask, wire.Choice):
+            label = next((each.label for each in ask.candidates if each.id == choice), choice)
+            return f"{who} chose {visible(label)}"
+        case wire.Rejected() if isinstance(ask, wire.Choice):
+            return f"{who} took none of these"
+        case wire.Rejected() if isinstance(ask, wire.Input):
+            return f"{who} gave no answer"
+        case wire.Rejected() if isinstance(ask, wire.Confirmation) and ask.timing == "after":
+            return f"{who} wants this undone"
+        case _:
+            return f"{who} {_VERBS[decision.kind]}"
+
+
+def too_late(decision: wire.Decision) -> str:
+    """For somebody whose press came second: whose decision stands, and since when."""
+    at = f"{decision.at.astimezone(UTC):%H:%M} UTC"
+    match decision:
+        case wire.Expired() | wire.Undeliverable():
+            return f"The time was up at {at}, so your press changed nothing."
+        case wire.Approved(by=wire.Actor(kind="silence")):
+            return f"Nobody answered until {at}, and for this silence means yes, so your press changed nothing."
+        case wire.Chosen():
+            return f"{visible(decision.by.name)} chose at {at}, so your press changed nothing."
+        case _:
+            return f"{visible(decision.by.name)} {_VERBS[decision.kind]} at {at}, so your press changed nothing."
+
+
+def progress(status: str) -> str:
+    """What an outcome means."""
+    match status:
+        case "executed":
+            return "The agent did it."
+        case "failed":
+            return "The agent tried and could not do it."
+        case "undone":
+            return "The agent undid it."
+        case _:
+            return "The undo failed: what was done still stands, and somebody must look at it."
