@@ -12,7 +12,7 @@ from andon._decisions import Decision
 from andon._errors import AndonError
 from andon._handoff import Handoff, Line
 
-__all__ = ["Timeout", "ask", "open_ask", "seconds"]
+__all__ = ["Timeout", "ask", "attend", "open_ask", "seconds"]
 
 Timeout = timedelta | float | None
 """How long to wait for a person: a timedelta, seconds, or None for the policy's default."""
@@ -54,7 +54,18 @@ async def ask(line: Line, asked: wire.Ask, idempotency_key: str | None = None) -
             await asyncio.gather(opening, return_exceptions=True)
 
 
-async def _take_back(opening: asyncio.Task[Handoff]) -> None:
+async def attend(handoff: Handoff) -> Decision:
+    """Wait for the decision; a caller that is cancelled meanwhile takes the ask back."""
+    try:
+        return await handoff.wait()
+    except asyncio.CancelledError:
+        done: asyncio.Future[Handoff] = asyncio.get_running_loop().create_future()
+        done.set_result(handoff)
+        await _take_back(done)
+        raise
+
+
+async def _take_back(opening: asyncio.Future[Handoff]) -> None:
     """Withdraw what is or will be open, within two seconds; a service that is away will let it expire."""
     with contextlib.suppress(TimeoutError, AndonError):
         async with asyncio.timeout(GOODBYE_S):
