@@ -36,14 +36,18 @@ def find_service(url: str | None, key: str | None) -> tuple[str, str]:
     Raises:
         NotConfigured: One of them is nowhere to be found; the message says what to set.
     """
-    url = url or os.environ.get("ANDON_URL") or _line(URL_FILE)
+    local = _line(URL_FILE)
+    url = url or os.environ.get("ANDON_URL") or local
     if not url:
         msg = f"no service known: set ANDON_URL to its address, or start one here, which leaves it in {state_dir()}"
         raise NotConfigured(msg)
     split = urlsplit(url)
     if split.scheme not in {"http", "https"} or not split.hostname:
         raise NotConfigured(f"{url!r} is no address of a service; ANDON_URL reads like https://andon.example.com")
-    key = key or os.environ.get("ANDON_KEY") or _line(AGENT_KEY_FILE)
+    key = key or os.environ.get("ANDON_KEY")
+    if not key and local is not None and url.rstrip("/") == local.rstrip("/"):
+        # The local service's key is for the local service alone.
+        key = _line(AGENT_KEY_FILE)
     if not key:
         msg = f"no key for {url}: set ANDON_KEY to the agent's key (the service's `keys create --agent NAME` makes one)"
         raise NotConfigured(msg)

@@ -34,7 +34,8 @@ def digest(value: object) -> str:
 
 
 def approve(handoff: Json) -> Json:
-    return {"kind": "approved", "args": handoff["ask"]["action"]["args"]}
+    action = handoff["ask"]["action"]
+    return {"kind": "approved", "args": action["args"] if action else {}}
 
 
 def silent(handoff: Json) -> None:
@@ -124,7 +125,8 @@ class FakeService:
         kind = decision["kind"]
         decided: Any = None
         if kind in {"approved", "edited"}:
-            decided = {"tool": handoff["ask"]["action"]["tool"], "args": decision["args"]}
+            action = handoff["ask"]["action"]
+            decided = {"tool": action["tool"] if action else "", "args": decision["args"]}
         elif kind == "chosen":
             candidate = next(c for c in handoff["ask"]["candidates"] if c["id"] == decision["choice"])
             action = candidate.get("action")
