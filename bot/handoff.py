@@ -34,6 +34,9 @@ MOVES: Mapping[State, frozenset[State]] = {
     State.CLOSED: frozenset(),
 }
 
+PAYLOAD_BYTES = 65_536
+"""The most that canonical JSON of an action, a choice or an answer may take."""
+
 OPEN: frozenset[State] = frozenset({State.PENDING, State.HELD})
 
 
@@ -69,6 +72,8 @@ class Handoff:
     decision: wire.Decision | None = None
     claim: wire.Claimed | None = None
     outcome: wire.Outcome | None = None
+    last_edit: str = ""
+    """Id of the answer that made the latest revision without deciding."""
 
     @property
     def action(self) -> wire.Action | None:

@@ -58,7 +58,8 @@ class _Ask(Sent):
         default=None, ge=1, le=MAX_TIMEOUT_S, description="Seconds to wait for a person; unset: the policy's default."
     )
     on_timeout: Literal["deny", "approve"] = Field(
-        default="deny", description="What silence means. `approve` needs `reversible: true` and is for confirmations only."
+        default="deny",
+        description="What silence means. `approve` needs `reversible: true` and is for confirmations only.",
     )
     to: tuple[Place, ...] = Field(default=(), max_length=16, description="Where the card goes; empty: the web console.")
 
@@ -77,7 +78,9 @@ class Confirmation(_Ask):
     """May I do this? Yes, no, or yes with edits. With timing `after`: I did this; shall it stand?"""
 
     kind: Literal["confirmation"] = "confirmation"
-    timing: Timing = Field(default="before", description="`before`: nothing happens without consent. `after`: it is done.")
+    timing: Timing = Field(
+        default="before", description="`before`: nothing happens without consent. `after`: it is done."
+    )
     what: Prose = Field(examples=["Send this e-mail to alice@x.com"])
     why: Prose = Field(examples=["She asked about the report"])
     risks: tuple[Prose, ...] = Field(

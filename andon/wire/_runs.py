@@ -14,7 +14,9 @@ class RunStart(Sent):
     """Start a run."""
 
     name: Line = Field(examples=["weekly-report"])
-    conversation: Conversation | None = Field(default=None, description="Where its cards go unless an ask says otherwise.")
+    conversation: Conversation | None = Field(
+        default=None, description="Where its cards go unless an ask says otherwise."
+    )
     requester: Line | None = Field(default=None, description="The person it works for, e.g. an e-mail address.")
     parent: str | None = Field(default=None, pattern=r"^run_[A-Za-z0-9_-]{22,64}$")
     labels: dict[str, str] = Field(default_factory=dict, max_length=32)

@@ -9,15 +9,15 @@ from bot.cards.visible import visible
 _SECONDS_COUNT_BELOW_MIN = 10
 
 
-def silence(ask: wire.Confirmation | wire.Choice | wire.Input, expires_at: datetime) -> str:
-    """What happens if nobody answers."""
+def silence(ask: wire.Confirmation | wire.Choice | wire.Input, expires_at: datetime, on_timeout: str) -> str:
+    """What happens if nobody answers; `on_timeout` is the policy's word, which may be stricter than the ask's."""
     until = f"If nobody answers by {moment(expires_at)}, "
     match ask:
-        case wire.Confirmation(timing="after", on_timeout="approve"):
+        case wire.Confirmation(timing="after") if on_timeout == "approve":
             return until + "what was done stands."
         case wire.Confirmation(timing="after"):
             return until + "what was done is to be undone."
-        case wire.Confirmation(on_timeout="approve"):
+        case wire.Confirmation() if on_timeout == "approve":
             return until + "it goes ahead: silence approves this."
         case wire.Confirmation():
             return until + "nothing is done."

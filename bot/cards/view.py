@@ -184,7 +184,7 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         expires_at=handoff.expires_at,
         left_s=left_s,
         left=lasting(left_s),
-        silence=silence(ask, handoff.expires_at),
+        silence=silence(ask, handoff.expires_at, handoff.route.on_timeout),
         digest=handoff.digest,
         digest_short=handoff.digest[:12],
         revision=handoff.revision,

@@ -1,6 +1,7 @@
 """Redis: one typed method per Lua script. Nothing else knows a key's name or a command."""
 
 from bot.store.embedded import EmbeddedStore
+from bot.store.feed import valid_id
 from bot.store.handoffs import ClaimReply, Handoffs, Limits, NewHandoff, Opened, OutcomeReply, Settled, Verdict
 from bot.store.keys import Keys
 from bot.store.records import Doc
@@ -23,4 +24,5 @@ __all__ = [
     "ToldNotice",
     "Verdict",
     "connect",
+    "valid_id",
 ]

@@ -53,7 +53,9 @@ class AccessRecords:
         """Delete a key and tell every process; False when there is none."""
         deleted = await self._pipe.call("DEL", self._keys.key(key_id))
         await self._pipe.call("SREM", self._keys.keys, key_id)
-        await self._pipe.call("XADD", self._keys.events, "*", "e", "revoked", "h", "", "a", key_id, "r", "", "v", "0", "k", "")
+        await self._pipe.call(
+            "XADD", self._keys.events, "*", "e", "revoked", "h", "", "a", key_id, "r", "", "v", "0", "k", ""
+        )
         return bool(deleted)
 
     async def save_link(self, hashed: str, person: Mapping[str, str], life: timedelta) -> None:
@@ -83,5 +85,3 @@ class AccessRecords:
 
 def _read(raw: Any) -> dict[str, str] | None:
     return json.loads(raw) if raw else None
-
-

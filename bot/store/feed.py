@@ -13,7 +13,13 @@ from bot.store.pipe import Pipe
 
 _BLOCK_MS: Final = 5_000
 _PAGE: Final = 500
-_STATES: Final = {"opened": "pending", "revised": "pending", "decided": "decided", "claimed": "claimed", "closed": "closed"}
+_STATES: Final = {
+    "opened": "pending",
+    "revised": "pending",
+    "decided": "decided",
+    "claimed": "claimed",
+    "closed": "closed",
+}
 
 
 class Feed:
@@ -57,9 +63,7 @@ class Feed:
 
     async def since(self, agent: str, after: str) -> list[Change]:
         """What an agent has been told after `after`, one page, oldest first."""
-        entries = await self._pipe.call(
-            "XRANGE", self._keys.agent_events(agent), f"({after}", "+", "COUNT", _PAGE
-        )
+        entries = await self._pipe.call("XRANGE", self._keys.agent_events(agent), f"({after}", "+", "COUNT", _PAGE)
         return [_change(entry) for entry in entries]
 
     async def kept(self, after: str) -> bool:
@@ -103,6 +107,3 @@ def _change(entry: Any) -> Change:
         revision=int(pairs[b"v"]),
         kind=pairs[b"k"].decode() or None,
     )
-
-
-

@@ -269,6 +269,10 @@ class Handoffs:
         ids = await self._pipe.call("ZRANGE", self._keys.due, "-inf", ms_of(now), "BYSCORE", "LIMIT", 0, limit)
         return [i.decode() for i in ids]
 
+    async def forget(self, handoff_id: str) -> None:
+        """Drop the timer of a handoff that is gone."""
+        await self._pipe.call("ZREM", self._keys.due, handoff_id)
+
     async def next_due(self) -> datetime | None:
         """When the next one is up."""
         first = await self._pipe.call("ZRANGE", self._keys.due, 0, 0, "WITHSCORES")
@@ -289,7 +293,16 @@ class Handoffs:
         start = "+inf" if before is None else before[0]
         want = limit + 1
         raw = await self._pipe.call(
-            "ZRANGE", self._keys.index, start, "-inf", "BYSCORE", "REV", "LIMIT", 0, want + (500 if before else 0), "WITHSCORES"
+            "ZRANGE",
+            self._keys.index,
+            start,
+            "-inf",
+            "BYSCORE",
+            "REV",
+            "LIMIT",
+            0,
+            want + (500 if before else 0),
+            "WITHSCORES",
         )
         flat = _flat(raw)
         pairs = [(int(float(flat[i + 1])), flat[i].decode()) for i in range(0, len(flat), 2)]

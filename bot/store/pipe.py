@@ -20,7 +20,6 @@ AT_ONCE: Final = 2
 """Batches under way at once: one is being read while the next is being written."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Script:
     """A Lua script and the hash it is called by."""

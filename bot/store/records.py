@@ -67,7 +67,9 @@ def pack_revisions(revisions: tuple[wire.Revision, ...]) -> bytes:
 def pack_outcome(outcome: wire.OutcomeReport) -> bytes:
     """JSON without the time."""
     return json.dumps(
-        {"status": outcome.status, "result": outcome.result, "error": outcome.error}, separators=(",", ":"), sort_keys=True
+        {"status": outcome.status, "result": outcome.result, "error": outcome.error},
+        separators=(",", ":"),
+        sort_keys=True,
     ).encode()
 
 
@@ -109,6 +111,7 @@ def read_handoff(handoff_id: str, fields: Mapping[bytes, bytes], doc: Doc | None
         decision=decision,
         claim=claim,
         outcome=outcome,
+        last_edit=fields.get(b"revise_id", b"").decode(),
     )
 
 

@@ -95,7 +95,9 @@ class Store:
             )
         if not int(info.get("aof_enabled", 0)):
             found.append(
-                StoreFault("the append-only file is off: a crash loses decisions; run: CONFIG SET appendonly yes", fatal=True)
+                StoreFault(
+                    "the append-only file is off: a crash loses decisions; run: CONFIG SET appendonly yes", fatal=True
+                )
             )
         elif config.get("appendfsync", "always") != "always":
             found.append(

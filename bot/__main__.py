@@ -1,0 +1,312 @@
+"""The service's command line: `python -m bot`."""
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
+
+from andon import wire
+from bot import policy
+from bot.access import agent_name, person
+from bot.app import VERSION, known_url, local_person, open_store, service, sign_in_url
+from bot.config import Settings, load_settings, unknown_settings
+from bot.errors import BadRequest, BotError, ConfigError
+from bot.store import Limits
+
+_FINE, _FAILED, _WRONG = 0, 1, 2
+
+_TOP: Final = """usage: python -m bot COMMAND [options]
+
+  Run Andon: agents ask over HTTP, people answer in chat or in the browser.
+
+  serve     take asks and show them
+  check     look over settings, store and policy; list every fault
+  keys      create, list and revoke the keys of agents and people
+  sign-in   print a one-time link to the web console
+
+examples:
+  python -m bot serve --port 8080
+  python -m bot keys create --agent mailer
+"""
+
+_SERVE: Final = """usage: python -m bot serve [--host ADDRESS] [--port N]
+
+  Take asks over HTTP and show them in the web console.
+
+  --host ADDRESS   listen on this address (default: 127.0.0.1, or ANDON_HOST)
+  --port N         listen on this port; 0 picks one (default: 8080, or ANDON_PORT)
+
+examples:
+  python -m bot check        # settings, store and policy, then exit
+  python -m bot serve --port 8080
+"""
+
+_CHECK: Final = """usage: python -m bot check
+
+  Look over settings, store, permissions and policy, list every fault at once, and exit: 0 fine, 1 not.
+
+examples:
+  python -m bot check
+  ANDON_REDIS_URL=redis://localhost:6379 python -m bot check
+"""
+
+_KEYS: Final = """usage: python -m bot keys create (--agent NAME | --person EMAIL) [--per-minute N] [--burst N] [--open N] [--json]
+       python -m bot keys list [--json]
+       python -m bot keys revoke ID
+
+  Make, list and end API keys. A key is shown once, when it is made; only its hash is kept.
+  An agent's key asks and can never answer. A person's key answers as that person.
+
+  --agent NAME     make an agent's key
+  --person EMAIL   make a person's key
+  --per-minute N   asks a minute in the long run (default: 60)
+  --burst N        asks at once (default: 20)
+  --open N         asks open at a time (default: 50)
+  --json           print JSON: {"key": "..."}
+
+examples:
+  python -m bot keys create --agent mailer
+  python -m bot keys create --person ana@example.com --json
+"""
+
+_SIGN_IN: Final = """usage: python -m bot sign-in [--person EMAIL]
+
+  Print a link that signs one person in to the web console, once, within 15 minutes.
+
+  --person EMAIL   whom it signs in (default: you, the local user)
+
+examples:
+  python -m bot sign-in
+  python -m bot sign-in --person ana@example.com
+"""
+
+
+class _Usage(Exception):
+    """Wrong words on the command line."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Shows help that we wrote, and ends with 2 and one clear sentence on wrong usage."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(add_help=False, allow_abbrev=False)
+        self._text = text
+        self.add_argument("-h", "--help", action="store_true")
+
+    def format_help(self) -> str:
+        return self._text
+
+    def error(self, message: str) -> Any:
+        raise _Usage(message)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns 0 fine, 1 failed, 2 wrong usage."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in {"-h", "--help", "help"}:
+        print(_TOP, end="")
+        return _FINE if words else _WRONG
+    if words[0] == "--version":
+        print(VERSION)
+        return _FINE
+    command, rest = words[0], words[1:]
+    known: dict[str, tuple[str, Callable[[_Parser, list[str]], int]]] = {
+        "serve": (_SERVE, _serve),
+        "check": (_CHECK, _check),
+        "keys": (_KEYS, _keys),
+        "sign-in": (_SIGN_IN, _sign_in),
+    }
+    if command not in known:
+        print(f"andon: there is no command {command!r}; python -m bot --help lists them", file=sys.stderr)
+        return _WRONG
+    text, run = known[command]
+    if "-h" in rest or "--help" in rest:
+        print(text, end="")
+        return _FINE
+    try:
+        return run(_Parser(text), rest)
+    except _Usage as error:
+        usage = text.partition("\n\n")[0]
+        print(f"andon: {error}\n\n{usage}", file=sys.stderr)
+        return _WRONG
+    except ConfigError as error:
+        for fault in error.faults:
+            print(f"andon: {fault}", file=sys.stderr)
+        return _FAILED
+    except BadRequest as error:
+        print(f"andon: {error}", file=sys.stderr)
+        return _WRONG
+    except BotError as error:
+        print(f"andon: {error}", file=sys.stderr)
+        return _FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(work: Coroutine[Any, Any, int]) -> int:
+    """Run on uvloop where there is one."""
+    try:
+        import uvloop  # noqa: PLC0415  # optional
+    except ImportError:
+        return asyncio.run(work)
+    return uvloop.run(work)
+
+
+def _serve(parser: _Parser, words: list[str]) -> int:
+    parser.add_argument("--host")
+    parser.add_argument("--port", type=int)
+    given = parser.parse_args(words)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    return _run(_serving(load_settings(host=given.host, port=given.port)))
+
+
+async def _serving(settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    for name in unknown_settings():
+        logging.getLogger("andon").warning("settings.unknown name=%s", name)
+    async with service(settings) as running:
+        print(f"Andon listens on {running.url}")
+        if settings.policy is None:
+            print("No policy is set: everything is asked, and any signed-in person may answer.")
+        if running.sign_in:
+            print(f"Sign in to the console (once, within 15 minutes): {running.sign_in}")
+            print(f"Agents of this user find the address and their key in {settings.state}")
+        if running.agent_key:
+            print(f"  for others: export ANDON_URL={running.url} ANDON_KEY={running.agent_key}")
+        sys.stdout.flush()
+        await stop.wait()
+        print("Stopping: finishing what was taken.", flush=True)
+    return _FINE
+
+
+def _check(parser: _Parser, words: list[str]) -> int:
+    parser.parse_args(words)
+    return _run(_checking())
+
+
+async def _checking() -> int:
+    """Settings first, then what stands on them; every fault of each, in one list."""
+    faults: list[str] = [f"{name} is no setting; see docs/operations.md for the names" for name in unknown_settings()]
+    try:
+        settings = load_settings()
+    except ConfigError as error:
+        return _tell([*faults, *error.faults], [])
+    notes = []
+    try:
+        rules = policy.load(settings.policy)
+        notes.append(
+            "policy: none, so everything is asked and any signed-in person may answer"
+            if rules.version == "none"
+            else f"policy: {len(rules.rules)} rules, version {rules.version}"
+        )
+    except ConfigError as error:
+        faults += error.faults
+    if not settings.on_loopback and not (settings.public_url or "").startswith("https://"):
+        notes.append(
+            f"warning: listening on {settings.host} in clear; put TLS in front and set ANDON_PUBLIC_URL to https://…"
+        )
+    if settings.state.exists() and settings.state.stat().st_mode & 0o077:
+        faults.append(f"{settings.state} can be entered by others; run: chmod 700 {settings.state}")
+    try:
+        async with open_store(settings.model_copy(update={"unsafe_store": True}), start=False) as opened:
+            found = await opened.store.faults(embedded=opened.embedded)
+            faults += [fault.detail for fault in found if fault.fatal]
+            notes += [f"warning: {fault.detail}" for fault in found if not fault.fatal]
+            notes.append(f"store: {'embedded, in ' + str(settings.state) if opened.embedded else 'Redis'} answers")
+            notes.append(f"keys: {len(await opened.access.keys())}")
+    except ConfigError as error:
+        faults += error.faults
+    except BotError as error:
+        faults.append(str(error))
+    return _tell(faults, notes)
+
+
+def _tell(faults: list[str], notes: list[str]) -> int:
+    for note in notes:
+        print(note)
+    for fault in faults:
+        print(f"fault: {fault}")
+    print(f"{len(faults)} fault{'' if len(faults) == 1 else 's'}" if faults else "all fine")
+    return _FAILED if faults else _FINE
+
+
+def _keys(parser: _Parser, words: list[str]) -> int:
+    if not words or words[0] not in {"create", "list", "revoke"}:
+        raise _Usage("say what to do with keys: create, list or revoke")
+    action, rest = words[0], words[1:]
+    if action == "create":
+        parser.add_argument("--agent")
+        parser.add_argument("--person")
+        for name, standard in (("--per-minute", 60), ("--burst", 20), ("--open", 50)):
+            parser.add_argument(name, type=int, default=standard)
+    if action == "revoke":
+        parser.add_argument("id")
+    if action != "revoke":
+        parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(rest)
+    if action == "create" and bool(given.agent) == bool(given.person):
+        raise _Usage("say whose key: --agent NAME or --person EMAIL")
+    work = {"create": _create_key, "list": _list_keys, "revoke": _revoke_key}[action]
+    return _run(work(given))
+
+
+async def _create_key(given: argparse.Namespace) -> int:
+    limits = Limits(per_minute=given.per_minute, burst=given.burst, open=given.open)
+    name = person(given.person).id if given.person else agent_name(given.agent)
+    async with open_store(load_settings(), start=False) as opened:
+        key = await opened.access.create_key("person" if given.person else "agent", name, limits)
+    if given.json:
+        print(json.dumps({"key": key, "kind": "person" if given.person else "agent", "name": name}))
+    else:
+        print(key)
+        print("This is the only time that it is shown; keep it in the environment as ANDON_KEY.", file=sys.stderr)
+    return _FINE
+
+
+async def _list_keys(given: argparse.Namespace) -> int:
+    async with open_store(load_settings(), start=False) as opened:
+        keys = await opened.access.keys()
+    if given.json:
+        fields = ("key_id", "kind", "name", "created", "last_used")
+        print(json.dumps([{name: getattr(key, name) for name in fields} for key in keys]))
+    elif not keys:
+        print("There are no keys; make one: python -m bot keys create --agent NAME")
+    else:
+        print(f"{'ID':<10}{'KIND':<8}{'NAME':<32}{'CREATED':<27}LAST USED")
+        for key in keys:
+            print(f"{key.key_id:<10}{key.kind:<8}{key.name:<32}{key.created:<27}{key.last_used or 'never'}")
+    return _FINE
+
+
+async def _revoke_key(given: argparse.Namespace) -> int:
+    async with open_store(load_settings(), start=False) as opened:
+        if await opened.access.revoke_key(given.id):
+            print(f"{given.id} is revoked.")
+            return _FINE
+    print(f"andon: there is no key {given.id}; python -m bot keys list shows them", file=sys.stderr)
+    return _FAILED
+
+
+def _sign_in(parser: _Parser, words: list[str]) -> int:
+    parser.add_argument("--person")
+    given = parser.parse_args(words)
+    return _run(_signing_in(person(given.person) if given.person else local_person()))
+
+
+async def _signing_in(who: wire.Actor) -> int:
+    settings = load_settings()
+    async with open_store(settings, start=False) as opened:
+        link = await opened.access.create_link(who)
+    print(sign_in_url(known_url(settings), link))
+    return _FINE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""From a person's answer to the decision it makes. Pure: it reads a handoff and changes nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from andon import wire
+from bot import coaching
+from bot.cards.schema import check
+from bot.cards.sentences import moment
+from bot.errors import Fault, InvalidAnswer, NotAnApprover, StaleRevision
+from bot.handoff import OPEN, PAYLOAD_BYTES, Handoff, action_payload, answer_payload, choice_payload, digest_of
+from bot.store import Verdict
+
+_FITS = {
+    "confirmation": ("approve", "edit", "reject"),
+    "choice": ("choose", "reject"),
+    "input": ("answer", "reject"),
+}
+NO_REASON = "No reason was given."
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What an answer makes: a verdict, or (none) a revision that waits for another person; with an edit, its digest."""
+
+    verdict: Verdict | None
+    digest: str = ""
+    revisions: tuple[wire.Revision, ...] = ()
+
+
+def read_answer(handoff: Handoff, answer: wire.Answer, by: wire.Actor, *, at: datetime) -> Answering:
+    """Turn an answer into what it makes of the handoff.
+
+    Raises:
+        NotAnApprover: Not a person.
+        StaleRevision: It was made for another revision.
+        InvalidAnswer: It does not fit the ask; one fault per field.
+    """
+    if by.kind != "person":
+        msg = f"{by.kind} {by.id!r} cannot answer: an answer comes from a person; make a key with `keys create --person EMAIL`"
+        raise NotAnApprover(msg, handoff=handoff.id)
+    _fits(handoff, answer)
+    if handoff.state in OPEN and (
+        answer.revision != handoff.revision or (answer.digest is not None and answer.digest != handoff.digest)
+    ):
+        msg = (
+            f"you read revision {answer.revision}, and the card is at revision {handoff.revision} now "
+            f"(digest {handoff.digest[:12]}); look at it again, then answer"
+        )
+        raise StaleRevision(msg, handoff=handoff.id)
+    match answer:
+        case wire.Approve(reason=reason):
+            after = isinstance(handoff.ask, wire.Confirmation) and handoff.ask.timing == "after"
+            sentence = coaching.approved(by.name, after=after, reason=reason)
+            return Answering(yes_verdict(handoff, by, sentence, at=at, reason=reason))
+        case wire.Edit():
+            return _edit(handoff, answer, by, at=at)
+        case wire.Reject(reason=reason):
+            return Answering(_reject(handoff, by, (reason or "").strip() or NO_REASON, at=at))
+        case wire.Choose():
+            return Answering(_choose(handoff, answer, by, at=at))
+        case wire.Reply():
+            return Answering(_reply(handoff, answer, by, at=at))
+
+
+def yes_verdict(handoff: Handoff, by: wire.Actor, sentence: str, *, at: datetime, reason: str | None = None) -> Verdict:
+    """Yes to a confirmation as it stands: approved, or edited when an earlier revision changed it."""
+    action = handoff.action
+    kind = wire.Edited if handoff.revisions else wire.Approved
+    if handoff.revisions and by.kind == "person":
+        sentence = coaching.edited(f"{handoff.revisions[-1].by.name} changed it and {by.name}", reason=reason)
+    decision = kind(
+        by=by,
+        at=at,
+        revision=handoff.revision,
+        digest=handoff.digest,
+        args=action.args if action else {},
+        reason=reason,
+        policy=handoff.route.policy,
+        message_for_agent=sentence,
+    )
+    return Verdict(decision, handoff.digest, handoff.payload if handoff.revisions else "")
+
+
+def standing(decision: wire.Decision) -> str:
+    """Who was first, for somebody who came too late."""
+    at = moment(decision.at)
+    match decision:
+        case wire.Expired():
+            return f"The time was up at {at}, so your answer changed nothing."
+        case wire.Withdrawn():
+            return f"The agent took this back at {at}, so your answer changed nothing."
+        case wire.Undeliverable():
+            return f"This could not be delivered and ended at {at}, so your answer changed nothing."
+        case _:
+            done = {
+                "approved": "approved this",
+                "edited": "approved this with changes",
+                "rejected": "rejected this",
+                "chosen": "chose here",
+                "answered": "answered this",
+            }[decision.kind]
+            return f"{decision.by.name} {done} at {at}, so your answer changed nothing."
+
+
+def _fits(handoff: Handoff, answer: wire.Answer) -> None:
+    kinds = _FITS[handoff.ask.kind]
+    if isinstance(handoff.ask, wire.Confirmation) and handoff.ask.timing == "after":
+        kinds = ("approve", "reject")
+    if answer.kind not in kinds:
+        msg = f"a {handoff.ask.kind} is answered with {', '.join(kinds)}, not with {answer.kind}"
+        raise InvalidAnswer(msg, faults=[Fault("kind", msg)], handoff=handoff.id)
+
+
+def _edit(handoff: Handoff, answer: wire.Edit, by: wire.Actor, *, at: datetime) -> Answering:
+    action = handoff.action
+    assert action  # noqa: S101  # `before` confirmations have one, and others do not come here
+    if action.schema_ and (faults := check(action.schema_, answer.args)):
+        raise _invalid(handoff, "args", faults)
+    payload = _canonical(handoff, "args", lambda: action_payload(action.tool, answer.args))
+    digest = digest_of(payload)
+    if digest == handoff.digest:
+        if answer.approve:
+            sentence = coaching.approved(by.name, after=False, reason=answer.reason)
+            return Answering(yes_verdict(handoff, by, sentence, at=at, reason=answer.reason))
+        msg = "nothing was changed, so there is no new revision; change an argument, or approve"
+        raise InvalidAnswer(msg, faults=[Fault("args", msg)], handoff=handoff.id)
+    revision = wire.Revision(revision=handoff.revision + 1, by=by, at=at, args=answer.args, digest=digest)
+    revisions = (*handoff.revisions, revision)
+    if not answer.approve:
+        return Answering(None, digest, revisions)
+    decision = wire.Edited(
+        by=by,
+        at=at,
+        revision=revision.revision,
+        digest=digest,
+        args=answer.args,
+        reason=answer.reason,
+        policy=handoff.route.policy,
+        message_for_agent=coaching.edited(by.name, reason=answer.reason),
+    )
+    return Answering(Verdict(decision, digest, payload), digest, revisions)
+
+
+def _reject(handoff: Handoff, by: wire.Actor, reason: str, *, at: datetime) -> Verdict:
+    after = isinstance(handoff.ask, wire.Confirmation) and handoff.ask.timing == "after"
+    return Verdict(
+        wire.Rejected(
+            by=by,
+            at=at,
+            revision=handoff.revision,
+            reason=reason,
+            policy=handoff.route.policy,
+            message_for_agent=coaching.rejected(by.name, reason, after=after),
+        )
+    )
+
+
+def _choose(handoff: Handoff, answer: wire.Choose, by: wire.Actor, *, at: datetime) -> Verdict:
+    assert isinstance(handoff.ask, wire.Choice)  # noqa: S101  # `_fits` checked
+    candidate = next((c for c in handoff.ask.candidates if c.id == answer.choice), None)
+    if candidate is None:
+        msg = f"{answer.choice!r} is none of the candidates; send the `id` of one"
+        raise InvalidAnswer(msg, faults=[Fault("choice", msg)], handoff=handoff.id)
+    payload = choice_payload(candidate)
+    decision = wire.Chosen(
+        by=by,
+        at=at,
+        revision=handoff.revision,
+        digest=digest_of(payload),
+        choice=candidate.id,
+        reason=answer.reason,
+        policy=handoff.route.policy,
+        message_for_agent=coaching.chosen(by.name, candidate.label),
+    )
+    return Verdict(decision, decision.digest, payload)
+
+
+def _reply(handoff: Handoff, answer: wire.Reply, by: wire.Actor, *, at: datetime) -> Verdict:
+    assert isinstance(handoff.ask, wire.Input)  # noqa: S101  # `_fits` checked
+    if faults := check(handoff.ask.answer_schema, answer.answer):
+        raise _invalid(handoff, "answer", faults)
+    payload = _canonical(handoff, "answer", lambda: answer_payload(answer.answer))
+    decision = wire.Answered(
+        by=by,
+        at=at,
+        revision=handoff.revision,
+        digest=digest_of(payload),
+        answer=answer.answer,
+        policy=handoff.route.policy,
+        message_for_agent=coaching.answered(by.name),
+    )
+    return Verdict(decision, decision.digest, payload)
+
+
+def _canonical(handoff: Handoff, field: str, make: Callable[[], str]) -> str:
+    try:
+        payload = make()
+    except ValueError as error:
+        msg = f"it has no canonical JSON: {error}"
+        raise InvalidAnswer(msg, faults=[Fault(field, msg)], handoff=handoff.id) from error
+    if len(payload.encode()) > PAYLOAD_BYTES:
+        msg = f"it takes {len(payload.encode())} bytes of canonical JSON, over {PAYLOAD_BYTES}; make it shorter"
+        raise InvalidAnswer(msg, faults=[Fault(field, msg)], handoff=handoff.id)
+    return payload
+
+
+def _invalid(handoff: Handoff, field: str, faults: tuple[Fault, ...]) -> InvalidAnswer:
+    placed = [replace(fault, field=f"{field}.{fault.field}".rstrip(".")) for fault in faults]
+    return InvalidAnswer(
+        f"it does not fit the ask's schema: {placed[0].field}: {placed[0].detail}", faults=placed, handoff=handoff.id
+    )

@@ -1,0 +1,179 @@
+"""The table of calls: what each takes and answers. The routes and the OpenAPI document are both made from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel
+
+from andon import wire
+from bot.handoff import State
+
+BODY: Final = 262_144
+CHECKPOINT_BODY: Final = 1_048_576 + 4_096
+MAX_WAIT_S: Final = 55
+MAX_PAGE: Final = 100
+
+Who = Literal["agent", "person", "either", "reader", "anyone"]
+"""`reader`: an agent's or a person's key, or the handoff's own token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call."""
+
+    name: str
+    method: Literal["GET", "POST", "PUT"]
+    path: str
+    summary: str
+    who: Who
+    body: Any = None
+    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    idempotent: bool = False
+    success: Mapping[int, type[BaseModel] | None] = field(default_factory=dict)
+    errors: tuple[int, ...] = ()
+    body_limit: int = BODY
+
+
+_STATES = [state.value for state in State]
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 128}
+
+# fmt: off  # a table reads better in columns
+CALLS: Final[tuple[Call, ...]] = (
+    Call(
+        "start_run",
+        "POST",
+        "/v1/runs",
+        "Start a run",
+        "agent",
+        wire.RunStart,
+        idempotent=True,
+        success={201: wire.Run, 200: wire.Run},
+        errors=(404, 409),
+    ),
+    Call("get_run", "GET", "/v1/runs/{run}", "Look a run up", "either", success={200: wire.Run}, errors=(404,)),
+    Call(
+        "save_checkpoint",
+        "PUT",
+        "/v1/runs/{run}/checkpoint",
+        "Save where a run stands",
+        "agent",
+        wire.CheckpointSave,
+        idempotent=True,
+        success={200: wire.CheckpointReceipt},
+        errors=(404, 409),
+        body_limit=CHECKPOINT_BODY,
+    ),
+    Call(
+        "get_checkpoint",
+        "GET",
+        "/v1/runs/{run}/checkpoint",
+        "Read the latest checkpoint",
+        "agent",
+        success={200: wire.Checkpoint},
+        errors=(404,),
+    ),
+    Call(
+        "notify",
+        "POST",
+        "/v1/runs/{run}/notices",
+        "Tell people something without asking",
+        "agent",
+        wire.Notice,
+        success={202: None},
+        errors=(404,),
+    ),
+    Call(
+        "open",
+        "POST",
+        "/v1/handoffs",
+        "Open an ask",
+        "agent",
+        wire.Ask,
+        idempotent=True,
+        success={201: wire.Handoff, 200: wire.Handoff},
+        errors=(404, 409),
+    ),
+    Call(
+        "list_handoffs",
+        "GET",
+        "/v1/handoffs",
+        "List handoffs",
+        "either",
+        query={
+            "state": {"type": "string", "enum": _STATES},
+            "gate": _TEXT,
+            "agent": _TEXT,
+            "run": _TEXT,
+            "limit": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50},
+            "cursor": {"type": "string", "minLength": 1, "maxLength": 200},
+        },
+        success={200: wire.HandoffPage},
+    ),
+    Call(
+        "get_handoff",
+        "GET",
+        "/v1/handoffs/{id}",
+        "Read a handoff, or wait until it changes",
+        "reader",
+        query={
+            "wait": {"type": "number", "minimum": 0, "maximum": MAX_WAIT_S, "default": 0},
+            "revision": {"type": "integer", "minimum": 1, "maximum": 2**31},
+        },
+        success={200: wire.Handoff},
+        errors=(404,),
+    ),
+    Call(
+        "answer",
+        "POST",
+        "/v1/handoffs/{id}/answer",
+        "Answer as a person",
+        "person",
+        wire.Answer,
+        idempotent=True,
+        success={200: wire.Handoff},
+        errors=(404, 409, 410),
+    ),
+    Call(
+        "withdraw",
+        "POST",
+        "/v1/handoffs/{id}/withdraw",
+        "Take an ask back",
+        "agent",
+        wire.WithdrawRequest,
+        success={200: wire.Handoff},
+        errors=(404, 409),
+    ),
+    Call(
+        "claim",
+        "POST",
+        "/v1/handoffs/{id}/claim",
+        "Exchange a decision for its one permit",
+        "agent",
+        wire.ClaimRequest,
+        success={200: wire.Permit},
+        errors=(404, 409),
+    ),
+    Call(
+        "report_outcome",
+        "POST",
+        "/v1/handoffs/{id}/outcome",
+        "Say what came of it",
+        "agent",
+        wire.OutcomeReport,
+        success={200: wire.Handoff},
+        errors=(404, 409),
+    ),
+    Call(
+        "events",
+        "GET",
+        "/v1/events",
+        "Follow all of an agent's runs (server-sent events)",
+        "agent",
+        success={200: None},
+    ),
+    Call("healthz", "GET", "/healthz", "Does the process answer?", "anyone", success={200: None}),
+    Call("readyz", "GET", "/readyz", "Does the store answer?", "anyone", success={200: None}),
+    Call("openapi", "GET", "/openapi.json", "This document", "anyone", success={200: None}),
+)
+# fmt: on

@@ -1,0 +1,77 @@
+"""One server-sent-event stream per agent: what it missed, then what happens, in order, once each.
+
+Source: HTML Living Standard, 9.2 Server-sent events, https://html.spec.whatwg.org/multipage/server-sent-events.html, read 2026-11.
+"""
+
+import json
+from typing import Final
+
+from aiohttp import web
+
+from bot.errors import BadRequest
+from bot.handoff import Change
+from bot.hub import Hub
+from bot.store import Store, valid_id
+
+HEARTBEAT_S: Final = 15.0
+
+
+async def stream(request: web.Request, store: Store, hub: Hub, agent: str) -> web.StreamResponse:
+    """Serve the stream until the agent leaves or the service stops.
+
+    Raises:
+        BadRequest: `Last-Event-ID` is none of ours.
+        StoreUnavailable: Before the first byte: nothing can be read now.
+    """
+    after = request.headers.get("Last-Event-ID", "")
+    if after and not valid_id(after):
+        msg = f"Last-Event-ID {after[:40]!r} is none of ours; send the id of the last event you had, or leave it out"
+        raise BadRequest(msg)
+    with hub.agent_stream(agent) as live:
+        first = ""
+        if not after or not await store.feed.kept(after):
+            first = "stream.reset" if after else "stream.open"
+            after = await store.feed.last_id()
+        missed = [] if first else await store.feed.since(agent, after)
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        )
+        await response.prepare(request)
+        try:
+            if first:
+                await response.write(f"id: {after}\nevent: {first}\ndata: {{}}\n\n".encode())
+            else:
+                await response.write(b": welcome back\n\n")
+            while missed:
+                await response.write(b"".join(_event(change) for change in missed))
+                after = missed[-1].id
+                missed = await store.feed.since(agent, after)
+            while not live.closed:
+                changes = [c for c in await live.take(HEARTBEAT_S) if newer(c.id, after)]
+                if changes:
+                    after = changes[-1].id
+                    await response.write(b"".join(_event(change) for change in changes))
+                elif not live.closed:
+                    await response.write(b": still here\n\n")
+        except ConnectionError:
+            pass  # the agent left; it resumes from its last id
+    return response
+
+
+def newer(event_id: str, than: str) -> bool:
+    """Does this id come after that one?"""
+    return _number(event_id) > _number(than)
+
+
+def _number(event_id: str) -> tuple[int, int]:
+    head, _, tail = event_id.partition("-")
+    return int(head), int(tail)
+
+
+def _event(change: Change) -> bytes:
+    data = {"handoff": change.handoff, "run": change.run, "state": change.state, "revision": change.revision}
+    if change.kind:
+        data["kind"] = change.kind
+    return (
+        f"id: {change.id}\nevent: handoff.{change.event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
+    )

@@ -1,0 +1,307 @@
+"""The calls, each a few lines: authenticate, read strictly, let the flow do it, answer."""
+
+import asyncio
+import contextlib
+import json
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from aiohttp import web
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from andon import wire
+from bot.access import Access, Principal
+from bot.api.calls import BODY, CALLS, MAX_PAGE, MAX_WAIT_S, Call, Who
+from bot.api.events import stream
+from bot.api.openapi import document
+from bot.api.problems import body_fault
+from bot.api.strict import parse
+from bot.cards import silence
+from bot.errors import BadRequest, BotError, CheckpointMoved, Forbidden, Gone, StoreUnavailable, Unauthenticated
+from bot.flow import Flow, make_cursor, parse_cursor
+from bot.handoff import OPEN, Handoff, State
+from bot.hub import Hub
+from bot.store import Store
+
+_IDEMPOTENCY_KEY: Final = re.compile(r"^[!-~]{1,255}$")
+_CHECKPOINT_STRING: Final = 1_048_576
+_CHECKPOINT_KEYS: Final = 100_000
+_CALLS: Final = {call.name: call for call in CALLS}
+_ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
+    call.name: TypeAdapter(call.body) for call in CALLS if call.body is not None
+}
+
+
+class _UnsupportedMediaType(BotError):
+    slug, title, status = "unsupported-media-type", "The body is not JSON", 415
+
+
+class Api:
+    """The agents' API over a flow."""
+
+    def __init__(self, flow: Flow, store: Store, hub: Hub, access: Access, *, url: str, version: str) -> None:
+        """`url` is the address that people and agents reach."""
+        self._flow = flow
+        self._store = store
+        self._hub = hub
+        self._access = access
+        self._url = url
+        self._version = version
+
+    def routes(self) -> Sequence[web.AbstractRouteDef]:
+        """Every call of the table."""
+        found: list[web.AbstractRouteDef] = []
+        for call in CALLS:
+            handler: Callable[[web.Request], Awaitable[web.StreamResponse]] = getattr(self, f"_{call.name}")
+            options = {"allow_head": False} if call.method == "GET" else {}
+            found.append(web.RouteDef(call.method, call.path, handler, options))
+        return found
+
+    # --- runs ---
+
+    async def _start_run(self, request: web.Request) -> web.Response:
+        agent = await self._who(request, "agent")
+        start: wire.RunStart = await _body(request, "start_run")
+        run, new = await self._flow.start_run(agent.name, start, _idempotency_key(request))
+        return _json(run, 201 if new else 200)
+
+    async def _get_run(self, request: web.Request) -> web.Response:
+        who = await self._who(request, "either")
+        agent = who.name if who.kind == "agent" else None
+        return _json(await self._flow.run(agent, request.match_info["run"]))
+
+    async def _save_checkpoint(self, request: web.Request) -> web.Response:
+        agent = await self._who(request, "agent")
+        save: wire.CheckpointSave = await _body(
+            request, "save_checkpoint", max_string=_CHECKPOINT_STRING, max_keys=_CHECKPOINT_KEYS
+        )
+        run_id = request.match_info["run"]
+        save_id = _idempotency_key(request) or secrets.token_urlsafe(16)
+        word, version = await self._store.runs.save_checkpoint(run_id, agent.name, save, save_id)
+        if word == "gone":
+            raise Gone(f"there is no run {run_id} of yours; start one with POST /v1/runs")
+        if word == "moved":
+            msg = f"the latest checkpoint has version {version}, not {save.if_version}; read it, then save again"
+            raise CheckpointMoved(msg)
+        return _json(wire.CheckpointReceipt(run=run_id, version=version))
+
+    async def _get_checkpoint(self, request: web.Request) -> web.Response:
+        agent = await self._who(request, "agent")
+        run = await self._flow.run(agent.name, request.match_info["run"])
+        checkpoint = await self._store.runs.checkpoint(run.id)
+        if checkpoint is None:
+            raise Gone(f"run {run.id} has no checkpoint yet")
+        return _json(checkpoint)
+
+    async def _notify(self, request: web.Request) -> web.Response:
+        agent = await self._who(request, "agent")
+        notice: wire.Notice = await _body(request, "notify")
+        run_id = request.match_info["run"]
+        if not await self._store.runs.notice(run_id, agent.name, notice):
+            raise Gone(f"there is no run {run_id} of yours; start one with POST /v1/runs")
+        return web.json_response({}, status=202)
+
+    # --- handoffs ---
+
+    async def _open(self, request: web.Request) -> web.Response:
+        agent = await self._who(request, "agent")
+        ask = await _body(request, "open")
+        handoff, new = await self._flow.open(agent, ask, _idempotency_key(request))
+        return self._handoff(handoff, agent, 201 if new else 200)
+
+    async def _list_handoffs(self, request: web.Request) -> web.Response:
+        who = await self._who(request, "either")
+        query = _query(request, "list_handoffs")
+        limit = int(query.get("limit", "50"))
+        cursor = query.get("cursor")
+        only_open = query.get("state") in {s.value for s in OPEN}
+        if only_open:
+            place = parse_cursor(cursor)
+            offset = place[0] if place else 0
+            found, more = await self._store.handoffs.urgent(offset, limit)
+            following = make_cursor((offset + limit, "urgent")) if more else None
+        else:
+            found, last = await self._store.handoffs.latest(parse_cursor(cursor), limit)
+            following = make_cursor(last)
+        wanted = [h for h in found if _matches(h, query, who)]
+        page = wire.HandoffPage(handoffs=tuple(self._view(h, who) for h in wanted), cursor=following)
+        return _json(page)
+
+    async def _get_handoff(self, request: web.Request) -> web.Response:
+        handoff_id = request.match_info["id"]
+        who = await self._reader(request, handoff_id)
+        query = _query(request, "get_handoff")
+        wait = float(query.get("wait", "0"))
+        with self._hub.waiter(handoff_id) as changed:
+            handoff = await self._read(handoff_id, who)
+            seen = int(query.get("revision", handoff.revision))
+            if wait and handoff.state in OPEN and handoff.revision == seen and not self._hub.closing:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        handoff = await changed or await self._read(handoff_id, who)
+        return self._handoff(handoff, who)
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        person = await self._who(request, "person")
+        answer = await _body(request, "answer")
+        key = _idempotency_key(request)
+        answer_id = f"{person.key_id}:{key}" if key else None
+        handoff = await self._flow.answer(request.match_info["id"], answer, person.actor, answer_id=answer_id)
+        return self._handoff(handoff, person)
+
+    async def _withdraw(self, request: web.Request) -> web.Response:
+        agent = await self._who(request, "agent")
+        body: wire.WithdrawRequest = await _body(request, "withdraw")
+        return self._handoff(await self._flow.withdraw(agent.name, request.match_info["id"], body.reason), agent)
+
+    async def _claim(self, request: web.Request) -> web.Response:
+        agent = await self._who(request, "agent")
+        body: wire.ClaimRequest = await _body(request, "claim")
+        return _json(await self._flow.claim(agent.name, request.match_info["id"], body))
+
+    async def _report_outcome(self, request: web.Request) -> web.Response:
+        agent = await self._who(request, "agent")
+        body: wire.OutcomeReport = await _body(request, "report_outcome")
+        return self._handoff(await self._flow.outcome(agent.name, request.match_info["id"], body), agent)
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        agent = await self._who(request, "agent")
+        return await stream(request, self._store, self._hub, agent.name)
+
+    # --- operations ---
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "version": self._version})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        if self._hub.closing:
+            raise StoreUnavailable("the service is stopping")
+        await self._store.now()
+        return web.json_response({"status": "ready"})
+
+    async def _openapi(self, _: web.Request) -> web.Response:
+        return web.json_response(document(self._version, self._url))
+
+    # --- shared ---
+
+    async def _who(self, request: web.Request, who: Who) -> Principal:
+        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        principal = await self._access.authenticate(key.strip() if scheme.lower() == "bearer" else "")
+        if who in {"agent", "person"} and principal.kind != who:
+            msg = (
+                "this call takes an agent's key; a person's key reads and answers"
+                if who == "agent"
+                else "an agent's key can never answer; a person answers, in chat, in the console, or with a person's key"
+            )
+            raise Forbidden(msg)
+        return principal
+
+    async def _reader(self, request: web.Request, handoff_id: str) -> Principal | None:
+        """Whose key it is; None when the handoff's own token opens it."""
+        try:
+            return await self._who(request, "either")
+        except Unauthenticated:
+            token = request.headers.get("Authorization", "").partition(" ")[2].strip()
+            if token.startswith(f"{handoff_id}.") and self._access.token_opens(token, handoff_id):
+                return None
+            raise
+
+    async def _read(self, handoff_id: str, who: Principal | None) -> Handoff:
+        if who and who.kind == "agent":
+            return await self._flow.own(who.name, handoff_id)
+        return await self._flow.look(handoff_id)
+
+    def _view(self, handoff: Handoff, who: Principal | None) -> wire.Handoff:
+        own = who is not None and who.kind == "agent"
+        return wire.Handoff(
+            id=handoff.id,
+            state=handoff.state.value,
+            revision=handoff.revision,
+            digest=handoff.digest,
+            agent=handoff.agent,
+            run=handoff.run,
+            ask=handoff.ask,
+            opened_at=handoff.opened_at,
+            expires_at=handoff.expires_at,
+            silence=silence(handoff.ask, handoff.expires_at, handoff.route.on_timeout),
+            url=f"{self._url}/handoffs/{handoff.id}",
+            token=self._access.token(handoff.id) if own else None,
+            revisions=handoff.revisions,
+            decision=handoff.decision,
+            claim=handoff.claim,
+            outcome=handoff.outcome,
+        )
+
+    def _handoff(self, handoff: Handoff, who: Principal | None, status: int = 200) -> web.Response:
+        return _json(self._view(handoff, who), status)
+
+
+def _json(model: BaseModel, status: int = 200) -> web.Response:
+    return web.Response(
+        body=model.model_dump_json(by_alias=True, exclude_none=True).encode(),
+        status=status,
+        content_type="application/json",
+    )
+
+
+async def _body(request: web.Request, name: str, **limits: int) -> Any:
+    call: Call = _CALLS[name]
+    if request.content_type != "application/json":
+        msg = f"the body is {request.content_type}; send `Content-Type: application/json`"
+        raise _UnsupportedMediaType(msg)
+    value = parse(await request.read(), limit=call.body_limit, **limits)
+    try:
+        return _ADAPTERS[name].validate_python(value)
+    except ValidationError as error:
+        raise body_fault(error) from error
+
+
+def _query(request: web.Request, name: str) -> dict[str, str]:
+    """The query, checked against the call's table.
+
+    Raises:
+        BadRequest: A parameter is unknown, given twice, or out of its range.
+    """
+    known = _CALLS[name].query
+    found: dict[str, str] = {}
+    for key, value in request.query.items():
+        if key not in known:
+            msg = f"there is no query parameter `{key[:40]}` here; known: {', '.join(known)}"
+            raise BadRequest(msg)
+        if key in found:
+            raise BadRequest(f"the query parameter `{key}` is given twice")
+        _check_query(key, value, known[key])
+        found[key] = value
+    return found
+
+
+def _check_query(key: str, value: str, schema: Any) -> None:
+    bad = False
+    if schema["type"] in {"integer", "number"}:
+        pattern = r"\d{1,10}" if schema["type"] == "integer" else r"\d{1,4}(\.\d{1,9})?"
+        bad = (
+            re.fullmatch(pattern, value, re.ASCII) is None or not schema["minimum"] <= float(value) <= schema["maximum"]
+        )
+        wants = f"a{'n integer' if schema['type'] == 'integer' else ' number'} from {schema['minimum']} to {schema['maximum']}"
+    elif "enum" in schema:
+        bad, wants = value not in schema["enum"], f"one of {', '.join(schema['enum'])}"
+    else:
+        bad, wants = not 1 <= len(value) <= schema["maxLength"], f"1 to {schema['maxLength']} characters"
+    if bad:
+        raise BadRequest(f"`{key}` is {value[:40]!r}; it takes {wants}")
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _IDEMPOTENCY_KEY.match(key):
+        raise BadRequest("Idempotency-Key takes 1 to 255 visible ASCII characters")
+    return key
+
+
+def _matches(handoff: Handoff, query: dict[str, str], who: Principal) -> bool:
+    if who.kind == "agent" and handoff.agent != who.name:
+        return False
+    tests = {"state": handoff.state.value, "gate": handoff.ask.gate, "agent": handoff.agent, "run": handoff.run}
+    return all(query.get(name) in {None, value} for name, value in tests.items())

@@ -1,0 +1,212 @@
+"""The composition root: the only module that names adapters and stores, and puts the service together."""
+
+import getpass
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from adapters.web import WebConsole
+from andon import wire
+from andon._local import AGENT_KEY_FILE, URL_FILE
+from bot import policy
+from bot.access import Access, fingerprint
+from bot.api import Api, problems
+from bot.config import Settings
+from bot.errors import ConfigError
+from bot.flow import Flow
+from bot.hub import Hub
+from bot.ports import Adapter
+from bot.store import EmbeddedStore, Limits, Store, connect
+from bot.timers import Timers
+
+log = logging.getLogger("andon")
+
+LOCAL_AGENT: Final = "local"
+LOCAL_LIMITS: Final = Limits(per_minute=600, burst=100, open=500)
+"""For the key that the first start makes for agents of this machine's own user."""
+
+SURFACES: Final = frozenset({"web"})
+SHUTDOWN_S: Final = 10.0
+VERSION: Final = version("andon")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A store with its credentials checked."""
+
+    store: Store
+    access: Access
+    embedded: bool
+
+
+@asynccontextmanager
+async def open_store(settings: Settings, *, start: bool = True) -> AsyncIterator[Opened]:
+    """Open the store that the settings name; the embedded one is started, or shared when the service runs already.
+
+    Args:
+        settings: As read.
+        start: The service itself: insist on starting the embedded store.
+
+    Raises:
+        ConfigError: The store is unsafe, or was set up with another secret.
+        StateFolderBusy: Another service runs on the state folder (with `start`).
+        StoreUnavailable: It does not answer.
+    """
+    embedded = EmbeddedStore(settings.state) if settings.redis_url is None else None
+    mine = False
+    if embedded and (start or not await embedded.is_running()):
+        await embedded.start()
+        mine = True
+    url = embedded.url if embedded else settings.redis_url.get_secret_value() if settings.redis_url else ""
+    store = Store(connect(url), retention=settings.retention)
+    try:
+        faults = await store.faults(embedded=embedded is not None)
+        for fault in faults:
+            if not fault.fatal or settings.unsafe_store:
+                log.warning("store.fault detail=%s", fault.detail)
+        fatal = [fault.detail for fault in faults if fault.fatal]
+        if fatal and not settings.unsafe_store:
+            raise ConfigError(fatal)
+        secret = settings.key_material()
+        stands = await store.access.claim_secret(fingerprint(secret))
+        if stands != fingerprint(secret):
+            msg = (
+                "this store was set up with another secret: its keys and links would not open; "
+                "set ANDON_SECRET to that one, or copy the file `secret` from the first service's state folder"
+            )
+            raise ConfigError([msg])
+        yield Opened(store, Access(store, secret), embedded is not None)
+    finally:
+        await store.close()
+        if embedded and mine:
+            await embedded.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service that listens."""
+
+    url: str
+    port: int
+    sign_in: str | None
+    """A one-time link to the console, with the embedded store."""
+    agent_key: str | None
+    """The local agent's key, when this start made it."""
+
+
+@asynccontextmanager
+async def service(settings: Settings) -> AsyncIterator[Running]:
+    """Run the whole service; leaving finishes what it took and closes streams so that clients reconnect.
+
+    Raises:
+        ConfigError, StateFolderBusy, StoreUnavailable: As `open_store`; nothing listens then.
+        OSError: The port is taken.
+    """
+    rules = policy.load(settings.policy)
+    with _listen(settings) as listener:
+        async with open_store(settings) as opened, _serving(settings, opened, rules, listener) as running:
+            yield running
+
+
+@asynccontextmanager
+async def _serving(
+    settings: Settings, opened: Opened, rules: policy.Policy, listener: socket.socket
+) -> AsyncIterator[Running]:
+    store, access = opened.store, opened.access
+    hub = Hub(store, on_revoked=access.forget_key)
+    port: int = listener.getsockname()[1]
+    url = settings.url(port)
+    app = web.Application(client_max_size=2 * 1024 * 1024)
+    adapters: list[Adapter] = []
+    flow = Flow(store, hub, access, rules, surfaces=SURFACES)
+    adapters.append(WebConsole(flow, access, public_url=url, templates=settings.templates, clock=_clock))
+    api = Api(flow, store, hub, access, url=url, version=VERSION)
+    app.add_routes(api.routes())
+    for adapter in adapters:
+        app.add_routes(adapter.routes())
+    app.middlewares.append(problems)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
+    await hub.start()
+    timers = Timers(flow, store)
+    timers.start()
+    try:
+        await runner.setup()
+        await web.SockSite(runner, listener, backlog=1024).start()
+        yield await _introduce(settings, opened, url, port)
+    finally:
+        await timers.stop()
+        await hub.stop()
+        await runner.cleanup()
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Bind before anything starts, so that a taken port costs nothing and port 0 has its number.
+
+    Raises:
+        ConfigError: The address cannot be had.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=1024)
+    except OSError as error:
+        msg = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set ANDON_PORT to another (0 picks one)"
+        raise ConfigError([msg]) from error
+    listener.setblocking(False)  # noqa: FBT003  # the socket's own signature
+    return listener
+
+
+async def _introduce(settings: Settings, opened: Opened, url: str, port: int) -> Running:
+    """Leave the address and, once, a key for local agents; make a sign-in link."""
+    if not opened.embedded:
+        return Running(url, port, None, None)
+    key_file, agent_key = settings.state / AGENT_KEY_FILE, None
+    if not key_file.exists():
+        agent_key = await opened.access.create_key("agent", LOCAL_AGENT, LOCAL_LIMITS)
+        write_private(key_file, agent_key)
+    write_private(settings.state / URL_FILE, url)
+    link = await opened.access.create_link(local_person())
+    return Running(url, port, sign_in_url(url, link), agent_key)
+
+
+def sign_in_url(url: str, link: str) -> str:
+    """The page that spends a one-time link."""
+    return f"{url}/sign-in?token={link}"
+
+
+def known_url(settings: Settings) -> str:
+    """The address of the running service: as it left it in the state folder, or as set."""
+    try:
+        return settings.public_url or (settings.state / URL_FILE).read_text(encoding="utf-8").strip()
+    except OSError:
+        return settings.url(settings.port)
+
+
+def local_person() -> wire.Actor:
+    """The person who runs the service on their own machine."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = "local"
+    return wire.Actor(kind="person", id=f"local:{name}", name=name, surface="web")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only this user can read, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+    part.replace(path)

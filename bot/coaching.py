@@ -1,0 +1,75 @@
+"""The sentences that a decision carries for the agent, written for a language model to read. Pure.
+
+Each ending says what happened, whether a person said no, and what to do now: models that read a bare "denied" try again.
+"""
+
+from andon import wire
+
+
+def approved(by: str, *, after: bool, reason: str | None) -> str:
+    """Go ahead."""
+    remark = f" Their remark: {reason}" if reason else ""
+    if after:
+        return f"{by} looked at what you did and it stands.{remark}"
+    return f"{by} approved this. Claim it, then do exactly what was approved, once.{remark}"
+
+
+def edited(by: str, *, reason: str | None) -> str:
+    """Go ahead, otherwise."""
+    remark = f" Their remark: {reason}" if reason else ""
+    return f"{by} changed the arguments and approved them. Use the changed arguments, not your own.{remark}"
+
+
+def rejected(by: str, reason: str, *, after: bool) -> str:
+    """Do not, or undo."""
+    if after:
+        return f"{by} wants this undone: {reason} Undo it now and report whether that worked."
+    return f"{by} said no: {reason} Do not do this, and do not reach the same end another way."
+
+
+def chosen(by: str, label: str) -> str:
+    """This one."""
+    return f'{by} chose "{label}". Go on with that one.'
+
+
+def answered(by: str) -> str:
+    """This answer."""
+    return f"{by} answered. Go on with that answer."
+
+
+def expired(ask: wire.Confirmation | wire.Choice | wire.Input) -> str:
+    """Nobody answered."""
+    if isinstance(ask, wire.Confirmation) and ask.timing == "after":
+        return "Nobody looked at this in time, so it must not stand. Nobody said no. Undo it now and report whether that worked."
+    return (
+        "Nobody answered in time. That is not a no: no person decided anything. Do not act on this. "
+        "You may ask again later, or go on with work that does not need it."
+    )
+
+
+def approved_by_silence() -> str:
+    """Nobody objected."""
+    return "Nobody objected in time, and the policy takes that as consent for this reversible action. Claim it, then do it once."
+
+
+def withdrawn() -> str:
+    """Taken back."""
+    return "You took this ask back, so nobody will answer it. Do not act on it."
+
+
+def undeliverable(reason: str) -> str:
+    """Reached nobody."""
+    return (
+        f"The question reached nobody: {reason} Nobody said no. Do not act on this; "
+        "tell the operator of this service, or go on with work that does not need it."
+    )
+
+
+def allowed(rule: str) -> str:
+    """The policy said yes."""
+    return f"The policy ({rule}) allows this without asking a person. Claim it, then do it once."
+
+
+def denied(rule: str, reason: str) -> str:
+    """The policy said no."""
+    return f"The policy ({rule}) does not allow this: {reason} Do not do it, and do not reach the same end another way."

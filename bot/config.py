@@ -1,0 +1,154 @@
+"""Settings: environment variables or a `.env` file, read once into one frozen model."""
+
+import os
+import secrets
+from datetime import timedelta
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from andon._local import state_dir
+from bot.errors import ConfigError
+
+_SCHEMES: Final = ("redis://", "rediss://", "unix://")
+_AGENT_SIDE: Final = frozenset({"ANDON_URL", "ANDON_KEY"})
+_SECRET_BYTES: Final = 32
+
+
+def _redis_url(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(_SCHEMES):
+        msg = f"must begin with one of {', '.join(_SCHEMES)}"
+        raise ValueError(msg)
+    return url
+
+
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        msg = "must be an address that people can open, e.g. https://andon.example.com"
+        raise ValueError(msg)
+    return url.rstrip("/")
+
+
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        msg = f"there is no file {path}"
+        raise ValueError(msg)
+    return path
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        msg = f"there is no folder {path}"
+        raise ValueError(msg)
+    return path
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; every field is `ANDON_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ANDON_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    host: str = Field(default="127.0.0.1", description="Listen on this address.")
+    port: int = Field(default=8080, ge=0, le=65_535, description="Listen on this port; 0 picks one and prints it.")
+    public_url: Annotated[str, AfterValidator(_http_url)] | None = Field(
+        default=None, description="The address that people and agents reach (default: built from host and port)."
+    )
+    state: Path = Field(default_factory=state_dir, description="State folder: embedded store, local key, secret.")
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
+        default=None, description="redis://, rediss:// or unix:// (default: an embedded Valkey in the state folder)."
+    )
+    policy: Annotated[Path, AfterValidator(_file)] | None = Field(
+        default=None, description="Policy file (default: ask about everything, and say so)."
+    )
+    templates: Annotated[Path, AfterValidator(_folder)] | None = Field(
+        default=None, description="A folder whose templates replace ours, file by file."
+    )
+    secret: SecretStr | None = Field(
+        default=None,
+        description="Keys every hash and token; all services on one store need the same, at least 32 characters "
+        "(default: the file `secret` in the state folder, made at the first start).",
+    )
+    retention_days: int = Field(default=30, ge=1, le=400, description="Days that an ended handoff is kept.")
+    unsafe_store: bool = Field(
+        default=False, description="Start although the store may lose or drop decisions; every fault is logged."
+    )
+
+    @model_validator(mode="after")
+    def _secrets_are_long(self) -> Self:
+        if self.secret and len(self.secret.get_secret_value()) < _SECRET_BYTES:
+            msg = "ANDON_SECRET is shorter than 32 characters; make one: python -c 'import secrets; print(secrets.token_urlsafe())'"
+            raise ValueError(msg)
+        return self
+
+    @cached_property
+    def retention(self) -> timedelta:
+        """How long an ended handoff is kept."""
+        return timedelta(days=self.retention_days)
+
+    @property
+    def on_loopback(self) -> bool:
+        """Can only this machine reach the listener?"""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def url(self, port: int) -> str:
+        """The address to give out, when listening on `port`."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::", ""} else self.host  # noqa: S104  # compared, not bound
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def key_material(self) -> bytes:
+        """The secret; made and kept in the state folder when none is set.
+
+        Raises:
+            ConfigError: The file cannot be read or made.
+        """
+        if self.secret:
+            return self.secret.get_secret_value().encode()
+        path = self.state / "secret"
+        try:
+            self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                    file.write(secrets.token_urlsafe(_SECRET_BYTES))
+            except FileExistsError:
+                pass
+            return path.read_text(encoding="ascii").strip().encode()
+        except OSError as error:
+            raise ConfigError([f"ANDON_STATE: cannot keep the secret in {path}: {error}"]) from error
+
+
+def load_settings(**given: object) -> Settings:
+    """Read the settings; `given` ones (from the command line) win.
+
+    Raises:
+        ConfigError: Every fault, one sentence each.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        faults = []
+        for fault in error.errors():
+            name = "ANDON_" + "_".join(str(part) for part in fault["loc"] if isinstance(part, str)).upper()
+            faults.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}" if fault["loc"] else fault["msg"])
+        raise ConfigError(faults) from error
+
+
+def unknown_settings() -> list[str]:
+    """Variables that look like ours and are none: most likely typing errors."""
+    known = {f"ANDON_{name.upper()}" for name in Settings.model_fields} | _AGENT_SIDE
+    return sorted(name for name in os.environ if name.startswith("ANDON_") and name not in known)

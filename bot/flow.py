@@ -1,0 +1,527 @@
+"""The verbs of a handoff: open, look, answer, expire, claim, withdraw, outcome. Store first, then wake, then tell."""
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from andon import wire
+from bot import coaching
+from bot.access import Access, Principal
+from bot.answers import Answering, yes_verdict, read_answer, standing
+from bot.cards.schema import check_schema
+from bot.errors import (
+    AlreadyDecided,
+    ClaimRefused,
+    Gone,
+    HandoffExpired,
+    HandoffHeld,
+    IdempotencyKeyReused,
+    InvalidBody,
+    OutcomeConflict,
+    StaleRevision,
+    TooLarge,
+    TooMany,
+)
+from bot.handoff import OPEN, PAYLOAD_BYTES, Change, Handoff, State, ask_payload, digest_of
+from bot.hub import Hub
+from bot.policy import Policy, Routed, route
+from bot.store import Doc, NewHandoff, Store, Verdict
+
+DECISION_AGE: Final = timedelta(minutes=15)
+_RUNS_KNOWN: Final = 4_096
+_TRIES: Final = 5
+
+
+class Flow:
+    """Runs handoffs through the store. It is the adapters' `Desk` and the API's model."""
+
+    def __init__(  # noqa: PLR0913  # the composition root names each part once
+        self,
+        store: Store,
+        hub: Hub,
+        access: Access,
+        policy: Policy,
+        *,
+        surfaces: Collection[str],
+        decision_age: timedelta = DECISION_AGE,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`surfaces` are the names of the adapters that can show a card."""
+        self._store = store
+        self._hub = hub
+        self._access = access
+        self._policy = policy
+        self._surfaces = frozenset(surfaces)
+        self._decision_age = decision_age
+        self._clock = clock
+        self._runs: dict[str, wire.Run] = {}
+
+    # --- runs ---
+
+    async def start_run(self, agent: str, start: wire.RunStart, idempotency_key: str | None) -> tuple[wire.Run, bool]:
+        """Start a run; returns it and whether it is new.
+
+        Raises:
+            IdempotencyKeyReused: The key came with another body before.
+            Gone: The parent run is not this agent's.
+        """
+        run_id = self._access.derive_id("run", agent, idempotency_key or secrets.token_urlsafe(16))
+        match await self._store.runs.start(run_id, agent, start, _fingerprint(start.model_dump_json())):
+            case "reused":
+                raise IdempotencyKeyReused(_REUSED)
+            case "no_parent":
+                msg = f"there is no run {start.parent} of agent {agent}; leave `parent` out, or start that run first"
+                raise Gone(msg)
+            case word:
+                return await self.run(agent, run_id), word == "started"
+
+    async def run(self, agent: str | None, run_id: str) -> wire.Run:
+        """Read a run; `agent` None reads anybody's.
+
+        Raises:
+            Gone: There is none, or it is another agent's.
+        """
+        run = await self._store.runs.load(run_id)
+        if run is None or (agent is not None and run.agent != agent):
+            raise Gone(_no_run(run_id))
+        return run
+
+    # --- open ---
+
+    async def open(
+        self, agent: Principal, ask: wire.Confirmation | wire.Choice | wire.Input, idempotency_key: str | None
+    ) -> tuple[Handoff, bool]:
+        """Open an ask; returns the handoff and whether it is new. The same key and ask again changes nothing.
+
+        Raises:
+            InvalidBody: A schema or the arguments cannot be used.
+            TooLarge: The canonical arguments are over 64 KiB.
+            Gone: The run is not this agent's.
+            IdempotencyKeyReused: The key came with another ask before.
+            TooMany: The agent asks too fast, or has too many open.
+        """
+        run = await self._known_run(agent.name, ask.run)
+        _check_schemas(ask)
+        payload = _payload(ask)
+        digest = digest_of(payload)
+        routed = route(self._policy, ask, agent=agent.name, to=ask.to or _conversation(run))
+        doc = Doc(ask=ask, payload=payload, route=routed.route, run_name=run.name, requester=run.requester)
+        handoff_id = self._access.derive_id("hf", agent.name, idempotency_key or secrets.token_urlsafe(16))
+        decision = self._at_once(ask, routed, digest)
+        allowed = digest if isinstance(decision, wire.Approved) else ""
+        new = NewHandoff(
+            handoff_id, agent.name, run.id, digest, _fingerprint(ask.model_dump_json()), doc, decision, allowed
+        )
+        opened = await self._store.handoffs.open(new, agent.limits)
+        match opened.word:
+            case "reused":
+                raise IdempotencyKeyReused(_REUSED)
+            case "no_run":
+                self._runs.pop(run.id, None)
+                raise Gone(_no_run(run.id))
+            case "too_fast":
+                msg = f"{agent.name} asks faster than {agent.limits.per_minute} a minute; people cannot follow"
+                raise TooMany(msg, retry_after_s=max(1, -(-opened.number // 1000)))
+            case "too_many":
+                msg = f"{agent.name} has {opened.number} handoffs open, its limit; wait for answers, or withdraw some"
+                raise TooMany(msg, retry_after_s=30)
+            case "known":
+                return await self.look(handoff_id), False
+        at = datetime.fromtimestamp(opened.number / 1000, UTC)
+        handoff = Handoff(
+            id=handoff_id,
+            agent=agent.name,
+            run=run.id,
+            run_name=run.name,
+            requester=run.requester,
+            state=State.DECIDED if decision else State.PENDING,
+            revision=1,
+            digest=digest,
+            ask=ask,
+            payload=payload,
+            route=routed.route,
+            opened_at=at,
+            expires_at=at + timedelta(seconds=routed.route.timeout_s),
+            decision=decision.model_copy(update={"at": at}) if decision else None,
+        )
+        return handoff, True
+
+    def _at_once(
+        self, ask: wire.Confirmation | wire.Choice | wire.Input, routed: Routed, digest: str
+    ) -> wire.Decision | None:
+        """The decision that needs no person: the policy's, or that no surface can show the card."""
+        at, version = self._clock(), routed.route.policy
+        rule = wire.Actor(kind="policy", id=version, name=f"policy {version}")
+        if routed.do == "deny":
+            reason = routed.reason or "the policy refuses whatever no rule names."
+            return wire.Rejected(
+                by=rule,
+                at=at,
+                revision=1,
+                reason=reason,
+                policy=version,
+                message_for_agent=coaching.denied(version, reason),
+            )
+        if routed.do == "allow" and isinstance(ask, wire.Confirmation):
+            return wire.Approved(
+                by=rule,
+                at=at,
+                revision=1,
+                digest=digest,
+                args=ask.action.args if ask.action else {},
+                policy=version,
+                message_for_agent=coaching.allowed(version),
+            )
+        wanted = {place.surface for place in routed.route.to}
+        if not wanted & self._surfaces:
+            reason = (
+                f"it was addressed to {', '.join(sorted(wanted))}, and this service has only "
+                f"{', '.join(sorted(self._surfaces))}."
+            )
+            return wire.Undeliverable(
+                by=SERVICE,
+                at=at,
+                revision=1,
+                reason=reason,
+                policy=version,
+                message_for_agent=coaching.undeliverable(reason),
+            )
+        return None
+
+    async def _known_run(self, agent: str, run_id: str) -> wire.Run:
+        """A run's record never changes where `open` looks at it, so it is read once; the script checks that it is still there."""
+        run = self._runs.get(run_id)
+        if run is None:
+            run = await self.run(agent, run_id)
+            if len(self._runs) >= _RUNS_KNOWN:
+                self._runs.clear()
+            self._runs[run_id] = run
+        if run.agent != agent:
+            raise Gone(_no_run(run_id))
+        return run
+
+    # --- read ---
+
+    async def look(self, handoff_id: str) -> Handoff:
+        """Read one handoff, expired if its time is up.
+
+        Raises:
+            Gone: There is none.
+        """
+        handoff = await self._store.handoffs.load(handoff_id)
+        if handoff is None:
+            raise Gone(_no_handoff(handoff_id), handoff=handoff_id)
+        if handoff.state is State.PENDING and handoff.expires_at <= self._clock():
+            return await self.expire(handoff)
+        return handoff
+
+    async def inbox(self) -> list[Handoff]:
+        """The open handoffs, most urgent first, at most 200."""
+        return (await self._store.handoffs.urgent(0, 200))[0]
+
+    async def history(self, cursor: str | None, *, limit: int = 50) -> tuple[list[Handoff], str | None]:
+        """Handoffs that have ended, latest opened first."""
+        found, more = await self._store.handoffs.latest(parse_cursor(cursor), limit)
+        return [h for h in found if h.state not in OPEN], make_cursor(more)
+
+    def watch(self) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
+        """Every change from now on."""
+        return self._hub.watch()
+
+    # --- decide ---
+
+    async def answer(
+        self, handoff_id: str, answer: wire.Answer, by: wire.Actor, *, answer_id: str | None = None
+    ) -> Handoff:
+        """Record a person's answer; the first one stands, the same `answer_id` twice is one answer.
+
+        Raises:
+            NotAnApprover, InvalidAnswer, AlreadyDecided, StaleRevision, HandoffExpired, HandoffHeld, Gone:
+                As `bot.ports.Desk.answer` says. Nothing has changed.
+            StoreUnavailable: It may have been recorded; the same call again is safe.
+        """
+        handoff = await self._store.handoffs.load(handoff_id)
+        if handoff is None:
+            raise Gone(_no_handoff(handoff_id), handoff=handoff_id)
+        answer_id = answer_id or secrets.token_urlsafe(16)
+        if answer_id == handoff.last_edit:
+            return handoff  # this edit came before, and its reply was lost
+        answering = read_answer(handoff, answer, by, at=self._clock())
+        if answering.verdict is None:
+            settled = await self._store.handoffs.revise(
+                handoff, answer_id=answer_id, digest=answering.digest, revisions=answering.revisions
+            )
+        else:
+            settled = await self._store.handoffs.answer(
+                handoff,
+                answering.verdict,
+                answer_id=answer_id,
+                digest=answering.digest,
+                revisions=answering.revisions,
+            )
+        match settled.word:
+            case "won":
+                return await self._answered(handoff, answering, settled.at)
+            case "held":
+                msg = "the brake is on: nothing can be decided until somebody resumes it"
+                raise HandoffHeld(msg, handoff=handoff_id)
+            case "stale":
+                msg = "the card has changed since you read it; look at it again, then answer"
+                raise StaleRevision(msg, handoff=handoff_id)
+            case "late":
+                await self.expire(handoff)
+                msg = f"the time was up at {handoff.expires_at:%H:%M:%S} UTC, so this answer changed nothing"
+                raise HandoffExpired(msg, handoff=handoff_id)
+            case "gone":
+                raise Gone(_no_handoff(handoff_id), handoff=handoff_id)
+        raise already_decided(await self.look(handoff_id))
+
+    async def _answered(self, handoff: Handoff, answering: Answering, at: datetime | None) -> Handoff:
+        if answering.verdict is None or at is None or handoff.state is not State.PENDING:
+            handoff = await self.look(handoff.id)  # a revision, or a repeated answer
+        else:
+            handoff = replace(
+                handoff,
+                state=State.DECIDED,
+                decision=answering.verdict.decision.model_copy(update={"at": at}),
+                revision=answering.verdict.decision.revision,
+                digest=answering.digest or handoff.digest,
+                revisions=answering.revisions or handoff.revisions,
+            )
+        self._hub.wake(handoff)
+        return handoff
+
+    async def expire(self, handoff: Handoff) -> Handoff:
+        """Let silence decide, if the store's clock agrees that the time is up; returns the handoff as it stands."""
+        for _ in range(_TRIES):
+            settled = await self._store.handoffs.expire(handoff, silence_verdict(handoff, at=self._clock()))
+            now = await self._store.handoffs.load(handoff.id)
+            if now is None:
+                raise Gone(_no_handoff(handoff.id), handoff=handoff.id)
+            if settled.word == "won":
+                self._hub.wake(now)
+            if settled.word != "stale":
+                return now
+            handoff = now
+        return handoff
+
+    async def expire_due(self) -> int:
+        """Expire what is due; returns how many were looked at."""
+        due = await self._store.handoffs.due(await self._store.now())
+        for handoff_id in due:
+            handoff = await self._store.handoffs.load(handoff_id)
+            if handoff:
+                await self.expire(handoff)
+            else:
+                await self._store.handoffs.forget(handoff_id)
+        return len(due)
+
+    async def withdraw(self, agent: str, handoff_id: str, reason: str | None) -> Handoff:
+        """Take an ask back; twice is fine.
+
+        Raises:
+            AlreadyDecided: A person was first.
+            Gone: There is no such handoff of this agent's.
+        """
+        handoff = await self.own(agent, handoff_id)
+        decision = wire.Withdrawn(
+            by=wire.Actor(kind="agent", id=agent, name=agent),
+            at=self._clock(),
+            revision=handoff.revision,
+            reason=reason,
+            policy=handoff.route.policy,
+            message_for_agent=coaching.withdrawn(),
+        )
+        return await self._end(handoff, decision)
+
+    async def undeliverable(self, handoff: Handoff, reason: str) -> Handoff:
+        """No place can show the card; a decision that came first stands."""
+        decision = wire.Undeliverable(
+            by=SERVICE,
+            at=self._clock(),
+            revision=handoff.revision,
+            reason=reason,
+            policy=handoff.route.policy,
+            message_for_agent=coaching.undeliverable(reason),
+        )
+        try:
+            return await self._end(handoff, decision)
+        except AlreadyDecided:
+            return await self.look(handoff.id)
+
+    async def _end(self, handoff: Handoff, decision: wire.Decision) -> Handoff:
+        settled = await self._store.handoffs.withdraw(handoff, decision)
+        now = await self.look(handoff.id)
+        if settled.word == "lost":
+            raise already_decided(now)
+        self._hub.wake(now)
+        return now
+
+    # --- act ---
+
+    async def claim(self, agent: str, handoff_id: str, request: wire.ClaimRequest) -> wire.Permit:
+        """Exchange a decision for the one permit to act.
+
+        Raises:
+            ClaimRefused: Its `slug` says why.
+            HandoffHeld: The brake is on.
+            Gone: There is no such handoff of this agent's.
+        """
+        said = await self._store.handoffs.claim(
+            handoff_id, agent, digest=request.digest, claimant=request.claimant, max_age=self._decision_age
+        )
+        match said.word:
+            case "permit":
+                assert said.at  # noqa: S101  # a permit always has its time
+                return wire.Permit(
+                    handoff=handoff_id,
+                    revision=said.revision,
+                    digest=request.digest,
+                    payload=said.payload,
+                    claimant=request.claimant,
+                    claimed_at=said.at,
+                )
+            case "gone":
+                raise Gone(_no_handoff(handoff_id), handoff=handoff_id)
+            case "held":
+                msg = "the brake is on: no claim succeeds until somebody resumes it"
+                raise HandoffHeld(msg, handoff=handoff_id)
+            case "open":
+                slug, detail = "not-decided", "nobody has decided this yet; wait for the decision, then claim"
+            case "refused":
+                slug, detail = "not-approved", f"the decision is {said.text!r}, which allows nothing; do not act"
+            case "digest":
+                slug, detail = (
+                    "digest-mismatch",
+                    f"the decision covers digest {said.text}, not {request.digest}; do not act",
+                )
+            case "taken":
+                slug, detail = "already-claimed", f"{said.text!r} claimed this at {said.at}; one claim, one action"
+            case "closed":
+                slug, detail = "already-claimed", "the outcome is recorded already; one claim, one action"
+            case _:
+                slug, detail = "decision-too-old", f"decided at {said.at}, over {self._decision_age} ago; ask again"
+        raise ClaimRefused(slug, detail, handoff=handoff_id)
+
+    async def outcome(self, agent: str, handoff_id: str, report: wire.OutcomeReport) -> Handoff:
+        """Record what came of it, once; the same report again is fine.
+
+        Raises:
+            OutcomeConflict: Another outcome stands, or this one does not fit the decision.
+            Gone: There is no such handoff of this agent's.
+        """
+        said = await self._store.handoffs.outcome(handoff_id, agent, report)
+        match said.word:
+            case "recorded":
+                handoff = await self.look(handoff_id)
+                self._hub.wake(handoff)
+                return handoff
+            case "gone":
+                raise Gone(_no_handoff(handoff_id), handoff=handoff_id)
+            case "other":
+                detail = "another outcome is recorded already, and it stands"
+            case "claimant":
+                detail = (
+                    f"this was claimed by {said.text!r}; an outcome comes from whoever claimed, named in `claimant`"
+                )
+            case _:
+                detail = (
+                    f"{report.status!r} does not fit a handoff that is {said.text}: `executed` and `failed` follow a claim "
+                    "(or an approved `after`), `undone` and `undo_failed` follow an `after` that was not approved"
+                )
+        raise OutcomeConflict(detail, handoff=handoff_id)
+
+    async def own(self, agent: str, handoff_id: str) -> Handoff:
+        """Read one of an agent's own handoffs.
+
+        Raises:
+            Gone: There is none, or it is another agent's.
+        """
+        handoff = await self.look(handoff_id)
+        if handoff.agent != agent:
+            raise Gone(_no_handoff(handoff_id), handoff=handoff_id)
+        return handoff
+
+
+SERVICE: Final = wire.Actor(kind="service", id="andon", name="Andon")
+SILENCE: Final = wire.Actor(kind="silence", id="silence", name="nobody")
+_REUSED: Final = "this Idempotency-Key was used for another request; use a new key for a new request"
+
+
+def silence_verdict(handoff: Handoff, *, at: datetime) -> Verdict:
+    """What silence decides."""
+    policy, revision = handoff.route.policy, handoff.revision
+    if handoff.route.on_timeout != "approve":
+        sentence = coaching.expired(handoff.ask)
+        return Verdict(wire.Expired(by=SILENCE, at=at, revision=revision, policy=policy, message_for_agent=sentence))
+    return yes_verdict(handoff, SILENCE, coaching.approved_by_silence(), at=at)
+
+
+def already_decided(handoff: Handoff) -> AlreadyDecided:
+    """The error that tells whose decision stands, and since when."""
+    assert handoff.decision  # noqa: S101  # it lost to one
+    return AlreadyDecided(standing(handoff.decision), handoff=handoff.id, decision=handoff.decision)
+
+
+def parse_cursor(cursor: str | None) -> tuple[int, str] | None:
+    """Where a list goes on.
+
+    Raises:
+        InvalidBody: It is not one of ours.
+    """
+    if cursor is None:
+        return None
+    number, _, handoff_id = cursor.partition(".")
+    if not number.isascii() or not number.isdigit() or len(number) > 15:  # noqa: PLR2004  # ms until the year 33658
+        msg = f"cursor {cursor[:40]!r} is none of ours; pass on the `cursor` of the page before, or none"
+        raise InvalidBody(msg)
+    return int(number), handoff_id
+
+
+def make_cursor(place: tuple[int, str] | None) -> str | None:
+    """The reverse of `parse_cursor`."""
+    return None if place is None else f"{place[0]}.{place[1]}"
+
+
+def _check_schemas(ask: wire.Confirmation | wire.Choice | wire.Input) -> None:
+    if isinstance(ask, wire.Input):
+        where, schema = "answer_schema", ask.answer_schema
+    elif isinstance(ask, wire.Confirmation) and ask.action and ask.action.schema_:
+        where, schema = "action.schema", ask.action.schema_
+    else:
+        return
+    if faults := check_schema(schema):
+        detail = f"`{where}` is no JSON Schema that can be used: {faults[0].detail}"
+        raise InvalidBody(detail, faults=[replace(f, field=f"{where}.{f.field}".rstrip(".")) for f in faults])
+
+
+def _payload(ask: wire.Confirmation | wire.Choice | wire.Input) -> str:
+    try:
+        payload = ask_payload(ask)
+    except ValueError as error:
+        msg = f"the arguments have no canonical JSON: {error}"
+        raise InvalidBody(msg) from error
+    if len(payload.encode()) > PAYLOAD_BYTES:
+        msg = f"the canonical arguments take {len(payload.encode())} bytes, over {PAYLOAD_BYTES}; pass a reference to the data instead"
+        raise TooLarge(msg)
+    return payload
+
+
+def _conversation(run: wire.Run) -> tuple[wire.Place, ...]:
+    return (run.conversation,) if run.conversation else (wire.Place(surface="web"),)
+
+
+def _fingerprint(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()[:32]
+
+
+def _no_run(run_id: str) -> str:
+    return f"there is no run {run_id} of yours; start one with POST /v1/runs (a run is kept for 30 days after its last ask)"
+
+
+def _no_handoff(handoff_id: str) -> str:
+    return f"there is no handoff {handoff_id} for you: never opened, past its retention, or another agent's"

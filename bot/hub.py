@@ -1,0 +1,162 @@
+"""Wakes whoever waits for a decision: in this process from the script's own reply, in the others by the stream's tail."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from bot.handoff import Change, Handoff
+from bot.store import Store
+
+_STREAM_LIMIT: Final = 5_000
+"""Changes that a slow reader may lag behind before its stream is closed; it resumes from its last id."""
+
+TOLD_TO_AGENTS: Final = frozenset({"revised", "decided", "claimed", "closed"})
+
+Waiter = asyncio.Future[Handoff | None]
+
+
+class Stream:
+    """Changes for one reader, in order, from the moment it was made."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._changes: list[Change] = []
+        self._bell: asyncio.Future[None] | None = None
+        self.closed = False
+
+    def push(self, change: Change) -> None:
+        """Add a change; closes the stream when its reader is too slow."""
+        self._changes.append(change)
+        if len(self._changes) > _STREAM_LIMIT:
+            self.closed = True
+        self._ring()
+
+    def close(self) -> None:
+        """Let the reader go."""
+        self.closed = True
+        self._ring()
+
+    def _ring(self) -> None:
+        if self._bell and not self._bell.done():
+            self._bell.set_result(None)
+
+    async def take(self, timeout_s: float | None = None) -> list[Change]:
+        """What has come since the last call, waiting up to `timeout_s` for something; empty then, or when closed."""
+        if not self._changes and not self.closed:
+            self._bell = asyncio.get_running_loop().create_future()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._bell
+            self._bell = None
+        changes, self._changes = self._changes, []
+        return changes
+
+
+class Hub:
+    """Who waits for what, in this process."""
+
+    def __init__(self, store: Store, *, on_revoked: Callable[[str], None] | None = None) -> None:
+        """Tail `store`'s changes once started; `on_revoked` hears the id of each revoked key."""
+        self._store = store
+        self._on_revoked = on_revoked
+        self._waiters: dict[str, list[Waiter]] = {}
+        self._agents: dict[str, set[Stream]] = {}
+        self._watchers: set[Stream] = set()
+        self._tail: asyncio.Task[None] | None = None
+        self.closing = False
+
+    @property
+    def waiting(self) -> int:
+        """Waiters in this process."""
+        return sum(len(waiters) for waiters in self._waiters.values())
+
+    async def start(self) -> None:
+        """Tail from now on."""
+        after = await self._store.feed.last_id()
+        self._tail = asyncio.create_task(self._run(after), name="hub tail")
+
+    async def stop(self) -> None:
+        """Let everybody go: waiters read once more, streams end."""
+        self.closing = True
+        for handoff_id in list(self._waiters):
+            self._release(handoff_id, None)
+        for stream in [*self._watchers, *(s for streams in self._agents.values() for s in streams)]:
+            stream.close()
+        if self._tail:
+            self._tail.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._tail
+
+    async def _run(self, after: str) -> None:
+        async for changes in self._store.feed.tail(after):
+            for change in changes:
+                self._tell(change)
+
+    def _tell(self, change: Change) -> None:
+        if change.event == "revoked":
+            if self._on_revoked:
+                self._on_revoked(change.agent)
+            return
+        if change.event != "opened":
+            self._release(change.handoff, None)
+        for stream in self._watchers:
+            stream.push(change)
+        if change.event in TOLD_TO_AGENTS:
+            for stream in self._agents.get(change.agent, ()):
+                stream.push(change)
+
+    def wake(self, handoff: Handoff) -> None:
+        """Give the handoff, as it stands now, to everybody in this process who waits for it."""
+        self._release(handoff.id, handoff)
+
+    def _release(self, handoff_id: str, handoff: Handoff | None) -> None:
+        for waiter in self._waiters.pop(handoff_id, ()):
+            if not waiter.done():
+                waiter.set_result(handoff)
+
+    @contextmanager
+    def waiter(self, handoff_id: str) -> Iterator[Waiter]:
+        """A future that the next change resolves: with the handoff, or with None when it must be read again.
+
+        Make it before reading the handoff, so that no change falls between.
+        """
+        waiter: Waiter = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(handoff_id, []).append(waiter)
+        try:
+            yield waiter
+        finally:
+            waiters = self._waiters.get(handoff_id)
+            if waiters and waiter in waiters:
+                waiters.remove(waiter)
+                if not waiters:
+                    del self._waiters[handoff_id]
+
+    @contextmanager
+    def agent_stream(self, agent: str) -> Iterator[Stream]:
+        """What one agent is told, from now on."""
+        stream = Stream()
+        self._agents.setdefault(agent, set()).add(stream)
+        try:
+            yield stream
+        finally:
+            self._agents[agent].discard(stream)
+            if not self._agents[agent]:
+                del self._agents[agent]
+
+    @contextlib.asynccontextmanager
+    async def watch(self) -> AsyncIterator[AsyncIterator[Change]]:
+        """Every change from now on; ends when the service shuts down, or when the reader is far too slow."""
+        stream = Stream()
+        self._watchers.add(stream)
+        try:
+            yield _each(stream)
+        finally:
+            self._watchers.discard(stream)
+
+
+async def _each(stream: Stream) -> AsyncIterator[Change]:
+    while not stream.closed:
+        for change in await stream.take():
+            yield change
