@@ -1,0 +1,101 @@
+"""What type checkers make of the public API. Checked by `make types`; never run.
+
+Each `type: ignore` is a mistake that must be caught: mypy fails if it is not.
+"""
+
+from typing import Any, assert_type
+
+from pydantic import BaseModel, TypeAdapter
+
+from andon import (
+    Andon,
+    Approved,
+    Chosen,
+    Confirmed,
+    Decision,
+    Edited,
+    Expired,
+    Handoff,
+    Permit,
+    Refusal,
+    Refused,
+    Rejected,
+    Run,
+    Undeliverable,
+    Withdrawn,
+)
+
+
+class Money(BaseModel):
+    amount: int
+
+
+async def test_a_run_is_entered() -> None:
+    async with Andon() as andon, andon.run("weekly-report", channel="#ops") as run:
+        assert_type(andon, Andon)
+        assert_type(run, Run)
+
+
+async def test_answers_have_the_type_that_was_asked_for(run: Run) -> None:
+    assert_type(await run.ask("What?"), str)
+    assert_type(await run.ask("How much?", answer=Money), Money)
+    assert_type(await run.ask("How many?", answer=int), int)
+    adapter: TypeAdapter[int | None] = TypeAdapter(int | None)
+    assert_type(await run.ask("How many?", answer=adapter), int | None)
+    assert_type(await run.ask("Which?", answer=list[str]), list[str])
+
+
+async def test_a_choice_is_chosen(run: Run) -> None:
+    assert_type(await run.choose("Which?", ["a", ("b", "B"), {"id": "c", "label": "C"}]), Chosen)
+
+
+async def test_a_confirmation_is_every_outcome(run: Run) -> str:
+    decision = await run.confirm("Drop it", why="old", risks=["gone"], tool="sql.execute", args={"q": "DROP"})
+    assert_type(decision, Confirmed)
+    match decision:
+        case Approved(by=by) | Edited(by=by):
+            return by.name
+        case Rejected(reason=reason) | Undeliverable(reason=reason):
+            return reason
+        case Expired() | Withdrawn():
+            return "nobody answered"
+
+
+async def test_a_refusal_is_no_result(run: Run, decision: Confirmed) -> None:
+    if isinstance(decision, Approved | Edited):
+        assert_type(await run.claim(decision), Permit)
+    else:
+        await run.claim(decision)  # type: ignore[arg-type] # a refusal cannot be claimed
+    try:
+        await run.ask("What?")
+    except Refused as refused:
+        assert_type(refused.decision, Refusal)
+
+
+async def test_confirmations_say_why_and_what_could_go_wrong(run: Run) -> None:
+    await run.confirm("Drop it", tool="sql", args={})  # type: ignore[call-arg] # `why` and `risks` are missing
+
+
+async def test_a_gated_function_keeps_its_types(run: Run) -> None:
+    @run.gate(risks=["It may be wrong"])
+    async def send(to: str, copies: int = 1) -> Money:
+        return Money(amount=copies)
+
+    assert_type(await send("ana", why="asked"), Money)
+    assert_type(await send("ana", 2), Money)
+    await send(3)  # type: ignore[call-overload] # the first argument is a text
+
+    @run.gate(risks=["It may be wrong"])
+    async def other() -> list[str]:
+        return []
+
+    assert_type(await other(why="asked"), list[str])
+
+
+async def test_what_was_opened_comes_back(andon: Andon, run: Run, token: str) -> None:
+    handoff = await run.open({"kind": "input", "gate": "ask", "question": "What?"})
+    assert_type(handoff, Handoff)
+    assert_type(await run.wait(handoff), Decision)
+    assert_type(handoff.decision, Decision | None)
+    assert_type(await andon.resume(token), tuple[Run, Handoff])
+    assert_type((await handoff.claim()).args, dict[str, Any])
