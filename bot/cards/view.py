@@ -7,6 +7,7 @@ would run comes first and from the service; the agent's own words come after it,
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from typing import Literal
 
 from pydantic import JsonValue
@@ -158,7 +159,7 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
     title = prose(ask.what if isinstance(ask, wire.Confirmation) else ask.question, most)
     candidates = _candidates(handoff, most)
     missing = title.cut + (act.cut if act else 0) + sum(c.details.cut + (c.act.cut if c.act else 0) for c in candidates)
-    left_s = max(0, int((handoff.expires_at - now).total_seconds()))
+    left_s = max(0, ceil((handoff.expires_at - now).total_seconds()))
     verdict = _verdict(handoff)
     return Card(
         id=handoff.id,

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 # Ranges of the general categories Cc (but tab and newline), Cf, Co, Cs, Zl, Zp and Zs (but the space), together with
 # Default_Ignorable_Code_Point, the Hangul fillers and U+2800 BRAILLE PATTERN BLANK.
@@ -17,6 +17,7 @@ _HIDDEN = (
     (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF), (0xF0000, 0xFFFFD), (0x100000, 0x10FFFD),
 )  # fmt: skip
 _HIDDEN_RE = re.compile("[{}]".format("".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in _HIDDEN)))
+_TOKEN_RE = re.compile(r"(⟦(?:U\+[0-9A-F]{4,6}|\d+ blank lines)⟧)")
 _BLANK_LINES_RE = re.compile(r"\n((?:[ \t]*\n){3,})")
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
 """Scripts with letters that look like another's."""
@@ -71,13 +72,18 @@ def mixed_scripts(identifier: str) -> tuple[str, ...]:
     return ()
 
 
-def pieces(text: str) -> tuple[Mapping[str, str], ...]:
-    """Visible text cut at its tokens, `{"text": …}` and `{"token": "U+200B"}`, for templates that mark them."""
-    found: list[Mapping[str, str]] = []
-    for index, part in enumerate(re.split(r"⟦(U\+[0-9A-F]{4,6}|\d+ blank lines)⟧", text)):
-        if part:
-            found.append({"token": part} if index % 2 else {"text": part})
-    return tuple(found)
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of visible text; `is_token` where it stands for something that would not show."""
+
+    text: str
+    is_token: bool = False
+
+
+def pieces(text: str) -> tuple[Piece, ...]:
+    """Visible text cut at its tokens, for templates that set them apart."""
+    parts = _TOKEN_RE.split(text)
+    return tuple(Piece(part, bool(index % 2)) for index, part in enumerate(parts) if part)
 
 
 def _json_escape(character: str) -> str:

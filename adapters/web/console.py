@@ -1,0 +1,197 @@
+"""The web console: an adapter whose surface is our own pages.
+
+It translates and nothing more: a browser's request in, an answer to the desk; a handoff in, a page out.
+"""
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiohttp import web
+
+from adapters.web import live
+from adapters.web.answers import Answers
+from adapters.web.pages import TYPES, Form, Pages
+from adapters.web.security import HEADERS, Guard, same_token
+from andon import wire
+from bot.cards import card
+from bot.errors import BotError, TooMany
+from bot.handoff import Handoff
+from bot.ports import CardRef, Desk, Session, SignIn
+
+_log = logging.getLogger(__name__)
+
+_INBOX = 200
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_Signed = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
+
+
+class WebConsole:
+    """The surface `web`: people read the store through it, so no card is ever posted."""
+
+    name = "web"
+    reads_store = True
+
+    def __init__(
+        self,
+        desk: Desk,
+        sign_in: SignIn,
+        *,
+        public_url: str,
+        templates: Path | None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Build the pages; nothing is served before `routes` are added to an application."""
+        self._desk = desk
+        self._guard = Guard(sign_in, public_url=public_url, clock=clock)
+        self._pages = Pages(templates)
+        self._clock = clock
+        self._answers = Answers(desk, self._pages, clock)
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Every address of the console."""
+        return [
+            web.get("/", self._open(self._for_signed_in(self._inbox))),
+            web.get("/history", self._open(self._for_signed_in(self._history))),
+            web.get("/handoffs/{id}", self._open(self._for_signed_in(self._card))),
+            web.post("/handoffs/{id}/answer", self._open(self._for_signed_in(self._answer))),
+            web.get("/live", self._open(self._live)),
+            web.get("/sign-in", self._open(self._show_sign_in)),
+            web.post("/sign-in", self._open(self._sign_in)),
+            web.post("/sign-out", self._open(self._for_signed_in(self._sign_out))),
+            web.get("/static/{version}/{name}", self._open(self._static)),
+        ]
+
+    async def post(self, handoff: Handoff, to: wire.Place) -> CardRef:  # noqa: ARG002  # one inbox for all places
+        """Nothing to post: the inbox shows what the store has."""
+        return CardRef("web", handoff.id)
+
+    async def update(self, ref: CardRef, handoff: Handoff) -> None:
+        """Nothing to update either."""
+
+    # --- pages ---------------------------------------------------------------------------------------
+
+    async def _inbox(self, request: web.Request, session: Session) -> web.StreamResponse:  # noqa: ARG002  # a handler
+        now = self._clock()
+        cards = [card(handoff, now=now) for handoff in await self._desk.inbox()]
+        return _html(self._pages.inbox(cards, session, most=_INBOX))
+
+    async def _history(self, request: web.Request, session: Session) -> web.StreamResponse:
+        now, cursor = self._clock(), request.query.get("cursor") or None
+        handoffs, older = await self._desk.history(cursor)
+        cards = [card(handoff, now=now) for handoff in handoffs]
+        return _html(self._pages.history(cards, session, older=older, first=cursor is None))
+
+    async def _card(self, request: web.Request, session: Session) -> web.StreamResponse:
+        handoff = await self._desk.look(request.match_info["id"])
+        full, editing = request.query.get("full") == "1", request.query.get("edit") == "1"
+        view = card(handoff, now=self._clock(), full=full)
+        return _html(self._pages.card(view, session, form=Form(editing=editing), notice=None, full=full))
+
+    async def _answer(self, request: web.Request, session: Session) -> web.StreamResponse:
+        return await self._answers.take(request.match_info["id"], await request.post(), session)
+
+    async def _live(self, request: web.Request) -> web.StreamResponse:
+        if await self._guard.session(request) is None:
+            # 204 tells an EventSource to stop trying.
+            return web.Response(status=204)
+        return await live.stream(request, self._desk, HEADERS)
+
+    async def _static(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        body = self._pages.files.get(name)
+        if body is None:
+            raise web.HTTPNotFound
+        kept = request.match_info["version"] == self._pages.version
+        return web.Response(
+            body=body,
+            headers={
+                "Content-Type": TYPES[Path(name).suffix],
+                "Cache-Control": "public, max-age=31536000, immutable" if kept else "no-store",
+            },
+        )
+
+    # --- sessions ------------------------------------------------------------------------------------
+
+    async def _show_sign_in(self, request: web.Request) -> web.StreamResponse:
+        """Chat programs fetch links to preview them: looking must not spend the link, only the button does."""
+        return _html(self._pages.sign_in(request.query.get("token", "")))
+
+    async def _sign_in(self, request: web.Request) -> web.StreamResponse:
+        link = (await request.post()).get("token", "")
+        token = await self._guard.begin(request, link if isinstance(link, str) else "")
+        if token is None:
+            text = "This link was used before, is too old, or was never one of ours."
+            hint = "Print a new one where the service runs: python -m bot sign-in"
+            return _html(self._pages.message("This link does not open anything", text, None, hint=hint), 403)
+        response = _see("/")
+        self._guard.keep(response, token)
+        return response
+
+    async def _sign_out(self, request: web.Request, session: Session) -> web.StreamResponse:
+        if not same_token(str((await request.post()).get("csrf", "")), session):
+            raise web.HTTPForbidden
+        response = _see("/sign-in")
+        await self._guard.end(request, response)
+        return response
+
+    # --- what every request goes through ---------------------------------------------------------------
+
+    def _for_signed_in(self, handler: _Signed) -> _Handler:
+        async def signed(request: web.Request) -> web.StreamResponse:
+            session = await self._guard.session(request)
+            if session is None:
+                return _html(self._pages.sign_in(""), 401)
+            if request.method == "POST" and not same_token(str((await request.post()).get("csrf", "")), session):
+                text = "The page you pressed on belongs to another session. Nothing was changed; open it again."
+                return _html(self._pages.message("That press did not count", text, session), 403)
+            return await handler(request, session)
+
+        return signed
+
+    def _open(self, handler: _Handler) -> _Handler:
+        """Check where a post comes from, turn errors into pages, and put the headers on whatever comes out."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            try:
+                if request.method == "POST" and not self._guard.came_from_us(request):
+                    text = "It was sent from another site, not from a page of this console. Nothing was changed."
+                    response: web.StreamResponse = _html(
+                        self._pages.message("That press did not count", text, None), 403
+                    )
+                else:
+                    response = await handler(request)
+            except BotError as error:
+                response = await self._problem(request, error)
+            except web.HTTPException as error:
+                response = _html(
+                    self._pages.message(error.reason, "There is nothing at this address.", None), error.status
+                )
+            except Exception:  # noqa: BLE001  # the outermost place of a request: the person gets a page, the log the cause
+                reference = secrets.token_hex(4)
+                _log.exception("web.failed path=%s reference=%s", request.path, reference)
+                text = f"Whether your press counted, the card itself will say. Tell the operator: {reference}"
+                response = _html(self._pages.message("Something went wrong here", text, None), 500)
+            if not response.prepared:
+                for name, value in HEADERS.items():
+                    response.headers.setdefault(name, value)
+            return response
+
+        return guarded
+
+    async def _problem(self, request: web.Request, error: BotError) -> web.StreamResponse:
+        session = await self._guard.session(request) if error.status < 500 else None  # noqa: PLR2004  # the store is fine
+        response = _html(self._pages.message(error.title, error.detail, session), error.status)
+        if isinstance(error, TooMany):
+            response.headers["Retry-After"] = str(error.retry_after_s)
+        return response
+
+
+def _html(text: str, status: int = 200) -> web.Response:
+    return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+
+
+def _see(address: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": address})

@@ -1,0 +1,235 @@
+// Keeps a page true while somebody looks at it: counts time down, swaps in what changed, never loses typed text.
+// Everything on the pages works without this script. No strings become markup here: pages are fetched as documents.
+"use strict";
+
+(() => {
+  const main = document.getElementById("main");
+  const watched = main.dataset.live; // a handoff's id, "any", or nothing
+  const here = main.dataset.here || location.href;
+
+  // A page that answers a press has the press's address; reloading it should show the card, not press again.
+  if (main.dataset.here && location.pathname.endsWith("/answer")) history.replaceState(null, "", here);
+
+  // --- times: the reader's own clock for moments, the page's own for what is left ------------------------------
+
+  const sameDay = (a, b) => a.toDateString() === b.toDateString();
+
+  function showTimes(root) {
+    for (const time of root.querySelectorAll("time[datetime]:not([data-left])")) {
+      const at = new Date(time.dateTime);
+      const clock = { hour: "2-digit", minute: "2-digit" };
+      const full = { ...clock, day: "numeric", month: "short", year: "numeric" };
+      const long = time.classList.contains("long") || !sameDay(at, new Date());
+      time.textContent = at.toLocaleString([], long ? full : clock);
+    }
+  }
+
+  function lasting(seconds) {
+    const s = Math.max(0, Math.floor(seconds));
+    const [d, h, m] = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60];
+    if (d) return `${d} day${d === 1 ? "" : "s"}${h ? ` ${h} h` : ""}`;
+    if (h) return `${h} h${m ? ` ${m} min` : ""}`;
+    if (m) return `${m} min${m < 10 && s % 60 ? ` ${s % 60} s` : ""}`;
+    return `${s} s`;
+  }
+
+  let shownAt = performance.now();
+
+  function countDown() {
+    let over = false;
+    for (const time of document.querySelectorAll("time[data-left]")) {
+      const left = Number(time.dataset.left) - (performance.now() - shownAt) / 1000;
+      const text = lasting(left);
+      if (time.textContent !== text) time.textContent = text;
+      time.classList.toggle("soon", left < 60);
+      if (left <= 0 && !time.dataset.over) {
+        time.dataset.over = "yes";
+        over = true;
+      }
+    }
+    if (over) refreshSoon(300);
+  }
+
+  // --- forms: what is typed is kept; a second press waits for the first ------------------------------------------
+
+  function isDirty(root) {
+    if ("dirty" in main.dataset) return true;
+    return [...root.querySelectorAll("input, textarea, select")].some((field) => {
+      if (field.type === "hidden") return false;
+      if (field.type === "radio") return field.checked !== field.defaultChecked;
+      if (field.tagName === "SELECT") {
+        const standing = [...field.options].findIndex((option) => option.defaultSelected);
+        return field.selectedIndex !== Math.max(standing, 0);
+      }
+      return field.value !== field.defaultValue;
+    });
+  }
+
+  function showCandidate(root) {
+    for (const select of root.querySelectorAll("select[data-shows]")) {
+      const list = document.getElementById(select.dataset.shows);
+      const show = () => {
+        for (const each of list.children) each.hidden = Boolean(select.value) && each.dataset.candidate !== select.value;
+      };
+      select.addEventListener("change", show);
+      show();
+    }
+  }
+
+  document.addEventListener("submit", (event) => {
+    if (event.target.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    event.target.dataset.sent = "yes";
+    if (event.submitter) event.submitter.setAttribute("aria-busy", "true");
+  });
+
+  // --- the swap: fetch this page again, as a document, and put its content in place --------------------------------
+
+  let timer = 0;
+  let loading = null;
+
+  function refreshSoon(delay = 80) {
+    clearTimeout(timer);
+    timer = setTimeout(refresh, delay);
+  }
+
+  function refresh() {
+    if (loading) loading.abort();
+    loading = new XMLHttpRequest();
+    loading.open("GET", here);
+    loading.responseType = "document";
+    loading.addEventListener("load", () => {
+      const page = loading.response;
+      loading = null;
+      const fresh = page && page.getElementById("main");
+      if (fresh) show(page, fresh);
+    });
+    loading.addEventListener("error", () => {
+      loading = null;
+      setTimeout(refreshSoon, 2000);
+    });
+    loading.send();
+  }
+
+  function show(page, fresh) {
+    const headline = fresh.querySelector("#headline");
+    const changed = fresh.dataset.revision !== main.dataset.revision || fresh.dataset.state !== main.dataset.state;
+    if (watched !== "any" && !changed && !headlineChanged(headline)) {
+      rewind(fresh);
+      return;
+    }
+    if (isDirty(main)) {
+      warn(headline, fresh);
+      return;
+    }
+    const focused = document.activeElement && document.activeElement.id;
+    const nodes = [...fresh.childNodes].map((node) => document.adoptNode(node));
+    main.replaceChildren(...nodes);
+    for (const name of ["live", "revision", "state"]) if (fresh.dataset[name]) main.dataset[name] = fresh.dataset[name];
+    document.title = page.title;
+    prepare();
+    if (focused && !main.contains(document.activeElement)) {
+      const again = document.getElementById(focused);
+      if (again) again.focus({ preventScroll: true });
+      else if (focused !== "main") main.focus({ preventScroll: true });
+    }
+    announce(watched === "any" ? document.title : text(document.getElementById("headline")));
+  }
+
+  function headlineChanged(headline) {
+    const bold = (root) => text(root && root.querySelector("strong"));
+    return bold(headline) !== bold(document.getElementById("headline"));
+  }
+
+  function rewind(fresh) {
+    // Nothing changed but the clock: take the service's own count of what is left.
+    const left = fresh.querySelector("#headline time[data-left]");
+    const here = document.querySelector("#headline time[data-left]");
+    if (left && here) {
+      here.dataset.left = left.dataset.left;
+      delete here.dataset.over;
+      shownAt = performance.now();
+    }
+  }
+
+  function warn(headline, fresh) {
+    showTimes(fresh);
+    const said = fresh.dataset.revision !== main.dataset.revision && !fresh.querySelector(".verdict")
+      ? "This card was changed by somebody else."
+      : `This card is not open any more: ${text(headline)}.`;
+    document.getElementById("banner-text").textContent = `${said} What you typed is still here, but it can no longer be sent.`;
+    const link = document.getElementById("banner-link");
+    link.href = location.pathname;
+    document.getElementById("banner").hidden = false;
+    for (const button of main.querySelectorAll(".answers button")) button.disabled = true;
+    for (const time of main.querySelectorAll("time[data-left]")) time.dataset.over = "yes";
+  }
+
+  const text = (node) => (node ? node.textContent.replace(/\s+/g, " ").trim() : "");
+
+  function announce(said) {
+    document.getElementById("said").textContent = said;
+  }
+
+  // --- the stream --------------------------------------------------------------------------------------------------
+
+  let stream = null;
+  let missed = false; // changes may have gone by while nobody listened
+
+  function state(name, said) {
+    const shown = document.getElementById("link-state");
+    if (!shown) return;
+    shown.className = `link-state ${name}`;
+    if (shown.textContent !== said) shown.textContent = said;
+  }
+
+  function listen() {
+    if (stream || !watched) return;
+    stream = new EventSource("/live");
+    stream.addEventListener("hello", () => {
+      state("on", "live");
+      if (missed) refreshSoon();
+      missed = false;
+    });
+    stream.addEventListener("change", (event) => {
+      const change = JSON.parse(event.data);
+      if (watched === "any" || change.handoff === watched) refreshSoon();
+    });
+    stream.addEventListener("error", () => {
+      missed = true;
+      const closed = stream.readyState === EventSource.CLOSED;
+      state("lost", closed ? "signed out" : "reconnecting");
+    });
+  }
+
+  function hush() {
+    if (stream) stream.close();
+    stream = null;
+    missed = true;
+  }
+
+  // Browsers keep few connections to one place: a page that nobody sees gives its own back.
+  document.addEventListener("visibilitychange", () => (document.hidden ? hush() : listen()));
+  // A page that comes back from the browser's memory shows the past.
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    for (const form of document.forms) delete form.dataset.sent;
+    refreshSoon();
+  });
+  window.addEventListener("pagehide", hush);
+
+  function prepare() {
+    shownAt = performance.now();
+    showTimes(main);
+    showCandidate(main);
+    countDown();
+  }
+
+  prepare();
+  listen();
+  setInterval(countDown, 1000);
+  const first = document.querySelector("#notice, .error");
+  if (first) first.scrollIntoView({ block: "center" });
+})();

@@ -1,0 +1,227 @@
+"""A desk and a sign-in book in memory, and handoffs to put on the desk: for tests of what people see."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from andon import wire
+from bot.answers import read_answer
+from bot.errors import AlreadyDecided, Gone, HandoffExpired, StoreUnavailable
+from bot.handoff import Change, Handoff, Route, State, ask_payload, digest_of
+from bot.ports import Session
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+ANA = wire.Actor(kind="person", id="ana@example.com", name="Ana", surface="web")
+MIRA = wire.Actor(kind="person", id="mira@example.com", name="Mira", surface="web")
+RUN = "run_" + "r" * 22
+
+EMAIL: dict[str, Any] = {
+    "kind": "confirmation",
+    "gate": "send_email",
+    "run": RUN,
+    "what": "Send this e-mail to alice@x.com",
+    "why": "She asked about the report, and the figures are final since this morning.",
+    "risks": ["Mentions Q4 numbers that are not public yet", "Alice may forward it"],
+    "confidence": 0.8,
+    "action": {
+        "tool": "send_email",
+        "args": {
+            "to": "alice@x.com",
+            "cc": None,
+            "subject": "Report",
+            "body": "Dear Alice,\n\nthe report is ready: revenue grew by 12 %.\n\nBest,\nAna's assistant",
+            "attachments": ["report.pdf"],
+            "priority": 2,
+            "track_opens": False,
+        },
+        "schema": {
+            "type": "object",
+            "properties": {
+                "to": {"type": "string", "format": "email"},
+                "cc": {"anyOf": [{"type": "string", "format": "email"}, {"type": "null"}], "description": "Copy to"},
+                "subject": {"type": "string", "minLength": 1, "maxLength": 150},
+                "body": {"type": "string"},
+                "attachments": {"type": "array", "items": {"type": "string"}},
+                "priority": {"type": "integer", "minimum": 1, "maximum": 5},
+                "track_opens": {"type": "boolean"},
+            },
+            "required": ["to", "subject", "body"],
+            "additionalProperties": False,
+        },
+    },
+}
+FLIGHT: dict[str, Any] = {
+    "kind": "choice",
+    "gate": "book_flight",
+    "run": RUN,
+    "reversible": True,
+    "question": "Which flight should I book to Lisbon?",
+    "why": "The conference starts on Monday at nine.",
+    "risks": ["The cheap fare cannot be changed"],
+    "candidates": [
+        {
+            "id": "tp571",
+            "label": "TP 571, Sunday 08:10",
+            "details": "Direct, 3 h 05 min\n€ 214, one bag",
+            "action": {"tool": "book", "args": {"flight": "TP571", "price_eur": 214}},
+        },
+        {"id": "lh1166", "label": "LH 1166, Sunday 14:20", "details": "Direct, 3 h 10 min\n€ 189, no bag"},
+        {"id": "fr2012", "label": "FR 2012, Sunday 22:55", "details": "Arrives after midnight\n€ 64"},
+    ],
+}
+BUDGET: dict[str, Any] = {
+    "kind": "input",
+    "gate": "ask_budget",
+    "run": RUN,
+    "question": "What is the most you want to spend?",
+    "why": "Hotels near the venue cost between € 90 and € 400.",
+    "answer_schema": {
+        "type": "object",
+        "properties": {
+            "amount": {"type": "number", "minimum": 0},
+            "currency": {"enum": ["EUR", "USD"]},
+            "until": {"type": "string", "format": "date"},
+        },
+        "required": ["amount", "currency"],
+    },
+}
+DRAFT: dict[str, Any] = {
+    "kind": "confirmation",
+    "timing": "after",
+    "gate": "draft_reply",
+    "run": RUN,
+    "reversible": True,
+    "what": "Created a draft reply to Bob",
+    "why": "Bob asked for the slides twice",
+    "action": {"tool": "mail.draft", "args": {"to": "bob@example.com"}},
+    "result": {"url": "https://mail.example.com/d/42"},
+}
+
+
+def handoff(ask: dict[str, Any], *, id: str = "hf_" + "a" * 22, minutes: float = 30, **given: Any) -> Handoff:
+    """A pending handoff; `given` replaces its other parts."""
+    parsed = wire.parse_ask(ask)
+    payload = ask_payload(parsed)
+    opened = given.pop("opened_at", NOON)
+    made = Handoff(
+        id=id,
+        agent="assistant",
+        run=RUN,
+        run_name="weekly-report",
+        requester="ana@example.com",
+        state=State.PENDING,
+        revision=1,
+        digest=digest_of(payload),
+        ask=parsed,
+        payload=payload,
+        route=Route("none", int(minutes * 60), parsed.on_timeout, ()),
+        opened_at=opened,
+        expires_at=opened + timedelta(minutes=minutes),
+    )
+    return replace(made, **given)
+
+
+class MemoryDesk:
+    """One handoff after another, in memory. Answers are read as the service reads them."""
+
+    def __init__(self, *handoffs: Handoff, clock: Any = lambda: NOON) -> None:
+        self.all = {each.id: each for each in handoffs}
+        self.clock = clock
+        self.answers: list[tuple[str, wire.Answer, wire.Actor]] = []
+        self.is_down = False
+        self._seen: set[str] = set()
+        self._watchers: set[asyncio.Queue[Change | None]] = set()
+
+    async def look(self, handoff_id: str) -> Handoff:
+        if handoff_id not in self.all:
+            raise Gone(f"there is no handoff {handoff_id}", handoff=handoff_id)
+        return self.all[handoff_id]
+
+    async def inbox(self) -> Sequence[Handoff]:
+        waiting = [each for each in self.all.values() if each.state in {State.PENDING, State.HELD}]
+        return sorted(waiting, key=lambda each: each.expires_at)
+
+    async def history(self, cursor: str | None, *, limit: int = 50) -> tuple[Sequence[Handoff], str | None]:
+        ended = [each for each in self.all.values() if each.decision][::-1]
+        start = int(cursor or 0)
+        return ended[start : start + limit], str(start + limit) if len(ended) > start + limit else None
+
+    async def answer(
+        self, handoff_id: str, answer: wire.Answer, by: wire.Actor, *, answer_id: str | None = None
+    ) -> Handoff:
+        if self.is_down:
+            raise StoreUnavailable("not confirmed", handoff=handoff_id)
+        now, standing = self.clock(), await self.look(handoff_id)
+        if answer_id and answer_id in self._seen:
+            return standing
+        made = read_answer(standing, answer, by, at=now)
+        if standing.decision:
+            raise AlreadyDecided("decided", handoff=handoff_id, decision=standing.decision)
+        if now >= standing.expires_at:
+            raise HandoffExpired("too late", handoff=handoff_id)
+        self.answers.append((handoff_id, answer, by))
+        if answer_id:
+            self._seen.add(answer_id)
+        if made.verdict:
+            changed = replace(standing, state=State.DECIDED, decision=made.verdict.decision)
+        else:
+            changed = replace(standing, revision=standing.revision + 1, digest=made.digest, revisions=made.revisions)
+        self.put(changed)
+        return changed
+
+    def put(self, changed: Handoff) -> None:
+        """Place a handoff, and tell everybody who watches."""
+        self.all[changed.id] = changed
+        told = Change("1-0", "handoff.changed", changed.id, changed.agent, changed.run, changed.state, changed.revision)
+        for queue in self._watchers:
+            queue.put_nowait(told)
+
+    def close(self) -> None:
+        """As at shutdown: every stream ends."""
+        for queue in self._watchers:
+            queue.put_nowait(None)
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncIterator[AsyncIterator[Change]]:
+        queue: asyncio.Queue[Change | None] = asyncio.Queue()
+
+        async def changes() -> AsyncIterator[Change]:
+            while (change := await queue.get()) is not None:
+                yield change
+
+        self._watchers.add(queue)
+        try:
+            yield changes()
+        finally:
+            self._watchers.discard(queue)
+
+
+class MemorySignIn:
+    """Links that open once, sessions that last."""
+
+    def __init__(self) -> None:
+        self.links: dict[str, wire.Actor] = {}
+        self.sessions: dict[str, Session] = {}
+
+    def link(self, person: wire.Actor) -> str:
+        made = secrets.token_urlsafe(16)
+        self.links[made] = person
+        return made
+
+    async def begin(self, link: str) -> str | None:
+        person = self.links.pop(link, None)
+        if person is None:
+            return None
+        token = secrets.token_urlsafe(32)
+        self.sessions[token] = Session(person, secrets.token_urlsafe(32))
+        return token
+
+    async def session(self, token: str) -> Session | None:
+        return self.sessions.get(token)
+
+    async def end(self, token: str) -> None:
+        self.sessions.pop(token, None)
