@@ -1,0 +1,1 @@
+"""Examples, each complete: run them with `python -m examples.NAME`."""

@@ -1,0 +1,113 @@
+"""The service of the demonstration: a process of its own, on a state folder of its own."""
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+__all__ = ["Service", "ServiceFailed"]
+
+ROOT = Path(__file__).parent.parent
+START_S = 30
+STOP_S = 15
+LOG_LINES = 15
+# A demonstration must not write to the store, or to the chats, that this shell is set up for.
+ELSEWHERE = ("ANDON_", "SLACK_", "TEAMS_")
+
+_SIGN_IN = re.compile(r"https?://\S+/sign-in\?\S+")
+_LISTENS = re.compile(r"listens on (https?://\S+)")
+
+
+class ServiceFailed(Exception):
+    """The service did not start; the message has its last words."""
+
+
+class Service:
+    """Runs `python -m bot serve` within `async with`.
+
+    Attributes:
+        url: Where it listens.
+        sign_in: The link that signs a person in to the console.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self.url = ""
+        self.sign_in = ""
+        self._state = state
+        self._log = state / "service.log"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "bot", "serve"),
+                cwd=self._state,
+                env=self._env(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C is ours to act on: the agent takes its asks back first.
+                start_new_session=True,
+            )
+        try:
+            await self._ready(self._process)
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            async with asyncio.timeout(STOP_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def person_key(self, email: str) -> str:
+        """Make a key with which to answer as a person."""
+        making = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "keys", "create", "--person", email, "--json"),
+            cwd=self._state,
+            env=self._env(),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await making.communicate()
+        if making.returncode:
+            raise ServiceFailed(f"`python -m bot keys create` ended with {making.returncode}")
+        key: str = json.loads(out)["key"]
+        return key
+
+    def _env(self) -> Mapping[str, str]:
+        env = {name: value for name, value in os.environ.items() if not name.startswith(ELSEWHERE)}
+        path = os.pathsep.join(filter(None, (str(ROOT), env.get("PYTHONPATH"))))
+        port = os.environ.get("ANDON_PORT", "0")
+        return env | {"ANDON_STATE": str(self._state), "ANDON_PORT": port, "PYTHONPATH": path}
+
+    async def _ready(self, process: asyncio.subprocess.Process) -> None:
+        """Wait until it has said where it listens and how to sign in."""
+        try:
+            async with asyncio.timeout(START_S):
+                while not (self.url and self.sign_in):
+                    if process.returncode is not None:
+                        raise ServiceFailed(f"the service ended with {process.returncode}:\n{self._last_words()}")
+                    await asyncio.sleep(0.05)
+                    said = self._log.read_text(encoding="utf-8", errors="replace")
+                    if listens := _LISTENS.search(said):
+                        self.url = listens[1]
+                    if sign_in := _SIGN_IN.search(said):
+                        self.sign_in = sign_in[0]
+        except TimeoutError as error:
+            raise ServiceFailed(f"the service was not ready within {START_S} s:\n{self._last_words()}") from error
+
+    def _last_words(self) -> str:
+        return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])
