@@ -64,7 +64,7 @@ class FakeService:
         self._made: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._checkpoints: dict[str, Json] = {}
         self._events: list[tuple[int, str, Json]] = []
-        self._streams: set[asyncio.Queue[tuple[int, str, Json]]] = set()
+        self._streams: set[asyncio.Queue[tuple[int, str, Json] | None]] = set()
         self._connections: list[web.Request] = []
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -113,6 +113,8 @@ class FakeService:
         for request in self._connections:
             if request.transport is not None:
                 request.transport.abort()
+        for queue in self._streams:
+            queue.put_nowait(None)
 
     @property
     def only(self) -> Json:
@@ -307,26 +309,27 @@ class FakeService:
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        queue: asyncio.Queue[tuple[int, str, Json]] = asyncio.Queue()
+        queue: asyncio.Queue[tuple[int, str, Json] | None] = asyncio.Queue()
         last = request.headers.get("Last-Event-ID")
         self.resumed_from.append(last)
         if last is None or self.forget_events:
             name = "stream.open" if last is None else "stream.reset"
             await response.write(f"id: {len(self._events)}\nevent: {name}\ndata: {{}}\n\n".encode())
         else:
-            for event in self._events[int(last) :]:
-                queue.put_nowait(event)
+            for missed in self._events[int(last) :]:
+                queue.put_nowait(missed)
         self._streams.add(queue)
         self._connections.append(request)
         try:
-            while True:
-                number, name, data = await queue.get()
+            while (event := await queue.get()) is not None:
+                number, name, data = event
                 await response.write(f": hello\nid: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n".encode())
-        except (ConnectionError, asyncio.CancelledError):
-            return response
+        except ConnectionError:
+            pass
         finally:
             self._streams.discard(queue)
             self._connections.remove(request)
+        return response
 
 
 def _shown(handoff: Json, status: int = 200) -> web.Response:

@@ -264,7 +264,8 @@ async def test_an_answer_has_the_type_that_was_asked_for(
 
 async def test_the_type_is_the_form_that_people_fill_in(service: FakeService, run: Run) -> None:
     service.person = lambda _: {"kind": "answered", "answer": {"amount": 1}}
-    await run.ask("How much?", answer=Money)
+    money = await run.ask("How much?", answer=Money)
+    assert (money.amount, money.currency) == (Decimal(1), "EUR")
     schema = service.only["ask"]["answer_schema"]
     assert schema["required"] == ["amount"]
     assert schema["properties"]["currency"]["default"] == "EUR"

@@ -84,6 +84,7 @@ async def test_arguments_keep_their_types_on_the_way_through_json(service: FakeS
     )
     await act(*given, why="asked")
     assert ran == [given]
+    assert given[0].born == date(2000, 1, 2)
     assert [type(value) for value in ran[0][1:]] == [type(value) for value in given[1:]]
 
 
