@@ -13,7 +13,7 @@ from typing import NoReturn
 __all__ = ["main"]
 
 FAILED, USAGE, REJECTED, EXPIRED, STOPPED, UNREACHABLE = 1, 2, 3, 4, 5, 6
-PATIENCE = timedelta(seconds=15)
+PATIENCE = timedelta(seconds=10)
 """How long a command tries to reach the service. Waiting for a person outlasts any outage."""
 
 EXIT_CODES = """
