@@ -112,7 +112,7 @@ class Answers:
         """The card as it stands now, what changed since it was read, and what was typed on the old one."""
         view = card(await self._desk.look(handoff_id), now=self._clock(), since=case.press.revision)
         typed = {**case.typed, "reason": case.press.values.get("reason", "")}
-        lost = tuple((name, visible(value)) for name, value in typed.items() if value.strip())
+        lost = tuple((visible(name), visible(value)) for name, value in typed.items() if value.strip())
         page = self._pages.card(view, case.session, form=Form(), notice=Notice(text, typed=lost), full=False)
         return web.Response(text=page, status=status, content_type="text/html")
 

@@ -39,6 +39,8 @@ class Field:
     """One field of a form. `text` is what it shows, and what it submits when nobody touches it."""
 
     name: str
+    label: str
+    """The name for reading."""
     kind: Kind
     text: str
     required: bool
@@ -52,6 +54,7 @@ def fields(schema: Mapping[str, JsonValue], value: JsonValue | Absent) -> tuple[
     return tuple(
         Field(
             name=spot.name,
+            label="Your answer" if spot.name == WHOLE and not spot.path else visible(spot.name),
             kind=spot.kind,
             text=_shown(spot),
             required=spot.required and not spot.nullable,
@@ -288,7 +291,8 @@ def _options(spot: Spot) -> tuple[Option, ...]:
     else:
         return ()
     empty = isinstance(spot.value, Absent) or (spot.kind == "boolean" and (spot.value is None or spot.nullable))
-    return (Option("", "not set"), *options) if empty or not spot.required else tuple(options)
+    unset = Option("", "choose one…" if spot.required and isinstance(spot.value, Absent) else "not set")
+    return (unset, *options) if empty or not spot.required else tuple(options)
 
 
 def _help(schema: Mapping[str, JsonValue]) -> str:

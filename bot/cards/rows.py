@@ -70,10 +70,16 @@ def row(name: str, value: JsonValue, limit: int | None) -> Row:
         if not value:
             return Row(visible(name), "line", "(empty)")
         return Row(visible(name), "block" if long else "line", shown.text, shown.cut, warning)
-    if isinstance(value, dict | list) and value:
+    if isinstance(value, dict | list) and not _is_short(value):
         shown = prose(json.dumps(value, ensure_ascii=False, indent=2), limit)
         return Row(visible(name), "json", shown.text, shown.cut)
-    return Row(visible(name), "line", json.dumps(value))
+    return Row(visible(name), "line", visible(json.dumps(value, ensure_ascii=False)))
+
+
+def _is_short(value: dict[str, JsonValue] | list[JsonValue]) -> bool:
+    """Does it read well on one line? A few plain values do."""
+    inner = value.values() if isinstance(value, dict) else value
+    return not any(isinstance(each, dict | list) for each in inner) and len(json.dumps(value)) <= _ONE_LINE // 2
 
 
 def rows(args: Mapping[str, JsonValue], limit: int | None) -> tuple[Row, ...]:

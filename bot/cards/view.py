@@ -113,6 +113,8 @@ class Card:
     risks: tuple[Prose, ...]
     result: Row | None
     reversible: bool
+    hazard: bool
+    """Something would run that cannot be undone: it must look different."""
     confidence: str
     opened_at: datetime
     expires_at: datetime
@@ -156,6 +158,7 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
     ask, most = handoff.ask, None if full else limit
     action = _action(handoff)
     act = _act(action, most) if action else None
+    was_run = isinstance(ask, wire.Confirmation) and ask.timing == "after"
     title = prose(ask.what if isinstance(ask, wire.Confirmation) else ask.question, most)
     candidates = _candidates(handoff, most)
     missing = title.cut + (act.cut if act else 0) + sum(c.details.cut + (c.act.cut if c.act else 0) for c in candidates)
@@ -164,7 +167,7 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
     return Card(
         id=handoff.id,
         kind=ask.kind,
-        timing=ask.timing if isinstance(ask, wire.Confirmation) else "before",
+        timing="after" if was_run else "before",
         state=handoff.state.value,
         lamp=_lamp(handoff, left_s),
         headline=_headline(handoff, left_s),
@@ -176,10 +179,9 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         act=act,
         why=prose(ask.why, most),
         risks=tuple(prose(risk, most) for risk in ask.risks),
-        result=row("result", ask.result, most)
-        if isinstance(ask, wire.Confirmation) and ask.timing == "after"
-        else None,
+        result=row("result", ask.result, most) if isinstance(ask, wire.Confirmation) and was_run else None,
         reversible=ask.reversible,
+        hazard=not ask.reversible and (bool(act and not was_run) or any(each.act for each in candidates)),
         confidence="" if ask.confidence is None else f"{round(ask.confidence * 100)} %",
         opened_at=handoff.opened_at,
         expires_at=handoff.expires_at,
