@@ -12,12 +12,13 @@ from andon._decisions import Decision
 from andon._errors import AndonError
 from andon._handoff import Handoff, Line
 
-__all__ = ["Timeout", "ask", "attend", "open_ask", "seconds"]
+__all__ = ["GOODBYE_S", "Timeout", "ask", "attend", "open_ask", "seconds"]
 
 Timeout = timedelta | float | None
 """How long to wait for a person: a timedelta, seconds, or None for the policy's default."""
 
 GOODBYE_S = 2.0
+"""How long who is cancelled goes on to tell the service."""
 
 _log = logging.getLogger("andon")
 

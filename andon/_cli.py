@@ -191,6 +191,8 @@ def _with_signals(work: Coroutine[None, None, int]) -> int:
         return asyncio.run(watched())
     except asyncio.CancelledError:
         return 128 + received[0] if received else FAILED
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 async def _dispatch(options: argparse.Namespace, command: list[str]) -> int:

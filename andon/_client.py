@@ -36,8 +36,8 @@ class Andon:
     """
 
     def __init__(self, url: str | None = None, key: str | None = None, *, patience: timedelta = PATIENCE) -> None:
-        self.url, self.key = find_service(url, key)
-        self._http = Http(self.url, self.key, patience=patience)
+        self.url, key = find_service(url, key)
+        self._http = Http(self.url, key, patience=patience)
         self._events = Events(self._http)
         self._open = AsyncExitStack()
         self.api = Api(self._http)

@@ -1,19 +1,21 @@
 """The gate decorator: ask, claim, run with exactly the approved arguments, report. What was approved is what runs."""
 
+import asyncio
 import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from pydantic import ValidationError
 
 from andon import wire
-from andon._asking import ask
+from andon._asking import GOODBYE_S, ask
 from andon._decisions import Approved, Edited
-from andon._errors import AndonError, PermitMismatch, refused
+from andon._errors import AndonError, InvalidRequest, PermitMismatch, refused
 from andon._handoff import Handoff, Line
-from andon._json import shown_result
+from andon._json import shown_result, shown_text
 from andon._signature import Arguments, Signature
 
 __all__ = ["Gate", "Gated", "Risks", "What"]
@@ -115,8 +117,14 @@ class Gate:
             raise
         try:
             result: R = await signature.call(function, approved)
-        except BaseException as error:
+        except Exception as error:
             await _tell(handoff, error=f"{type(error).__name__}: {error}")
+            raise
+        except BaseException as error:
+            # Cancelled, or the process ends: no time for a service that does not answer.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE_S):
+                    await _tell(handoff, error=f"{type(error).__name__}: it may have been done in part")
             raise
         await _tell(handoff, result=result)
         return result
@@ -125,10 +133,14 @@ class Gate:
 async def _tell(handoff: Handoff, *, result: object = None, error: str | None = None) -> None:
     """Report, if it can be done: what happened has happened, and the caller must learn of that, not of this."""
     try:
-        if error is None:
-            await handoff.report("executed", result=shown_result(result))
-        else:
+        if error is not None:
             await handoff.report("failed", error=error)
+            return
+        try:
+            await handoff.report("executed", result=shown_result(result))
+        except InvalidRequest:
+            # JSON, but beyond the service's limits, such as whole numbers over 2**53.
+            await handoff.report("executed", result=shown_text(result))
     except AndonError as fault:
         _log.warning("handoff.unreported id=%s cause=%s", handoff.id, type(fault).__name__)
 

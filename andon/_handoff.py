@@ -12,6 +12,7 @@ from andon._api import Api
 from andon._decisions import Answered, Approved, Chosen, Decision, Edited, decision_of
 from andon._errors import AndonError, refused
 from andon._events import Events
+from andon._http import backoff_s
 from andon._permit import Permit, read_permit
 
 __all__ = ["Allowed", "Handoff", "Line", "Status", "claim", "report"]
@@ -21,6 +22,8 @@ Allowed = Approved | Edited | Chosen | Answered
 """The decisions that can be claimed."""
 
 REREAD_S = 60.0
+REREAD_SPREAD = 6
+"""As `backoff_s` takes it: up to 13 s, so that many waits that began together do not read together."""
 ERROR_CHARS = 8_000
 
 
@@ -85,7 +88,7 @@ class Handoff:
                 if decision is not None:
                     return decision
                 # The stream loses nothing; reading once a minute guards against one that says nothing.
-                await _set_within(changed, REREAD_S)
+                await _set_within(changed, REREAD_S + backoff_s(REREAD_SPREAD))
 
     async def claim(self, *, claimant: str | None = None) -> Permit:
         """Exchange the decision for the one permit to act on it.
@@ -135,8 +138,10 @@ async def report(
     api: Api, handoff_id: str, status: Status, *, claimant: str | None, result: JsonValue, error: str | None
 ) -> wire.Handoff:
     """Report what came of an action."""
-    if error is not None and len(error) > ERROR_CHARS:
-        error = error[: ERROR_CHARS - 1] + "…"
+    if error is not None:
+        # A file's name may be no Unicode; the report is to arrive all the same.
+        error = error.encode("utf-8", "replace").decode()
+        error = error if len(error) <= ERROR_CHARS else error[: ERROR_CHARS - 1] + "…"
     outcome = wire.OutcomeReport(status=status, claimant=claimant, result=result, error=error)
     return await api.report(handoff_id, outcome)
 

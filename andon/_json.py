@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-__all__ = ["plain", "plain_object", "shown_result"]
+__all__ = ["plain", "plain_object", "shown_result", "shown_text"]
 
-RESULT_CHARS = 16_000
+# The service takes texts of up to 32 KiB; a character has up to four bytes.
+RESULT_CHARS = 8_000
 
 
 def plain(value: object) -> JsonValue:
@@ -41,7 +42,13 @@ def shown_result(value: object) -> JsonValue:
         made = plain(value)
         text = json.dumps(made, ensure_ascii=False)
     except (ValueError, TypeError):
-        made = text = str(value).encode("utf-8", "replace").decode()
+        return shown_text(value)
+    return made if len(text) <= RESULT_CHARS else shown_text(text)
+
+
+def shown_text(value: object) -> str:
+    """Return a value's text, cut with a count if it is long."""
+    text = str(value).encode("utf-8", "replace").decode()
     if len(text) <= RESULT_CHARS:
-        return made
+        return text
     return f"{text[:RESULT_CHARS]}… ({len(text) - RESULT_CHARS} more characters)"

@@ -36,7 +36,7 @@ async def demonstrate(state: Path) -> int:
         print("Andon is up. Open this link, and answer what the agent asks:\n")
         print(f"  {service.sign_in}\n")
         print("The link signs you in once, within 15 minutes. Nothing leaves this machine. Ctrl-C ends it.\n")
-        await plan_the_day(andon, Day(state / "work"))
+        await plan_the_day(andon, Day(state))
         print("\nThat was the day. Look around in the console; Ctrl-C ends it.", flush=True)
         await asyncio.Event().wait()
     return 0
@@ -47,7 +47,7 @@ async def demonstrate_alone(state: Path) -> int:
     async with Service(state) as service, Andon(service.url, (state / AGENT_KEY_FILE).read_text().strip()) as andon:
         async with asyncio.timeout(AUTO_S):
             person = asyncio.create_task(answer_everything(service.url, await service.person_key("demo@example.com")))
-            day = Day(state / "work")
+            day = Day(state)
             agent = asyncio.create_task(plan_the_day(andon, day))
             await _first(agent, person)
         await check(andon, day)

@@ -32,8 +32,10 @@ class Money(BaseModel):
 class Day:
     """What the agent did, for those who want to know afterwards."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, state: Path) -> None:
+        folder = state / "work"
         folder.mkdir(parents=True, exist_ok=True)
+        self.state = state
         self.folder = folder
         self.outbox = folder / "outbox.txt"
         self.draft = folder / "draft-reply.txt"
@@ -62,7 +64,7 @@ async def plan_the_day(andon: Andon, day: Day) -> None:
             day.budget = await run.ask("What is the most you want to spend on the hotel?", answer=Money)
             _say(f"at most {day.budget.amount} {day.budget.currency}")
         async with _step("4/5 A shell command: may it run?"):
-            day.command = await _command(andon, day)
+            day.command = await _command(day)
             _say(f"exit code {day.command}")
         async with _step("5/5 A draft, written already: does it stand? Reject it, and it is undone."):
             await _draft(run, day)
@@ -97,14 +99,14 @@ def _email(run: Run, day: Day) -> Awaitable[str]:
     return send_email("alice@example.com", "Q4 report", body, why="She asked for the report yesterday.")
 
 
-async def _command(andon: Andon, day: Day) -> int:
+async def _command(day: Day) -> int:
     """Run a command through the `andon` command, as any shell script could."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", "from andon._cli import main; main()"),
         *("run", "--why", "Keep a note of what was planned", "--risk", "It writes to a file in your state folder"),
         *("--", *COMMAND),
         cwd=day.folder,
-        env={**os.environ, "ANDON_URL": andon.url, "ANDON_KEY": andon.key, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, "ANDON_STATE": str(day.state), "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     try:
         return await process.wait()

@@ -301,6 +301,8 @@ class FakeService:
         handoff = self.handoffs[request.match_info["id"]]
         body = await request.json()
         wire.OutcomeReport.model_validate(body)
+        if isinstance(body["result"], int) and abs(body["result"]) >= 2**53:
+            return _problem(400, "number-out-of-range", "send it as a string")
         if "outcome" not in handoff:
             handoff["outcome"] = {**body, "at": _now()}
             self._move(handoff, "closed")

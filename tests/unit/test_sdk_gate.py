@@ -1,5 +1,6 @@
 """A function behind a gate runs only when approved, with exactly the approved arguments, in its own types."""
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
@@ -181,7 +182,43 @@ async def test_a_result_that_is_no_json_is_shown_as_text(service: FakeService, r
     assert isinstance(await act(why="asked"), ValueError)
     shown = service.only["outcome"]["result"]
     assert shown.startswith("receipt xxx")
-    assert shown.endswith("… (4008 more characters)")
+    assert shown.endswith("… (12008 more characters)")
+
+
+async def test_a_cancelled_action_is_reported(service: FakeService, run: Run) -> None:
+    begun = asyncio.Event()
+
+    @run.gate(risks=["?"])
+    async def act() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    acting = asyncio.create_task(act(why="asked"))
+    await begun.wait()
+    acting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await acting
+    assert service.only["outcome"]["status"] == "failed"
+    assert "done in part" in service.only["outcome"]["error"]
+
+
+async def test_an_error_that_is_no_unicode_is_reported(service: FakeService, run: Run) -> None:
+    @run.gate(risks=["?"])
+    async def act() -> None:
+        raise OSError("no such file: \udcff")
+
+    with pytest.raises(OSError, match="no such file"):
+        await act(why="asked")
+    assert service.only["outcome"]["error"] == "OSError: no such file: ?"
+
+
+async def test_a_result_that_the_service_refuses_is_shown_as_text(service: FakeService, run: Run) -> None:
+    @run.gate(risks=["?"])
+    async def act() -> int:
+        return 2**60
+
+    assert await act(why="asked") == 2**60
+    assert service.only["outcome"]["result"] == str(2**60)
 
 
 async def test_what_was_done_is_returned_even_if_it_cannot_be_reported(service: FakeService, run: Run) -> None:
