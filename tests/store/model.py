@@ -1,0 +1,183 @@
+"""What the store should say, in plain Python: one dictionary, no clock, no socket. Redis is compared with it."""
+
+from dataclasses import dataclass, field
+
+from bot.handoff import MOVES, OPEN, State
+
+_NO = frozenset({"rejected", "expired", "withdrawn", "undeliverable"})
+
+
+@dataclass
+class Entry:
+    """One handoff as it should be."""
+
+    fingerprint: str
+    agent: str
+    timing: str
+    silence: str
+    digests: list[str]
+    """One per revision; the last one is what would be decided now."""
+    state: State = State.PENDING
+    overdue: bool = False
+    old: bool = False
+    kind: str = ""
+    allowed: str = ""
+    answer_id: str = ""
+    edit_id: str = ""
+    claimant: str = ""
+    outcome: tuple[str, str] = ("", "")
+    permits: set[str] = field(default_factory=set)
+    """Claimants that got one."""
+
+    @property
+    def revision(self) -> int:
+        return len(self.digests)
+
+    def move(self, to: State) -> None:
+        """Every change of state is one of the table's."""
+        assert to in MOVES[self.state], (self.state, to)
+        self.state = to
+
+
+class Model:
+    """All handoffs of one namespace."""
+
+    def __init__(self, *, open_limit: int) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.events: list[tuple[str, str, int, str]] = []
+        """What was told: event, handoff, revision, kind."""
+        self.decisions: dict[str, tuple[str, str, int]] = {}
+        """The first decision of each handoff: kind, digest that it allows, revision."""
+        self._open_limit = open_limit
+
+    def open_count(self, agent: str) -> int:
+        return sum(e.agent == agent and e.state in OPEN for e in self.entries.values())
+
+    def open(self, handoff_id: str, entry: Entry, *, run_of: str) -> str:
+        if known := self.entries.get(handoff_id):
+            return "known" if known.fingerprint == entry.fingerprint else "reused"
+        if run_of != entry.agent:
+            return "no_run"
+        if self.open_count(entry.agent) >= self._open_limit:
+            return "too_many"
+        self.entries[handoff_id] = entry
+        self.events.append(("opened", handoff_id, 1, ""))
+        return "opened"
+
+    def answer(
+        self, handoff_id: str, answer_id: str, revision: int, kind: str, allowed: str, *, edited: str = ""
+    ) -> str:
+        """`edited` is the digest of changed arguments, which are approved in the same step."""
+        entry = self.entries.get(handoff_id)
+        if entry is None:
+            return "gone"
+        if entry.state not in OPEN:
+            return "won" if entry.answer_id == answer_id else "lost"
+        if refusal := self._refusal(entry, revision):
+            return refusal
+        if edited:
+            entry.digests.append(edited)
+        entry.answer_id = answer_id
+        return self._decide(handoff_id, entry, kind, allowed)
+
+    def edit(self, handoff_id: str, answer_id: str, revision: int, digest: str) -> str:
+        """Change the arguments and leave the decision to somebody else."""
+        entry = self.entries.get(handoff_id)
+        if entry is None:
+            return "gone"
+        if entry.edit_id == answer_id:
+            return "won"
+        if entry.state not in OPEN:
+            return "lost"
+        if refusal := self._refusal(entry, revision):
+            return refusal
+        entry.digests.append(digest)
+        entry.edit_id = answer_id
+        self.events.append(("revised", handoff_id, entry.revision, ""))
+        return "won"
+
+    def expire(self, handoff_id: str, revision: int) -> str:
+        entry = self.entries.get(handoff_id)
+        if entry is None:
+            return "gone"
+        if entry.state is State.HELD:
+            return "held"
+        if entry.state is not State.PENDING:
+            return "lost"
+        if not entry.overdue:
+            return "early"
+        if revision != entry.revision:
+            return "stale"
+        if entry.silence == "approve":
+            kind = "edited" if entry.revision > 1 else "approved"
+            return self._decide(handoff_id, entry, kind, entry.digests[-1])
+        return self._decide(handoff_id, entry, "expired", "")
+
+    def withdraw(self, handoff_id: str, agent: str) -> str:
+        entry = self.entries.get(handoff_id)
+        if entry is None or entry.agent != agent:
+            return "gone"
+        if entry.state not in OPEN:
+            return "won" if entry.kind == "withdrawn" else "lost"
+        return self._decide(handoff_id, entry, "withdrawn", "")
+
+    def claim(self, handoff_id: str, agent: str, digest: str, claimant: str) -> str:
+        entry = self.entries.get(handoff_id)
+        if entry is None or entry.agent != agent:
+            return "gone"
+        if entry.state in OPEN:
+            return "open" if entry.state is State.PENDING else "held"
+        if not entry.allowed:
+            return "refused"
+        if entry.allowed != digest:
+            return "digest"
+        if entry.state is State.CLOSED:
+            return "closed"
+        if entry.state is State.CLAIMED:
+            return "permit" if entry.claimant == claimant else "taken"
+        if entry.old:
+            return "old"
+        entry.move(State.CLAIMED)
+        entry.claimant = claimant
+        entry.permits.add(claimant)
+        self.events.append(("claimed", handoff_id, entry.revision, entry.kind))
+        return "permit"
+
+    def outcome(self, handoff_id: str, agent: str, status: str, claimant: str, result: str) -> str:
+        entry = self.entries.get(handoff_id)
+        if entry is None or entry.agent != agent:
+            return "gone"
+        if entry.state is State.CLOSED:
+            return "recorded" if entry.outcome == (status, result) else "other"
+        acted = status in {"executed", "failed"}
+        fits = acted and entry.state is State.CLAIMED
+        if entry.timing == "after" and entry.state is State.DECIDED:
+            fits = acted != (entry.kind in _NO)
+        if not fits:
+            return "refused"
+        if entry.state is State.CLAIMED and entry.claimant != claimant:
+            return "claimant"
+        entry.move(State.CLOSED)
+        entry.outcome = (status, result)
+        self.events.append(("closed", handoff_id, entry.revision, status))
+        return "recorded"
+
+    def hold(self, handoff_id: str) -> None:
+        self.entries[handoff_id].move(State.HELD)
+
+    def release(self, handoff_id: str) -> None:
+        self.entries[handoff_id].move(State.PENDING)
+
+    def _refusal(self, entry: Entry, revision: int) -> str:
+        if entry.state is State.HELD:
+            return "held"
+        if entry.overdue:
+            return "late"
+        return "stale" if revision != entry.revision else ""
+
+    def _decide(self, handoff_id: str, entry: Entry, kind: str, allowed: str) -> str:
+        entry.move(State.DECIDED)
+        entry.kind, entry.allowed = kind, allowed
+        self.decisions.setdefault(handoff_id, (kind, allowed, entry.revision))
+        self.events.append(("decided", handoff_id, entry.revision, kind))
+        return "won"
