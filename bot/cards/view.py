@@ -22,6 +22,8 @@ from bot.handoff import Handoff, State
 CARD_CHARS = 4_000
 """How much of one argument a card shows before it says how much is missing."""
 
+_NAME_CHARS = 80
+
 Lamp = Literal["waiting", "held", "go", "stop", "off", "alarm"]
 """The colour of a card, told by a word: amber, blue, green, red, grey, and red that wants somebody."""
 
@@ -174,8 +176,8 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         title=title,
         gate=ask.gate,
         agent=handoff.agent,
-        run=visible(handoff.run_name),
-        requester=visible(handoff.requester or ""),
+        run=_name(handoff.run_name),
+        requester=_name(handoff.requester or ""),
         act=act,
         why=prose(ask.why, most),
         risks=tuple(prose(risk, most) for risk in ask.risks),
@@ -202,6 +204,12 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         verdict=verdict,
         steps=_steps(handoff, most),
     )
+
+
+def _name(text: str) -> str:
+    """A name that the agent gave, for the card's own frame: one short line."""
+    line = " ".join(text.split())
+    return visible(line if len(line) <= _NAME_CHARS else f"{line[: _NAME_CHARS - 1]}…")
 
 
 def _action(handoff: Handoff) -> wire.Action | None:

@@ -1,0 +1,534 @@
+"""The console over HTTP: what guards it, and what a person is told."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse, ClientSession, CookieJar, web
+from aiohttp.test_utils import TestServer
+
+from adapters.web import WebConsole
+from andon import wire
+from bot.handoff import State
+from tests.fakes.desk import ANA, BUDGET, EMAIL, FLIGHT, MIRA, NOON, MemoryDesk, MemorySignIn, handoff
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'"
+)
+EMAIL_ID, FLIGHT_ID, BUDGET_ID, LONG_ID, ENDED_ID = ("hf_" + letter * 22 for letter in "abcde")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOON + timedelta(minutes=1)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Browser:
+    """What a browser does over HTTP: cookies, forms with all their fields, the headers that browsers add."""
+
+    def __init__(self, http: ClientSession, url: str) -> None:
+        self.http = http
+        self.url = url
+
+    async def get(self, path: str, **given: Any) -> tuple[ClientResponse, str]:
+        async with self.http.get(f"{self.url}{path}", allow_redirects=False, **given) as response:
+            return response, await response.text()
+
+    async def post(self, path: str, form: dict[str, str], **headers: str) -> tuple[ClientResponse, str]:
+        sent = headers or {"Sec-Fetch-Site": "same-origin", "Origin": "null"}
+        async with self.http.post(f"{self.url}{path}", data=form, headers=sent, allow_redirects=False) as response:
+            return response, await response.text()
+
+    async def form(self, path: str) -> dict[str, str]:
+        """The hidden inputs of a card's form, and the text fields as they stand."""
+        _, page = await self.get(path)
+        found = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page.split("<main")[1]))
+        found |= dict(re.findall(r'<input id="field-\d+" name="([^"]+)" value="([^"]*)"', page))
+        found |= dict(re.findall(r'<textarea id="[^"]+" name="([^"]+)"[^>]*>\n?(.*?)</textarea>', page, re.DOTALL))
+        found |= dict(re.findall(r'<input type="radio" name="([^"]+)" value="([^"]*)" checked>', page))
+        return {name: unescape(value) for name, value in found.items()}
+
+    async def press(self, handoff_id: str, kind: str, *, page: str = "", **typed: str) -> tuple[ClientResponse, str]:
+        form = await self.form(f"/handoffs/{handoff_id}{page}")
+        return await self.post(f"/handoffs/{handoff_id}/answer", {**form, "kind": kind, **typed})
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def desk(clock: Clock) -> MemoryDesk:
+    asked = handoff(EMAIL)
+    assert asked.action
+    decision = wire.Approved(
+        by=ANA, at=NOON, revision=1, digest=asked.digest, args=asked.action.args, message_for_agent="Go on."
+    )
+    long = {**EMAIL, "action": {"tool": "run", "args": {"script": "x" * 9_000}}}
+    return MemoryDesk(
+        handoff(EMAIL, id=EMAIL_ID),
+        handoff(FLIGHT, id=FLIGHT_ID, minutes=5),
+        handoff(BUDGET, id=BUDGET_ID),
+        handoff(long, id=LONG_ID),
+        handoff(EMAIL, id=ENDED_ID, state=State.DECIDED, decision=decision),
+        clock=clock,
+    )
+
+
+@pytest.fixture
+def book() -> MemorySignIn:
+    return MemorySignIn()
+
+
+@pytest.fixture
+async def url(desk: MemoryDesk, book: MemorySignIn, clock: Clock) -> AsyncIterator[str]:
+    console = WebConsole(desk, book, public_url="http://127.0.0.1:8080", templates=None, clock=clock)
+    app = web.Application()
+    app.add_routes(console.routes())
+    async with TestServer(app) as server:
+        yield str(server.make_url("")).rstrip("/")
+        desk.close()
+
+
+@pytest.fixture
+async def stranger(url: str) -> AsyncIterator[Browser]:
+    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as http:
+        yield Browser(http, url)
+
+
+@pytest.fixture
+async def mira(url: str, book: MemorySignIn) -> AsyncIterator[Browser]:
+    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as http:
+        browser = Browser(http, url)
+        await browser.post("/sign-in", {"token": book.link(MIRA)})
+        yield browser
+
+
+GETS = ("/", "/history", f"/handoffs/{EMAIL_ID}", f"/handoffs/{ENDED_ID}", "/handoffs/hf_none", "/sign-in", "/live")
+
+
+@pytest.mark.parametrize("path", [*GETS, "/static/x/console.css", "/static/x/none.css"])
+@pytest.mark.parametrize("signed_in", [True, False])
+async def test_every_response_carries_the_headers(mira: Browser, stranger: Browser, path: str, signed_in: bool) -> None:
+    async with (mira if signed_in else stranger).http.get(f"{mira.url}{path}") as response:
+        assert response.headers["Content-Security-Policy"] == CSP
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_static_files_may_be_kept_under_the_address_of_their_content(mira: Browser) -> None:
+    _, page = await mira.get("/")
+    addresses = re.findall(r'"(/static/[^"]+)"', page)
+    assert len(set(addresses)) == 3
+    for address in addresses:
+        response, _ = await mira.get(address)
+        assert response.status == 200
+        assert "immutable" in response.headers["Cache-Control"]
+        assert response.headers["Content-Security-Policy"] == CSP
+
+
+@pytest.mark.parametrize("name", ["..%2fconsole.py", "%2e%2e%2fpages.py", "console.py"])
+async def test_only_the_static_files_are_served(mira: Browser, name: str) -> None:
+    response, _ = await mira.get(f"/static/x/{name}")
+    assert response.status == 404
+
+
+async def test_pages_have_nothing_inline_and_nothing_from_elsewhere(mira: Browser) -> None:
+    for path in GETS[:4]:
+        _, page = await mira.get(path)
+        assert "style=" not in page
+        assert not re.search(r"<script(?![^>]* src=)", page)
+        assert not re.search(r"\son[a-z]+=", page)
+        assert not re.search(r'(?:src|href)="(?!/|#|")', page)
+
+
+async def test_nobody_sees_a_card_without_signing_in(stranger: Browser) -> None:
+    for path in ("/", "/history", f"/handoffs/{EMAIL_ID}"):
+        response, page = await stranger.get(path)
+        assert response.status == 401
+        assert "alice" not in page
+        assert "Sign in first" in page
+    response, _ = await stranger.get("/live")
+    assert response.status == 204
+
+
+# --- signing in ----------------------------------------------------------------------------------------------------
+
+
+async def test_looking_at_a_sign_in_link_does_not_spend_it_and_pressing_does(
+    stranger: Browser, book: MemorySignIn
+) -> None:
+    link = book.link(MIRA)
+    for _ in range(3):
+        response, page = await stranger.get(f"/sign-in?token={link}")
+        assert link in page
+        assert "Set-Cookie" not in response.headers
+    response, _ = await stranger.post("/sign-in", {"token": link})
+    assert (response.status, response.headers["Location"]) == (303, "/")
+    again, page = await stranger.post("/sign-in", {"token": link})
+    assert again.status == 403
+    assert "used before" in page
+
+
+async def test_the_cookie_is_out_of_reach(stranger: Browser, book: MemorySignIn) -> None:
+    response, _ = await stranger.post("/sign-in", {"token": book.link(MIRA)})
+    cookie = response.headers["Set-Cookie"]
+    assert cookie.startswith("andon=")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Path=/" in cookie
+    assert "Secure" not in cookie  # plain http on loopback: browsers would drop it
+
+
+async def test_behind_https_the_cookie_is_bound_to_the_host(desk: MemoryDesk, book: MemorySignIn, clock: Clock) -> None:
+    app = web.Application()
+    app.add_routes(WebConsole(desk, book, public_url="https://andon.example.com", templates=None, clock=clock).routes())
+    async with TestServer(app) as server, ClientSession() as http:
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        data = {"token": book.link(MIRA)}
+        async with http.post(
+            server.make_url("/sign-in"), data=data, headers=headers, allow_redirects=False
+        ) as response:
+            cookie = response.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-andon=")
+    assert "Secure" in cookie
+    assert "Domain" not in cookie
+
+
+async def test_sign_in_is_tried_five_times_a_minute_at_most(
+    stranger: Browser, book: MemorySignIn, clock: Clock
+) -> None:
+    for _ in range(5):
+        assert (await stranger.post("/sign-in", {"token": "guess"}))[0].status == 403
+    good = book.link(MIRA)
+    response, page = await stranger.post("/sign-in", {"token": good})
+    assert response.status == 429
+    assert int(response.headers["Retry-After"]) > 0
+    assert "wait" in page
+    clock.now += timedelta(minutes=1)
+    assert (await stranger.post("/sign-in", {"token": good}))[0].status == 303
+
+
+async def test_signing_out_ends_the_session(mira: Browser, book: MemorySignIn) -> None:
+    _, page = await mira.get("/")
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found
+    response, _ = await mira.post("/sign-out", {"csrf": found[1]})
+    assert response.status == 303
+    assert book.sessions == {}
+    assert (await mira.get("/"))[0].status == 401
+
+
+# --- who may post ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers, accepted",
+    [
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "null"}, True),
+        ({"Sec-Fetch-Site": "same-origin"}, True),
+        ({"Origin": "SELF"}, True),
+        ({"Origin": "http://127.0.0.1:8080"}, True),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "SELF"}, False),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "SELF"}, False),
+        ({"Sec-Fetch-Site": "none"}, False),
+        ({"Origin": "https://evil.example"}, False),
+        ({"Origin": "null"}, False),
+        ({"X-Nothing": "said"}, False),
+    ],
+)
+@pytest.mark.parametrize("path", [f"/handoffs/{EMAIL_ID}/answer", "/sign-out", "/sign-in"])
+async def test_a_press_counts_only_from_our_own_pages(
+    mira: Browser, desk: MemoryDesk, book: MemorySignIn, *, headers: dict[str, str], accepted: bool, path: str
+) -> None:
+    form = {**await mira.form(f"/handoffs/{EMAIL_ID}"), "kind": "approve", "token": book.link(ANA)}
+    sent = {name: mira.url if value == "SELF" else value for name, value in headers.items()}
+    response, _ = await mira.post(path, form, **sent)
+    assert response.status == (303 if accepted else 403)
+    assert bool(desk.answers) == (accepted and path.endswith("answer"))
+    assert response.headers["Content-Security-Policy"] == CSP
+
+
+@pytest.mark.parametrize("csrf", ["", "wrong", None])
+@pytest.mark.parametrize("path", [f"/handoffs/{EMAIL_ID}/answer", "/sign-out"])
+async def test_a_press_counts_only_with_the_sessions_own_token(
+    mira: Browser, desk: MemoryDesk, book: MemorySignIn, csrf: str | None, path: str
+) -> None:
+    form = {**await mira.form(f"/handoffs/{EMAIL_ID}"), "kind": "approve"}
+    form = {**form, "csrf": csrf} if csrf is not None else {k: v for k, v in form.items() if k != "csrf"}
+    response, _ = await mira.post(path, form)
+    assert response.status == 403
+    assert desk.answers == []
+    assert book.sessions
+
+
+async def test_the_token_of_another_session_does_not_count(mira: Browser, desk: MemoryDesk, book: MemorySignIn) -> None:
+    other = await book.begin(book.link(ANA))
+    assert other
+    form = {**await mira.form(f"/handoffs/{EMAIL_ID}"), "kind": "approve", "csrf": book.sessions[other].csrf}
+    assert (await mira.post(f"/handoffs/{EMAIL_ID}/answer", form))[0].status == 403
+    assert desk.answers == []
+
+
+async def test_following_every_link_with_a_session_changes_nothing(
+    mira: Browser, desk: MemoryDesk, book: MemorySignIn
+) -> None:
+    before, seen, todo = dict(desk.all), set[str](), ["/", "/history", f"/sign-in?token={book.link(ANA)}"]
+    while todo:
+        path = todo.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        response, page = await mira.get(path)
+        assert response.status == 200, path
+        todo += [unescape(link) for link in re.findall(r'(?:href|action)="(/[^"]*)"', page) if "answer" not in link]
+        todo = [path for path in todo if path != "/sign-out"]
+    for path in (f"/handoffs/{EMAIL_ID}/answer?kind=approve", "/sign-out"):
+        assert (await mira.get(path))[0].status == 405
+    assert len(seen) > 12
+    assert desk.all == before
+    assert desk.answers == []
+    assert len(book.links) == 1
+    assert len(book.sessions) == 1
+
+
+# --- answering -------------------------------------------------------------------------------------
+
+
+async def test_approving_names_the_revision_and_digest_that_were_read(mira: Browser, desk: MemoryDesk) -> None:
+    response, _ = await mira.press(EMAIL_ID, "approve", reason=" fine ")
+    assert (response.status, response.headers["Location"]) == (303, f"/handoffs/{EMAIL_ID}")
+    ((_, answer, by),) = desk.answers
+    assert answer == wire.Approve(revision=1, digest=desk.all[ENDED_ID].digest, reason="fine")
+    assert by == MIRA
+
+
+async def test_a_double_press_is_one_answer(mira: Browser, desk: MemoryDesk) -> None:
+    form = {**await mira.form(f"/handoffs/{EMAIL_ID}"), "kind": "approve"}
+    for _ in range(2):
+        response, _ = await mira.post(f"/handoffs/{EMAIL_ID}/answer", form)
+        assert response.status == 303
+    assert len(desk.answers) == 1
+
+
+async def test_an_edit_keeps_the_types_of_what_nobody_touched(mira: Browser, desk: MemoryDesk) -> None:
+    response, _ = await mira.press(EMAIL_ID, "edit-approve", page="?edit=1", **{"field-0": "bob@x.com"})
+    assert response.status == 303
+    (answer,) = [answer for _, answer, _ in desk.answers]
+    assert isinstance(answer, wire.Edit)
+    assert answer.approve
+    assert answer.args == {**EMAIL["action"]["args"], "to": "bob@x.com"}
+
+
+async def test_an_invalid_edit_is_told_beside_its_field_and_loses_nothing(mira: Browser, desk: MemoryDesk) -> None:
+    typed = {"field-0": "not an address", "field-2": "", "field-5": "high", "reason": "because <b>"}
+    response, page = await mira.press(EMAIL_ID, "edit-approve", page="?edit=1", **typed)
+    assert response.status == 422
+    assert "must be a whole number, such as 12" in page
+    assert 'value="not an address"' in page
+    assert 'value="high"' in page
+    assert "because &lt;b&gt;" in page
+    response, page = await mira.press(EMAIL_ID, "edit-approve", page="?edit=1", **{**typed, "field-5": "9"})
+    for said in ("must be an e-mail address", "must not be empty", "must be at most 5"):
+        assert said in page
+    assert desk.answers == []
+
+
+async def test_saving_a_revision_leaves_the_approval_to_somebody_else(mira: Browser, desk: MemoryDesk) -> None:
+    response, _ = await mira.press(EMAIL_ID, "edit-save", page="?edit=1", **{"field-2": "Report, corrected"})
+    assert response.status == 303
+    assert (desk.all[EMAIL_ID].state, desk.all[EMAIL_ID].revision) == (State.PENDING, 2)
+    _, page = await mira.get(f"/handoffs/{EMAIL_ID}")
+    assert "<del>Report</del>" in page
+    assert "<ins>Report, corrected</ins>" in page
+
+
+async def test_saving_without_a_change_is_said_to_change_nothing(mira: Browser) -> None:
+    response, page = await mira.press(EMAIL_ID, "edit-save", page="?edit=1")
+    assert response.status == 422
+    assert "nothing was changed" in page
+
+
+async def test_a_candidate_is_chosen_or_none_is(mira: Browser, desk: MemoryDesk) -> None:
+    response, page = await mira.press(FLIGHT_ID, "choose", choice="")
+    assert (response.status, "Pick one first." in page) == (422, True)
+    response, page = await mira.press(FLIGHT_ID, "choose", choice="made-up", reason="this one")
+    assert response.status == 422
+    assert "this one" in page
+    response, _ = await mira.press(FLIGHT_ID, "choose", choice="lh1166")
+    assert response.status == 303
+    (answer,) = [answer for _, answer, _ in desk.answers]
+    assert isinstance(answer, wire.Choose)
+    assert answer.choice == "lh1166"
+
+
+async def test_a_typed_answer_is_checked_and_taken(mira: Browser, desk: MemoryDesk) -> None:
+    response, page = await mira.press(BUDGET_ID, "answer", **{"field-0": "-3", "field-1": '"EUR"'})
+    assert (response.status, "must be at least 0" in page, 'value="-3"' in page) == (422, True, True)
+    response, _ = await mira.press(BUDGET_ID, "answer", **{"field-0": "250.5", "field-1": '"EUR"'})
+    assert response.status == 303
+    (answer,) = [answer for _, answer, _ in desk.answers]
+    assert isinstance(answer, wire.Reply)
+    assert answer.answer == {"amount": 250.5, "currency": "EUR"}
+
+
+async def test_a_late_press_is_told_who_decided_and_keeps_what_was_typed(mira: Browser, desk: MemoryDesk) -> None:
+    form = {**await mira.form(f"/handoffs/{EMAIL_ID}"), "kind": "reject", "reason": "my long reasons"}
+    decision = desk.all[ENDED_ID].decision
+    desk.all[EMAIL_ID] = replace(desk.all[EMAIL_ID], state=State.DECIDED, decision=decision)
+    response, page = await mira.post(f"/handoffs/{EMAIL_ID}/answer", form)
+    assert response.status == 409
+    assert "Ana approved this at 12:00 UTC, so your press changed nothing." in page
+    assert "my long reasons" in page
+    assert 'value="approve"' not in page
+
+
+async def test_a_press_on_a_changed_card_shows_what_changed(mira: Browser, desk: MemoryDesk) -> None:
+    form = {**await mira.form(f"/handoffs/{EMAIL_ID}"), "kind": "approve"}
+    args = {**EMAIL["action"]["args"], "to": "bob@x.com"}
+    edit = wire.Revision(revision=2, by=ANA, at=NOON, args=args, digest="0" * 64)
+    desk.all[EMAIL_ID] = replace(desk.all[EMAIL_ID], revision=2, digest="0" * 64, revisions=(edit,))
+    response, page = await mira.post(f"/handoffs/{EMAIL_ID}/answer", form)
+    assert response.status == 409
+    assert "This card changed after you opened it" in page
+    assert "<del>alice@x.com</del>" in page
+    assert "<ins>bob@x.com</ins>" in page
+    assert desk.answers == []
+
+
+async def test_a_press_after_the_time_is_up_is_told_so(mira: Browser, desk: MemoryDesk, clock: Clock) -> None:
+    form = {**await mira.form(f"/handoffs/{EMAIL_ID}"), "kind": "approve"}
+    clock.now += timedelta(hours=1)
+    response, page = await mira.post(f"/handoffs/{EMAIL_ID}/answer", form)
+    assert response.status == 410
+    assert "The time was up before your press" in page
+    assert desk.answers == []
+
+
+async def test_when_the_store_does_not_confirm_the_same_press_can_be_repeated(mira: Browser, desk: MemoryDesk) -> None:
+    form = {**await mira.form(f"/handoffs/{EMAIL_ID}"), "kind": "approve", "reason": "kept"}
+    desk.is_down = True
+    response, page = await mira.post(f"/handoffs/{EMAIL_ID}/answer", form)
+    assert response.status == 503
+    assert f'name="answer_id" value="{form["answer_id"]}"' in page
+    assert "kept</textarea>" in page
+
+
+async def test_what_was_not_shown_in_full_cannot_be_approved(mira: Browser, desk: MemoryDesk) -> None:
+    _, page = await mira.get(f"/handoffs/{LONG_ID}")
+    assert "5,000 characters are not shown" in page
+    assert 'value="approve"' not in page
+    response, page = await mira.press(LONG_ID, "approve")
+    assert response.status == 422
+    assert "open it in full first" in page
+
+    _, page = await mira.get(f"/handoffs/{LONG_ID}?full=1")
+    assert "x" * 9_000 in page
+    response, _ = await mira.press(LONG_ID, "approve", page="?full=1")
+    assert response.status == 303
+
+
+@pytest.mark.parametrize("kind", ["", "approve-all", "choose", "answer"])
+async def test_an_answer_that_the_card_does_not_take_changes_nothing(
+    mira: Browser, desk: MemoryDesk, kind: str
+) -> None:
+    response, _ = await mira.press(EMAIL_ID, kind, choice="x")
+    assert response.status == 422
+    assert desk.answers == []
+
+
+@pytest.mark.parametrize(
+    "changed", [{"revision": "9" * 400}, {"revision": "-1"}, {"digest": "zz"}, {"reason": "y" * 4_001}]
+)
+async def test_a_tampered_form_gets_a_page_and_changes_nothing(
+    mira: Browser, desk: MemoryDesk, changed: dict[str, str]
+) -> None:
+    response, page = await mira.press(EMAIL_ID, "approve", **changed)
+    assert response.status in {409, 422}
+    assert 'id="notice"' in page
+    assert desk.answers == []
+
+
+async def test_an_unknown_handoff_is_a_page_that_says_so(mira: Browser) -> None:
+    response, page = await mira.get("/handoffs/hf_none")
+    assert response.status == 404
+    assert "There is no such thing" in page
+
+
+async def test_a_fault_of_ours_is_a_page_with_a_reference_and_no_inside(
+    mira: Browser, desk: MemoryDesk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def breaks() -> None:
+        raise RuntimeError("secret inside")
+
+    monkeypatch.setattr(desk, "inbox", breaks)
+    response, page = await mira.get("/")
+    assert response.status == 500
+    assert "secret inside" not in page
+    found = re.search(r"Tell the operator: ([0-9a-f]{8})", page)
+    assert found
+    assert f"reference={found[1]}" in caplog.text
+
+
+async def test_the_history_pages_back(mira: Browser, desk: MemoryDesk) -> None:
+    ended = desk.all[ENDED_ID]
+    for number in range(60):
+        desk.all[f"hf_{number:022}"] = replace(ended, id=f"hf_{number:022}")
+    _, page = await mira.get("/history")
+    (older,) = re.findall(r'href="(/history\?cursor=[^"]+)"', page)
+    _, second = await mira.get(older)
+    assert (page.count("<tr>"), second.count("<tr>")) == (51, 12)
+
+
+# --- live ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_change_is_told_to_open_pages_and_shutdown_ends_the_stream(mira: Browser, desk: MemoryDesk) -> None:
+    async with mira.http.get(f"{mira.url}/live") as response:
+        assert response.content_type == "text/event-stream"
+        assert b"retry: 1000" in await response.content.readuntil(b"\n\n")
+        desk.put(desk.all[EMAIL_ID])
+        told = await response.content.readuntil(b"\n\n")
+        assert told.startswith(b"event: change\ndata: ")
+        assert EMAIL_ID.encode() in told
+        assert b"alice" not in told
+        desk.close()
+        assert await response.content.read() == b""
+
+
+async def test_a_browser_that_leaves_leaves_no_watcher(mira: Browser, desk: MemoryDesk) -> None:
+    async with mira.http.get(f"{mira.url}/live") as response:
+        await response.content.readuntil(b"\n\n")
+        assert len(desk._watchers) == 1
+    for _ in range(100):
+        desk.put(desk.all[EMAIL_ID])
+        async with mira.http.get(f"{mira.url}/static/x/andon.svg"):
+            pass
+        if not desk._watchers:
+            return
+    pytest.fail("the stream of a browser that left is still watched")
+
+
+async def test_templates_can_be_replaced_file_by_file(
+    desk: MemoryDesk, book: MemorySignIn, clock: Clock, tmp_path: Any
+) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "sign_in.html.j2").write_text("<title>Ours</title>{{ link }}")
+    app = web.Application()
+    app.add_routes(WebConsole(desk, book, public_url="http://x", templates=tmp_path, clock=clock).routes())
+    async with TestServer(app) as server, ClientSession() as http:
+        async with http.get(server.make_url("/sign-in?token=%3Cb%3E")) as response:
+            assert await response.text() == "<title>Ours</title>&lt;b&gt;"
+        async with http.get(server.make_url("/nothing-here")) as response:
+            assert response.status == 404
