@@ -1,0 +1,255 @@
+"""The scripts against what they say of themselves: their headers, their callers, and the table of moves."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from andon import wire
+from bot.handoff import MOVES, Handoff, State
+from bot.store import Store
+from bot.store.pipe import Pipe, Script
+from tests.store import asks
+
+LUA = files("bot.store") / "lua"
+SHARED = (LUA / "_settle.lua").read_text()
+SOURCES = {
+    file.name.removesuffix(".lua"): file.read_text()
+    for file in LUA.iterdir()
+    if file.name.endswith(".lua") and not file.name.startswith("_")
+}
+Verb = Callable[[Store, Handoff], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Header:
+    keys: tuple[str, ...]
+    args: tuple[str, ...]
+    words: frozenset[str]
+
+
+def header(source: str) -> Header:
+    lines = [line.removeprefix("--").strip() for line in source.splitlines() if line.startswith("--")]
+    keys = [match for line in lines if (match := re.match(r"KEYS\[(\d+)\]\s+(\S+)", line))]
+    args = [match for line in lines if (match := re.match(r"ARGV\[(\d+)\]\s+(.+)", line))]
+    for found in (keys, args):
+        assert [int(match[1]) for match in found] == list(range(1, len(found) + 1)), "numbered from 1, without a gap"
+    returns = " ".join(lines[next(i for i, line in enumerate(lines) if line.startswith("Returns")) :])
+    words = frozenset(re.findall(r'\{\s*"(\w+)"', returns))
+    return Header(tuple(m[2] for m in keys), tuple(m[2] for m in args), words)
+
+
+def code(source: str) -> str:
+    return "\n".join(line for line in source.splitlines() if not line.startswith("--"))
+
+
+def numbers(what: str, source: str) -> set[int]:
+    return {int(number) for number in re.findall(rf"{what}\[(\d+)\]", source)}
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_a_script_uses_what_its_header_names_and_no_more(name: str) -> None:
+    says, does = header(SOURCES[name]), code(SOURCES[name])
+    keys = numbers("KEYS", does)
+    if "settle(" in does:
+        keys |= numbers("KEYS", code(SHARED))
+    assert keys == set(range(1, len(says.keys) + 1))
+    assert numbers("ARGV", does) == set(range(1, len(says.args) + 1))
+    assert set(re.findall(r'return \{ "(\w+)"', does)) == says.words
+    assert all(key.startswith("{ns}:") for key in says.keys), "one namespace, one Cluster slot"
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_a_script_names_no_state_but_the_table_s(name: str) -> None:
+    source = code(SHARED) + code(SOURCES[name])
+    found = set(re.findall(r'"state",\s*"(\w+)"', source)) - {"agent", "rev"}
+    if re.search(r'HMGET", KEYS\[1\], "state"', source):
+        found |= set(re.findall(r'h\[1\]\s*[=~]=\s*"(\w+)"', source))
+    assert found <= {state.value for state in State}
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_a_script_never_scans_and_takes_every_key_from_its_caller(name: str) -> None:
+    source = code(SHARED) + code(SOURCES[name])
+    assert not re.search(r'"(KEYS|SCAN|HSCAN|ZSCAN|SSCAN|FLUSHDB|FLUSHALL)"', source)
+    for first in re.findall(r'redis\.call\("(?!TIME)\w+", ([\w\[\]]+)', source):
+        assert first.startswith("KEYS[") or first in {"events_key", "agent_key"}
+
+
+# --- the callers ---
+
+
+async def approve(store: Store, handoff: Handoff) -> object:
+    return await store.handoffs.answer(handoff, asks.yes(handoff), answer_id="a")
+
+
+async def revise(store: Store, handoff: Handoff) -> object:
+    return await asks.edit(store, handoff, "other words", answer_id="e")
+
+
+async def expire(store: Store, handoff: Handoff) -> object:
+    await asks.make_due(store, handoff.id)
+    return await store.handoffs.expire(handoff, asks.silent(handoff))
+
+
+async def withdraw(store: Store, handoff: Handoff) -> object:
+    return await store.handoffs.withdraw(handoff, asks.withdrawn(handoff))
+
+
+async def claim(store: Store, handoff: Handoff) -> object:
+    return await store.handoffs.claim(
+        handoff.id, handoff.agent, digest=handoff.digest, claimant="try", max_age=asks.DECISION_AGE
+    )
+
+
+async def executed(store: Store, handoff: Handoff) -> object:
+    return await store.handoffs.outcome(
+        handoff.id, handoff.agent, wire.OutcomeReport(status="executed", claimant="try")
+    )
+
+
+async def undone(store: Store, handoff: Handoff) -> object:
+    return await store.handoffs.outcome(handoff.id, handoff.agent, wire.OutcomeReport(status="undone"))
+
+
+VERBS: Mapping[str, Verb] = {
+    "answer": approve,
+    "revise": revise,
+    "expire": expire,
+    "withdraw": withdraw,
+    "claim": claim,
+    "executed": executed,
+    "undone": undone,
+}
+
+
+async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: dict[str, tuple[tuple[str, ...], tuple[Any, ...]]] = {}
+    run = Pipe.run
+
+    def note(self: Pipe, script: Script, keys: tuple[str, ...], *args: Any) -> Any:
+        called[script.name] = (keys, args)
+        return run(self, script, keys, *args)
+
+    monkeypatch.setattr(Pipe, "run", note)
+    asked = await asks.opened(store)
+    for verb in VERBS.values():
+        await verb(store, asked)
+    await store.runs.save_checkpoint(asks.RUN, asks.AGENT, wire.CheckpointSave(name="half way"), "save 1")
+    await store.runs.notice(asks.RUN, asks.AGENT, wire.Notice(text="Done"))
+    assert await store.runs.start(f"run_{'c' * 22}", asks.AGENT, wire.RunStart(name="child", parent=asks.RUN), "f")
+
+    assert set(called) == set(SOURCES), "every script has its one caller"
+    filled = {"{ns}": f"{{{store.keys.ns}}}", "<agent>": asks.AGENT, "<parent>": asks.RUN}
+    for name, (keys, args) in called.items():
+        says = header(SOURCES[name])
+        assert len(keys) == len(says.keys), name
+        assert len(args) == len(says.args), name
+        for pattern, key in zip(says.keys, keys, strict=True):
+            for mark, value in filled.items():
+                pattern = pattern.replace(mark, value)  # noqa: PLW2901  # filled in step by step
+            assert re.fullmatch(re.escape(pattern).replace("<id>", "[^:]+"), key), (name, pattern, key)
+
+
+# --- the table ---
+
+
+async def bring(store: Store, state: State, timing: wire.Timing) -> Handoff:
+    """A handoff in this state, by the verbs alone (the brake's state apart)."""
+    asked = await asks.opened(store, asks.confirmation(timing=timing))
+    if state is State.HELD:
+        await asks.set_state(store, asked.id, "held")
+    if state in {State.DECIDED, State.CLAIMED, State.CLOSED}:
+        await approve(store, asked)
+    if state in {State.CLAIMED, State.CLOSED}:
+        await claim(store, asked)
+    if state is State.CLOSED:
+        await executed(store, asked)
+    found = await asks.look(store, asked.id)
+    assert found.state is state
+    return found
+
+
+@pytest.mark.parametrize("timing", ["before", "after"])
+@pytest.mark.parametrize("state", list(State))
+async def test_no_verb_makes_a_move_that_is_not_in_the_table(store: Store, state: State, timing: wire.Timing) -> None:
+    for name, verb in VERBS.items():
+        if name == "revise" and timing == "after":
+            continue  # what is done already is not edited
+        handoff = await bring(store, state, timing)
+        await verb(store, handoff)
+        after = (await asks.look(store, handoff.id)).state
+        assert after is state or after in MOVES[state], (name, state, after)
+
+
+async def test_every_move_of_the_table_has_its_verb(store: Store) -> None:
+    """But for the two that only the brake makes."""
+    made: set[tuple[State, State]] = set()
+    for timing in ("before", "after"):
+        for state in State:
+            for name, verb in VERBS.items():
+                if name != "revise":
+                    handoff = await bring(store, state, "after" if timing == "after" else "before")
+                    await verb(store, handoff)
+                    made.add((state, (await asks.look(store, handoff.id)).state))
+    table = {(state, to) for state, moves in MOVES.items() for to in moves}
+    brake = {(State.PENDING, State.HELD), (State.HELD, State.PENDING)}
+    assert {move for move in made if move[0] is not move[1]} == table - brake
+
+
+# --- the clock ---
+
+
+def at(monkeypatch: pytest.MonkeyPatch, name: str, ms: int) -> None:
+    """The script as it is, with this time on the store's clock."""
+    import hashlib
+
+    import bot.store.handoffs as module
+
+    whole: Script = getattr(module, f"_{name.upper()}")
+    source, count = re.subn(
+        r"(local function now_ms\(\)\n).*?\nend\n", rf"\g<1>  return {ms}\nend\n", whole.source, flags=re.DOTALL
+    )
+    assert count == 1, "the store's clock is read in one place"
+    sha = hashlib.sha1(source.encode()).hexdigest()  # noqa: S324  # as Redis names it
+    monkeypatch.setattr(module, f"_{name.upper()}", Script(name, source, sha))
+
+
+@pytest.mark.parametrize("offset, answer, silence", [(-1, "won", "early"), (0, "late", "won"), (1, "late", "won")])
+async def test_the_deadline_is_exact_to_the_millisecond(
+    store: Store, monkeypatch: pytest.MonkeyPatch, offset: int, answer: str, silence: str
+) -> None:
+    """I7: up to the last millisecond an answer counts; from the deadline on, only silence does."""
+    first, second, third = [await asks.opened(store) for _ in range(3)]
+    with monkeypatch.context() as patch:
+        at(patch, "answer", ms(first) + offset)
+        assert (await store.handoffs.answer(first, asks.yes(first), answer_id="a")).word == answer
+        at(patch, "revise", ms(second) + offset)
+        assert (await asks.edit(store, second, "other", answer_id="e")).word == answer
+        at(patch, "expire", ms(third) + offset)
+        assert (await store.handoffs.expire(third, asks.silent(third))).word == silence
+
+
+@pytest.mark.parametrize("offset, word", [(-1, "permit"), (0, "permit"), (1, "old")])
+async def test_a_decision_ages_to_the_millisecond(
+    store: Store, monkeypatch: pytest.MonkeyPatch, offset: int, word: str
+) -> None:
+    asked = await asks.opened(store)
+    await store.handoffs.answer(asked, asks.yes(asked), answer_id="a")
+    decision = (await asks.look(store, asked.id)).decision
+    assert decision
+    age = round(asks.DECISION_AGE.total_seconds() * 1000)
+    at(monkeypatch, "claim", round(decision.at.timestamp() * 1000) + age + offset)
+    said = await store.handoffs.claim(
+        asked.id, asked.agent, digest=asked.digest, claimant="try", max_age=asks.DECISION_AGE
+    )
+    assert said.word == word
+
+
+def ms(handoff: Handoff) -> int:
+    return round(handoff.expires_at.timestamp() * 1000)
