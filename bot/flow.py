@@ -1,6 +1,6 @@
 """The verbs of a handoff: open, look, answer, expire, claim, withdraw, outcome. Store first, then wake, then tell."""
 
-import hashlib
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager
@@ -62,7 +62,9 @@ class Flow:
 
     # --- runs ---
 
-    async def start_run(self, agent: str, start: wire.RunStart, idempotency_key: str | None) -> tuple[wire.Run, bool]:
+    async def start_run(
+        self, agent: str, start: wire.RunStart, idempotency_key: str | None, fingerprint: str
+    ) -> tuple[wire.Run, bool]:
         """Start a run; returns it and whether it is new.
 
         Raises:
@@ -70,7 +72,7 @@ class Flow:
             Gone: The parent run is not this agent's.
         """
         run_id = self._access.derive_id("run", agent, idempotency_key or secrets.token_urlsafe(16))
-        match await self._store.runs.start(run_id, agent, start, _fingerprint(start.model_dump_json())):
+        match await self._store.runs.start(run_id, agent, start, fingerprint):
             case "reused":
                 raise IdempotencyKeyReused(_REUSED)
             case "no_parent":
@@ -93,9 +95,13 @@ class Flow:
     # --- open ---
 
     async def open(
-        self, agent: Principal, ask: wire.Confirmation | wire.Choice | wire.Input, idempotency_key: str | None
+        self,
+        agent: Principal,
+        ask: wire.Confirmation | wire.Choice | wire.Input,
+        idempotency_key: str | None,
+        fingerprint: str,
     ) -> tuple[Handoff, bool]:
-        """Open an ask; returns the handoff and whether it is new. The same key and ask again changes nothing.
+        """Open an ask; returns the handoff and whether it is new. The same key and `fingerprint` again changes nothing.
 
         Raises:
             InvalidBody: A schema or the arguments cannot be used.
@@ -113,9 +119,7 @@ class Flow:
         handoff_id = self._access.derive_id("hf", agent.name, idempotency_key or secrets.token_urlsafe(16))
         decision = self._at_once(ask, routed, digest)
         allowed = digest if isinstance(decision, wire.Approved) else ""
-        new = NewHandoff(
-            handoff_id, agent.name, run.id, digest, _fingerprint(ask.model_dump_json()), doc, decision, allowed
-        )
+        new = NewHandoff(handoff_id, agent.name, run.id, digest, fingerprint, doc, decision, allowed)
         opened = await self._store.handoffs.open(new, agent.limits)
         match opened.word:
             case "reused":
@@ -148,6 +152,7 @@ class Flow:
             expires_at=at + timedelta(seconds=routed.route.timeout_s),
             decision=decision.model_copy(update={"at": at}) if decision else None,
         )
+        self._hub.recent.put(handoff)
         return handoff, True
 
     def _at_once(
@@ -219,6 +224,10 @@ class Flow:
             return await self.expire(handoff)
         return handoff
 
+    async def glance(self, handoff_id: str) -> Handoff:
+        """Read one handoff, perhaps as it stood a moment ago; for those who then wait for its next change."""
+        return self._hub.recent.get(handoff_id) or await self.look(handoff_id)
+
     async def inbox(self) -> list[Handoff]:
         """The open handoffs, most urgent first, at most 200."""
         return (await self._store.handoffs.urgent(0, 200))[0]
@@ -244,10 +253,18 @@ class Flow:
                 As `bot.ports.Desk.answer` says. Nothing has changed.
             StoreUnavailable: It may have been recorded; the same call again is safe.
         """
+        answer_id = answer_id or secrets.token_urlsafe(16)
+        recent = self._hub.recent.get(handoff_id)
+        if recent:
+            with contextlib.suppress(AlreadyDecided, StaleRevision, HandoffExpired, HandoffHeld):
+                return await self._try_answer(recent, answer, by, answer_id)
         handoff = await self._store.handoffs.load(handoff_id)
         if handoff is None:
             raise Gone(_no_handoff(handoff_id), handoff=handoff_id)
-        answer_id = answer_id or secrets.token_urlsafe(16)
+        return await self._try_answer(handoff, answer, by, answer_id)
+
+    async def _try_answer(self, handoff: Handoff, answer: wire.Answer, by: wire.Actor, answer_id: str) -> Handoff:
+        handoff_id = handoff.id
         if answer_id == handoff.last_edit:
             return handoff  # this edit came before, and its reply was lost
         answering = read_answer(handoff, answer, by, at=self._clock())
@@ -371,12 +388,17 @@ class Flow:
             HandoffHeld: The brake is on.
             Gone: There is no such handoff of this agent's.
         """
+        recent = self._hub.recent.get(handoff_id)
+        known = recent.payload if recent and digest_of(recent.payload) == request.digest else ""
         said = await self._store.handoffs.claim(
-            handoff_id, agent, digest=request.digest, claimant=request.claimant, max_age=self._decision_age
+            handoff_id, agent, digest=request.digest, claimant=request.claimant, max_age=self._decision_age, known=known
         )
         match said.word:
             case "permit":
                 assert said.at  # noqa: S101  # a permit always has its time
+                if recent and recent.state is State.DECIDED:
+                    claim = wire.Claimed(claimant=request.claimant, at=said.at)
+                    self._hub.recent.put(replace(recent, state=State.CLAIMED, claim=claim))
                 return wire.Permit(
                     handoff=handoff_id,
                     revision=said.revision,
@@ -414,12 +436,14 @@ class Flow:
             OutcomeConflict: Another outcome stands, or this one does not fit the decision.
             Gone: There is no such handoff of this agent's.
         """
+        recent = self._hub.recent.get(handoff_id)
         said = await self._store.handoffs.outcome(handoff_id, agent, report)
         match said.word:
             case "recorded":
-                handoff = await self.look(handoff_id)
-                self._hub.wake(handoff)
-                return handoff
+                if recent is None or recent.state is not State.CLAIMED:
+                    return await self.look(handoff_id)
+                outcome = wire.Outcome(status=report.status, at=said.at, result=report.result, error=report.error)
+                return replace(recent, state=State.CLOSED, outcome=outcome)
             case "gone":
                 raise Gone(_no_handoff(handoff_id), handoff=handoff_id)
             case "other":
@@ -442,14 +466,23 @@ class Flow:
             Gone: There is none, or it is another agent's.
         """
         handoff = await self.look(handoff_id)
-        if handoff.agent != agent:
-            raise Gone(_no_handoff(handoff_id), handoff=handoff_id)
+        check_owner(handoff, agent)
         return handoff
 
 
 SERVICE: Final = wire.Actor(kind="service", id="andon", name="Andon")
 SILENCE: Final = wire.Actor(kind="silence", id="silence", name="nobody")
 _REUSED: Final = "this Idempotency-Key was used for another request; use a new key for a new request"
+
+
+def check_owner(handoff: Handoff, agent: str) -> None:
+    """Refuse another agent's handoff as if it did not exist.
+
+    Raises:
+        Gone: It is another agent's.
+    """
+    if handoff.agent != agent:
+        raise Gone(_no_handoff(handoff.id), handoff=handoff.id)
 
 
 def silence_verdict(handoff: Handoff, *, at: datetime) -> Verdict:
@@ -513,10 +546,6 @@ def _payload(ask: wire.Confirmation | wire.Choice | wire.Input) -> str:
 
 def _conversation(run: wire.Run) -> tuple[wire.Place, ...]:
     return (run.conversation,) if run.conversation else (wire.Place(surface="web"),)
-
-
-def _fingerprint(body: str) -> str:
-    return hashlib.sha256(body.encode()).hexdigest()[:32]
 
 
 def _no_run(run_id: str) -> str:

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from bot.handoff import Change, Handoff
 from bot.store import Store
@@ -14,7 +15,55 @@ _STREAM_LIMIT: Final = 5_000
 
 TOLD_TO_AGENTS: Final = frozenset({"revised", "decided", "claimed", "closed"})
 
+_T = TypeVar("_T")
+
 Waiter = asyncio.Future[Handoff | None]
+
+
+class Recent:
+    """Handoffs that this process has seen lately, as they stood: saves reading the store before a script that checks anyway.
+
+    An entry is never older than the last change that the tail has told of; one that a change has not yet told of can be.
+    So it may be shown to nobody as the truth: only scripts, which check, and waits, which every change ends, use it.
+    """
+
+    def __init__(self, limit: int = 4_096) -> None:
+        """Keep at most `limit` handoffs."""
+        self._limit = limit
+        self._handoffs: OrderedDict[str, Handoff] = OrderedDict()
+        self._changed: OrderedDict[str, tuple[int, int]] = OrderedDict()
+
+    def get(self, handoff_id: str) -> Handoff | None:
+        """As it stood."""
+        return self._handoffs.get(handoff_id)
+
+    def put(self, handoff: Handoff) -> None:
+        """Keep it, unless a newer change has been told of."""
+        told = self._changed.get(handoff.id)
+        if told is None or told <= _age(handoff.state.value, handoff.revision):
+            _keep(self._handoffs, handoff.id, handoff, self._limit)
+
+    def told(self, change: Change) -> None:
+        """A change came by: drop what is older."""
+        age = _age(change.state, change.revision)
+        _keep(self._changed, change.handoff, age, self._limit)
+        known = self._handoffs.get(change.handoff)
+        if known and _age(known.state.value, known.revision) < age:
+            del self._handoffs[change.handoff]
+
+
+_ORDER: Final = {"pending": 0, "held": 1, "decided": 2, "claimed": 3, "closed": 4}
+
+
+def _age(state: str, revision: int) -> tuple[int, int]:
+    return _ORDER.get(state, 5), revision
+
+
+def _keep(kept: OrderedDict[str, _T], key: str, value: _T, limit: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > limit:
+        kept.popitem(last=False)
 
 
 class Stream:
@@ -65,6 +114,7 @@ class Hub:
         self._agents: dict[str, set[Stream]] = {}
         self._watchers: set[Stream] = set()
         self._tail: asyncio.Task[None] | None = None
+        self.recent = Recent()
         self.closing = False
 
     @property
@@ -99,6 +149,8 @@ class Hub:
             if self._on_revoked:
                 self._on_revoked(change.agent)
             return
+        if change.handoff:
+            self.recent.told(change)
         if change.event != "opened":
             self._release(change.handoff, None)
         for stream in self._watchers:
@@ -109,6 +161,7 @@ class Hub:
 
     def wake(self, handoff: Handoff) -> None:
         """Give the handoff, as it stands now, to everybody in this process who waits for it."""
+        self.recent.put(handoff)
         self._release(handoff.id, handoff)
 
     def _release(self, handoff_id: str, handoff: Handoff | None) -> None:

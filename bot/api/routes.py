@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import re
 import secrets
@@ -18,9 +19,9 @@ from bot.api.events import stream
 from bot.api.openapi import document
 from bot.api.problems import body_fault
 from bot.api.strict import parse
-from bot.cards import silence
+from bot.api.view import View
 from bot.errors import BadRequest, BotError, CheckpointMoved, Forbidden, Gone, StoreUnavailable, Unauthenticated
-from bot.flow import Flow, make_cursor, parse_cursor
+from bot.flow import Flow, check_owner, make_cursor, parse_cursor
 from bot.handoff import OPEN, Handoff, State
 from bot.hub import Hub
 from bot.store import Store
@@ -48,6 +49,7 @@ class Api:
         self._hub = hub
         self._access = access
         self._url = url
+        self._view = View(access, url)
         self._version = version
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
@@ -64,7 +66,7 @@ class Api:
     async def _start_run(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
         start: wire.RunStart = await _body(request, "start_run")
-        run, new = await self._flow.start_run(agent.name, start, _idempotency_key(request))
+        run, new = await self._flow.start_run(agent.name, start, _idempotency_key(request), await _fingerprint(request))
         return _json(run, 201 if new else 200)
 
     async def _get_run(self, request: web.Request) -> web.Response:
@@ -108,7 +110,7 @@ class Api:
     async def _open(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
         ask = await _body(request, "open")
-        handoff, new = await self._flow.open(agent, ask, _idempotency_key(request))
+        handoff, new = await self._flow.open(agent, ask, _idempotency_key(request), await _fingerprint(request))
         return self._handoff(handoff, agent, 201 if new else 200)
 
     async def _list_handoffs(self, request: web.Request) -> web.Response:
@@ -126,8 +128,9 @@ class Api:
             found, last = await self._store.handoffs.latest(parse_cursor(cursor), limit)
             following = make_cursor(last)
         wanted = [h for h in found if _matches(h, query, who)]
-        page = wire.HandoffPage(handoffs=tuple(self._view(h, who) for h in wanted), cursor=following)
-        return _json(page)
+        documents = b",".join([self._document(handoff, who) for handoff in wanted])
+        page = b'{"handoffs":[%b],"cursor":%b}' % (documents, json.dumps(following).encode())
+        return web.Response(body=page, content_type="application/json")
 
     async def _get_handoff(self, request: web.Request) -> web.Response:
         handoff_id = request.match_info["id"]
@@ -135,7 +138,7 @@ class Api:
         query = _query(request, "get_handoff")
         wait = float(query.get("wait", "0"))
         with self._hub.waiter(handoff_id) as changed:
-            handoff = await self._read(handoff_id, who)
+            handoff = await self._read(handoff_id, who, glance=bool(wait))
             seen = int(query.get("revision", handoff.revision))
             if wait and handoff.state in OPEN and handoff.revision == seen and not self._hub.closing:
                 with contextlib.suppress(TimeoutError):
@@ -208,34 +211,17 @@ class Api:
                 return None
             raise
 
-    async def _read(self, handoff_id: str, who: Principal | None) -> Handoff:
+    async def _read(self, handoff_id: str, who: Principal | None, *, glance: bool = False) -> Handoff:
+        handoff = await (self._flow.glance(handoff_id) if glance else self._flow.look(handoff_id))
         if who and who.kind == "agent":
-            return await self._flow.own(who.name, handoff_id)
-        return await self._flow.look(handoff_id)
+            check_owner(handoff, who.name)
+        return handoff
 
-    def _view(self, handoff: Handoff, who: Principal | None) -> wire.Handoff:
-        own = who is not None and who.kind == "agent"
-        return wire.Handoff(
-            id=handoff.id,
-            state=handoff.state.value,
-            revision=handoff.revision,
-            digest=handoff.digest,
-            agent=handoff.agent,
-            run=handoff.run,
-            ask=handoff.ask,
-            opened_at=handoff.opened_at,
-            expires_at=handoff.expires_at,
-            silence=silence(handoff.ask, handoff.expires_at, handoff.route.on_timeout),
-            url=f"{self._url}/handoffs/{handoff.id}",
-            token=self._access.token(handoff.id) if own else None,
-            revisions=handoff.revisions,
-            decision=handoff.decision,
-            claim=handoff.claim,
-            outcome=handoff.outcome,
-        )
+    def _document(self, handoff: Handoff, who: Principal | None) -> bytes:
+        return self._view.document(handoff, own=who is not None and who.kind == "agent")
 
     def _handoff(self, handoff: Handoff, who: Principal | None, status: int = 200) -> web.Response:
-        return _json(self._view(handoff, who), status)
+        return web.Response(body=self._document(handoff, who), status=status, content_type="application/json")
 
 
 def _json(model: BaseModel, status: int = 200) -> web.Response:
@@ -256,6 +242,11 @@ async def _body(request: web.Request, name: str, **limits: int) -> Any:
         return _ADAPTERS[name].validate_python(value)
     except ValidationError as error:
         raise body_fault(error) from error
+
+
+async def _fingerprint(request: web.Request) -> str:
+    """Tells whether two requests with one Idempotency-Key are the same."""
+    return hashlib.sha256(await request.read()).hexdigest()[:32]
 
 
 def _query(request: web.Request, name: str) -> dict[str, str]:

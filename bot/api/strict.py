@@ -35,32 +35,24 @@ def parse(raw: bytes, *, limit: int, max_string: int = MAX_STRING, max_keys: int
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         msg = f"the body is nested deeper than {MAX_DEPTH} levels"
         raise BadRequest(msg)
-    keys = 0
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal keys
-        keys += len(items)
-        found = dict(items)
-        if len(found) != len(items):
-            names = [name for name, _ in items]
-            twice = next(name for name in names if names.count(name) > 1)
-            msg = f"the key {twice[:80]!r} stands twice in one object; two readers could take different ones"
-            raise BadRequest(msg)
-        return found
-
     try:
-        value = json.loads(
-            text, object_pairs_hook=pairs, parse_constant=_constant, parse_int=_integer, parse_float=_float
-        )
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         msg = f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         raise BadRequest(msg) from error
-    if keys > max_keys:
-        msg = f"the body has {keys} object keys, over {max_keys}"
-        raise TooLarge(msg)
-    if "\\u" in text or len(text) > max_string:
-        _check_strings(value, max_string)
+    if "\\u" in text or len(text) > max_string or text.count(":") > max_keys:
+        _walk(value, max_string, max_keys)
     return value
+
+
+def _pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(items)
+    if len(found) != len(items):
+        names = [name for name, _ in items]
+        twice = next(name for name in names if names.count(name) > 1)
+        msg = f"the key {twice[:80]!r} stands twice in one object; two readers could take different ones"
+        raise BadRequest(msg)
+    return found
 
 
 def _constant(name: str) -> NoReturn:
@@ -105,7 +97,14 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _check_strings(value: Any, max_string: int) -> None:
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_integer, parse_float=_float
+)
+
+
+def _walk(value: Any, max_string: int, max_keys: int) -> None:
+    """Look at every string and count the keys."""
+    keys = 0
     stack = [value]
     while stack:
         item = stack.pop()
@@ -117,7 +116,11 @@ def _check_strings(value: Any, max_string: int) -> None:
                 msg = "a string has half of a surrogate pair, which is no character"
                 raise BadRequest(msg)
         elif isinstance(item, dict):
+            keys += len(item)
             stack.extend(item.keys())
             stack.extend(item.values())
         elif isinstance(item, list):
             stack.extend(item)
+    if keys > max_keys:
+        msg = f"the body has {keys} object keys, over {max_keys}"
+        raise TooLarge(msg)

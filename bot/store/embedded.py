@@ -57,6 +57,12 @@ class EmbeddedStore:
         """For `connect`."""
         return f"unix://{self.socket}"
 
+    @property
+    def pid(self) -> int:
+        """The server's process, once started."""
+        assert self._process  # noqa: S101  # started
+        return self._process.pid
+
     async def start(self) -> None:
         """Start the server and keep it running.
 

@@ -6,18 +6,27 @@ order within a batch, and every script is safe to repeat, so a batch whose reply
 
 import asyncio
 import hashlib
+import random
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
 
 import redis.asyncio as redis
-from redis.exceptions import NoScriptError, RedisError
+from hiredis import pack_command
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from bot.errors import StoreUnavailable
 
-
 AT_ONCE: Final = 2
-"""Batches under way at once: one is being read while the next is being written."""
+"""Batches under way at once, each on its own connection: one is being read while the next is being written."""
+
+TRIES: Final = 6
+"""Times that a batch is sent before its callers are told; with the pauses between them, about three seconds."""
+
+REPLY_S: Final = 10.0
+"""How long Redis may take over one batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +49,12 @@ class Pipe:
     """Sends commands in batches."""
 
     def __init__(self, client: "redis.Redis") -> None:
-        """Use `client`, which retries a lost connection itself."""
+        """Take connections from `client`'s pool, and keep them."""
         self._client = client
         self._queue: list[tuple[tuple[Any, ...], Script | None, asyncio.Future[Any]]] = []
         self._under_way = 0
         self._scheduled = False
+        self._idle: list[AbstractConnection] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     def call(self, *command: Any) -> asyncio.Future[Any]:
@@ -86,7 +96,7 @@ class Pipe:
                 if isinstance(reply, NoScriptError) and script
             }
             if missing:
-                await self._execute([("SCRIPT LOAD", script.source) for script in missing.values()])
+                await self._execute([("SCRIPT", "LOAD", script.source) for script in missing.values()])
                 again = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
                 for i, reply in zip(again, await self._execute([batch[i][0] for i in again]), strict=True):
                     replies[i] = reply
@@ -106,15 +116,43 @@ class Pipe:
                 future.set_result(reply)
 
     async def _execute(self, commands: list[tuple[Any, ...]]) -> list[Any]:
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for command in commands:
-                pipeline.execute_command(*command)
-            return await pipeline.execute(raise_on_error=False)
+        packed = b"".join([pack_command(command) for command in commands])
+        for tried in range(1, TRIES + 1):
+            connection = self._idle.pop() if self._idle else await self._client.connection_pool.get_connection()
+            try:
+                async with asyncio.timeout(REPLY_S):
+                    return await _exchange(connection, packed, len(commands))
+            except (RedisConnectionError, OSError, TimeoutError):
+                await connection.disconnect(nowait=True)
+                if tried == TRIES:
+                    raise
+            except BaseException:
+                await connection.disconnect(nowait=True)
+                raise
+            finally:
+                self._idle.append(connection)
+            await asyncio.sleep(random.uniform(0.5, 1.0) * 0.05 * 2**tried)  # noqa: S311  # jitter, no secret
+        raise AssertionError  # pragma: no cover  # the loop returns or raises
 
     async def close(self) -> None:
-        """Wait for what is under way."""
+        """Wait for what is under way, then hang up."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+        for connection in self._idle:
+            await self._client.connection_pool.release(connection)
+        self._idle.clear()
+
+
+async def _exchange(connection: AbstractConnection, packed: bytes, count: int) -> list[Any]:
+    """Send a batch and read its replies; an error reply is a value, so that the others are not lost."""
+    await connection.send_packed_command(packed, check_health=False)
+    replies: list[Any] = []
+    for _ in range(count):
+        try:
+            replies.append(await connection.read_response(disable_decoding=True))
+        except ResponseError as error:
+            replies.append(error)
+    return replies
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:

@@ -56,7 +56,7 @@ def unpack_doc(packed: bytes) -> Doc:
 
 def pack_decision(decision: wire.Decision) -> bytes:
     """JSON without the time: the store's clock gives that."""
-    return _DECISION.dump_json(decision, exclude={"at"}, exclude_none=True)  # type: ignore[arg-type]  # a set of names is what pydantic takes
+    return decision.model_dump_json(exclude={"at"}, exclude_none=True).encode()
 
 
 def pack_revisions(revisions: tuple[wire.Revision, ...]) -> bytes:

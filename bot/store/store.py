@@ -1,22 +1,21 @@
 """The store as one thing: a connection, and the records behind it."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from bot.errors import StoreUnavailable
 from bot.store.access import AccessRecords
 from bot.store.feed import Feed
 from bot.store.handoffs import Handoffs
 from bot.store.keys import Keys
-from bot.store.pipe import Pipe
+from bot.store.pipe import REPLY_S, Pipe
 from bot.store.records import when
 from bot.store.runs import Runs
 
@@ -32,17 +31,10 @@ class StoreFault:
     fatal: bool
 
 
-def connect(url: str, *, timeout: timedelta = timedelta(seconds=10)) -> "redis.Redis":
-    """A client for `url`, which sends a batch again after a lost connection: every script is safe to repeat."""
-    seconds = timeout.total_seconds()
+def connect(url: str) -> "redis.Redis":
+    """A client for `url`. Its connections wait without a limit of their own: whoever calls sets one."""
     return redis.Redis.from_url(
-        url,
-        socket_connect_timeout=seconds,
-        socket_timeout=seconds,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), 6),
-        retry_on_error=[RedisConnectionError, RedisTimeoutError],
-        health_check_interval=30,
-        max_connections=16,
+        url, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0), max_connections=16, protocol=2
     )
 
 
@@ -71,10 +63,11 @@ class Store:
     async def faults(self, *, embedded: bool) -> list[StoreFault]:
         """Look the server over: version, persistence, eviction, clock, password."""
         try:
-            info = await self._client.info()
-            skew = abs(await self.now() - datetime.now(UTC))
-            config: dict[str, Any] = await self._config()
-        except (RedisError, OSError, StoreUnavailable) as error:
+            async with asyncio.timeout(REPLY_S):
+                info = await self._client.info()
+                skew = abs(await self.now() - datetime.now(UTC))
+                config: dict[str, Any] = await self._config()
+        except (RedisError, OSError, TimeoutError, StoreUnavailable) as error:
             return [StoreFault(f"Redis does not answer: {error}; start it, or mend ANDON_REDIS_URL", fatal=True)]
         found: list[StoreFault] = []
         version = str(info.get("redis_version", "0.0"))

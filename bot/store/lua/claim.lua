@@ -8,11 +8,21 @@
 -- ARGV[3]  digest that it means to act on
 -- ARGV[4]  claimant: the same one again gets the same permit
 -- ARGV[5]  how old the decision may be, ms
--- Returns  {"permit", <claimed ms>, <revision>, <payload or "">, <doc>} | {"open"} | {"held"} | {"refused", <kind>}
+-- ARGV[6]  "known" when the caller has the bytes with that digest, else ""
+-- Returns  {"permit", <claimed ms>, <revision>, <payload or "">, <doc or "">} | {"open"} | {"held"} | {"refused", <kind>}
 --          | {"digest", <allowed>} | {"taken", <claimant>, <claimed ms>} | {"closed"} | {"old", <decided ms>} | {"gone"}
 
+-- permit: the decision's own bytes, or the ask they stand in; neither when the caller has them
+local function permit(at, revision)
+  if ARGV[6] == "known" then
+    return { "permit", at, revision, "", "" }
+  end
+  local bytes = redis.call("HMGET", KEYS[1], "payload", "doc")
+  return { "permit", at, revision, bytes[1], bytes[2] }
+end
+
 local h = redis.call("HMGET", KEYS[1], "state", "agent", "allowed", "kind", "decided_at", "claimant", "claimed_at",
-  "run", "rev", "payload", "doc")
+  "run", "rev")
 if not h[1] or h[2] ~= ARGV[2] then
   return { "gone" }
 end
@@ -33,7 +43,7 @@ if h[1] == "closed" then
 end
 if h[1] == "claimed" then
   if h[6] == ARGV[4] then
-    return { "permit", h[7], h[9], h[10], h[11] }
+    return permit(h[7], h[9])
   end
   return { "taken", h[6], h[7] }
 end
@@ -43,4 +53,4 @@ if now - tonumber(h[5]) > tonumber(ARGV[5]) then
 end
 redis.call("HSET", KEYS[1], "state", "claimed", "claimant", ARGV[4], "claimed_at", string.format("%.0f", now))
 tell(KEYS[2], KEYS[3], now, "claimed", ARGV[1], ARGV[2], h[8], h[9], h[4])
-return { "permit", now, h[9], h[10], h[11] }
+return permit(now, h[9])

@@ -1,0 +1,74 @@
+"""A handoff as the API tells it: the models of `andon.wire`, put together as bytes.
+
+The part that never changes is made once and kept for as long as the handoff is talked about; a handoff is told four times in its life.
+"""
+
+import json
+from collections import OrderedDict
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from andon import wire
+from bot.access import Access
+from bot.cards import silence
+from bot.handoff import Handoff
+
+_KEPT: Final = 4_096
+_REVISIONS: TypeAdapter[tuple[wire.Revision, ...]] = TypeAdapter(tuple[wire.Revision, ...])
+
+
+class View:
+    """Makes `wire.Handoff` documents."""
+
+    def __init__(self, access: Access, url: str) -> None:
+        """`url` is the address of the console."""
+        self._access = access
+        self._url = url
+        self._fixed: OrderedDict[str, tuple[Handoff, bytes, bytes]] = OrderedDict()
+
+    def document(self, handoff: Handoff, *, own: bool) -> bytes:
+        """The JSON of a handoff, with its token for its own agent."""
+        fixed, token = self._fixed_part(handoff)
+        parts = [
+            fixed,
+            b',"state":"%b","revision":%d,"digest":"%b"'
+            % (handoff.state.value.encode(), handoff.revision, handoff.digest.encode()),
+        ]
+        if own:
+            parts.append(token)
+        if handoff.revisions:
+            parts += (b',"revisions":', _REVISIONS.dump_json(handoff.revisions))
+        if handoff.decision:
+            parts += (b',"decision":', handoff.decision.model_dump_json(exclude_none=True).encode())
+        if handoff.claim:
+            parts += (b',"claim":', handoff.claim.model_dump_json().encode())
+        if handoff.outcome:
+            parts += (b',"outcome":', handoff.outcome.model_dump_json(exclude_none=True).encode())
+        parts.append(b"}")
+        return b"".join(parts)
+
+    def _fixed_part(self, handoff: Handoff) -> tuple[bytes, bytes]:
+        kept = self._fixed.get(handoff.id)
+        if kept and kept[0].ask is handoff.ask and kept[0].expires_at == handoff.expires_at:
+            return kept[1], kept[2]
+        head = {
+            "id": handoff.id,
+            "agent": handoff.agent,
+            "run": handoff.run,
+            "opened_at": _time(handoff.opened_at.isoformat()),
+            "expires_at": _time(handoff.expires_at.isoformat()),
+            "silence": silence(handoff.ask, handoff.expires_at, handoff.route.on_timeout),
+            "url": f"{self._url}/handoffs/{handoff.id}",
+        }
+        ask = handoff.ask.model_dump_json(by_alias=True, exclude_none=True).encode()
+        fixed = json.dumps(head, ensure_ascii=False)[:-1].encode() + b',"ask":' + ask
+        token = f',"token":"{self._access.token(handoff.id)}"'.encode()
+        self._fixed[handoff.id] = (handoff, fixed, token)
+        if len(self._fixed) > _KEPT:
+            self._fixed.popitem(last=False)
+        return fixed, token
+
+
+def _time(text: str) -> str:
+    return text.replace("+00:00", "Z")
