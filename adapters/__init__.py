@@ -1,0 +1,1 @@
+"""Surfaces where people answer: one package each, none of which knows another."""

@@ -69,7 +69,8 @@ class WebConsole:
         return CardRef("web", handoff.id)
 
     async def update(self, ref: CardRef, handoff: Handoff) -> None:
-        """Nothing to update either."""
+        """Nothing to update either: the page reads the store, and `/live` tells it when."""
+        del ref, handoff
 
     # --- pages ---------------------------------------------------------------------------------------
 

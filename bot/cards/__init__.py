@@ -1,11 +1,11 @@
 """Cards: what a person sees of a handoff, as typed view models, forms and templates for any surface. Pure."""
 
+from bot.cards.characters import hidden_in, visible
 from bot.cards.form import ABSENT, Field, by_field, fields, read
 from bot.cards.render import environment
 from bot.cards.schema import check, check_schema
 from bot.cards.sentences import lasting, moment, silence, too_late
 from bot.cards.view import Card, card
-from bot.cards.visible import hidden_in, visible
 
 __all__ = [
     "ABSENT",

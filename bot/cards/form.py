@@ -13,9 +13,9 @@ from typing import cast
 
 from pydantic import JsonValue
 
+from bot.cards.characters import escaped, json_escaped, unescaped, visible
 from bot.cards.schema import check, check_schema
 from bot.cards.shape import ABSENT, WHOLE, Absent, Kind, Spot, is_object, item_type, spots
-from bot.cards.visible import escaped, json_escaped, unescaped, visible
 from bot.errors import Fault, InvalidAnswer
 
 __all__ = ["ABSENT", "Absent", "Field", "Option", "by_field", "check", "check_schema", "fields", "read"]

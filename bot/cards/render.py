@@ -6,8 +6,8 @@ from pathlib import Path
 
 import jinja2
 
+from bot.cards.characters import pieces
 from bot.cards.sentences import lasting, moment
-from bot.cards.visible import pieces
 
 OURS = Path(__file__).resolve().parents[2] / "templates"
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from bot.cards.visible import mixed_scripts, visible
+from bot.cards.characters import mixed_scripts, visible
 
 _ONE_LINE = 100
 _MOST_LINES = 400

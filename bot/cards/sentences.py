@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from andon import wire
-from bot.cards.visible import visible
+from bot.cards.characters import visible
 
 _SECONDS_COUNT_BELOW_MIN = 10
 

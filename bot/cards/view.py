@@ -13,10 +13,10 @@ from typing import Literal
 from pydantic import JsonValue
 
 from andon import wire
+from bot.cards.characters import visible
 from bot.cards.form import ABSENT, Field, fields
 from bot.cards.rows import Difference, Prose, Row, differences, prose, row, rows
 from bot.cards.sentences import HEADLINES, decided, lasting, progress, silence
-from bot.cards.visible import visible
 from bot.handoff import Handoff, State
 
 CARD_CHARS = 4_000
@@ -136,11 +136,6 @@ class Card:
     missing: int
     verdict: Verdict | None
     steps: tuple[Step, ...]
-
-    @property
-    def is_open(self) -> bool:
-        """Can it still be answered?"""
-        return bool(self.buttons)
 
     def may(self, kind: AnswerKind) -> Button | None:
         """The button for this kind of answer, if it can be given now."""

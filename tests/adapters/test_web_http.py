@@ -12,8 +12,10 @@ from aiohttp import ClientResponse, ClientSession, CookieJar, web
 from aiohttp.test_utils import TestServer
 
 from adapters.web import WebConsole
+from adapters.web.pages import Form
 from andon import wire
 from bot.handoff import State
+from bot.ports import Adapter, CardRef
 from tests.fakes.desk import ANA, BUDGET, EMAIL, FLIGHT, MIRA, NOON, MemoryDesk, MemorySignIn, handoff
 
 CSP = (
@@ -416,6 +418,12 @@ async def test_a_press_after_the_time_is_up_is_told_so(mira: Browser, desk: Memo
     assert desk.answers == []
 
 
+def test_a_form_that_holds_typed_text_says_so() -> None:
+    """The script then never swaps it away."""
+    assert Form(reason="x").answering_again
+    assert not Form(editing=True).answering_again
+
+
 async def test_when_the_store_does_not_confirm_the_same_press_can_be_repeated(mira: Browser, desk: MemoryDesk) -> None:
     form = {**await mira.form(f"/handoffs/{EMAIL_ID}"), "kind": "approve", "reason": "kept"}
     desk.is_down = True
@@ -532,3 +540,13 @@ async def test_templates_can_be_replaced_file_by_file(
             assert await response.text() == "<title>Ours</title>&lt;b&gt;"
         async with http.get(server.make_url("/nothing-here")) as response:
             assert response.status == 404
+
+
+async def test_a_card_is_never_posted_because_people_read_the_store(desk: MemoryDesk, book: MemorySignIn) -> None:
+    console: Adapter = WebConsole(desk, book, public_url="http://x", templates=None)
+    shown = desk.all[EMAIL_ID]
+    assert (console.name, console.reads_store) == ("web", True)
+    ref = await console.post(shown, wire.Place(surface="web"))
+    assert ref == CardRef("web", EMAIL_ID)
+    await console.update(ref, shown)
+    assert desk.all[EMAIL_ID] == shown

@@ -233,6 +233,11 @@ def test_only_what_would_run_and_cannot_be_undone_is_a_hazard() -> None:
     assert look(handoff({**FLIGHT, "reversible": False})).hazard
 
 
+def test_the_digest_is_the_revisions_own_and_short_enough_to_compare() -> None:
+    shown = look(handoff(EMAIL))
+    assert (len(shown.digest), shown.digest_short) == (64, shown.digest[:12])
+
+
 def test_without_a_policy_the_card_says_so() -> None:
     assert look(handoff(EMAIL)).policy == NO_POLICY
     ruled = handoff(EMAIL, route=Route("v3/mail", 60, "deny", ()))

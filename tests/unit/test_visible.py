@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cards.visible import Piece, escaped, hidden_in, mixed_scripts, pieces, unescaped, visible
+from bot.cards.characters import Piece, escaped, hidden_in, mixed_scripts, pieces, unescaped, visible
 
 HIDDEN_CATEGORIES = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs"}
 # Default_Ignorable_Code_Point, from DerivedCoreProperties.txt of Unicode 16; here on its own, to compare.
@@ -99,7 +99,9 @@ def test_look_alike_letters_are_noticed(identifier: str, scripts: tuple[str, ...
 
 
 def test_a_template_gets_the_tokens_apart() -> None:
-    assert pieces("a⟦U+200B⟧b⟦3 blank lines⟧") == (
+    cut = pieces("a⟦U+200B⟧b⟦3 blank lines⟧")
+    assert [piece.is_token for piece in cut] == [False, True, False, True]
+    assert cut == (
         Piece("a"),
         Piece("⟦U+200B⟧", is_token=True),
         Piece("b"),
