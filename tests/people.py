@@ -192,7 +192,6 @@ class Events:
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
-        self.comments = 0
 
     async def next(self, within_s: float = 10) -> Event:
         """The next event; raises `EOFError` when the stream has ended."""
@@ -204,7 +203,6 @@ class Events:
                     if not line:
                         break
                     if line.startswith(":"):
-                        self.comments += 1
                         continue
                     name, _, value = line.partition(": ")
                     fields[name] = value
