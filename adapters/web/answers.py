@@ -83,7 +83,7 @@ class Answers:
         """
         if press.revision != handoff.revision and not handoff.decision:
             raise StaleRevision("The card has changed.", handoff=handoff.id)
-        if press.kind in _AGREEING and view.needs_full:
+        if press.kind in _AGREEING and view.missing:
             raise InvalidAnswer("Part of this card was not shown: open it in full first.", handoff=handoff.id)
 
     def _again(

@@ -16,7 +16,7 @@ from adapters.web.answers import Answers
 from adapters.web.pages import TYPES, Form, Pages
 from adapters.web.security import HEADERS, Guard, same_token
 from andon import wire
-from bot.cards import card
+from bot.cards import card, summary
 from bot.errors import BotError, TooMany
 from bot.handoff import Handoff
 from bot.ports import CardRef, Desk, Session, SignIn
@@ -57,7 +57,7 @@ class WebConsole:
             web.get("/history", self._open(self._for_signed_in(self._history))),
             web.get("/handoffs/{id}", self._open(self._for_signed_in(self._card))),
             web.post("/handoffs/{id}/answer", self._open(self._for_signed_in(self._answer))),
-            web.get("/live", self._open(self._live)),
+            web.get("/live", self._open(self._live), allow_head=False),
             web.get("/sign-in", self._open(self._show_sign_in)),
             web.post("/sign-in", self._open(self._sign_in)),
             web.post("/sign-out", self._open(self._for_signed_in(self._sign_out))),
@@ -76,13 +76,13 @@ class WebConsole:
 
     async def _inbox(self, request: web.Request, session: Session) -> web.StreamResponse:  # noqa: ARG002  # a handler
         now = self._clock()
-        cards = [card(handoff, now=now) for handoff in await self._desk.inbox()]
+        cards = [summary(handoff, now=now) for handoff in await self._desk.inbox()]
         return _html(self._pages.inbox(cards, session, most=_INBOX))
 
     async def _history(self, request: web.Request, session: Session) -> web.StreamResponse:
         now, cursor = self._clock(), request.query.get("cursor") or None
         handoffs, older = await self._desk.history(cursor)
-        cards = [card(handoff, now=now) for handoff in handoffs]
+        cards = [summary(handoff, now=now) for handoff in handoffs]
         return _html(self._pages.history(cards, session, older=older, first=cursor is None))
 
     async def _card(self, request: web.Request, session: Session) -> web.StreamResponse:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from bot.cards import Card, Field, environment
+from bot.cards import Card, Field, Summary, environment
 from bot.ports import Session
 
 STATIC = Path(__file__).parent / "static"
@@ -69,11 +69,11 @@ class Pages:
         self._templates = environment(templates)
         self._templates.globals["static"] = lambda name: f"/static/{self.version}/{name}"
 
-    def inbox(self, cards: Sequence[Card], session: Session, *, most: int) -> str:
+    def inbox(self, cards: Sequence[Summary], session: Session, *, most: int) -> str:
         """What waits for a person."""
         return self._render("inbox", session, cards=cards, waiting=len(cards), full=len(cards) >= most)
 
-    def history(self, cards: Sequence[Card], session: Session, *, older: str | None, first: bool) -> str:
+    def history(self, cards: Sequence[Summary], session: Session, *, older: str | None, first: bool) -> str:
         """What has ended."""
         return self._render("history", session, cards=cards, older=older, first=first)
 

@@ -65,7 +65,7 @@ def row(name: str, value: JsonValue, limit: int | None) -> Row:
     if isinstance(value, str):
         shown = prose(value, limit)
         long = "\n" in shown.text or len(shown.text) > _ONE_LINE
-        scripts = mixed_scripts(value)
+        scripts = mixed_scripts(value) if not long else ()
         warning = f"mixes look-alike letters: {' and '.join(scripts)}" if scripts else ""
         if not value:
             return Row(visible(name), "line", "(empty)")

@@ -4,10 +4,10 @@ All text in it that came from an agent or a person is made `visible` here, so th
 would run comes first and from the service; the agent's own words come after it, and are called that.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
 from typing import Literal
 
 from pydantic import JsonValue
@@ -16,16 +16,12 @@ from andon import wire
 from bot.cards.characters import visible
 from bot.cards.form import ABSENT, Field, fields
 from bot.cards.rows import Difference, Prose, Row, differences, prose, row, rows
-from bot.cards.sentences import HEADLINES, decided, lasting, progress, silence
+from bot.cards.sentences import HEADLINES, progress, silence
+from bot.cards.summary import Summary, summary
 from bot.handoff import Handoff, State
 
 CARD_CHARS = 4_000
 """How much of one argument a card shows before it says how much is missing."""
-
-_NAME_CHARS = 80
-
-Lamp = Literal["waiting", "held", "go", "stop", "off", "alarm"]
-"""The colour of a card, told by a word: amber, blue, green, red, grey, and red that wants somebody."""
 
 AnswerKind = Literal["approve", "edit", "reject", "choose", "answer"]
 
@@ -61,21 +57,6 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The decision that stands."""
-
-    kind: str
-    headline: str
-    sentence: str
-    by: str
-    surface: str
-    at: datetime
-    took: str
-    reason: str
-    answer: Row | None
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """How far the agent is with it: delivered, done, failed, undone."""
 
@@ -96,32 +77,15 @@ class Edition:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class Card(Summary):
     """A handoff as people see it at one moment."""
 
-    id: str
-    kind: str
-    timing: str
-    state: str
-    lamp: Lamp
-    headline: str
-    title: Prose
-    gate: str
-    agent: str
-    run: str
-    requester: str
     act: Act | None
     why: Prose
     risks: tuple[Prose, ...]
     result: Row | None
     reversible: bool
-    hazard: bool
-    """Something would run that cannot be undone: it must look different."""
     confidence: str
-    opened_at: datetime
-    expires_at: datetime
-    left_s: int
-    left: str
     silence: str
     digest: str
     digest_short: str
@@ -132,9 +96,10 @@ class Card:
     candidates: tuple[Candidate, ...]
     form: tuple[Field, ...]
     buttons: tuple[Button, ...]
-    needs_full: bool
     missing: int
-    verdict: Verdict | None
+    """Characters that are not shown of what would be agreed to."""
+    is_cut: bool
+    """Something is not shown, if only of the agent's words."""
     steps: tuple[Step, ...]
 
     def may(self, kind: AnswerKind) -> Button | None:
@@ -153,37 +118,24 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         since: The revision that the diff starts from.
     """
     ask, most = handoff.ask, None if full else limit
+    short = summary(handoff, now=now, limit=most)
     action = _action(handoff)
     act = _act(action, most) if action else None
-    was_run = isinstance(ask, wire.Confirmation) and ask.timing == "after"
-    title = prose(ask.what if isinstance(ask, wire.Confirmation) else ask.question, most)
     candidates = _candidates(handoff, most)
-    missing = title.cut + (act.cut if act else 0) + sum(c.details.cut + (c.act.cut if c.act else 0) for c in candidates)
-    left_s = max(0, ceil((handoff.expires_at - now).total_seconds()))
-    verdict = _verdict(handoff)
+    why, risks = prose(ask.why, most), tuple(prose(risk, most) for risk in ask.risks)
+    result = row("result", ask.result, most) if isinstance(ask, wire.Confirmation) and ask.timing == "after" else None
+    steps = _steps(handoff, most)
+    missing = short.title.cut + sum(each.cut for each in (act, *(each.act for each in candidates)) if each)
+    missing += sum(each.details.cut for each in candidates)
+    others = (why, *risks, result, *(step.result for step in steps))
     return Card(
-        id=handoff.id,
-        kind=ask.kind,
-        timing="after" if was_run else "before",
-        state=handoff.state.value,
-        lamp=_lamp(handoff, left_s),
-        headline=_headline(handoff, left_s),
-        title=title,
-        gate=ask.gate,
-        agent=handoff.agent,
-        run=_name(handoff.run_name),
-        requester=_name(handoff.requester or ""),
+        **{field.name: getattr(short, field.name) for field in dataclasses.fields(short)},
         act=act,
-        why=prose(ask.why, most),
-        risks=tuple(prose(risk, most) for risk in ask.risks),
-        result=row("result", ask.result, most) if isinstance(ask, wire.Confirmation) and was_run else None,
+        why=why,
+        risks=risks,
+        result=result,
         reversible=ask.reversible,
-        hazard=not ask.reversible and (bool(act and not was_run) or any(each.act for each in candidates)),
         confidence="" if ask.confidence is None else f"{round(ask.confidence * 100)} %",
-        opened_at=handoff.opened_at,
-        expires_at=handoff.expires_at,
-        left_s=left_s,
-        left=lasting(left_s),
         silence=silence(ask, handoff.expires_at, handoff.route.on_timeout),
         digest=handoff.digest,
         digest_short=handoff.digest[:12],
@@ -193,18 +145,11 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         diff=differences(_args_of(handoff, since), action.args) if action else (),
         candidates=candidates,
         form=_form(handoff, action),
-        buttons=_buttons(handoff, whole=not missing) if left_s else (),
-        needs_full=bool(missing),
+        buttons=_buttons(handoff, whole=not missing) if short.left_s else (),
         missing=missing,
-        verdict=verdict,
-        steps=_steps(handoff, most),
+        is_cut=bool(missing) or any(each.cut for each in others if each),
+        steps=steps,
     )
-
-
-def _name(text: str) -> str:
-    """A name that the agent gave, for the card's own frame: one short line."""
-    line = " ".join(text.split())
-    return visible(line if len(line) <= _NAME_CHARS else f"{line[: _NAME_CHARS - 1]}…")
 
 
 def _action(handoff: Handoff) -> wire.Action | None:
@@ -270,47 +215,6 @@ def _buttons(handoff: Handoff, *, whole: bool) -> tuple[Button, ...]:
     action = handoff.action if yes.label == "Approve" else None
     edit = [Button("edit", "Edit")] if action and action.args else []
     return (*([yes] if whole else []), *edit, no)
-
-
-def _lamp(handoff: Handoff, left_s: int) -> Lamp:
-    if handoff.outcome and handoff.outcome.status in {"failed", "undo_failed"}:
-        return "alarm"
-    match handoff.decision:
-        case None:
-            return "held" if handoff.state is State.HELD else "waiting" if left_s else "off"
-        case wire.Rejected():
-            return "stop"
-        case wire.Expired() | wire.Withdrawn() | wire.Undeliverable():
-            return "off"
-        case _:
-            return "go"
-
-
-def _headline(handoff: Handoff, left_s: int) -> str:
-    if handoff.outcome:
-        return HEADLINES[handoff.outcome.status]
-    if handoff.decision:
-        return HEADLINES[handoff.decision.kind]
-    if handoff.state is State.HELD:
-        return "On hold: the brake is on"
-    return "Waiting for a person" if left_s else "The time is up"
-
-
-def _verdict(handoff: Handoff) -> Verdict | None:
-    decision = handoff.decision
-    if decision is None:
-        return None
-    return Verdict(
-        kind=decision.kind,
-        headline=HEADLINES[decision.kind],
-        sentence=decided(decision, handoff.ask),
-        by=visible(decision.by.name),
-        surface=decision.by.surface or decision.by.kind,
-        at=decision.at,
-        took=lasting((decision.at - handoff.opened_at).total_seconds()),
-        reason=visible(getattr(decision, "reason", None) or ""),
-        answer=row("answer", decision.answer, None) if isinstance(decision, wire.Answered) else None,
-    )
 
 
 def _steps(handoff: Handoff, limit: int | None) -> tuple[Step, ...]:

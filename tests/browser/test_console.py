@@ -450,8 +450,13 @@ async def test_all_text_stands_out_in_light_and_dark(reader: Reader, agent: Agen
 
 
 async def test_signing_out_ends_it_in_every_tab(reader: Reader, agent: Agent) -> None:
+    """Also in those that are open: nothing that happens later is shown there."""
     tab = await (await reader()).open("/")
+    other = await tab.page.context.new_page()
+    await other.goto(tab.url)
+    await expect(other.locator("#link-state")).to_have_text("live")
     await tab.press("Sign out")
-    await expect(tab.page.get_by_role("heading")).to_have_text("Sign in first")
-    await tab.open("/", listening=False)
-    await expect(tab.page.get_by_role("heading")).to_have_text("Sign in first")
+    await expect(tab.page.get_by_role("heading", level=1)).to_have_text("Sign in first")
+    await agent.ask(what="Not for strangers")
+    await expect(other.get_by_role("heading", level=1)).to_have_text("Sign in first")
+    await expect(other.locator("body")).not_to_contain_text("Not for strangers")

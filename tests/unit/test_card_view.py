@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from andon import wire
-from bot.cards import Card, card, silence, too_late
+from bot.cards import Card, card, silence, summary, too_late
 from bot.cards.rows import differences
 from bot.cards.view import NO_POLICY
 from bot.handoff import Handoff, Route, State
@@ -66,7 +66,7 @@ def test_what_is_too_long_is_cut_with_a_count_and_cannot_be_agreed_to() -> None:
     assert kinds(shown) == ["edit", "reject"]
 
     whole = look(long, full=True)
-    assert not whole.needs_full
+    assert not whole.missing
     assert kinds(whole) == ["approve", "edit", "reject"]
 
 
@@ -75,7 +75,7 @@ def test_every_argument_is_whole_on_the_card_or_there_is_no_approve(args: dict[s
     shown = look(handoff(email(**args)), limit=limit)
     assert shown.act
     can_approve = shown.may("approve") is not None
-    assert can_approve == (not shown.needs_full)
+    assert can_approve == (not shown.missing)
     if can_approve:
         assert all(row.cut == 0 for row in shown.act.rows)
         assert len(shown.act.rows) == len(args)
@@ -86,6 +86,19 @@ def test_long_candidates_are_cut_and_cannot_be_chosen_before_they_were_opened() 
     long = handoff({**FLIGHT, "candidates": candidates})
     assert kinds(look(long)) == ["reject"]
     assert kinds(look(long, full=True)) == ["choose", "reject"]
+
+
+def test_an_agents_long_words_are_cut_too_and_keep_nobody_from_answering() -> None:
+    shown = look(handoff({**EMAIL, "why": "x" * 5_000}))
+    assert (shown.why.cut, shown.is_cut, shown.missing) == (1_000, True, 0)
+    assert shown.may("approve")
+    assert not look(handoff(EMAIL)).is_cut
+
+
+def test_a_list_has_the_same_words_as_the_card() -> None:
+    long = handoff({**EMAIL, "what": "x" * 5_000})
+    line = summary(long, now=NOON)
+    assert (len(line.title.text), line.headline, line.hazard) == (300, "Waiting for a person", True)
 
 
 def test_hidden_characters_are_visible_in_every_text_of_the_card() -> None:

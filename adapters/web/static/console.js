@@ -101,22 +101,23 @@
     loading.open("GET", here);
     loading.responseType = "document";
     loading.addEventListener("load", () => {
-      const page = loading.response;
+      const { response: page, status } = loading;
       loading = null;
       const fresh = page && page.getElementById("main");
-      if (fresh) show(page, fresh);
+      if (status >= 500 || !fresh) refreshSoon(2000);
+      else show(page, fresh);
     });
     loading.addEventListener("error", () => {
       loading = null;
-      setTimeout(refreshSoon, 2000);
+      refreshSoon(2000);
     });
     loading.send();
   }
 
   function show(page, fresh) {
+    if (!fresh.dataset.live) leave();
     const headline = fresh.querySelector("#headline");
-    const changed = fresh.dataset.revision !== main.dataset.revision || fresh.dataset.state !== main.dataset.state;
-    if (watched !== "any" && !changed && !headlineChanged(headline)) {
+    if (gist(fresh) === gist(main)) {
       rewind(fresh);
       return;
     }
@@ -138,25 +139,27 @@
     announce(watched === "any" ? document.title : text(document.getElementById("headline")));
   }
 
-  function headlineChanged(headline) {
-    const bold = (root) => text(root && root.querySelector("strong"));
-    return bold(headline) !== bold(document.getElementById("headline"));
+  function gist(root) {
+    // What matters of a page: not its times, and not what the script or the reader did to it.
+    const parts = [...root.querySelectorAll("h1, strong, a[href], .state, .badge")];
+    return [root.dataset.revision, root.dataset.state, ...parts.map((part) => `${part.href || ""} ${text(part)}`)].join("\n");
   }
 
   function rewind(fresh) {
     // Nothing changed but the clock: take the service's own count of what is left.
-    const left = fresh.querySelector("#headline time[data-left]");
-    const here = document.querySelector("#headline time[data-left]");
-    if (left && here) {
-      here.dataset.left = left.dataset.left;
-      delete here.dataset.over;
-      shownAt = performance.now();
+    const counted = [...fresh.querySelectorAll("time[data-left]")];
+    for (const [index, time] of main.querySelectorAll("time[data-left]").entries()) {
+      time.dataset.left = counted[index] ? counted[index].dataset.left : "0";
+      delete time.dataset.over;
     }
+    shownAt = performance.now();
   }
 
   function warn(headline, fresh) {
     showTimes(fresh);
-    const said = fresh.dataset.revision !== main.dataset.revision && !fresh.querySelector(".verdict")
+    const said = !headline
+      ? `This page cannot be shown any more: ${text(fresh.querySelector("h1"))}.`
+      : fresh.dataset.revision !== main.dataset.revision && !fresh.querySelector(".verdict")
       ? "This card was changed by somebody else."
       : `This card is not open any more: ${text(headline)}.`;
     document.getElementById("banner-text").textContent = `${said} What you typed is still here, but it can no longer be sent.`;
@@ -176,7 +179,7 @@
   // --- the stream --------------------------------------------------------------------------------------------------
 
   let stream = null;
-  let missed = false; // changes may have gone by while nobody listened
+  let ended = false;
 
   function state(name, said) {
     const shown = document.getElementById("link-state");
@@ -186,28 +189,36 @@
   }
 
   function listen() {
-    if (stream || !watched) return;
+    if (stream || !watched || ended) return;
     stream = new EventSource("/live");
     stream.addEventListener("hello", () => {
       state("on", "live");
-      if (missed) refreshSoon();
-      missed = false;
+      // Changes may have gone by since the page was made, or since the last stream ended.
+      refreshSoon();
     });
     stream.addEventListener("change", (event) => {
       const change = JSON.parse(event.data);
       if (watched === "any" || change.handoff === watched) refreshSoon();
     });
     stream.addEventListener("error", () => {
-      missed = true;
-      const closed = stream.readyState === EventSource.CLOSED;
-      state("lost", closed ? "signed out" : "reconnecting");
+      state("lost", "reconnecting");
+      if (stream.readyState !== EventSource.CLOSED) return;
+      // The browser has given up, after an answer that was no stream: the page itself will tell why.
+      hush();
+      refreshSoon();
+      setTimeout(listen, 3000);
     });
+  }
+
+  function leave() {
+    ended = true;
+    hush();
+    state("lost", "signed out");
   }
 
   function hush() {
     if (stream) stream.close();
     stream = null;
-    missed = true;
   }
 
   // Browsers keep few connections to one place: a page that nobody sees gives its own back.
