@@ -1,12 +1,14 @@
 """What people do in the console, and what they see when others do it first."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
-from tests.browser.conftest import Reader
+from tests.browser.conftest import Reader, Tab
 from tests.people import Agent
 
 FLIGHTS: list[dict[str, Any]] = [
@@ -313,13 +315,39 @@ async def test_the_inbox_follows_by_itself(reader: Reader, agent: Agent) -> None
     await expect(tab.page.locator(".empty")).to_be_visible()
 
 
-async def test_changes_missed_while_offline_are_caught_up(reader: Reader, agent: Agent) -> None:
+@asynccontextmanager
+async def deaf(tab: Tab) -> AsyncIterator[None]:
+    """The page hears of no change while this lasts; then its stream begins."""
+    over = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await over.wait()
+        await route.continue_()
+
+    await tab.page.route("**/live", hold)
+    try:
+        yield
+    finally:
+        over.set()
+
+
+async def test_a_change_before_the_stream_begins_is_caught_up(reader: Reader, agent: Agent) -> None:
     asked = await agent.ask()
-    tab = await (await reader()).card(asked)
-    await tab.page.context.set_offline(offline=True)
-    await agent.withdraw(asked)
-    await tab.page.context.set_offline(offline=False)
+    tab = await reader()
+    async with deaf(tab):
+        await tab.card(asked, listening=False)
+        await agent.withdraw(asked)
+        await tab.reads("Waiting for a person")
     await tab.reads("Taken back")
+
+
+async def test_the_page_notices_by_itself_that_the_time_is_up(reader: Reader, agent: Agent) -> None:
+    tab = await reader()
+    asked = await agent.ask(timeout_s=2)
+    async with deaf(tab):
+        await tab.card(asked, listening=False)
+        await expect(tab.button("Approve")).to_be_visible()
+        await tab.has_no_buttons()
 
 
 async def test_the_history_says_who_when_and_how_long(reader: Reader, agent: Agent) -> None:
