@@ -2,7 +2,16 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, StringConstraints, TypeAdapter, model_validator
+from pydantic import (
+    Field,
+    JsonValue,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StringConstraints,
+    TypeAdapter,
+    model_validator,
+)
 
 from andon.wire._models import JsonObject, Line, Name, Prose, Sent
 
@@ -52,9 +61,9 @@ class Candidate(Sent):
 class _Ask(Sent):
     gate: Name = Field(description="The named point where the agent stopped.", examples=["send_email"])
     run: str = Field(pattern=r"^run_[A-Za-z0-9_-]{22,64}$", description="As returned by `POST /v1/runs`.")
-    reversible: bool = Field(default=False, description="Can it be undone? Unless told, no.")
-    confidence: float | None = Field(default=None, ge=0, le=1, description="The agent's own estimate, 0 to 1.")
-    timeout_s: int | None = Field(
+    reversible: StrictBool = Field(default=False, description="Can it be undone? Unless told, no.")
+    confidence: StrictFloat | None = Field(default=None, ge=0, le=1, description="The agent's own estimate, 0 to 1.")
+    timeout_s: StrictInt | None = Field(
         default=None, ge=1, le=MAX_TIMEOUT_S, description="Seconds to wait for a person; unset: the policy's default."
     )
     on_timeout: Literal["deny", "approve"] = Field(

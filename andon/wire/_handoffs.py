@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue, StrictBool, StrictInt
 
 from andon.wire._asks import Ask
 from andon.wire._decisions import Actor, Decision
@@ -66,7 +66,7 @@ class HandoffPage(Received):
 
 
 class _Reply(Sent):
-    revision: int = Field(ge=1, description="The revision that was read; an older one is refused as stale.")
+    revision: StrictInt = Field(ge=1, description="The revision that was read; an older one is refused as stale.")
     digest: Digest | None = Field(default=None, description="If given, it must be the revision's own.")
 
 
@@ -82,7 +82,7 @@ class Edit(_Reply):
 
     kind: Literal["edit"] = "edit"
     args: JsonObject
-    approve: bool = True
+    approve: StrictBool = True
     reason: str | None = Field(default=None, max_length=4_000)
 
 

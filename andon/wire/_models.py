@@ -6,7 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 
 class Sent(BaseModel):
-    """A body that an agent or a person sends: an unknown field is an error, named in the answer."""
+    """A body that an agent or a person sends: an unknown field is an error, named in the answer.
+
+    Numbers and flags are strict: `"reversible": "no"` or `"confidence": false` is a mistake, not a value.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
 

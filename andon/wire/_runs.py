@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import AwareDatetime, Field, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue, StrictInt
 
 from andon.wire._asks import Place
 from andon.wire._models import Line, Prose, Received, Sent
@@ -42,7 +42,7 @@ class CheckpointSave(Sent):
 
     name: Line = Field(examples=["plan finalised"])
     state: JsonValue = None
-    if_version: int | None = Field(
+    if_version: StrictInt | None = Field(
         default=None, ge=0, description="Save only if the latest checkpoint has this version (0: none yet)."
     )
 
