@@ -5,7 +5,7 @@ from bot.cards.form import ABSENT, Field, by_field, fields, read
 from bot.cards.render import environment
 from bot.cards.schema import check, check_schema
 from bot.cards.sentences import lasting, moment, silence, too_late
-from bot.cards.summary import Summary, summary
+from bot.cards.summaries import Summary, summary
 from bot.cards.view import Card, card
 
 __all__ = [

@@ -17,7 +17,7 @@ from bot.cards.characters import visible
 from bot.cards.form import ABSENT, Field, fields
 from bot.cards.rows import Difference, Prose, Row, differences, prose, row, rows
 from bot.cards.sentences import HEADLINES, progress, silence
-from bot.cards.summary import Summary, summary
+from bot.cards.summaries import Summary, summary
 from bot.handoff import Handoff, State
 
 CARD_CHARS = 4_000
