@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import rfc8785
 from pydantic import JsonValue
@@ -104,12 +104,17 @@ def canonical(value: Mapping[str, object]) -> str:
     Where keys are ASCII and no number is a float, the standard encoder writes the same bytes, in C.
 
     Raises:
-        ValueError: An integer beyond ±(2⁵³-1), NaN or an infinity, which have no canonical form.
+        ValueError: NaN, an infinity, half of a surrogate pair, or a whole number beyond ±(2⁵³-1) that would be written
+            with all its digits: they have no canonical form, or one that two readers take differently.
     """
     try:
         if _plain(value):
-            return _ENCODER.encode(value)
-        return rfc8785.dumps(cast("dict[str, rfc8785._impl._Value]", value)).decode()
+            text = _ENCODER.encode(value)
+            if not text.isascii():
+                text.encode()  # raises on half of a surrogate pair
+            return text
+        _check_floats(value)
+        return rfc8785.dumps(cast("dict[str, Any]", value)).decode()
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise ValueError(str(error)) from error
 
@@ -130,6 +135,20 @@ def _plain(value: object) -> bool:
         case int():
             return abs(value) < 2**53
     return False
+
+
+def _check_floats(value: object) -> None:
+    """Refuse 1e17: RFC 8785 writes it as an integer, and one reader takes that as a double, another as it stands."""
+    match value:
+        case dict():
+            for item in value.values():
+                _check_floats(item)
+        case list() | tuple():
+            for item in value:
+                _check_floats(item)
+        case float() if 2**53 <= abs(value) < 1e21:  # noqa: PLR2004  # from there on it is written with an exponent
+            msg = f"the number {value} is beyond ±(2^53-1), where readers differ; send it as a string"
+            raise ValueError(msg)
 
 
 def digest_of(payload: str) -> str:
