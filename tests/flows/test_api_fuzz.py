@@ -25,7 +25,10 @@ CHECKS: Final = (
     "ignored_auth",
     "use_after_free",
 )
-AGENTS: Final = "start_run get_run save_checkpoint get_checkpoint notify open list_handoffs get_handoff withdraw claim report_outcome"
+AGENTS: Final = (
+    "start_run get_run save_checkpoint get_checkpoint notify open list_handoffs get_handoff "
+    "withdraw claim report_outcome"
+)
 CONFIG: Final = """
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429]
