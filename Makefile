@@ -8,7 +8,7 @@ SHIPPED := $(wildcard andon bot adapters)
 CODE := $(SHIPPED) $(wildcard examples bench tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve redis test cov bench check fmt fmt-check lint types dead deps browser lock clean
+.PHONY: help install demo serve redis test cov bench screenshot check fmt fmt-check lint types dead deps browser lock clean
 
 help: ## List these targets
 	@echo 'usage: make TARGET [ARGS="…"] [PYTHON=python3.13]'
@@ -109,6 +109,9 @@ browser: install ## Install Chromium for the browser tests (Debian, as root; els
 	    echo "Chromium could not be installed; .venv/chromium.log says why"; \
 	fi; \
 	echo "No Chromium found: the browser tests need one (Debian: apt-get install chromium; macOS: brew install --cask chromium)"
+
+screenshot: install browser ## Draw the README's pictures from the running service
+	@$(BIN)/python -m docs.screenshot
 
 lock: install ## Write requirements.lock anew (ARGS=--upgrade for the newest of everything)
 	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --extra server --extra dev \

@@ -77,7 +77,7 @@ async def wakes(target: targets.Target, waiting: int, samples: int) -> dict[str,
     memory = (target.rss() - before) / waiting
     took: list[float] = []
     for _ in range(samples):
-        handoff_id = random.choice(list(parked)) if waiting <= 1_000 else random.choice(ids)  # noqa: S311  # no secret
+        handoff_id = random.choice(list(parked)) if waiting <= 1_000 else random.choice(ids)  # no secret
         connection, waiter = parked[handoff_id]
         start = time.perf_counter()
         answered = person.send(target.answer(handoff_id))
@@ -107,7 +107,7 @@ async def _settled(target: targets.Target) -> None:
     while True:
         cpu = target.cpu_s()
         await asyncio.sleep(0.3)
-        if target.cpu_s() - cpu < 0.02:  # noqa: PLR2004  # seconds of CPU in 0.3 s
+        if target.cpu_s() - cpu < 0.02:  # seconds of CPU in 0.3 s
             return
 
 
@@ -116,7 +116,7 @@ async def store_bytes(target: targets.Andon, count: int) -> dict[str, float]:
     client = connect_store(f"unix://{target.redis.cmdline()[-1].rsplit('/', 1)[0]}/valkey.sock")
     opener = await connect(target.port)
     stream = await connect(target.port)
-    stream.send(request("GET", "/v1/events", headers=target.agent))
+    streaming = stream.send(request("GET", "/v1/events", headers=target.agent))
     for _ in range(200):
         expect(await opener.send(target.open()), 201)
     await _settled(target)
@@ -126,6 +126,7 @@ async def store_bytes(target: targets.Andon, count: int) -> dict[str, float]:
     await _settled(target)
     used = ((await client.info("memory"))["used_memory"] - before) / count
     shared = (target.rss() - rss) / count
+    streaming.cancel()
     opener.close()
     stream.close()
     await client.aclose()
@@ -156,7 +157,7 @@ async def run(*, quick: bool) -> dict[str, Any]:
     figures["wake"] = {}
     for fsync in ("everysec", "always"):
         for count in counts:
-            if fsync == "always" and count != 64:  # noqa: PLR2004  # one size shows what the disk adds
+            if fsync == "always" and count != 64:  # one size shows what the disk adds
                 continue
             async with targets.floor(fsync) as floor, targets.andon(fsync) as andon:
                 figures["wake"][f"{count}_{fsync}"] = {t.name: await wakes(t, count, samples) for t in (floor, andon)}
@@ -181,11 +182,14 @@ def table(figures: dict[str, Any]) -> str:
         label = f"{int(count):,} waiting, fsync {fsync}"
         row(f"wake p50 ms, {label}", found["floor"]["p50_ms"], found["andon"]["p50_ms"], ".2f")
         row(f"wake p99 ms, {label}", found["floor"]["p99_ms"], found["andon"]["p99_ms"], ".2f")
-        if int(count) >= 1_000:  # noqa: PLR2004  # fewer drown in the allocator's steps
+        if int(count) >= 1_000:  # fewer drown in the allocator's steps
             row("bytes per waiting connection", found["floor"]["bytes_per_wait"], found["andon"]["bytes_per_wait"])
     store = figures["store"]
     lines += [
-        f"{'Redis bytes per pending handoff':34}{store['redis_bytes']:>24,.0f}   ({store['ratio']:.2f} a byte of a {store['ask_bytes']} B ask)",
+        (
+            f"{'Redis bytes per pending handoff':34}{store['redis_bytes']:>24,.0f}"
+            f"   ({store['ratio']:.2f} a byte of a {store['ask_bytes']} B ask)"
+        ),
         f"{'service bytes per shared wait':34}{store['shared_wait_bytes']:>24,.0f}",
     ]
     return "\n".join(lines)

@@ -16,13 +16,15 @@ import psutil
 from bench.wireclient import connect, expect, request
 from bot.store import EmbeddedStore
 
-TEXT: Final = (
-    "Dear Alice, the report that you asked for on Monday is attached. It covers the third quarter, with the figures of the "
-    "two northern branches restated after the correction of 14 October, and the forecast that Bruno sent on Friday. "
-    "Page four has the list of suppliers whose terms end this year; please look at the three marked in red before Thursday, "
-    "since the notice periods differ. The fourth quarter stands on page nine, in brackets, because it is not public yet. "
-    "Please do not pass that page on. If anything is unclear, call me; I am in the office until six. Kind regards, Ana"
-)
+TEXT: Final = """\
+Dear Alice, the report that you asked for on Monday is attached. It covers the third quarter, with the figures
+of the two northern branches restated after the correction of 14 October, and the forecast that Bruno sent on
+Friday. Page four has the list of suppliers whose terms end this year; please look at the three marked in red
+before Thursday, since the notice periods differ. The fourth quarter stands on page nine, in brackets, because
+it is not public yet; please do not pass that page on. Carla's team counted the stock in Lyon a second time
+and found 212 crates more than the books had, so the figure on page six is hers and not the one in last week's
+draft. The board meets on the 28th; if you want anything changed, send it to me by Tuesday noon. If anything
+is unclear, call me; I am in the office until six. Kind regards, Ana"""
 
 
 def ask(run: str) -> dict[str, object]:
@@ -48,13 +50,33 @@ class Target(Protocol):
     name: str
     port: int
 
-    def open(self) -> bytes: ...
-    def wait(self, handoff_id: str) -> bytes: ...
-    def answer(self, handoff_id: str) -> bytes: ...
-    def claim(self, handoff_id: str, digest: str) -> bytes: ...
-    def close(self, handoff_id: str) -> bytes: ...
-    def cpu_s(self) -> float: ...
-    def rss(self) -> int: ...
+    def open(self) -> bytes:
+        """Open an ask."""
+        ...
+
+    def wait(self, handoff_id: str) -> bytes:
+        """Wait for its decision."""
+        ...
+
+    def answer(self, handoff_id: str) -> bytes:
+        """Approve it."""
+        ...
+
+    def claim(self, handoff_id: str, digest: str) -> bytes:
+        """Claim it."""
+        ...
+
+    def close(self, handoff_id: str) -> bytes:
+        """Report its outcome."""
+        ...
+
+    def cpu_s(self) -> float:
+        """CPU seconds of service and Redis together."""
+        ...
+
+    def rss(self) -> int:
+        """Bytes of the service."""
+        ...
 
 
 @dataclass(slots=True)
@@ -82,19 +104,24 @@ class Andon(_Processes):
     name: str = "andon"
 
     def open(self) -> bytes:
+        """Open an ask."""
         return request("POST", "/v1/handoffs", self.ask, self.agent)
 
     def wait(self, handoff_id: str) -> bytes:
+        """Wait for its decision."""
         return request("GET", f"/v1/handoffs/{handoff_id}?wait=50", headers=self.agent)
 
     def answer(self, handoff_id: str) -> bytes:
+        """Approve it."""
         return request("POST", f"/v1/handoffs/{handoff_id}/answer", b'{"kind":"approve","revision":1}', self.person)
 
     def claim(self, handoff_id: str, digest: str) -> bytes:
+        """Claim it."""
         body = json.dumps({"digest": digest, "claimant": "bench"}).encode()
         return request("POST", f"/v1/handoffs/{handoff_id}/claim", body, self.agent)
 
     def close(self, handoff_id: str) -> bytes:
+        """Report its outcome."""
         body = b'{"status":"executed","claimant":"bench","result":"sent"}'
         return request("POST", f"/v1/handoffs/{handoff_id}/outcome", body, self.agent)
 
@@ -109,18 +136,23 @@ class Floor(_Processes):
     _move: bytes = field(default=b'{"kind":"approve","revision":1}')
 
     def open(self) -> bytes:
+        """Open an ask."""
         return request("POST", "/open", self.ask)
 
     def wait(self, handoff_id: str) -> bytes:
+        """Wait for its decision."""
         return request("GET", f"/{handoff_id}")
 
     def answer(self, handoff_id: str) -> bytes:
+        """Approve it."""
         return request("POST", f"/{handoff_id}/decided", self._move)
 
     def claim(self, handoff_id: str, digest: str) -> bytes:
+        """Claim it."""
         return request("POST", f"/{handoff_id}/claimed", json.dumps({"digest": digest, "claimant": "bench"}).encode())
 
     def close(self, handoff_id: str) -> bytes:
+        """Report its outcome."""
         return request("POST", f"/{handoff_id}/closed", b'{"status":"executed","claimant":"bench","result":"sent"}')
 
 
@@ -183,7 +215,7 @@ async def _spawn(env: dict[str, str], *words: str) -> asyncio.subprocess.Process
 
 
 async def _line(process: asyncio.subprocess.Process, having: bytes) -> bytes:
-    assert process.stdout  # noqa: S101  # piped above
+    assert process.stdout  # piped above
     async for line in process.stdout:
         if having in line:
             return line.strip()

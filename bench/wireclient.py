@@ -1,5 +1,7 @@
-"""A bare HTTP/1.1 client: one connection, one request at a time, no parsing beyond the length. It costs little, so that
-what is measured is the service."""
+"""A bare HTTP/1.1 client: one connection, one request at a time, no parsing beyond the length.
+
+It costs little, so that what is measured is the service.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -48,7 +50,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, request: bytes) -> "asyncio.Future[tuple[int, bytes]]":
         """Send a whole request; the future has status and body."""
-        assert self._transport  # noqa: S101  # `connect` made it
+        assert self._transport  # `connect` made it
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return self._answer

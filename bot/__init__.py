@@ -1,0 +1,1 @@
+"""The service: run it with `python -m bot`."""

@@ -1,4 +1,7 @@
-"""Who may come in: API keys, one-time sign-in links, console sessions, handoff tokens. Secrets are shown once, kept hashed."""
+"""Who may come in: API keys, one-time sign-in links, console sessions, handoff tokens.
+
+Secrets are shown once and kept hashed.
+"""
 
 import base64
 import hashlib
@@ -24,7 +27,10 @@ _CACHED: Final = timedelta(seconds=60)
 _ALPHABET: Final = string.ascii_letters + string.digits
 _BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ID_CHARS, _SECRET_CHARS, _CHECK_CHARS = 8, 43, 6
-_BAD_KEY: Final = "this call needs a valid key: send `Authorization: Bearer apk_…`; make one with `python -m bot keys create --agent NAME`"
+_BAD_KEY: Final = (
+    "this call needs a valid key: send `Authorization: Bearer apk_…`; "
+    "make one with `python -m bot keys create --agent NAME`"
+)
 
 
 @dataclass(frozen=True, slots=True)

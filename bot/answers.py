@@ -38,7 +38,7 @@ def read_answer(handoff: Handoff, answer: wire.Answer, by: wire.Actor, *, at: da
         InvalidAnswer: It does not fit the ask; one fault per field.
     """
     if by.kind != "person":
-        msg = f"{by.kind} {by.id!r} cannot answer: an answer comes from a person; make a key with `keys create --person EMAIL`"
+        msg = f"{by.kind} {by.id!r} cannot answer: an answer comes from a person (`keys create --person EMAIL`)"
         raise NotAnApprover(msg, handoff=handoff.id)
     _fits(handoff, answer)
     if handoff.state in OPEN and (

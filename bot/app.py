@@ -162,7 +162,7 @@ def _listen(settings: Settings) -> socket.socket:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=1024)
     except OSError as error:
-        msg = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set ANDON_PORT to another (0 picks one)"
+        msg = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set ANDON_PORT (0 picks one)"
         raise ConfigError([msg]) from error
     listener.setblocking(False)  # noqa: FBT003  # the socket's own signature
     return listener

@@ -1,6 +1,7 @@
 """The sentences that a decision carries for the agent, written for a language model to read. Pure.
 
-Each ending says what happened, whether a person said no, and what to do now: models that read a bare "denied" try again.
+Each ending says what happened, whether a person said no, and what to do now: models that read a bare "denied"
+try again.
 """
 
 from andon import wire
@@ -8,7 +9,7 @@ from andon import wire
 
 def approved(by: str, *, after: bool, reason: str | None) -> str:
     """Go ahead."""
-    remark = f" Their remark: {reason}" if reason else ""
+    remark = f" Their remark: {_sentence(reason)}" if reason else ""
     if after:
         return f"{by} looked at what you did and it stands.{remark}"
     return f"{by} approved this. Claim it, then do exactly what was approved, once.{remark}"
@@ -16,15 +17,15 @@ def approved(by: str, *, after: bool, reason: str | None) -> str:
 
 def edited(by: str, *, reason: str | None) -> str:
     """Go ahead, otherwise."""
-    remark = f" Their remark: {reason}" if reason else ""
+    remark = f" Their remark: {_sentence(reason)}" if reason else ""
     return f"{by} changed the arguments and approved them. Use the changed arguments, not your own.{remark}"
 
 
 def rejected(by: str, reason: str, *, after: bool) -> str:
     """Do not, or undo."""
     if after:
-        return f"{by} wants this undone: {reason} Undo it now and report whether that worked."
-    return f"{by} said no: {reason} Do not do this, and do not reach the same end another way."
+        return f"{by} wants this undone: {_sentence(reason)} Undo it now and report whether that worked."
+    return f"{by} said no: {_sentence(reason)} Do not do this, and do not reach the same end another way."
 
 
 def chosen(by: str, label: str) -> str:
@@ -40,7 +41,10 @@ def answered(by: str) -> str:
 def expired(ask: wire.Confirmation | wire.Choice | wire.Input) -> str:
     """Nobody answered."""
     if isinstance(ask, wire.Confirmation) and ask.timing == "after":
-        return "Nobody looked at this in time, so it must not stand. Nobody said no. Undo it now and report whether that worked."
+        return (
+            "Nobody looked at this in time, so it must not stand. Nobody said no. "
+            "Undo it now and report whether that worked."
+        )
     return (
         "Nobody answered in time. That is not a no: no person decided anything. Do not act on this. "
         "You may ask again later, or go on with work that does not need it."
@@ -49,7 +53,10 @@ def expired(ask: wire.Confirmation | wire.Choice | wire.Input) -> str:
 
 def approved_by_silence() -> str:
     """Nobody objected."""
-    return "Nobody objected in time, and the policy takes that as consent for this reversible action. Claim it, then do it once."
+    return (
+        "Nobody objected in time, and the policy takes that as consent for this reversible action. "
+        "Claim it, then do it once."
+    )
 
 
 def withdrawn() -> str:
@@ -60,7 +67,7 @@ def withdrawn() -> str:
 def undeliverable(reason: str) -> str:
     """Reached nobody."""
     return (
-        f"The question reached nobody: {reason} Nobody said no. Do not act on this; "
+        f"The question reached nobody: {_sentence(reason)} Nobody said no. Do not act on this; "
         "tell the operator of this service, or go on with work that does not need it."
     )
 
@@ -72,4 +79,13 @@ def allowed(rule: str) -> str:
 
 def denied(rule: str, reason: str) -> str:
     """The policy said no."""
-    return f"The policy ({rule}) does not allow this: {reason} Do not do it, and do not reach the same end another way."
+    return (
+        f"The policy ({rule}) does not allow this: {_sentence(reason)} "
+        "Do not do it, and do not reach the same end another way."
+    )
+
+
+def _sentence(text: str) -> str:
+    """A person's words, closed with a full stop if they have no end of their own."""
+    text = text.strip()
+    return text if text.endswith((".", "!", "?", "…", "。")) else f"{text}."

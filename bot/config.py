@@ -89,7 +89,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _secrets_are_long(self) -> Self:
         if self.secret and len(self.secret.get_secret_value()) < _SECRET_BYTES:
-            msg = "ANDON_SECRET is shorter than 32 characters; make one: python -c 'import secrets; print(secrets.token_urlsafe())'"
+            make = "python -c 'import secrets; print(secrets.token_urlsafe())'"
+            msg = f"ANDON_SECRET is shorter than 32 characters; make one: {make}"
             raise ValueError(msg)
         return self
 

@@ -11,8 +11,8 @@ from typing import Final
 from andon import wire
 from bot import coaching
 from bot.access import Access, Principal
-from bot.answers import Answering, yes_verdict, read_answer, standing
-from bot.cards.schema import check_schema
+from bot.answers import Answering, read_answer, standing, yes_verdict
+from bot.cursor import make_cursor, parse_cursor
 from bot.errors import (
     AlreadyDecided,
     ClaimRefused,
@@ -20,15 +20,14 @@ from bot.errors import (
     HandoffExpired,
     HandoffHeld,
     IdempotencyKeyReused,
-    InvalidBody,
     OutcomeConflict,
     StaleRevision,
-    TooLarge,
     TooMany,
 )
-from bot.handoff import OPEN, PAYLOAD_BYTES, Change, Handoff, State, ask_payload, digest_of
+from bot.handoff import OPEN, Change, Handoff, State, digest_of
 from bot.hub import Hub
-from bot.policy import Policy, Routed, route
+from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
+from bot.policy import Policy, route
 from bot.store import Doc, NewHandoff, Store, Verdict
 
 DECISION_AGE: Final = timedelta(minutes=15)
@@ -39,7 +38,7 @@ _TRIES: Final = 5
 class Flow:
     """Runs handoffs through the store. It is the adapters' `Desk` and the API's model."""
 
-    def __init__(  # noqa: PLR0913  # the composition root names each part once
+    def __init__(  # the composition root names each part once
         self,
         store: Store,
         hub: Hub,
@@ -111,13 +110,13 @@ class Flow:
             TooMany: The agent asks too fast, or has too many open.
         """
         run = await self._known_run(agent.name, ask.run)
-        _check_schemas(ask)
-        payload = _payload(ask)
+        check_schemas(ask)
+        payload = payload_of(ask)
         digest = digest_of(payload)
         routed = route(self._policy, ask, agent=agent.name, to=ask.to or _conversation(run))
         doc = Doc(ask=ask, payload=payload, route=routed.route, run_name=run.name, requester=run.requester)
         handoff_id = self._access.derive_id("hf", agent.name, idempotency_key or secrets.token_urlsafe(16))
-        decision = self._at_once(ask, routed, digest)
+        decision = decided_at_once(ask, routed, digest, surfaces=self._surfaces, at=self._clock())
         allowed = digest if isinstance(decision, wire.Approved) else ""
         new = NewHandoff(handoff_id, agent.name, run.id, digest, fingerprint, doc, decision, allowed)
         opened = await self._store.handoffs.open(new, agent.limits)
@@ -155,50 +154,8 @@ class Flow:
         self._hub.recent.put(handoff)
         return handoff, True
 
-    def _at_once(
-        self, ask: wire.Confirmation | wire.Choice | wire.Input, routed: Routed, digest: str
-    ) -> wire.Decision | None:
-        """The decision that needs no person: the policy's, or that no surface can show the card."""
-        at, version = self._clock(), routed.route.policy
-        rule = wire.Actor(kind="policy", id=version, name=f"policy {version}")
-        if routed.do == "deny":
-            reason = routed.reason or "the policy refuses whatever no rule names."
-            return wire.Rejected(
-                by=rule,
-                at=at,
-                revision=1,
-                reason=reason,
-                policy=version,
-                message_for_agent=coaching.denied(version, reason),
-            )
-        if routed.do == "allow" and isinstance(ask, wire.Confirmation):
-            return wire.Approved(
-                by=rule,
-                at=at,
-                revision=1,
-                digest=digest,
-                args=ask.action.args if ask.action else {},
-                policy=version,
-                message_for_agent=coaching.allowed(version),
-            )
-        wanted = {place.surface for place in routed.route.to}
-        if not wanted & self._surfaces:
-            reason = (
-                f"it was addressed to {', '.join(sorted(wanted))}, and this service has only "
-                f"{', '.join(sorted(self._surfaces))}."
-            )
-            return wire.Undeliverable(
-                by=SERVICE,
-                at=at,
-                revision=1,
-                reason=reason,
-                policy=version,
-                message_for_agent=coaching.undeliverable(reason),
-            )
-        return None
-
     async def _known_run(self, agent: str, run_id: str) -> wire.Run:
-        """A run's record never changes where `open` looks at it, so it is read once; the script checks that it is still there."""
+        """A run, read once: what `open` needs of it never changes, and the script checks that it is still there."""
         run = self._runs.get(run_id)
         if run is None:
             run = await self.run(agent, run_id)
@@ -230,7 +187,7 @@ class Flow:
 
     async def inbox(self) -> list[Handoff]:
         """The open handoffs, most urgent first, at most 200."""
-        return (await self._store.handoffs.urgent(0, 200))[0]
+        return (await self._store.handoffs.urgent(None, 200))[0]
 
     async def history(self, cursor: str | None, *, limit: int = 50) -> tuple[list[Handoff], str | None]:
         """Handoffs that have ended, latest opened first."""
@@ -442,6 +399,7 @@ class Flow:
             case "recorded":
                 if recent is None or recent.state is not State.CLAIMED:
                     return await self.look(handoff_id)
+                assert said.at  # noqa: S101  # what is recorded has its time
                 outcome = wire.Outcome(status=report.status, at=said.at, result=report.result, error=report.error)
                 return replace(recent, state=State.CLOSED, outcome=outcome)
             case "gone":
@@ -454,8 +412,8 @@ class Flow:
                 )
             case _:
                 detail = (
-                    f"{report.status!r} does not fit a handoff that is {said.text}: `executed` and `failed` follow a claim "
-                    "(or an approved `after`), `undone` and `undo_failed` follow an `after` that was not approved"
+                    f"{report.status!r} does not fit a handoff that is {said.text}: `executed` and `failed` follow a "
+                    "claim (or an approved `after`), `undone` and `undo_failed` follow an `after` that was not approved"
                 )
         raise OutcomeConflict(detail, handoff=handoff_id)
 
@@ -470,7 +428,6 @@ class Flow:
         return handoff
 
 
-SERVICE: Final = wire.Actor(kind="service", id="andon", name="Andon")
 SILENCE: Final = wire.Actor(kind="silence", id="silence", name="nobody")
 _REUSED: Final = "this Idempotency-Key was used for another request; use a new key for a new request"
 
@@ -500,56 +457,12 @@ def already_decided(handoff: Handoff) -> AlreadyDecided:
     return AlreadyDecided(standing(handoff.decision), handoff=handoff.id, decision=handoff.decision)
 
 
-def parse_cursor(cursor: str | None) -> tuple[int, str] | None:
-    """Where a list goes on.
-
-    Raises:
-        InvalidBody: It is not one of ours.
-    """
-    if cursor is None:
-        return None
-    number, _, handoff_id = cursor.partition(".")
-    if not number.isascii() or not number.isdigit() or len(number) > 15:  # noqa: PLR2004  # ms until the year 33658
-        msg = f"cursor {cursor[:40]!r} is none of ours; pass on the `cursor` of the page before, or none"
-        raise InvalidBody(msg)
-    return int(number), handoff_id
-
-
-def make_cursor(place: tuple[int, str] | None) -> str | None:
-    """The reverse of `parse_cursor`."""
-    return None if place is None else f"{place[0]}.{place[1]}"
-
-
-def _check_schemas(ask: wire.Confirmation | wire.Choice | wire.Input) -> None:
-    if isinstance(ask, wire.Input):
-        where, schema = "answer_schema", ask.answer_schema
-    elif isinstance(ask, wire.Confirmation) and ask.action and ask.action.schema_:
-        where, schema = "action.schema", ask.action.schema_
-    else:
-        return
-    if faults := check_schema(schema):
-        detail = f"`{where}` is no JSON Schema that can be used: {faults[0].detail}"
-        raise InvalidBody(detail, faults=[replace(f, field=f"{where}.{f.field}".rstrip(".")) for f in faults])
-
-
-def _payload(ask: wire.Confirmation | wire.Choice | wire.Input) -> str:
-    try:
-        payload = ask_payload(ask)
-    except ValueError as error:
-        msg = f"the arguments have no canonical JSON: {error}"
-        raise InvalidBody(msg) from error
-    if len(payload.encode()) > PAYLOAD_BYTES:
-        msg = f"the canonical arguments take {len(payload.encode())} bytes, over {PAYLOAD_BYTES}; pass a reference to the data instead"
-        raise TooLarge(msg)
-    return payload
-
-
 def _conversation(run: wire.Run) -> tuple[wire.Place, ...]:
     return (run.conversation,) if run.conversation else (wire.Place(surface="web"),)
 
 
 def _no_run(run_id: str) -> str:
-    return f"there is no run {run_id} of yours; start one with POST /v1/runs (a run is kept for 30 days after its last ask)"
+    return f"there is no run {run_id} of yours; start one with POST /v1/runs (runs are kept for 30 days after an ask)"
 
 
 def _no_handoff(handoff_id: str) -> str:

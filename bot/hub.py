@@ -1,4 +1,7 @@
-"""Wakes whoever waits for a decision: in this process from the script's own reply, in the others by the stream's tail."""
+"""Wakes whoever waits for a decision.
+
+In this process from the script's own reply, in the others by the tail of the events.
+"""
 
 import asyncio
 import contextlib
@@ -21,13 +24,13 @@ Waiter = asyncio.Future[Handoff | None]
 
 
 class Recent:
-    """Handoffs that this process has seen lately, as they stood: saves reading the store before a script that checks anyway.
+    """Handoffs that this process has seen lately, as they stood: spares a read before a script that checks anyway.
 
-    An entry is never older than the last change that the tail has told of; one that a change has not yet told of can be.
+    An entry is never older than the last change that the tail has told of, but the tail may be a moment behind.
     So it may be shown to nobody as the truth: only scripts, which check, and waits, which every change ends, use it.
     """
 
-    def __init__(self, limit: int = 4_096) -> None:
+    def __init__(self, limit: int = 256) -> None:
         """Keep at most `limit` handoffs."""
         self._limit = limit
         self._handoffs: OrderedDict[str, Handoff] = OrderedDict()

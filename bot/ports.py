@@ -10,7 +10,6 @@ from aiohttp.web import AbstractRouteDef
 from andon import wire
 from bot.handoff import Change, Handoff
 
-
 __all__ = ["Adapter", "CardRef", "Change", "Desk", "Session", "SignIn"]
 
 

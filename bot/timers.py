@@ -1,4 +1,7 @@
-"""What happens when time passes: expiries, and the sweep of what is past its retention. Any number of processes may run it."""
+"""What happens when time passes: expiries, and the sweep of what is past its retention.
+
+Any number of processes may run it.
+"""
 
 import asyncio
 import contextlib

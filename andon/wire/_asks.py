@@ -29,7 +29,7 @@ NO_RISKS = (
 
 
 class Place(Sent):
-    """Where a card goes: a surface and, on it, a channel, a thread or a person. None of them: the surface's own inbox."""
+    """Where a card goes: a surface and, on it, a channel, a thread or a person; with none of them, its inbox."""
 
     surface: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] = Field(examples=["web", "slack"])
     channel: Line | None = None
@@ -45,7 +45,7 @@ class Action(Sent):
     schema_: JsonObject = Field(
         default_factory=dict,
         alias="schema",
-        description="JSON Schema (2020-12) of `args`: edits are validated against it and the edit form is made from it.",
+        description="JSON Schema (2020-12) of `args`: edits are validated against it, the edit form is made of it.",
     )
 
 
@@ -128,13 +128,18 @@ class Choice(_Ask):
             for candidate in self.candidates:
                 value: str = getattr(candidate, what).casefold()
                 if value in seen:
-                    msg = f"two candidates share the {what} {getattr(candidate, what)!r}; a person could not tell them apart"
+                    shared = getattr(candidate, what)
+                    msg = f"two candidates share the {what} {shared!r}; a person could not tell them apart"
                     raise ValueError(msg)
                 seen.add(value)
         if self.on_timeout == "approve":
             msg = "`on_timeout: approve` is for confirmations: silence cannot choose a candidate"
             raise ValueError(msg)
         return self
+
+
+def _any_text() -> JsonObject:
+    return {"type": "string", "minLength": 1}
 
 
 class Input(_Ask):
@@ -145,7 +150,7 @@ class Input(_Ask):
     why: str = Field(default="", max_length=32_768)
     risks: tuple[Prose, ...] = Field(default=(), max_length=20)
     answer_schema: JsonObject = Field(
-        default_factory=lambda: {"type": "string", "minLength": 1},
+        default_factory=_any_text,
         description="JSON Schema (2020-12) of the answer; unset: a non-empty text.",
     )
 

@@ -15,6 +15,10 @@ class Actor(Received):
     name: str = Field(description="As people know them.")
     surface: str | None = Field(default=None, description="Where a person acted: `web`, `slack`, `teams`, `api`.")
 
+    def __str__(self) -> str:
+        """As people know them."""
+        return self.name
+
 
 class _Decision(Received):
     by: Actor

@@ -35,6 +35,13 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 JsonObject = dict[str, JsonValue]
 
 
+class ProblemFault(Received):
+    """One thing wrong with a body."""
+
+    field: str
+    detail: str
+
+
 class Problem(Received):
     """What went wrong, as RFC 9457 problem details (`application/problem+json`).
 
@@ -46,5 +53,7 @@ class Problem(Received):
     status: int = Field(ge=400, le=599)
     detail: str = Field(description="What was wrong, with which value, and what to do next.")
     field: str | None = Field(default=None, description="Where in the request, e.g. `action.args.to`.")
+    errors: tuple[ProblemFault, ...] = Field(default=(), description="Every fault of a body.")
+    decision: JsonObject | None = Field(default=None, description="The decision that stands, when one came first.")
     handoff: str | None = None
     reference: str | None = Field(default=None, description="Quote this to the operator: the log line carries it.")

@@ -1,6 +1,7 @@
 """One server-sent-event stream per agent: what it missed, then what happens, in order, once each.
 
-Source: HTML Living Standard, 9.2 Server-sent events, https://html.spec.whatwg.org/multipage/server-sent-events.html, read 2026-11.
+Source: HTML Living Standard, 9.2 Server-sent events,
+https://html.spec.whatwg.org/multipage/server-sent-events.html, read 2026-11.
 """
 
 import json

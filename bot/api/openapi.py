@@ -70,7 +70,7 @@ def _schemas() -> tuple[dict[str, Any], dict[Any, dict[str, Any]]]:
     return schemas, refs
 
 
-def _operation(call: Call, refs: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+def _operation(call: Call, refs: dict[Any, dict[str, Any]]) -> dict[str, Any]:  # noqa: C901  # a part each
     operation: dict[str, Any] = {"operationId": call.name, "summary": call.summary, "responses": {}}
     parameters: list[dict[str, Any]] = []
     if "{run}" in call.path:

@@ -14,15 +14,16 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from andon import wire
 from bot.access import Access, Principal
-from bot.api.calls import BODY, CALLS, MAX_PAGE, MAX_WAIT_S, Call, Who
+from bot.api.calls import CALLS, Call, Who
 from bot.api.events import stream
 from bot.api.openapi import document
 from bot.api.problems import body_fault
 from bot.api.strict import parse
 from bot.api.view import View
+from bot.cursor import make_cursor, parse_cursor
 from bot.errors import BadRequest, BotError, CheckpointMoved, Forbidden, Gone, StoreUnavailable, Unauthenticated
-from bot.flow import Flow, check_owner, make_cursor, parse_cursor
-from bot.handoff import OPEN, Handoff, State
+from bot.flow import Flow, check_owner
+from bot.handoff import OPEN, Handoff
 from bot.hub import Hub
 from bot.store import Store
 
@@ -54,12 +55,28 @@ class Api:
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """Every call of the table."""
-        found: list[web.AbstractRouteDef] = []
-        for call in CALLS:
-            handler: Callable[[web.Request], Awaitable[web.StreamResponse]] = getattr(self, f"_{call.name}")
-            options = {"allow_head": False} if call.method == "GET" else {}
-            found.append(web.RouteDef(call.method, call.path, handler, options))
-        return found
+        handlers: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
+            "start_run": self._start_run,
+            "get_run": self._get_run,
+            "save_checkpoint": self._save_checkpoint,
+            "get_checkpoint": self._get_checkpoint,
+            "notify": self._notify,
+            "open": self._open,
+            "list_handoffs": self._list_handoffs,
+            "get_handoff": self._get_handoff,
+            "answer": self._answer,
+            "withdraw": self._withdraw,
+            "claim": self._claim,
+            "report_outcome": self._report_outcome,
+            "events": self._events,
+            "healthz": self._healthz,
+            "readyz": self._readyz,
+            "openapi": self._openapi,
+        }
+        options = {"GET": {"allow_head": False}}
+        return [
+            web.RouteDef(call.method, call.path, handlers[call.name], options.get(call.method, {})) for call in CALLS
+        ]
 
     # --- runs ---
 
@@ -117,16 +134,10 @@ class Api:
         who = await self._who(request, "either")
         query = _query(request, "list_handoffs")
         limit = int(query.get("limit", "50"))
-        cursor = query.get("cursor")
         only_open = query.get("state") in {s.value for s in OPEN}
-        if only_open:
-            place = parse_cursor(cursor)
-            offset = place[0] if place else 0
-            found, more = await self._store.handoffs.urgent(offset, limit)
-            following = make_cursor((offset + limit, "urgent")) if more else None
-        else:
-            found, last = await self._store.handoffs.latest(parse_cursor(cursor), limit)
-            following = make_cursor(last)
+        page_of = self._store.handoffs.urgent if only_open else self._store.handoffs.latest
+        found, last = await page_of(parse_cursor(query.get("cursor")), limit)
+        following = make_cursor(last)
         wanted = [h for h in found if _matches(h, query, who)]
         documents = b",".join([self._document(handoff, who) for handoff in wanted])
         page = b'{"handoffs":[%b],"cursor":%b}' % (documents, json.dumps(following).encode())
@@ -196,7 +207,7 @@ class Api:
             msg = (
                 "this call takes an agent's key; a person's key reads and answers"
                 if who == "agent"
-                else "an agent's key can never answer; a person answers, in chat, in the console, or with a person's key"
+                else "an agent's key can never answer; a person does, in chat, in the console, or with a person's key"
             )
             raise Forbidden(msg)
         return principal
@@ -275,7 +286,7 @@ def _check_query(key: str, value: str, schema: Any) -> None:
         bad = (
             re.fullmatch(pattern, value, re.ASCII) is None or not schema["minimum"] <= float(value) <= schema["maximum"]
         )
-        wants = f"a{'n integer' if schema['type'] == 'integer' else ' number'} from {schema['minimum']} to {schema['maximum']}"
+        wants = f"{schema['type']} from {schema['minimum']} to {schema['maximum']}"
     elif "enum" in schema:
         bad, wants = value not in schema["enum"], f"one of {', '.join(schema['enum'])}"
     else:

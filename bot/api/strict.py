@@ -1,6 +1,7 @@
 """Strict JSON: a body that two readers could take differently is refused, and so is one that is too large or too deep.
 
-Source: RFC 8259 section 4 (names should be unique) and RFC 7493 (I-JSON), https://www.rfc-editor.org/rfc/rfc7493, read 2026-11.
+Source: RFC 8259 section 4 (names should be unique) and RFC 7493 (I-JSON),
+https://www.rfc-editor.org/rfc/rfc7493, read 2026-11.
 """
 
 import json

@@ -1,6 +1,6 @@
 """A handoff as the API tells it: the models of `andon.wire`, put together as bytes.
 
-The part that never changes is made once and kept for as long as the handoff is talked about; a handoff is told four times in its life.
+A handoff is told four times in its life; the part that never changes is made once, and kept while it is talked about.
 """
 
 import json
@@ -14,7 +14,7 @@ from bot.access import Access
 from bot.cards import silence
 from bot.handoff import Handoff
 
-_KEPT: Final = 4_096
+_KEPT: Final = 256
 _REVISIONS: TypeAdapter[tuple[wire.Revision, ...]] = TypeAdapter(tuple[wire.Revision, ...])
 
 

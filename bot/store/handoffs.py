@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from andon import wire
-from bot.handoff import Handoff, State
+from bot.handoff import Handoff
 from bot.store.keys import Keys
 from bot.store.pipe import Pipe, load_script
 from bot.store.records import (
@@ -27,6 +27,12 @@ RUN_LIFE_MS: Final = 30 * DAY_MS
 
 _OPEN, _ANSWER, _REVISE, _EXPIRE = (load_script(name) for name in ("open", "answer", "revise", "expire"))
 _WITHDRAW, _CLAIM, _OUTCOME = (load_script(name) for name in ("withdraw", "claim", "outcome"))
+
+Place = tuple[int, str]
+"""A place in a sorted list: Unix ms and the handoff's id."""
+
+_SAME_MS: Final = 128
+"""Entries of one millisecond that a page may have to skip again."""
 
 Word = Literal["won", "lost", "stale", "held", "late", "early", "gone"]
 
@@ -219,7 +225,7 @@ class Handoffs:
         )
         return _settled(raw)
 
-    async def claim(  # noqa: PLR0913  # each names one thing that the script checks
+    async def claim(  # each names one thing that the script checks
         self, handoff_id: str, agent: str, *, digest: str, claimant: str, max_age: timedelta, known: str = ""
     ) -> ClaimReply:
         """Exchange a decision for its permit; `known` are the bytes with that digest, if the caller has them."""
@@ -281,39 +287,32 @@ class Handoffs:
         first = await self._pipe.call("ZRANGE", self._keys.due, 0, 0, "WITHSCORES")
         return when(int(float(_flat(first)[1]))) if first else None
 
-    async def urgent(self, offset: int, limit: int) -> tuple[list[Handoff], bool]:
-        """Open handoffs, most urgent first, from `offset`; and whether there are more."""
-        ids = await self._pipe.call("ZRANGE", self._keys.due, offset, offset + limit)
-        return await self._load_all(ids[:limit]), len(ids) > limit
+    async def urgent(self, after: Place | None, limit: int) -> tuple[list[Handoff], Place | None]:
+        """Pending handoffs, most urgent first, and where the next page starts; arguments as for `latest`."""
+        return await self._page(self._keys.due, after, limit, newest_first=False)
 
-    async def latest(self, before: tuple[int, str] | None, limit: int) -> tuple[list[Handoff], tuple[int, str] | None]:
+    async def latest(self, after: Place | None, limit: int) -> tuple[list[Handoff], Place | None]:
         """Handoffs by when they were opened, newest first, and where the next page starts.
 
         Args:
-            before: Start after this (opened, Unix ms; id); None: at the newest.
-            limit: Read so many index entries; those that are past their retention yield nothing.
+            after: Start after this place; None: at the beginning.
+            limit: Read so many entries; those that are past their retention yield nothing.
         """
-        start = "+inf" if before is None else before[0]
-        want = limit + 1
-        raw = await self._pipe.call(
-            "ZRANGE",
-            self._keys.index,
-            start,
-            "-inf",
-            "BYSCORE",
-            "REV",
-            "LIMIT",
-            0,
-            want + (500 if before else 0),
-            "WITHSCORES",
-        )
+        return await self._page(self._keys.index, after, limit, newest_first=True)
+
+    async def _page(
+        self, key: str, after: Place | None, limit: int, *, newest_first: bool
+    ) -> tuple[list[Handoff], Place | None]:
+        edges = ("+inf", "-inf", "BYSCORE", "REV") if newest_first else ("-inf", "+inf", "BYSCORE")
+        start: str | int = edges[0] if after is None else after[0]
+        count = limit + 1 + (0 if after is None else _SAME_MS)
+        raw = await self._pipe.call("ZRANGE", key, start, *edges[1:], "LIMIT", 0, count, "WITHSCORES")
         flat = _flat(raw)
-        pairs = [(int(float(flat[i + 1])), flat[i].decode()) for i in range(0, len(flat), 2)]
-        if before is not None:
-            pairs = [pair for pair in pairs if pair < before]
-        page, more = pairs[:limit], len(pairs) > limit
-        found = await self._load_all([handoff_id for _, handoff_id in page])
-        return found, page[-1] if page and more else None
+        places = [(int(float(flat[i + 1])), flat[i].decode()) for i in range(0, len(flat), 2)]
+        if after is not None:
+            places = [place for place in places if (place < after if newest_first else place > after)]
+        page, more = places[:limit], len(places) > limit
+        return await self._load_all([handoff_id for _, handoff_id in page]), page[-1] if page and more else None
 
     async def sweep(self, now: datetime) -> None:
         """Forget index entries whose handoffs are past every retention."""
@@ -369,22 +368,3 @@ def _flat(raw: Any) -> list[bytes]:
     for part in raw:
         out.extend(part) if isinstance(part, (list, tuple)) else out.append(part)
     return out
-
-
-def now_utc() -> datetime:
-    """This process's clock."""
-    return datetime.now(UTC)
-
-
-__all__ = [
-    "ClaimReply",
-    "Doc",
-    "Handoffs",
-    "Limits",
-    "NewHandoff",
-    "Opened",
-    "OutcomeReply",
-    "Settled",
-    "State",
-    "Verdict",
-]

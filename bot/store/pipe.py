@@ -1,7 +1,7 @@
 """Calls to Redis that share a round trip: what one tick of the event loop asks for travels together.
 
-A call by itself costs about four times what it costs in a batch, so batching is what makes the service fast; it changes no
-order within a batch, and every script is safe to repeat, so a batch whose reply was lost is sent again.
+A call by itself costs about four times what it costs in a batch, so batching is what makes the service fast. It changes
+no order within a batch; and every script is safe to repeat, so a batch whose reply was lost is sent again.
 """
 
 import asyncio
@@ -118,7 +118,7 @@ class Pipe:
     async def _execute(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         packed = b"".join([pack_command(command) for command in commands])
         for tried in range(1, TRIES + 1):
-            connection = self._idle.pop() if self._idle else await self._client.connection_pool.get_connection()
+            connection = self._idle.pop() if self._idle else await self._pool_connection()
             try:
                 async with asyncio.timeout(REPLY_S):
                     return await _exchange(connection, packed, len(commands))
@@ -133,6 +133,9 @@ class Pipe:
                 self._idle.append(connection)
             await asyncio.sleep(random.uniform(0.5, 1.0) * 0.05 * 2**tried)  # noqa: S311  # jitter, no secret
         raise AssertionError  # pragma: no cover  # the loop returns or raises
+
+    async def _pool_connection(self) -> AbstractConnection:
+        return await self._client.connection_pool.get_connection()  # type: ignore[no-untyped-call, no-any-return]  # redis-py's own gap
 
     async def close(self) -> None:
         """Wait for what is under way, then hang up."""
@@ -157,7 +160,8 @@ async def _exchange(connection: AbstractConnection, packed: bytes, count: int) -
 
 def _unavailable(error: Exception) -> StoreUnavailable:
     unavailable = StoreUnavailable(
-        f"the store did not confirm ({type(error).__name__}: {error}); the change may have been made, and repeating the call is safe"
+        f"the store did not confirm ({type(error).__name__}: {error}); "
+        "the change may have been made, and repeating the call is safe"
     )
     unavailable.__cause__ = error
     return unavailable

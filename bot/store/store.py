@@ -115,7 +115,7 @@ class Store:
         try:
             found: dict[str, Any] = {}
             for name in ("appendfsync", "hash-max-listpack-value"):
-                found |= await self._client.config_get(name)
+                found.update({str(k): v for k, v in (await self._client.config_get(name)).items()})
         except RedisError:
             return {}
         return found

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typing_extensions import override
 
 from adapters.web.pages import Form, Notice, Pages
 from andon import wire
@@ -134,7 +133,6 @@ class Elements(HTMLParser):
         self.attributes: set[str] = set()
         self.feed(page)
 
-    @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes |= {name for name, _ in attrs}

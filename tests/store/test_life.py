@@ -22,7 +22,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from typing_extensions import override
 
 from andon import wire
 from bot.handoff import OPEN, Handoff, State, action_payload, digest_of
@@ -312,13 +311,11 @@ class LifeInRedis(Life):
 
         return self.runner.run(wait())
 
-    @override
     def said(self, expected: str, word: Awaitable[str] | None) -> None:
         assert word is not None
         assert self.do(word) == expected
         self.heard.add(expected)
 
-    @override
     def redis_open(self, handoff_id: str, entry: Entry, body: str, run: str) -> Awaitable[str] | None:
         async def call() -> str:
             timing: wire.Timing = "after" if entry.timing == "after" else "before"
@@ -335,11 +332,9 @@ class LifeInRedis(Life):
 
         return call()
 
-    @override
     def redis_look(self, handoff_id: str) -> Handoff | None:
         return self.do(asks.look(self.store, handoff_id))
 
-    @override
     def redis_answer(self, seen: Seen, answer: wire.Answer, answer_id: str) -> Awaitable[str] | None:
         async def call() -> str:
             assert seen.handoff
@@ -356,7 +351,6 @@ class LifeInRedis(Life):
 
         return call()
 
-    @override
     def redis_expire(self, seen: Seen) -> Awaitable[str] | None:
         async def call() -> str:
             assert seen.handoff
@@ -364,7 +358,6 @@ class LifeInRedis(Life):
 
         return call()
 
-    @override
     def redis_withdraw(self, seen: Seen, agent: str) -> Awaitable[str] | None:
         async def call() -> str:
             assert seen.handoff
@@ -373,7 +366,6 @@ class LifeInRedis(Life):
 
         return call()
 
-    @override
     def redis_claim(self, handoff_id: str, agent: str, named: str, claimant: str) -> Awaitable[str] | None:
         async def call() -> str:
             said = await self.store.handoffs.claim(
@@ -387,14 +379,12 @@ class LifeInRedis(Life):
 
         return call()
 
-    @override
     def redis_outcome(self, handoff_id: str, agent: str, report: wire.OutcomeReport) -> Awaitable[str] | None:
         async def call() -> str:
             return (await self.store.handoffs.outcome(handoff_id, agent, report)).word
 
         return call()
 
-    @override
     def redis_put(self, handoff_id: str, what: str) -> None:
         async def put() -> None:
             if what == "overdue":
@@ -436,7 +426,6 @@ class LifeInRedis(Life):
             count = await call("HGET", keys.agent_load(agent), "open")
             assert int(count or 0) == self.model.open_count(agent)
 
-    @override
     def teardown(self) -> None:
         async def clean() -> None:
             pattern = f"{{{self.store.keys.ns}}}:*"

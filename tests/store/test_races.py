@@ -240,7 +240,7 @@ def turned(stores: Sequence[Store], number: int) -> list[Store]:
 
 
 async def open_ones(store: Store) -> list[Handoff]:
-    return (await store.handoffs.urgent(0, 1_000))[0]
+    return (await store.handoffs.urgent(None, 1_000))[0]
 
 
 async def _after(first: Awaitable[None], second: Awaitable[None]) -> None:

@@ -1,0 +1,98 @@
+"""What an ask must be before it is opened, and the decisions that need no person. Pure."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from andon import wire
+from bot import coaching
+from bot.cards import check_schema
+from bot.errors import InvalidBody, TooLarge
+from bot.handoff import PAYLOAD_BYTES, ask_payload
+from bot.policy import Routed
+
+SERVICE: Final = wire.Actor(kind="service", id="andon", name="Andon")
+
+
+def decided_at_once(
+    ask: wire.Confirmation | wire.Choice | wire.Input,
+    routed: Routed,
+    digest: str,
+    *,
+    surfaces: Collection[str],
+    at: datetime,
+) -> wire.Decision | None:
+    """The decision that needs no person: the policy's, or that no surface can show the card."""
+    version = routed.route.policy
+    rule = wire.Actor(kind="policy", id=version, name=f"policy {version}")
+    if routed.do == "deny":
+        reason = routed.reason or "the policy refuses whatever no rule names."
+        return wire.Rejected(
+            by=rule,
+            at=at,
+            revision=1,
+            reason=reason,
+            policy=version,
+            message_for_agent=coaching.denied(version, reason),
+        )
+    if routed.do == "allow" and isinstance(ask, wire.Confirmation):
+        return wire.Approved(
+            by=rule,
+            at=at,
+            revision=1,
+            digest=digest,
+            args=ask.action.args if ask.action else {},
+            policy=version,
+            message_for_agent=coaching.allowed(version),
+        )
+    wanted = {place.surface for place in routed.route.to}
+    if not wanted.intersection(surfaces):
+        reason = (
+            f"it was addressed to {', '.join(sorted(wanted))}, and this service has only {', '.join(sorted(surfaces))}."
+        )
+        return wire.Undeliverable(
+            by=SERVICE,
+            at=at,
+            revision=1,
+            reason=reason,
+            policy=version,
+            message_for_agent=coaching.undeliverable(reason),
+        )
+    return None
+
+
+def check_schemas(ask: wire.Confirmation | wire.Choice | wire.Input) -> None:
+    """Look over the ask's JSON Schema.
+
+    Raises:
+        InvalidBody: It is none, or cannot be used safely.
+    """
+    if isinstance(ask, wire.Input):
+        where, schema = "answer_schema", ask.answer_schema
+    elif isinstance(ask, wire.Confirmation) and ask.action and ask.action.schema_:
+        where, schema = "action.schema", ask.action.schema_
+    else:
+        return
+    if faults := check_schema(schema):
+        detail = f"`{where}` is no JSON Schema that can be used: {faults[0].detail}"
+        raise InvalidBody(detail, faults=[replace(f, field=f"{where}.{f.field}".rstrip(".")) for f in faults])
+
+
+def payload_of(ask: wire.Confirmation | wire.Choice | wire.Input) -> str:
+    """Canonical JSON of what is to be decided.
+
+    Raises:
+        InvalidBody: There is none.
+        TooLarge: It is over 64 KiB.
+    """
+    try:
+        payload = ask_payload(ask)
+    except ValueError as error:
+        msg = f"the arguments have no canonical JSON: {error}"
+        raise InvalidBody(msg) from error
+    if len(payload.encode()) > PAYLOAD_BYTES:
+        size = len(payload.encode())
+        msg = f"the canonical arguments take {size} bytes, over {PAYLOAD_BYTES}; pass a reference to the data instead"
+        raise TooLarge(msg)
+    return payload
