@@ -1,0 +1,107 @@
+"""Settings: read once, every fault told at once."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.config import Settings, load_settings, unknown_settings
+from bot.errors import ConfigError
+
+
+def test_the_defaults_are_those_of_the_docs() -> None:
+    settings = load_settings()
+    assert (settings.host, settings.port, settings.redis_url, settings.policy) == ("127.0.0.1", 8080, None, None)
+    assert settings.retention.days == 30
+    assert settings.url(8080) == "http://127.0.0.1:8080"
+
+
+def test_every_fault_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANDON_PORT", "many")
+    monkeypatch.setenv("ANDON_REDIS_URL", "http://localhost")
+    monkeypatch.setenv("ANDON_PUBLIC_URL", "example.com")
+    monkeypatch.setenv("ANDON_POLICY", "/nowhere/policy.yaml")
+    monkeypatch.setenv("ANDON_TEMPLATES", "/nowhere")
+    monkeypatch.setenv("ANDON_RETENTION_DAYS", "0")
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    names = [fault.partition(":")[0] for fault in caught.value.faults]
+    assert sorted(names) == [
+        "ANDON_POLICY",
+        "ANDON_PORT",
+        "ANDON_PUBLIC_URL",
+        "ANDON_REDIS_URL",
+        "ANDON_RETENTION_DAYS",
+        "ANDON_TEMPLATES",
+    ]
+    assert "redis://, rediss://, unix://" in str(caught.value)
+
+
+def test_a_short_secret_is_refused_and_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANDON_SECRET", "hunter2")
+    with pytest.raises(ConfigError, match="shorter than 32") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_secrets_are_not_in_the_text_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANDON_SECRET", "s" * 40)
+    monkeypatch.setenv("ANDON_REDIS_URL", "redis://:hunter2@localhost")
+    assert "hunter2" not in repr(load_settings())
+    assert "s" * 40 not in repr(load_settings())
+
+
+def test_names_that_are_none_of_ours_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most likely typing errors; the agents' own variables are none."""
+    monkeypatch.setenv("ANDON_PROT", "8080")
+    monkeypatch.setenv("ANDON_URL", "http://x")
+    monkeypatch.setenv("ANDON_KEY", "k")
+    monkeypatch.setenv("ANDON_PORT", "8080")
+    assert unknown_settings() == ["ANDON_PROT"]
+
+
+def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text("ANDON_PORT=1001\nANDON_HOST=127.0.0.2\nANDON_RETENTION_DAYS=7\n")
+    monkeypatch.setitem(Settings.model_config, "env_file", str(file))
+    monkeypatch.setenv("ANDON_PORT", "1002")
+    monkeypatch.setenv("ANDON_RETENTION_DAYS", "")
+    settings = load_settings(port=1003, host=None)
+    assert (settings.port, settings.host, settings.retention_days) == (1003, "127.0.0.2", 7)
+    assert load_settings().port == 1002
+
+
+@pytest.mark.parametrize(
+    "host, url, loopback",
+    [
+        ("127.0.0.1", "http://127.0.0.1:9", True),
+        ("::1", "http://[::1]:9", True),
+        ("localhost", "http://localhost:9", True),
+        ("0.0.0.0", "http://127.0.0.1:9", False),  # noqa: S104  # the very address in question
+        ("192.0.2.1", "http://192.0.2.1:9", False),
+        ("example.com", "http://example.com:9", False),
+    ],
+)
+def test_the_address_to_give_out(host: str, url: str, loopback: bool) -> None:
+    settings = load_settings(host=host)
+    assert (settings.url(9), settings.on_loopback) == (url, loopback)
+
+
+def test_a_public_address_is_given_out_as_it_is_set() -> None:
+    assert load_settings(public_url="https://andon.example.com/").url(9) == "https://andon.example.com"
+
+
+def test_the_secret_is_made_once_and_kept_private(tmp_path: Path) -> None:
+    settings = load_settings(state=tmp_path / "state")
+    made = settings.key_material()
+    assert len(made) >= 32
+    assert load_settings(state=tmp_path / "state").key_material() == made
+    assert (tmp_path / "state" / "secret").stat().st_mode & 0o777 == 0o600
+    assert load_settings(secret="s" * 40).key_material() == b"s" * 40
+
+
+def test_a_folder_that_cannot_be_made_is_a_fault_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="ANDON_STATE"):
+        load_settings(state=tmp_path / "file" / "state").key_material()
