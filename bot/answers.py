@@ -7,7 +7,6 @@ from datetime import datetime
 from andon import wire
 from bot import coaching
 from bot.cards.schema import check
-from bot.cards.sentences import moment
 from bot.errors import Fault, InvalidAnswer, NotAnApprover, StaleRevision
 from bot.handoff import OPEN, PAYLOAD_BYTES, Handoff, action_payload, answer_payload, choice_payload, digest_of
 from bot.store import Verdict
@@ -81,27 +80,6 @@ def yes_verdict(handoff: Handoff, by: wire.Actor, sentence: str, *, at: datetime
         message_for_agent=sentence,
     )
     return Verdict(decision, handoff.digest, handoff.payload if handoff.revisions else "")
-
-
-def standing(decision: wire.Decision) -> str:
-    """Who was first, for somebody who came too late."""
-    at = moment(decision.at)
-    match decision:
-        case wire.Expired():
-            return f"The time was up at {at}, so your answer changed nothing."
-        case wire.Withdrawn():
-            return f"The agent took this back at {at}, so your answer changed nothing."
-        case wire.Undeliverable():
-            return f"This could not be delivered and ended at {at}, so your answer changed nothing."
-        case _:
-            done = {
-                "approved": "approved this",
-                "edited": "approved this with changes",
-                "rejected": "rejected this",
-                "chosen": "chose here",
-                "answered": "answered this",
-            }[decision.kind]
-            return f"{decision.by.name} {done} at {at}, so your answer changed nothing."
 
 
 def _fits(handoff: Handoff, answer: wire.Answer) -> None:

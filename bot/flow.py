@@ -11,7 +11,8 @@ from typing import Final
 from andon import wire
 from bot import coaching
 from bot.access import Access, Principal
-from bot.answers import Answering, read_answer, standing, yes_verdict
+from bot.answers import Answering, read_answer, yes_verdict
+from bot.cards import too_late
 from bot.cursor import make_cursor, parse_cursor
 from bot.errors import (
     AlreadyDecided,
@@ -24,7 +25,7 @@ from bot.errors import (
     StaleRevision,
     TooMany,
 )
-from bot.handoff import OPEN, Change, Handoff, State, digest_of
+from bot.handoff import OPEN, Change, Handoff, State, Told, digest_of
 from bot.hub import Hub
 from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
 from bot.policy import Policy, route
@@ -33,6 +34,7 @@ from bot.store import Doc, NewHandoff, Store, Verdict
 DECISION_AGE: Final = timedelta(minutes=15)
 _RUNS_KNOWN: Final = 4_096
 _TRIES: Final = 5
+NOTICES: Final = 20
 
 
 class Flow:
@@ -193,6 +195,19 @@ class Flow:
         """Handoffs that have ended, latest opened first."""
         found, more = await self._store.handoffs.latest(parse_cursor(cursor), limit)
         return [h for h in found if h.state not in OPEN], make_cursor(more)
+
+    async def notify(self, agent: str, run_id: str, notice: wire.Notice) -> None:
+        """Tell people something; nobody is asked.
+
+        Raises:
+            Gone: The run is not this agent's.
+        """
+        if not await self._store.runs.notice(await self._known_run(agent, run_id), notice):
+            raise Gone(_no_run(run_id))
+
+    async def notices(self) -> list[Told]:
+        """What agents told people lately, newest first."""
+        return await self._store.runs.notices(NOTICES)
 
     def watch(self) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
         """Every change from now on."""
@@ -454,7 +469,7 @@ def silence_verdict(handoff: Handoff, *, at: datetime) -> Verdict:
 def already_decided(handoff: Handoff) -> AlreadyDecided:
     """The error that tells whose decision stands, and since when."""
     assert handoff.decision  # noqa: S101  # it lost to one
-    return AlreadyDecided(standing(handoff.decision), handoff=handoff.id, decision=handoff.decision)
+    return AlreadyDecided(too_late(handoff.decision), handoff=handoff.id, decision=handoff.decision)
 
 
 def _conversation(run: wire.Run) -> tuple[wire.Place, ...]:

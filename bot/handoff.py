@@ -98,6 +98,17 @@ class Change:
     kind: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A notice: something an agent told people without asking."""
+
+    at: datetime
+    agent: str
+    run: str
+    run_name: str
+    text: str
+
+
 def canonical(value: Mapping[str, object]) -> str:
     """RFC 8785 JSON of plain values.
 

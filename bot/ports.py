@@ -8,7 +8,7 @@ from typing import Protocol
 from aiohttp.web import AbstractRouteDef
 
 from andon import wire
-from bot.handoff import Change, Handoff
+from bot.handoff import Change, Handoff, Told
 
 __all__ = ["Adapter", "CardRef", "Change", "Desk", "Session", "SignIn"]
 
@@ -40,8 +40,19 @@ class Adapter(Protocol):
         """
         ...
 
+    async def find(self, handoff: Handoff, to: wire.Place) -> CardRef | None:
+        """A card that may have been posted there, by a process that died or a call whose reply was lost.
+
+        None when there is none, or when the surface cannot tell: then it is posted again.
+        """
+        ...
+
     async def update(self, ref: CardRef, handoff: Handoff) -> None:
-        """Make a posted card show the handoff as it stands now."""
+        """Make a posted card show the handoff as it stands now; the same one twice is fine.
+
+        Raises:
+            Undeliverable: The card is not there any more; anything else is tried again.
+        """
         ...
 
 
@@ -58,6 +69,10 @@ class Desk(Protocol):
 
     async def history(self, cursor: str | None, *, limit: int = 50) -> tuple[Sequence[Handoff], str | None]:
         """Handoffs that have ended, latest opened first, and the cursor of the next page."""
+        ...
+
+    async def notices(self) -> Sequence[Told]:
+        """What agents told people lately without asking, newest first, at most 20."""
         ...
 
     async def answer(

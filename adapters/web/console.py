@@ -16,7 +16,7 @@ from adapters.web.answers import Answers
 from adapters.web.pages import TYPES, Form, Pages
 from adapters.web.security import HEADERS, Guard, same_token
 from andon import wire
-from bot.cards import card, summary
+from bot.cards import card, heard, summary
 from bot.errors import BotError, TooMany
 from bot.handoff import Handoff
 from bot.ports import CardRef, Desk, Session, SignIn
@@ -68,6 +68,10 @@ class WebConsole:
         """Nothing to post: the inbox shows what the store has."""
         return CardRef("web", handoff.id)
 
+    async def find(self, handoff: Handoff, to: wire.Place) -> CardRef | None:
+        """Every handoff has its page."""
+        return await self.post(handoff, to)
+
     async def update(self, ref: CardRef, handoff: Handoff) -> None:
         """Nothing to update either: the page reads the store, and `/live` tells it when."""
         del ref, handoff
@@ -77,7 +81,8 @@ class WebConsole:
     async def _inbox(self, request: web.Request, session: Session) -> web.StreamResponse:  # noqa: ARG002  # a handler
         now = self._clock()
         cards = [summary(handoff, now=now) for handoff in await self._desk.inbox()]
-        return _html(self._pages.inbox(cards, session, most=_INBOX))
+        notices = [heard(told) for told in await self._desk.notices()]
+        return _html(self._pages.inbox(cards, notices, session, most=_INBOX))
 
     async def _history(self, request: web.Request, session: Session) -> web.StreamResponse:
         now, cursor = self._clock(), request.query.get("cursor") or None

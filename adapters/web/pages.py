@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from bot.cards import Card, Field, Summary, environment
+from bot.cards import Card, Field, Heard, Summary, environment
 from bot.ports import Session
 
 STATIC = Path(__file__).parent / "static"
@@ -69,9 +69,9 @@ class Pages:
         self._templates = environment(templates)
         self._templates.globals["static"] = lambda name: f"/static/{self.version}/{name}"
 
-    def inbox(self, cards: Sequence[Summary], session: Session, *, most: int) -> str:
-        """What waits for a person."""
-        return self._render("inbox", session, cards=cards, waiting=len(cards), full=len(cards) >= most)
+    def inbox(self, cards: Sequence[Summary], notices: Sequence[Heard], session: Session, *, most: int) -> str:
+        """What waits for a person, and what agents told without asking."""
+        return self._render("inbox", session, cards=cards, notices=notices, waiting=len(cards), full=len(cards) >= most)
 
     def history(self, cards: Sequence[Summary], session: Session, *, older: str | None, first: bool) -> str:
         """What has ended."""

@@ -27,7 +27,7 @@ def problem(error: BotError, *, reference: str | None = None) -> web.Response:
         "status": error.status,
         "detail": error.detail,
     }
-    headers = {}
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
     if error.handoff:
         body["handoff"] = error.handoff
     if isinstance(error, BadRequest) and error.faults:

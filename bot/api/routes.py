@@ -117,9 +117,7 @@ class Api:
     async def _notify(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
         notice: wire.Notice = await _body(request, "notify")
-        run_id = request.match_info["run"]
-        if not await self._store.runs.notice(run_id, agent.name, notice):
-            raise Gone(f"there is no run {run_id} of yours; start one with POST /v1/runs")
+        await self._flow.notify(agent.name, request.match_info["run"], notice)
         return web.json_response({}, status=202)
 
     # --- handoffs ---
@@ -139,8 +137,11 @@ class Api:
         found, last = await page_of(parse_cursor(query.get("cursor")), limit)
         following = make_cursor(last)
         wanted = [h for h in found if _matches(h, query, who)]
-        documents = b",".join([self._document(handoff, who) for handoff in wanted])
-        page = b'{"handoffs":[%b],"cursor":%b}' % (documents, json.dumps(following).encode())
+        documents = []
+        for handoff in wanted:
+            documents.append(self._document(handoff, who))
+            await asyncio.sleep(0)  # a page of large asks takes a while to write: let others in between
+        page = b'{"handoffs":[%b],"cursor":%b}' % (b",".join(documents), json.dumps(following).encode())
         return web.Response(body=page, content_type="application/json")
 
     async def _get_handoff(self, request: web.Request) -> web.Response:

@@ -5,13 +5,14 @@ from bot.cards.form import ABSENT, Field, by_field, fields, read
 from bot.cards.render import environment
 from bot.cards.schema import check, check_schema
 from bot.cards.sentences import lasting, moment, silence, too_late
-from bot.cards.summaries import Summary, summary
+from bot.cards.summaries import Heard, Summary, heard, summary
 from bot.cards.view import Card, card
 
 __all__ = [
     "ABSENT",
     "Card",
     "Field",
+    "Heard",
     "Summary",
     "by_field",
     "card",
@@ -19,6 +20,7 @@ __all__ = [
     "check_schema",
     "environment",
     "fields",
+    "heard",
     "hidden_in",
     "lasting",
     "moment",

@@ -101,10 +101,12 @@ def decided(decision: wire.Decision, ask: wire.Confirmation | wire.Choice | wire
 
 def too_late(decision: wire.Decision) -> str:
     """For somebody whose press came second: whose decision stands, and since when."""
-    at = f"{decision.at.astimezone(UTC):%H:%M} UTC"
+    at = moment(decision.at)
     match decision:
-        case wire.Expired() | wire.Undeliverable():
+        case wire.Expired():
             return f"The time was up at {at}, so your press changed nothing."
+        case wire.Undeliverable():
+            return f"This reached nobody and ended at {at}, so your press changed nothing."
         case wire.Approved(by=wire.Actor(kind="silence")):
             return f"Nobody answered until {at}, and for this silence means yes, so your press changed nothing."
         case wire.Chosen():

@@ -9,7 +9,7 @@ from andon import wire
 from bot.cards.characters import visible
 from bot.cards.rows import Prose, Row, prose, row
 from bot.cards.sentences import HEADLINES, decided, lasting
-from bot.handoff import Handoff, State
+from bot.handoff import Handoff, State, Told
 
 TITLE_CHARS = 300
 _NAME_CHARS = 80
@@ -81,6 +81,21 @@ def summary(handoff: Handoff, *, now: datetime, limit: int | None = TITLE_CHARS)
         left=lasting(left_s),
         verdict=_verdict(handoff),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A notice as a list shows it."""
+
+    at: datetime
+    agent: str
+    run: str
+    text: Prose
+
+
+def heard(told: Told) -> Heard:
+    """A notice in short."""
+    return Heard(told.at, told.agent, _name(told.run_name), prose(told.text, TITLE_CHARS))
 
 
 def _runs_something(ask: wire.Confirmation | wire.Choice | wire.Input) -> bool:

@@ -4,12 +4,14 @@ from bot.store.embedded import EmbeddedStore
 from bot.store.feed import valid_id
 from bot.store.handoffs import ClaimReply, Handoffs, Limits, NewHandoff, Opened, OutcomeReply, Settled, Verdict
 from bot.store.keys import Keys
+from bot.store.outbox import Buried, Delivery, Outbox, Placed
 from bot.store.records import Doc
-from bot.store.runs import ToldNotice
 from bot.store.store import Store, StoreFault, connect
 
 __all__ = [
+    "Buried",
     "ClaimReply",
+    "Delivery",
     "Doc",
     "EmbeddedStore",
     "Handoffs",
@@ -17,11 +19,12 @@ __all__ = [
     "Limits",
     "NewHandoff",
     "Opened",
+    "Outbox",
     "OutcomeReply",
+    "Placed",
     "Settled",
     "Store",
     "StoreFault",
-    "ToldNotice",
     "Verdict",
     "connect",
     "valid_id",

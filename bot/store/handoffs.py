@@ -1,5 +1,6 @@
 """Handoffs in Redis: one method per script."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -319,22 +320,15 @@ class Handoffs:
         oldest = now - timedelta(milliseconds=self._retention_ms) - timedelta(days=8)
         await self._pipe.call("ZREMRANGEBYSCORE", self._keys.index, "-inf", ms_of(oldest))
 
-    async def save_card(self, handoff_id: str, place: str, address: str) -> None:
-        """Remember where a card was posted."""
-        key = self._keys.cards(handoff_id)
-        await self._pipe.call("HSET", key, place, address)
-        await self._pipe.call("PEXPIRE", key, self._retention_ms + 8 * DAY_MS)
-
-    async def cards(self, handoff_id: str) -> Mapping[str, str]:
-        """Where its cards were posted: place -> address."""
-        flat = _flat(await self._pipe.call("HGETALL", self._keys.cards(handoff_id)))
-        return {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
-
     async def _load_all(self, ids: Sequence[bytes | str]) -> list[Handoff]:
         texts = [i.decode() if isinstance(i, bytes) else i for i in ids]
         futures = [self._pipe.call("HGETALL", self._keys.handoff(i)) for i in texts]
-        found = [_read(i, await future, None) for i, future in zip(texts, futures, strict=True)]
-        return [handoff for handoff in found if handoff]
+        found = []
+        for i, future in zip(texts, futures, strict=True):
+            if handoff := _read(i, await future, None):
+                found.append(handoff)
+            await asyncio.sleep(0)  # a page of large asks takes a while to unpack: let others in between
+        return found
 
     def _settling(self, handoff: Handoff) -> tuple[str, ...]:
         keys = self._keys

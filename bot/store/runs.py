@@ -1,27 +1,16 @@
 """Runs, checkpoints and notices in Redis."""
 
 import json
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from andon import wire
+from bot.handoff import Told
 from bot.store.handoffs import RUN_LIFE_MS
 from bot.store.keys import Keys
 from bot.store.pipe import Pipe, load_script
 from bot.store.records import reply, when
 
 _START, _CHECKPOINT, _NOTICE = (load_script(name) for name in ("start_run", "checkpoint", "notice"))
-NOTICES_SHOWN: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class ToldNotice:
-    """A notice, as people read it."""
-
-    at: str
-    agent: str
-    run: str
-    text: str
 
 
 class Runs:
@@ -87,24 +76,24 @@ class Runs:
             run=run_id, version=int(version), name=name.decode(), saved_at=when(saved_at), state=json.loads(state)
         )
 
-    async def notice(self, run_id: str, agent: str, notice: wire.Notice) -> bool:
-        """Tell people; False when there is no such run."""
+    async def notice(self, run: wire.Run, notice: wire.Notice) -> bool:
+        """Tell people; False when the run is gone."""
         raw = await self._pipe.run(
             _NOTICE,
-            (self._keys.run(run_id), self._keys.notices, self._keys.events),
-            run_id,
-            agent,
-            notice.model_dump_json(exclude_defaults=True),
+            (self._keys.run(run.id), self._keys.notices, self._keys.events),
+            run.id,
+            run.agent,
+            json.dumps({"run_name": run.name, **notice.model_dump(mode="json", exclude_defaults=True)}),
         )
         return bool(reply(raw)[0] == "told")
 
-    async def notices(self, limit: int = NOTICES_SHOWN) -> list[ToldNotice]:
+    async def notices(self, limit: int) -> list[Told]:
         """The newest, newest first."""
         entries: list[Any] = await self._pipe.call("XREVRANGE", self._keys.notices, "+", "-", "COUNT", limit)
         told = []
         for entry_id, fields in entries:
-            pairs = dict(zip(fields[::2], fields[1::2], strict=True)) if isinstance(fields, list) else fields
-            text = json.loads(pairs[b"doc"])["text"]
-            at = when(entry_id.split(b"-")[0]).isoformat()
-            told.append(ToldNotice(at=at, agent=pairs[b"a"].decode(), run=pairs[b"r"].decode(), text=text))
+            pairs = dict(zip(fields[::2], fields[1::2], strict=True))
+            doc = json.loads(pairs[b"doc"])
+            at = when(entry_id.split(b"-")[0])
+            told.append(Told(at, pairs[b"a"].decode(), pairs[b"r"].decode(), doc["run_name"], doc["text"]))
         return told

@@ -391,7 +391,7 @@ async def test_a_late_press_is_told_who_decided_and_keeps_what_was_typed(mira: B
     desk.all[EMAIL_ID] = replace(desk.all[EMAIL_ID], state=State.DECIDED, decision=decision)
     response, page = await mira.post(f"/handoffs/{EMAIL_ID}/answer", form)
     assert response.status == 409
-    assert "Ana approved this at 12:00 UTC, so your press changed nothing." in page
+    assert "Ana approved this at 22 Nov 2026, 12:00 UTC, so your press changed nothing." in page
     assert "my long reasons" in page
     assert 'value="approve"' not in page
 

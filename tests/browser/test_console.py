@@ -331,6 +331,15 @@ async def deaf(tab: Tab) -> AsyncIterator[None]:
         over.set()
 
 
+async def test_a_notice_is_read_and_asks_nothing(reader: Reader, agent: Agent) -> None:
+    """It appears by itself, as text, and there is nothing to press."""
+    tab = await reader()
+    told = {"text": "Nightly sync <b>finished</b>\u202e"}
+    assert (await agent.call("POST", f"/v1/runs/{await agent.run()}/notices", told)).status == 202
+    await expect(tab.page.locator(".notices li")).to_contain_text("Nightly sync <b>finished</b>⟦U+202E⟧")
+    await expect(tab.page.locator("#main")).to_contain_text("Nothing waits for you")
+
+
 async def test_a_change_before_the_stream_begins_is_caught_up(reader: Reader, agent: Agent) -> None:
     asked = await agent.ask()
     tab = await reader()

@@ -11,7 +11,7 @@ from typing import Any
 from andon import wire
 from bot.answers import read_answer
 from bot.errors import AlreadyDecided, Gone, HandoffExpired, StoreUnavailable
-from bot.handoff import Change, Handoff, Route, State, ask_payload, digest_of
+from bot.handoff import Change, Handoff, Route, State, Told, ask_payload, digest_of
 from bot.ports import Session
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -132,6 +132,7 @@ class MemoryDesk:
         self.all = {each.id: each for each in handoffs}
         self.clock = clock
         self.answers: list[tuple[str, wire.Answer, wire.Actor]] = []
+        self.told: list[Told] = []
         self.is_down = False
         self._seen: set[str] = set()
         self._watchers: set[asyncio.Queue[Change | None]] = set()
@@ -149,6 +150,10 @@ class MemoryDesk:
         ended = [each for each in self.all.values() if each.decision][::-1]
         start = int(cursor or 0)
         return ended[start : start + limit], str(start + limit) if len(ended) > start + limit else None
+
+    async def notices(self) -> Sequence[Told]:
+        """What was told."""
+        return self.told
 
     async def answer(
         self, handoff_id: str, answer: wire.Answer, by: wire.Actor, *, answer_id: str | None = None

@@ -9,7 +9,8 @@ import pytest
 
 from andon import wire
 from bot import coaching
-from bot.answers import NO_REASON, read_answer, standing, yes_verdict
+from bot.answers import NO_REASON, read_answer, yes_verdict
+from bot.cards import too_late
 from bot.errors import InvalidAnswer, NotAnApprover, StaleRevision
 from bot.flow import silence_verdict
 from bot.handoff import Handoff, Route, State, ask_payload, digest_of
@@ -270,9 +271,9 @@ def test_a_late_press_is_told_what_stands() -> None:
     agent = wire.Actor(kind="agent", id="mailer", name="mailer")
     decisions.append(wire.Withdrawn(by=agent, at=NOW, revision=1, message_for_agent="x"))
     decisions.append(wire.Undeliverable(by=agent, at=NOW, revision=1, reason="r", message_for_agent="x"))
-    told = {decision.kind: standing(decision) for decision in decisions}
+    told = {decision.kind: too_late(decision) for decision in decisions}
     assert len(set(told.values())) == len(told) == 8
-    assert all(sentence.endswith("so your answer changed nothing.") for sentence in told.values())
+    assert all(sentence.endswith("so your press changed nothing.") for sentence in told.values())
     assert told["approved"].startswith("Mira approved this at")
 
 

@@ -276,16 +276,25 @@ def test_every_ask_says_what_silence_means(ask: Json, sentence: str) -> None:
 @pytest.mark.parametrize(
     "shown, told",
     [
-        (approved(), "Mira approved this at 12:02 UTC, so your press changed nothing."),
-        (decided(EMAIL, wire.Rejected, reason="no"), "Mira rejected this at 12:02 UTC, so your press changed nothing."),
-        (decided(EMAIL, wire.Expired, by=SILENCE), "The time was up at 12:02 UTC, so your press changed nothing."),
+        (approved(), "Mira approved this at 22 Nov 2026, 12:02 UTC, so your press changed nothing."),
+        (
+            decided(EMAIL, wire.Rejected, reason="no"),
+            "Mira rejected this at 22 Nov 2026, 12:02 UTC, so your press changed nothing.",
+        ),
+        (
+            decided(EMAIL, wire.Expired, by=SILENCE),
+            "The time was up at 22 Nov 2026, 12:02 UTC, so your press changed nothing.",
+        ),
         (
             decided(FLIGHT, wire.Chosen, digest="0" * 64, choice="tp571"),
-            "Mira chose at 12:02 UTC, so your press changed nothing.",
+            "Mira chose at 22 Nov 2026, 12:02 UTC, so your press changed nothing.",
         ),
         (
             approved(by=SILENCE),
-            "Nobody answered until 12:02 UTC, and for this silence means yes, so your press changed nothing.",
+            (
+                "Nobody answered until 22 Nov 2026, 12:02 UTC, and for this silence means yes, "
+                "so your press changed nothing."
+            ),
         ),
     ],
 )
