@@ -1,8 +1,5 @@
 """Limits: an agent that floods its people is slowed down, and nobody else is."""
 
-import json
-from typing import Any
-
 import pytest
 
 from bot.store import Limits
@@ -36,10 +33,6 @@ async def test_an_agent_with_too_many_open_waits_for_answers(service: Live, mira
     assert "2 handoffs open" in third.body["detail"]
     await mira.approve(first)
     assert (await busy.open(await busy.confirmation())).status == 201
-
-
-def nested(depth: int) -> Any:
-    return json.loads("[" * depth + "]" * depth)
 
 
 @pytest.mark.parametrize(
