@@ -1,4 +1,4 @@
-# ruff: noqa: INP001, T201  # a script that people run, and that prints
+# a script that people run, and that prints
 """Makes the README's pictures: the real service, a few real asks, a real browser.
 
     make screenshot        # writes docs/images/card.png and docs/images/inbox.png

@@ -37,8 +37,8 @@ async def stream(request: web.Request, store: Store, hub: Hub, agent: str) -> we
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
-        await response.prepare(request)
         try:
+            await response.prepare(request)
             if first:
                 await response.write(f"id: {after}\nevent: {first}\ndata: {{}}\n\n".encode())
             else:
