@@ -1,11 +1,12 @@
 """The composition root: the only module that names adapters and stores, and puts the service together."""
 
+import asyncio
 import getpass
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,7 +25,8 @@ from bot.config import Settings
 from bot.errors import ConfigError
 from bot.flow import Flow
 from bot.hub import Hub
-from bot.ports import Adapter
+from bot.outbox import CardWork, Pace
+from bot.ports import Adapter, Desk
 from bot.store import EmbeddedStore, Limits, Store, connect
 from bot.timers import Timers
 
@@ -34,9 +36,11 @@ LOCAL_AGENT: Final = "local"
 LOCAL_LIMITS: Final = Limits(per_minute=600, burst=100, open=500)
 """For the key that the first start makes for agents of this machine's own user."""
 
-SURFACES: Final = frozenset({"web"})
 SHUTDOWN_S: Final = 10.0
 VERSION: Final = version("andon")
+
+MakeAdapter = Callable[[Desk], AbstractAsyncContextManager[Adapter]]
+"""Opens a surface for the desk, and closes it when the service stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +108,15 @@ class Running:
 
 
 @asynccontextmanager
-async def service(settings: Settings) -> AsyncIterator[Running]:
+async def service(
+    settings: Settings, *, adapters: Mapping[str, MakeAdapter] | None = None, pace: Pace | None = None
+) -> AsyncIterator[Running]:
     """Run the whole service; leaving finishes what it took and closes streams so that clients reconnect.
+
+    Args:
+        settings: As read.
+        adapters: More surfaces, by name.
+        pace: How patient the outbox is.
 
     Raises:
         ConfigError, StateFolderBusy, StoreUnavailable: As `open_store`; nothing listens then.
@@ -113,39 +124,60 @@ async def service(settings: Settings) -> AsyncIterator[Running]:
     """
     rules = policy.load(settings.policy)
     with _listen(settings) as listener:
-        async with open_store(settings) as opened, _serving(settings, opened, rules, listener) as running:
+        async with (
+            open_store(settings) as opened,
+            _serving(settings, opened, rules, listener, more=adapters or {}, pace=pace or Pace()) as running,
+        ):
             yield running
+
+
+def _surfaces(settings: Settings, access: Access, url: str) -> Mapping[str, MakeAdapter]:
+    """The adapters that the settings ask for."""
+
+    def console(desk: Desk) -> AbstractAsyncContextManager[Adapter]:
+        return nullcontext(WebConsole(desk, access, public_url=url, templates=settings.templates, clock=_clock))
+
+    return {"web": console}
 
 
 @asynccontextmanager
 async def _serving(
-    settings: Settings, opened: Opened, rules: policy.Policy, listener: socket.socket
+    settings: Settings,
+    opened: Opened,
+    rules: policy.Policy,
+    listener: socket.socket,
+    *,
+    more: Mapping[str, MakeAdapter],
+    pace: Pace,
 ) -> AsyncIterator[Running]:
     store, access = opened.store, opened.access
     hub = Hub(store, on_revoked=access.forget_key)
     port: int = listener.getsockname()[1]
     url = settings.url(port)
-    app = web.Application(client_max_size=2 * 1024 * 1024)
-    adapters: list[Adapter] = []
-    flow = Flow(store, hub, access, rules, surfaces=SURFACES)
-    adapters.append(WebConsole(flow, access, public_url=url, templates=settings.templates, clock=_clock))
+    surfaces = {**_surfaces(settings, access, url), **more}
+    flow = Flow(store, hub, access, rules, surfaces=surfaces)
     api = Api(flow, store, hub, access, url=url, version=VERSION)
-    app.add_routes(api.routes())
-    for adapter in adapters:
-        app.add_routes(adapter.routes())
-    app.middlewares.append(problems)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
-    await hub.start()
-    timers = Timers(flow, store)
-    timers.start()
-    try:
-        await runner.setup()
-        await web.SockSite(runner, listener, backlog=1024).start()
-        yield await _introduce(settings, opened, url, port)
-    finally:
-        await timers.stop()
-        await hub.stop()
-        await runner.cleanup()
+    async with AsyncExitStack() as stack:
+        adapters = {name: await stack.enter_async_context(make(flow)) for name, make in surfaces.items()}
+        app = web.Application(client_max_size=2 * 1024 * 1024)
+        app.add_routes(api.routes())
+        for adapter in adapters.values():
+            app.add_routes(adapter.routes())
+        app.middlewares.append(problems)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
+        await hub.start()
+        timers = Timers(flow, store)
+        timers.start()
+        cards = CardWork(store.outbox, flow, adapters, pace=pace)
+        cards.start()
+        try:
+            await runner.setup()
+            await web.SockSite(runner, listener, backlog=1024).start()
+            yield await _introduce(settings, opened, url, port)
+        finally:
+            await timers.stop()
+            await hub.stop()
+            await asyncio.gather(runner.cleanup(), cards.stop())
 
 
 def _clock() -> datetime:

@@ -21,9 +21,10 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from bot.access import Access, person
+from bot.app import MakeAdapter, sign_in_url
 from bot.app import service as serve
-from bot.app import sign_in_url
 from bot.config import Settings
+from bot.outbox import Pace
 from bot.store import Limits, Store, connect
 from bot.store.embedded import _shut_down, socket_path
 from tests.people import Agent, Person
@@ -131,11 +132,13 @@ class Live:
 
 
 @asynccontextmanager
-async def live(settings: Settings) -> AsyncIterator[Live]:
+async def live(
+    settings: Settings, *, adapters: Mapping[str, MakeAdapter] | None = None, pace: Pace | None = None
+) -> AsyncIterator[Live]:
     """Run the service in this process on a shared store, with an agent `mailer` and a person `mira`."""
     assert settings.redis_url
     async with AsyncExitStack() as stack:
-        running = await stack.enter_async_context(serve(settings))
+        running = await stack.enter_async_context(serve(settings, adapters=adapters, pace=pace))
         store = await stack.enter_async_context(Store(connect(settings.redis_url.get_secret_value())))
         access = Access(store, settings.key_material())
         agent = await stack.enter_async_context(
@@ -149,6 +152,8 @@ async def live(settings: Settings) -> AsyncIterator[Live]:
 
 class ServiceProcess:
     """`python -m bot serve`: start it, stop it, kill it, start it again at the same address."""
+
+    module = "bot"
 
     def __init__(self, state: Path, settings: Mapping[str, str] | None = None) -> None:
         self.state = state
@@ -180,7 +185,7 @@ class ServiceProcess:
         self._log.unlink(missing_ok=True)
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "bot", "serve", "--port", str(self.port)),
+                *(sys.executable, "-m", self.module, "serve", "--port", str(self.port)),
                 cwd=self.state.parent,
                 env=bare_environment(**self.settings),
                 stdin=asyncio.subprocess.DEVNULL,

@@ -14,7 +14,7 @@ class Keys:
         return f"{{{self.ns}}}:handoff:{handoff_id}"
 
     def cards(self, handoff_id: str) -> str:
-        """Hash: where its cards were posted, place -> address."""
+        """Hash: where its cards are: posting begun, addresses, and the places that refused."""
         return f"{{{self.ns}}}:handoff:{handoff_id}:cards"
 
     def run(self, run_id: str) -> str:
@@ -59,6 +59,11 @@ class Keys:
     def events(self) -> str:
         """Stream: every change, for the other processes and the outbox."""
         return f"{{{self.ns}}}:events"
+
+    @property
+    def dead_cards(self) -> str:
+        """Stream: events that no card could be made to show."""
+        return f"{{{self.ns}}}:cards:dead"
 
     @property
     def notices(self) -> str:

@@ -15,6 +15,7 @@ from bot.store.access import AccessRecords
 from bot.store.feed import Feed
 from bot.store.handoffs import Handoffs
 from bot.store.keys import Keys
+from bot.store.outbox import Outbox
 from bot.store.pipe import REPLY_S, Pipe
 from bot.store.records import when
 from bot.store.runs import Runs
@@ -34,7 +35,7 @@ class StoreFault:
 def connect(url: str) -> "redis.Redis":
     """A client for `url`. Its connections wait without a limit of their own: whoever calls sets one."""
     return redis.Redis.from_url(
-        url, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0), max_connections=16, protocol=2
+        url, socket_timeout=None, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0), max_connections=16, protocol=2
     )
 
 
@@ -50,6 +51,7 @@ class Store:
         self.runs = Runs(self._pipe, self.keys)
         self.access = AccessRecords(self._pipe, self.keys)
         self.feed = Feed(client, self._pipe, self.keys)
+        self.outbox = Outbox(client, self._pipe, self.keys, retention=retention)
 
     async def now(self) -> datetime:
         """The store's clock.

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -144,6 +145,11 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     run_now = await store.runs.load(asks.RUN)
     assert run_now
     await store.runs.notice(run_now, wire.Notice(text="Done"))
+    await store.outbox.join("paper")
+    for delivery in await store.outbox.read("paper", "reader", limit=1, wait=timedelta(seconds=1)):
+        await store.outbox.bury("paper", delivery, deliveries=5, reason="it never worked")
+    assert await store.outbox.begin_card(asked.id, "{}", "reader", lease=timedelta(seconds=1)) == "first"
+    await store.outbox.save_card(asked.id, "{}", "1")
     assert await store.runs.start(f"run_{'c' * 22}", asks.AGENT, wire.RunStart(name="child", parent=asks.RUN), "f")
 
     assert set(called) >= {"open", "answer", "revise", "expire", "withdraw", "claim", "outcome"}

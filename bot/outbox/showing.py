@@ -1,0 +1,375 @@
+"""Keeps the cards of one handoff on one surface in step with the store, through failures of either."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Final, Protocol, TypeVar
+
+from andon import wire
+from bot.errors import Gone, StoreUnavailable, Undeliverable
+from bot.handoff import OPEN, Handoff
+from bot.ports import Adapter, CardRef
+from bot.store import Delivery, Outbox, Placed
+
+log = logging.getLogger("andon.outbox")
+
+DELIVERIES: Final = 5
+"""Failures, or processes that died of it, after which an event goes to the dead letters."""
+
+_AT_ONCE: Final = 8
+"""Calls to one surface that are under way together."""
+
+_GIVE_UP_S: Final = 24 * 3600.0
+
+_T = TypeVar("_T")
+
+
+class Truth(Protocol):
+    """What the outbox needs of the flow."""
+
+    async def look(self, handoff_id: str) -> Handoff:
+        """Read one handoff, from the store; raises `Gone`."""
+        ...
+
+    async def undeliverable(self, handoff: Handoff, reason: str) -> Handoff:
+        """No place can show the card; a decision that came first stands."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How patient the outbox is."""
+
+    pause_s: float = 1.0
+    """Before the first new try, on average half of it; four times as long before each further one."""
+    longest_pause_s: float = 60.0
+    call_s: float = 60.0
+    """How long an adapter may take over one call."""
+    taken_over: timedelta = timedelta(seconds=30)
+    """After which silence of a process its events are another's."""
+
+
+class Surface:
+    """An adapter, called with care: a few calls at once, each within its time."""
+
+    def __init__(self, name: str, adapters: Mapping[str, Adapter], *, reader: str, pace: Pace) -> None:
+        """Call the adapter `name`; the others are known by whether they could carry a card too."""
+        self.name = name
+        self.adapters = adapters
+        self.adapter = adapters[name]
+        self.reader = reader
+        self.pace = pace
+        self.worked = 0
+        """How often it gave an answer, so that one that is down is told from a card that fails."""
+        self.buried = 0
+        self.stopping = False
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def slot(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Do something with the surface when it is our turn."""
+        async with self._slots:
+            if self.stopping:
+                raise _Stopping
+            return await work()
+
+    async def call(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        """One call of the adapter. Whatever it answers, the surface works."""
+        try:
+            async with asyncio.timeout(self.pace.call_s):
+                answer = await call()
+        except Undeliverable:
+            self.worked += 1
+            raise
+        self.worked += 1
+        return answer
+
+
+class _Busy(Exception):
+    """Another process posts this card just now."""
+
+
+class _Stopping(Exception):
+    """The service stops: begin nothing more."""
+
+
+@dataclass(slots=True)
+class _Spot:
+    """One place of one handoff, as long as there is something to show."""
+
+    place: wire.Place
+    settled: bool = False
+    given_up: str = ""
+    """Why, once it is."""
+    tries: int = 0
+    failures: int = 0
+    """Those that count: the surface worked for others meanwhile."""
+    failed_at: float = 0.0
+    worked_before: int = 0
+    not_before: float = 0.0
+    posting: bool = False
+    shown: dict[str, Handoff] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return self.place.model_dump_json(exclude_none=True)
+
+    @property
+    def name(self) -> str:
+        parts = (self.place.channel, self.place.thread, self.place.person)
+        return " ".join([self.place.surface, *(part for part in parts if part)])
+
+
+class Showing:
+    """One handoff's cards on one surface. There is one at a time in a process, so that two updates never cross."""
+
+    def __init__(
+        self,
+        handoff_id: str,
+        surface: Surface,
+        outbox: Outbox,
+        truth: Truth,
+        *,
+        let_go: Callable[[Collection[Delivery]], None],
+    ) -> None:
+        """`let_go` hears of the events that nobody works on any more."""
+        self.handoff_id = handoff_id
+        self._surface = surface
+        self._outbox = outbox
+        self._truth = truth
+        self._tell_let_go = let_go
+        self._rung = asyncio.Event()
+        self._deliveries: dict[str, Delivery] = {}
+        self._spots: dict[str, _Spot] = {}
+        self._reading = _Spot(wire.Place(surface=surface.name), worked_before=-1)
+        """The failures to read the handoff at all."""
+
+    def add(self, delivery: Delivery) -> None:
+        """Something happened to the handoff."""
+        self._deliveries[delivery.id] = delivery
+        for spot in self._spots.values():
+            spot.settled = False
+        self._rung.set()
+
+    def ring(self) -> None:
+        """Do not rest any longer."""
+        self._rung.set()
+
+    async def run(self) -> None:
+        """Go on until everything that happened is shown, or given up."""
+        try:
+            while self._deliveries and not self._surface.stopping:
+                await self._round()
+        except Exception:
+            # Nobody works on these any more, so they are delivered again, and buried when that goes on.
+            log.exception("cards.crashed id=%s surface=%s", self.handoff_id, self._surface.name)
+            self._let_go(list(self._deliveries.values()))
+
+    async def _round(self) -> None:
+        self._rung.clear()
+        taken = list(self._deliveries.values())
+        if max(delivery.number for delivery in taken) > DELIVERIES:
+            self._reading.given_up = "whoever had it did not live to finish it"
+            await self._finish(taken)
+            return
+        rest_s = await self._attempt()
+        if rest_s is None:
+            await self._finish(taken)
+        elif not self._surface.stopping:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(rest_s):
+                    await self._rung.wait()
+
+    async def renew(self) -> None:
+        """Keep the right to post, while posting takes its time."""
+        for spot in self._spots.values():
+            if spot.posting:
+                await self._begin(spot, self._surface.pace.taken_over)
+
+    async def _finish(self, taken: Sequence[Delivery]) -> None:
+        """Everything that happened is shown, but for the places that were given up."""
+        lost = [spot for spot in (self._reading, *self._spots.values()) if spot.given_up]
+        try:
+            if lost:
+                await self._bury(taken, lost)
+            else:
+                await self._outbox.done(self._surface.name, [delivery.id for delivery in taken])
+        except StoreUnavailable as error:
+            log.debug("outbox.unconfirmed id=%s detail=%s", self.handoff_id, error)  # it is delivered again
+        self._let_go(taken)
+
+    async def _bury(self, taken: Sequence[Delivery], lost: Sequence[_Spot]) -> None:
+        reason = "; ".join(f"{spot.name}: {spot.given_up}" for spot in lost)
+        log.error("cards.dead id=%s events=%d detail=%s", self.handoff_id, len(taken), reason)
+        failures = max(spot.failures for spot in lost)
+        for spot in lost:
+            spot.given_up, spot.tries, spot.failures = "", 0, 0
+        for delivery in taken:
+            number = delivery.number + max(0, failures - 1)
+            if await self._outbox.bury(self._surface.name, delivery, deliveries=number, reason=reason):
+                self._surface.buried += 1
+
+    def _let_go(self, taken: Sequence[Delivery]) -> None:
+        for delivery in taken:
+            self._deliveries.pop(delivery.id, None)
+        self._tell_let_go(taken)
+
+    async def _attempt(self) -> float | None:
+        """Bring the places that do not rest up to date; returns the seconds to rest, or None when all is done."""
+        try:
+            handoff = await self._truth.look(self.handoff_id)
+        except Gone:
+            return None
+        except Exception as error:  # noqa: BLE001  # whatever it is, it must not stop the others
+            await self._failed(self._reading, error)
+            return None if self._reading.given_up else self._reading.not_before - time.monotonic()
+        for place in handoff.route.to:
+            if place.surface == self._surface.name:
+                spot = _Spot(place, worked_before=self._surface.worked)
+                self._spots.setdefault(spot.key, spot)
+        now = time.monotonic()
+        due = [spot for spot in self._spots.values() if not spot.settled and spot.not_before <= now]
+        await asyncio.gather(*(self._settle(spot, handoff) for spot in due))
+        left = [spot.not_before for spot in self._spots.values() if not spot.settled]
+        return min(left) - time.monotonic() if left else None
+
+    async def _settle(self, spot: _Spot, handoff: Handoff) -> None:
+        spot.settled = True  # what happens from now on unsettles it again
+        try:
+            await self._show(spot, handoff)
+        except _Stopping:
+            spot.settled = False
+        except Exception as error:  # noqa: BLE001  # as in `_attempt`
+            await self._failed(spot, error)
+            spot.settled = bool(spot.given_up)
+        else:
+            spot.given_up, spot.tries, spot.failures = "", 0, 0
+            spot.not_before = 0.0
+
+    # --- showing ---
+
+    async def _show(self, spot: _Spot, handoff: Handoff) -> None:
+        """Make the cards at one place equal to the store.
+
+        The handoff is read again after each change of a card: if it has moved on, so does the card. Whoever writes
+        last, in whichever process, thus wrote what stands.
+        """
+        while True:
+            placed = await self._outbox.placed(self.handoff_id, spot.key)
+            if placed.refused is not None:
+                await self._perhaps_undeliverable(handoff)
+                return
+            addresses = placed.addresses or await self._place(spot, handoff, placed)
+            for address in addresses:
+                if spot.shown.get(address) != handoff:
+                    await self._surface.slot(partial(self._update, spot, address, handoff))
+            now = await self._truth.look(self.handoff_id)
+            if now == handoff:
+                return
+            handoff = now
+
+    async def _update(self, spot: _Spot, address: str, handoff: Handoff) -> None:
+        ref = CardRef(self._surface.name, address)
+        try:
+            await self._surface.call(partial(self._surface.adapter.update, ref, handoff))
+            spot.shown[address] = handoff
+        except Undeliverable as error:
+            log.warning("cards.lost id=%s place=%s detail=%s", self.handoff_id, spot.name, error)
+            await self._outbox.drop_card(self.handoff_id, spot.key, address)
+            if handoff.state in OPEN:
+                raise  # somebody may still have to answer: it is posted anew
+
+    async def _place(self, spot: _Spot, handoff: Handoff, placed: Placed) -> tuple[str, ...]:
+        """Post the card where it is not yet; returns where it is now."""
+        if handoff.state not in OPEN and not placed.begun:
+            return ()  # it ended before anybody saw it
+        try:
+            address = await self._surface.slot(partial(self._post, spot, handoff))
+        except Undeliverable as error:
+            log.warning("cards.refused id=%s place=%s detail=%s", self.handoff_id, spot.name, error)
+            await self._outbox.refuse_card(self.handoff_id, spot.key, str(error))
+            await self._perhaps_undeliverable(handoff)
+            return ()
+        return (address,) if address else ()
+
+    async def _post(self, spot: _Spot, handoff: Handoff) -> str:
+        word = await self._begin(spot, self._surface.pace.taken_over)
+        if word == "busy":
+            raise _Busy
+        spot.posting = True
+        try:
+            ref = await self._find_or_post(spot, handoff, maybe_there=word == "again")
+        except Exception:
+            with contextlib.suppress(StoreUnavailable):
+                await self._begin(spot, timedelta())  # given back: another process need not wait
+            raise
+        finally:
+            spot.posting = False
+        if ref is None:
+            return ""
+        await self._outbox.save_card(self.handoff_id, spot.key, ref.address)
+        return ref.address
+
+    async def _find_or_post(self, spot: _Spot, handoff: Handoff, *, maybe_there: bool) -> CardRef | None:
+        surface = self._surface
+        if maybe_there:
+            found = await surface.call(partial(surface.adapter.find, handoff, spot.place))
+            if found or handoff.state not in OPEN:
+                return found
+        ref = await surface.call(partial(surface.adapter.post, handoff, spot.place))
+        spot.shown[ref.address] = handoff
+        log.info("cards.posted id=%s place=%s", self.handoff_id, spot.name)
+        return ref
+
+    async def _begin(self, spot: _Spot, lease: timedelta) -> str:
+        return await self._outbox.begin_card(self.handoff_id, spot.key, self._surface.reader, lease=lease)
+
+    async def _perhaps_undeliverable(self, handoff: Handoff) -> None:
+        """Tell the agent, if no place at all can show the card."""
+        reasons = []
+        for place in handoff.route.to:
+            adapter, spot = self._surface.adapters.get(place.surface), _Spot(place)
+            if adapter is None:
+                reasons.append(f"{spot.name}: this service has no such surface")
+                continue
+            refused = None if adapter.reads_store else (await self._outbox.placed(self.handoff_id, spot.key)).refused
+            if refused is None:
+                return  # this one carries it
+            reasons.append(f"{spot.name}: {refused.rstrip('.')}")
+        if handoff.state in OPEN:
+            await self._truth.undeliverable(handoff, f"{'; '.join(reasons)}.")
+
+    # --- failing ---
+
+    async def _failed(self, spot: _Spot, error: Exception) -> None:
+        """Rest, longer each time; give up what fails again and again although the surface works for others."""
+        surface, pace, now = self._surface, self._surface.pace, time.monotonic()
+        if isinstance(error, _Busy):
+            spot.not_before = now + random.uniform(0.0, pace.pause_s)  # noqa: S311  # jitter, no secret
+            return
+        if not spot.tries:
+            spot.failed_at = now
+        spot.tries += 1
+        longest_s = min(pace.longest_pause_s, pace.pause_s * 4.0 ** min(spot.tries - 1, 20))
+        spot.not_before = now + random.uniform(0.0, longest_s)  # noqa: S311  # likewise
+        ours = spot is self._reading
+        counts = not isinstance(error, StoreUnavailable) and (ours or surface.worked > spot.worked_before)
+        spot.worked_before = surface.worked
+        spot.failures += counts
+        detail = f"{type(error).__name__}: {error}"
+        log.warning(
+            "cards.failed id=%s place=%s try=%d counted=%d detail=%s",
+            *(self.handoff_id, spot.name, spot.tries, spot.failures, detail),
+        )
+        taken = list(self._deliveries.values())
+        before = max(delivery.number for delivery in taken) - 1
+        if before + spot.failures >= DELIVERIES or now - spot.failed_at > _GIVE_UP_S:
+            spot.given_up = detail
+        elif counts:
+            with contextlib.suppress(StoreUnavailable):
+                await self._outbox.keep(surface.name, surface.reader, [d.id for d in taken], counted=True)

@@ -1,0 +1,160 @@
+"""Follows the events stream, the outbox, for every surface that needs posting; takes over what a dead process left.
+
+Each surface follows it in a consumer group of its own, so that one that is down holds up no other. An event only says
+that something happened: what a card shows is read from the store.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Collection, Coroutine, Mapping
+from datetime import timedelta
+from typing import Final
+
+from bot.errors import StoreUnavailable
+from bot.outbox.showing import Pace, Showing, Surface, Truth
+from bot.ports import Adapter
+from bot.store import Delivery, Outbox
+
+log = logging.getLogger("andon.outbox")
+
+_IN_HAND: Final = 2_000
+"""Events of one surface that a process works on; the others wait in the stream."""
+
+_PAGE: Final = 100
+_WAIT: Final = timedelta(seconds=5)
+_READER_FORGOTTEN: Final = timedelta(hours=1)
+_STOP_S: Final = 10.0
+
+
+class CardWork:
+    """The cards of every surface that needs posting: at least once, until each shows what stands."""
+
+    def __init__(
+        self, outbox: Outbox, truth: Truth, adapters: Mapping[str, Adapter], *, pace: Pace | None = None
+    ) -> None:
+        """Work for those of all `adapters` that do not read the store."""
+        self._followers = [
+            _Follower(outbox, truth, Surface(name, adapters, reader=secrets.token_hex(8), pace=pace or Pace()))
+            for name, adapter in adapters.items()
+            if not adapter.reads_store
+        ]
+
+    def start(self) -> None:
+        """Begin; nothing runs when every surface reads the store."""
+        for follower in self._followers:
+            follower.start()
+
+    async def stop(self) -> None:
+        """Finish the calls under way, and leave the rest to the other processes or the next start."""
+        await asyncio.gather(*(follower.stop() for follower in self._followers))
+
+    @property
+    def buried(self) -> int:
+        """Events that this process gave up."""
+        return sum(follower.surface.buried for follower in self._followers)
+
+
+class _Follower:
+    """One surface's share of the outbox, in this process."""
+
+    def __init__(self, outbox: Outbox, truth: Truth, surface: Surface) -> None:
+        self.surface = surface
+        self._outbox = outbox
+        self._truth = truth
+        self._in_hand: set[str] = set()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._showing: dict[str, Showing] = {}
+        self._loops: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        name = self.surface.name
+        self._loops = [
+            asyncio.create_task(self._read(), name=f"outbox {name}"),
+            asyncio.create_task(self._tend(), name=f"outbox {name}, taking over"),
+        ]
+
+    async def stop(self) -> None:
+        self.surface.stopping = True
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        for showing in self._showing.values():
+            showing.ring()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_STOP_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        with contextlib.suppress(StoreUnavailable):
+            await self._outbox.hand_back(self.surface.name, self.surface.reader, idle=self.surface.pace.taken_over)
+
+    async def _read(self) -> None:
+        surface = self.surface
+        while True:
+            try:
+                await self._outbox.join(surface.name)
+                while True:
+                    await self._room.wait()
+                    for delivery in await self._outbox.read(surface.name, surface.reader, limit=_PAGE, wait=_WAIT):
+                        self._take(delivery)
+            except StoreUnavailable as error:
+                log.warning("outbox.waiting surface=%s detail=%s", surface.name, error)
+                await asyncio.sleep(1)
+
+    async def _tend(self) -> None:
+        """Show that what is in hand is being worked on, and take over what a dead process left."""
+        surface = self.surface
+        name, reader, idle = surface.name, surface.reader, surface.pace.taken_over
+        while True:
+            try:
+                await self._outbox.join(name)
+                await self._outbox.keep(name, reader, sorted(self._in_hand))
+                for showing in list(self._showing.values()):
+                    await showing.renew()
+                if self._room.is_set():
+                    for delivery in await self._outbox.take_over(name, reader, idle=idle, limit=_PAGE):
+                        self._take(delivery)
+                await self._outbox.forget_readers(name, idle=_READER_FORGOTTEN)
+            except StoreUnavailable as error:
+                log.warning("outbox.waiting surface=%s detail=%s", name, error)
+            await asyncio.sleep(idle.total_seconds() / 3)
+
+    def _take(self, delivery: Delivery) -> None:
+        if delivery.id in self._in_hand:
+            return
+        self._in_hand.add(delivery.id)
+        if len(self._in_hand) >= _IN_HAND:
+            self._room.clear()
+        if not delivery.handoff:
+            self._spawn(self._pass(delivery))
+            return
+        showing = self._showing.get(delivery.handoff)
+        if showing is None:
+            showing = Showing(delivery.handoff, self.surface, self._outbox, self._truth, let_go=self._let_go)
+            self._showing[delivery.handoff] = showing
+            self._spawn(self._show(showing))
+        showing.add(delivery)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work, name=f"outbox {self.surface.name}, a handoff")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _show(self, showing: Showing) -> None:
+        await showing.run()
+        del self._showing[showing.handoff_id]
+
+    async def _pass(self, delivery: Delivery) -> None:
+        """Not about a handoff: nothing to show."""
+        with contextlib.suppress(StoreUnavailable):  # else it is delivered again
+            await self._outbox.done(self.surface.name, [delivery.id])
+        self._let_go([delivery])
+
+    def _let_go(self, deliveries: Collection[Delivery]) -> None:
+        self._in_hand.difference_update(delivery.id for delivery in deliveries)
+        if len(self._in_hand) < _IN_HAND:
+            self._room.set()
