@@ -1,5 +1,6 @@
 """The verbs of a handoff: open, look, answer, expire, claim, withdraw, outcome. Store first, then wake, then tell."""
 
+import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Collection
@@ -29,7 +30,7 @@ from bot.handoff import OPEN, Change, Handoff, State, Told, digest_of
 from bot.hub import Hub
 from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
 from bot.policy import Policy, route
-from bot.store import Doc, NewHandoff, Store, Verdict
+from bot.store import Doc, NewHandoff, Settled, Store, Verdict
 
 DECISION_AGE: Final = timedelta(minutes=15)
 _RUNS_KNOWN: Final = 4_096
@@ -240,21 +241,11 @@ class Flow:
         if answer_id == handoff.last_edit:
             return handoff  # this edit came before, and its reply was lost
         answering = read_answer(handoff, answer, by, at=self._clock())
-        if answering.verdict is None:
-            settled = await self._store.handoffs.revise(
-                handoff, answer_id=answer_id, digest=answering.digest, revisions=answering.revisions
-            )
-        else:
-            settled = await self._store.handoffs.answer(
-                handoff,
-                answering.verdict,
-                answer_id=answer_id,
-                digest=answering.digest,
-                revisions=answering.revisions,
-            )
-        match settled.word:
-            case "won":
+        with self._hub.deciding(handoff_id):
+            settled = await self._write(handoff, answering, answer_id)
+            if settled.word == "won":
                 return await self._answered(handoff, answering, settled.at)
+        match settled.word:
             case "held":
                 msg = "the brake is on: nothing can be decided until somebody resumes it"
                 raise HandoffHeld(msg, handoff=handoff_id)
@@ -269,6 +260,14 @@ class Flow:
                 raise Gone(_no_handoff(handoff_id), handoff=handoff_id)
         raise already_decided(await self.look(handoff_id))
 
+    async def _write(self, handoff: Handoff, answering: Answering, answer_id: str) -> Settled:
+        handoffs, digest, revisions = self._store.handoffs, answering.digest, answering.revisions
+        if answering.verdict is None:
+            return await handoffs.revise(handoff, answer_id=answer_id, digest=digest, revisions=revisions)
+        return await handoffs.answer(
+            handoff, answering.verdict, answer_id=answer_id, digest=digest, revisions=revisions
+        )
+
     async def _answered(self, handoff: Handoff, answering: Answering, at: datetime | None) -> Handoff:
         if answering.verdict is None or at is None or handoff.state is not State.PENDING:
             handoff = await self.look(handoff.id)  # a revision, or a repeated answer
@@ -282,6 +281,7 @@ class Flow:
                 revisions=answering.revisions or handoff.revisions,
             )
         self._hub.wake(handoff)
+        await asyncio.sleep(0)  # the agent has waited longer: its answer is written before the person's
         return handoff
 
     async def expire(self, handoff: Handoff) -> Handoff:

@@ -117,6 +117,7 @@ class Hub:
         self._agents: dict[str, set[Stream]] = {}
         self._watchers: set[Stream] = set()
         self._tail: asyncio.Task[None] | None = None
+        self._deciding: dict[str, bool] = {}
         self.recent = Recent()
         self.closing = False
 
@@ -154,13 +155,30 @@ class Hub:
             return
         if change.handoff:
             self.recent.told(change)
-        if change.event != "opened":
+        if change.handoff in self._deciding:
+            self._deciding[change.handoff] = True
+        elif change.event != "opened":
             self._release(change.handoff, None)
         for stream in self._watchers:
             stream.push(change)
         if change.event in TOLD_TO_AGENTS:
             for stream in self._agents.get(change.agent, ()):
                 stream.push(change)
+
+    @contextmanager
+    def deciding(self, handoff_id: str) -> Iterator[None]:
+        """While this process decides a handoff, its waiters wait for `wake` and not for the tail.
+
+        The tail often hears of a change before the script's own reply is read; a waiter that it woke would have to read
+        the store again. Whoever is still waiting at the end, after a change that somebody else made, is let go then.
+        """
+        outer = handoff_id in self._deciding
+        self._deciding.setdefault(handoff_id, False)
+        try:
+            yield
+        finally:
+            if not outer and self._deciding.pop(handoff_id):
+                self._release(handoff_id, None)
 
     def wake(self, handoff: Handoff) -> None:
         """Give the handoff, as it stands now, to everybody in this process who waits for it."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from bot.errors import BadRequest
+from bot.errors import BadRequest, StoreUnavailable
 from bot.handoff import Change
 from bot.hub import Hub
 from bot.store import Store, valid_id
@@ -54,8 +54,8 @@ async def stream(request: web.Request, store: Store, hub: Hub, agent: str) -> we
                     await response.write(b"".join(_event(change) for change in changes))
                 elif not live.closed:
                     await response.write(b": still here\n\n")
-        except ConnectionError:
-            pass  # the agent left; it resumes from its last id
+        except (ConnectionError, StoreUnavailable):
+            pass  # the agent left, or what it missed cannot be read now; either way it resumes from its last id
     return response
 
 

@@ -37,7 +37,8 @@ def kinds(root: type[BotError]) -> list[type[BotError]]:
 
 def test_every_problem_that_a_caller_can_meet_has_its_name_in_the_protocol() -> None:
     """The names are stable: an agent written from the page must know them all."""
-    ours = {ConfigError, StateFolderBusy, Undeliverable, BotError, Conflict, ClaimRefused}  # never answered by these names
+    # None of these is ever answered by its own name.
+    ours = {ConfigError, StateFolderBusy, Undeliverable, BotError, Conflict, ClaimRefused}
     slugs = {kind.slug for kind in kinds(BotError) if kind not in ours and kind.__module__ == "bot.errors"}
     assert {slug for slug in slugs if f"`{slug}`" not in PROTOCOL} == set()
 
