@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import gc
 import threading
 import time
 from pathlib import Path
@@ -73,8 +72,8 @@ async def test_no_call_blocks_the_loop(service: Live) -> None:
         decided = (await mira.edit(asked, {**big, "p0": "a" * number or "a"})).ok()
         await waiting
         await agent.claim(decided)
-        await agent.call("GET", "/v1/handoffs", params={"limit": "5"})
-        await agent.call("PUT", f"/v1/runs/{await agent.run()}/checkpoint", {"name": "n", "state": "s" * 300_000})
+        await agent.call("GET", "/v1/handoffs", params={"limit": "20"})
+        await agent.call("PUT", f"/v1/runs/{await agent.run()}/checkpoint", {"name": "n", "state": "s" * 900_000})
 
     await agent.call("GET", "/openapi.json")
     await agent.run()
