@@ -58,7 +58,7 @@ def fields(schema: Mapping[str, JsonValue], value: JsonValue | Absent) -> tuple[
             kind=spot.kind,
             text=_shown(spot),
             required=spot.required and not spot.nullable,
-            help=_help(spot.schema),
+            help=_help(spot),
             limits=_limits(spot),
             options=_options(spot),
         )
@@ -295,9 +295,12 @@ def _options(spot: Spot) -> tuple[Option, ...]:
     return (unset, *options) if empty or not spot.required else tuple(options)
 
 
-def _help(schema: Mapping[str, JsonValue]) -> str:
-    """The agent's own words about the field: its title and description."""
-    said = [part for part in (schema.get("title"), schema.get("description")) if isinstance(part, str) and part]
+def _help(spot: Spot) -> str:
+    """The agent's own words about the field: its title, unless that is the name again, and its description."""
+    title, description = spot.schema.get("title"), spot.schema.get("description")
+    if isinstance(title, str) and title.casefold().replace(" ", "_") == spot.name.rpartition(".")[2].casefold():
+        title = None
+    said = [part for part in (title, description) if isinstance(part, str) and part]
     text = visible(": ".join(said))
     return text if len(text) <= _MOST_HELP else f"{text[:_MOST_HELP]}… (+{len(text) - _MOST_HELP:,} characters)"
 
