@@ -268,6 +268,8 @@ class Showing:
             for address in addresses:
                 if spot.shown.get(address) != handoff:
                     await self._surface.slot(partial(self._update, spot, address, handoff))
+            if any(spot.shown.get(address) != handoff for address in addresses) and handoff.state in OPEN:
+                continue  # lost, and somebody may still have to answer: it is posted anew
             now = await self._truth.look(self.handoff_id)
             if now == handoff:
                 return
@@ -277,12 +279,11 @@ class Showing:
         ref = CardRef(self._surface.name, address)
         try:
             await self._surface.call(partial(self._surface.adapter.update, ref, handoff))
-            spot.shown[address] = handoff
         except Undeliverable as error:
             log.warning("cards.lost id=%s place=%s detail=%s", self.handoff_id, spot.name, error)
             await self._outbox.drop_card(self.handoff_id, spot.key, address)
-            if handoff.state in OPEN:
-                raise  # somebody may still have to answer: it is posted anew
+        else:
+            spot.shown[address] = handoff
 
     async def _place(self, spot: _Spot, handoff: Handoff, placed: Placed) -> tuple[str, ...]:
         """Post the card where it is not yet; returns where it is now."""

@@ -149,10 +149,6 @@ class Outbox:
                     "XGROUP", "DELCONSUMER", self._keys.events, _group(surface), about[b"name"].decode()
                 )
 
-    async def pending(self, surface: str) -> int:
-        """How many events this surface's readers have, and have not finished."""
-        return int((await self._pipe.call("XPENDING", self._keys.events, _group(surface)))[0])
-
     async def bury(self, surface: str, delivery: Delivery, *, deliveries: int, reason: str) -> bool:
         """Give an event up, once; False when somebody finished it."""
         raw = await self._pipe.run(
@@ -222,8 +218,10 @@ class Outbox:
         await self._keep(handoff_id, _field("at", place, address), "")
 
     async def drop_card(self, handoff_id: str, place: str, address: str) -> None:
-        """Forget a card that is not there any more."""
-        await self._pipe.call("HDEL", self._keys.cards(handoff_id), _field("at", place, address))
+        """Forget a card that is not there any more; the next one is the first again."""
+        await self._pipe.call(
+            "HDEL", self._keys.cards(handoff_id), _field("at", place, address), _field("begun", place)
+        )
 
     async def refuse_card(self, handoff_id: str, place: str, reason: str) -> None:
         """Remember that it can never arrive there."""

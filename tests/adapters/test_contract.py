@@ -1,0 +1,84 @@
+"""The contract of every adapter, kept by each that there is."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from html import unescape
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from adapters.web import WebConsole
+from andon import wire
+from bot.handoff import Handoff
+from bot.ports import CardRef
+from tests.adapters.contract import AdapterContract, Shown
+from tests.adapters.paper import Paper
+from tests.fakes.board import TOKEN, Board
+from tests.fakes.desk import MIRA, NOON, MemoryDesk, MemorySignIn
+
+LATER = NOON + timedelta(minutes=1)
+
+
+@dataclass
+class PaperStage:
+    adapter: Paper
+    board: Board
+    place: wire.Place = wire.Place(surface="paper", channel="ops")  # noqa: RUF009  # it is frozen
+    nowhere: wire.Place | None = wire.Place(surface="paper", channel="nowhere")  # noqa: RUF009  # likewise
+
+    def put(self, handoff: Handoff) -> None:
+        """The board reads no store."""
+
+    async def look(self, ref: CardRef) -> Shown:
+        note = self.board.notes[ref.address]
+        return Shown(note.text, frozenset(note.buttons))
+
+
+class TestPaper(AdapterContract):
+    @pytest.fixture
+    async def stage(self) -> AsyncIterator[PaperStage]:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with Board("ops").serving() as board, aiohttp.ClientSession(headers=headers) as http:
+            yield PaperStage(Paper(http, board.url, clock=lambda: LATER), board)
+
+
+@dataclass
+class WebStage:
+    adapter: WebConsole
+    desk: MemoryDesk
+    http: aiohttp.ClientSession
+    url: str
+    place: wire.Place = wire.Place(surface="web")  # noqa: RUF009  # it is frozen
+    nowhere: wire.Place | None = None
+
+    def put(self, handoff: Handoff) -> None:
+        self.desk.put(handoff)
+
+    async def look(self, ref: CardRef) -> Shown:
+        async with self.http.get(f"{self.url}/handoffs/{ref.address}") as response:
+            assert response.status == 200
+            page = (await response.text()).split("<main")[1]
+        found = re.findall(r'<button[^>]* name="kind"[^>]*>([^<]+)</button>|<a[^>]* id="edit">([^<]+)</a>', page)
+        text = unescape(re.sub(r"<[^>]+>", " ", page))
+        return Shown(re.sub(r"\s+", " ", text), frozenset(unescape(button or link) for button, link in found))
+
+
+class TestWeb(AdapterContract):
+    @pytest.fixture
+    async def stage(self) -> AsyncIterator[WebStage]:
+        desk, book = MemoryDesk(clock=lambda: LATER), MemorySignIn()
+        console = WebConsole(desk, book, public_url="http://127.0.0.1:8080", templates=None, clock=lambda: LATER)
+        app = web.Application()
+        app.add_routes(console.routes())
+        jar = aiohttp.CookieJar(unsafe=True)
+        async with TestServer(app) as server, aiohttp.ClientSession(cookie_jar=jar) as http:
+            url = str(server.make_url("")).rstrip("/")
+            sent = {"Sec-Fetch-Site": "same-origin", "Origin": "null"}
+            async with http.post(f"{url}/sign-in", data={"token": book.link(MIRA)}, headers=sent) as response:
+                assert response.status in {200, 303}
+            yield WebStage(console, desk, http, url)
+            desk.close()
