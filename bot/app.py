@@ -25,6 +25,7 @@ from bot.config import Settings
 from bot.errors import ConfigError
 from bot.flow import Flow
 from bot.hub import Hub
+from bot.metrics import Metrics
 from bot.outbox import CardWork, Pace
 from bot.ports import Adapter, Desk
 from bot.store import EmbeddedStore, Limits, Store, connect
@@ -155,8 +156,9 @@ async def _serving(
     port: int = listener.getsockname()[1]
     url = settings.url(port)
     surfaces = {**_surfaces(settings, access, url), **more}
-    flow = Flow(store, hub, access, rules, surfaces=surfaces)
-    api = Api(flow, store, hub, access, url=url, version=VERSION)
+    metrics = Metrics(waiting=lambda: hub.waiting, streams=lambda: hub.streams)
+    flow = Flow(store, hub, access, rules, surfaces=surfaces, metrics=metrics)
+    api = Api(flow, store, hub, access, metrics, url=url, version=VERSION)
     async with AsyncExitStack() as stack:
         adapters = {name: await stack.enter_async_context(make(flow)) for name, make in surfaces.items()}
         app = web.Application(client_max_size=2 * 1024 * 1024)

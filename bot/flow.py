@@ -28,6 +28,7 @@ from bot.errors import (
 )
 from bot.handoff import OPEN, Change, Handoff, State, Told, digest_of
 from bot.hub import Hub
+from bot.metrics import Metrics
 from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
 from bot.policy import Policy, route
 from bot.store import Doc, NewHandoff, Settled, Store, Verdict
@@ -36,6 +37,7 @@ DECISION_AGE: Final = timedelta(minutes=15)
 _RUNS_KNOWN: Final = 4_096
 _TRIES: Final = 5
 NOTICES: Final = 20
+_PAGE: Final = 200
 
 
 class Flow:
@@ -49,6 +51,7 @@ class Flow:
         policy: Policy,
         *,
         surfaces: Collection[str],
+        metrics: Metrics,
         decision_age: timedelta = DECISION_AGE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -58,6 +61,7 @@ class Flow:
         self._access = access
         self._policy = policy
         self._surfaces = frozenset(surfaces)
+        self._metrics = metrics
         self._decision_age = decision_age
         self._clock = clock
         self._runs: dict[str, wire.Run] = {}
@@ -155,6 +159,7 @@ class Flow:
             decision=decision.model_copy(update={"at": at}) if decision else None,
         )
         self._hub.recent.put(handoff)
+        self._metrics.opened(handoff)
         return handoff, True
 
     async def _known_run(self, agent: str, run_id: str) -> wire.Run:
@@ -196,6 +201,19 @@ class Flow:
         """Handoffs that have ended, latest opened first."""
         found, more = await self._store.handoffs.latest(parse_cursor(cursor), limit)
         return [h for h in found if h.state not in OPEN], make_cursor(more)
+
+    async def lately(self, since: datetime, *, limit: int) -> AsyncIterator[Handoff]:
+        """Handoffs that were opened since then, newest first, at most `limit`."""
+        place, read = None, 0
+        while read < limit:
+            page, place = await self._store.handoffs.latest(place, min(_PAGE, limit - read))
+            read += _PAGE
+            for handoff in page:
+                if handoff.opened_at < since:
+                    return
+                yield handoff
+            if place is None:
+                return
 
     async def notify(self, agent: str, run_id: str, notice: wire.Notice) -> None:
         """Tell people something; nobody is asked.
@@ -280,6 +298,7 @@ class Flow:
                 digest=answering.digest or handoff.digest,
                 revisions=answering.revisions or handoff.revisions,
             )
+            self._metrics.decided(handoff)
         self._hub.wake(handoff)
         await asyncio.sleep(0)  # the agent has waited longer: its answer is written before the person's
         return handoff
@@ -292,6 +311,7 @@ class Flow:
             if now is None:
                 raise Gone(_no_handoff(handoff.id), handoff=handoff.id)
             if settled.word == "won":
+                self._metrics.decided(now)
                 self._hub.wake(now)
             if settled.word != "stale":
                 return now
@@ -347,6 +367,7 @@ class Flow:
         now = await self.look(handoff.id)
         if settled.word == "lost":
             raise already_decided(now)
+        self._metrics.decided(now)
         self._hub.wake(now)
         return now
 
@@ -365,6 +386,7 @@ class Flow:
         said = await self._store.handoffs.claim(
             handoff_id, agent, digest=request.digest, claimant=request.claimant, max_age=self._decision_age, known=known
         )
+        self._metrics.claimed(said.word)
         match said.word:
             case "permit":
                 assert said.at  # noqa: S101  # a permit always has its time
@@ -412,6 +434,7 @@ class Flow:
         said = await self._store.handoffs.outcome(handoff_id, agent, report)
         match said.word:
             case "recorded":
+                self._metrics.closed(report.status)
                 if recent is None or recent.state is not State.CLAIMED:
                     return await self.look(handoff_id)
                 assert said.at  # noqa: S101  # what is recorded has its time

@@ -10,11 +10,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
+from bot.errors import TooMany
 from bot.handoff import Change, Handoff
 from bot.store import Store
 
 _STREAM_LIMIT: Final = 5_000
 """Changes that a slow reader may lag behind before its stream is closed; it resumes from its last id."""
+
+WAITS_AT_ONCE: Final = 4
+"""Polls that one key may hold open for one handoff: a process that restarts leaves one behind for a moment."""
 
 TOLD_TO_AGENTS: Final = frozenset({"revised", "decided", "claimed", "closed"})
 
@@ -113,7 +117,7 @@ class Hub:
         """Tail `store`'s changes once started; `on_revoked` hears the id of each revoked key."""
         self._store = store
         self._on_revoked = on_revoked
-        self._waiters: dict[str, list[Waiter]] = {}
+        self._waiters: dict[str, list[tuple[str, Waiter]]] = {}
         self._agents: dict[str, set[Stream]] = {}
         self._watchers: set[Stream] = set()
         self._tail: asyncio.Task[None] | None = None
@@ -125,6 +129,11 @@ class Hub:
     def waiting(self) -> int:
         """Waiters in this process."""
         return sum(len(waiters) for waiters in self._waiters.values())
+
+    @property
+    def streams(self) -> int:
+        """Agents' event streams on this process."""
+        return sum(len(streams) for streams in self._agents.values())
 
     async def start(self) -> None:
         """Tail from now on."""
@@ -186,25 +195,32 @@ class Hub:
         self._release(handoff.id, handoff)
 
     def _release(self, handoff_id: str, handoff: Handoff | None) -> None:
-        for waiter in self._waiters.pop(handoff_id, ()):
+        for _, waiter in self._waiters.pop(handoff_id, ()):
             if not waiter.done():
                 waiter.set_result(handoff)
 
     @contextmanager
-    def waiter(self, handoff_id: str) -> Iterator[Waiter]:
+    def waiter(self, handoff_id: str, who: str) -> Iterator[Waiter]:
         """A future that the next change resolves: with the handoff, or with None when it must be read again.
 
         Make it before reading the handoff, so that no change falls between.
+
+        Raises:
+            TooMany: `who` (a key) waits for this handoff several times already.
         """
-        waiter: Waiter = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(handoff_id, []).append(waiter)
+        waiters = self._waiters.setdefault(handoff_id, [])
+        if len(waiters) >= WAITS_AT_ONCE and sum(key == who for key, _ in waiters) >= WAITS_AT_ONCE:
+            msg = f"this key waits for {handoff_id} {WAITS_AT_ONCE} times already; one wait is enough"
+            raise TooMany(msg, retry_after_s=5)
+        mine: tuple[str, Waiter] = (who, asyncio.get_running_loop().create_future())
+        waiters.append(mine)
         try:
-            yield waiter
+            yield mine[1]
         finally:
-            waiters = self._waiters.get(handoff_id)
-            if waiters and waiter in waiters:
-                waiters.remove(waiter)
-                if not waiters:
+            left = self._waiters.get(handoff_id)
+            if left and mine in left:
+                left.remove(mine)
+                if not left:
                     del self._waiters[handoff_id]
 
     @contextmanager

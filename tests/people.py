@@ -93,7 +93,7 @@ class Caller:
             sent.setdefault("Content-Type", "application/json")
         async with self._http.request(method, f"{self.url}{path}", data=data, params=params, headers=sent) as response:
             text = await response.text()
-            found = json.loads(text) if "json" in response.content_type else text
+            found = json.loads(text) if response.content_type.endswith("json") else text
             return Reply(response.status, found, dict(response.headers))
 
     async def look(self, handoff_id: str) -> Json:

@@ -15,6 +15,7 @@ from andon.wire._asks import (
     Timing,
     parse_ask,
 )
+from andon.wire._audit import AuditReport, Correction, GateAudit
 from andon.wire._decisions import (
     Actor,
     Answered,
@@ -56,6 +57,7 @@ __all__ = [
     "Approve",
     "Approved",
     "Ask",
+    "AuditReport",
     "Candidate",
     "Checkpoint",
     "CheckpointReceipt",
@@ -67,10 +69,12 @@ __all__ = [
     "Claimed",
     "Confirmation",
     "Conversation",
+    "Correction",
     "Decision",
     "Edit",
     "Edited",
     "Expired",
+    "GateAudit",
     "Handoff",
     "HandoffPage",
     "HandoffState",

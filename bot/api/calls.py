@@ -36,9 +36,9 @@ class Call:
 
 
 _STATES = [state.value for state in State]
+_DAYS = {"type": "integer", "minimum": 1, "maximum": 400, "default": 30}
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 128}
 
-# fmt: off  # a table reads better in columns
 CALLS: Final[tuple[Call, ...]] = (
     Call(
         "start_run",
@@ -165,6 +165,24 @@ CALLS: Final[tuple[Call, ...]] = (
         errors=(404, 409),
     ),
     Call(
+        "audit_gates",
+        "GET",
+        "/v1/audit/gates",
+        "What people made of each gate's asks",
+        "person",
+        query={"days": _DAYS},
+        success={200: wire.AuditReport},
+    ),
+    Call(
+        "corrections",
+        "GET",
+        "/v1/corrections",
+        "What people changed or refused (JSON Lines)",
+        "person",
+        query={"days": _DAYS},
+        success={200: None},
+    ),
+    Call(
         "events",
         "GET",
         "/v1/events",
@@ -174,6 +192,6 @@ CALLS: Final[tuple[Call, ...]] = (
     ),
     Call("healthz", "GET", "/healthz", "Does the process answer?", "anyone", success={200: None}),
     Call("readyz", "GET", "/readyz", "Does the store answer?", "anyone", success={200: None}),
+    Call("metrics", "GET", "/metrics", "Counters for Prometheus", "anyone", success={200: None}),
     Call("openapi", "GET", "/openapi.json", "This document", "anyone", success={200: None}),
 )
-# fmt: on

@@ -12,6 +12,7 @@ from bot.api.calls import CALLS, Call
 _RUN = {"type": "string", "pattern": "^run_[A-Za-z0-9_-]{22,64}$"}
 _HANDOFF = {"type": "string", "pattern": "^hf_[A-Za-z0-9_-]{22,64}$"}
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_TEXTS = {"events": "text/event-stream", "corrections": "application/jsonl", "metrics": "text/plain"}
 _WHY = {
     400: "The request cannot be read.",
     401: "No valid key.",
@@ -92,8 +93,8 @@ def _operation(call: Call, refs: dict[Any, dict[str, Any]]) -> dict[str, Any]:  
         response: dict[str, Any] = {"description": "As asked." if status == 200 else "Done."}  # noqa: PLR2004
         if model is not None:
             response["content"] = {"application/json": {"schema": refs[model]}}
-        elif call.name == "events":
-            response["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+        elif call.name in _TEXTS:
+            response["content"] = {_TEXTS[call.name]: {"schema": {"type": "string"}}}
         else:
             response["content"] = {"application/json": {"schema": {"type": "object"}}}
         operation["responses"][str(status)] = response

@@ -7,6 +7,7 @@ import json
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from aiohttp import web
@@ -20,12 +21,18 @@ from bot.api.openapi import document
 from bot.api.problems import body_fault
 from bot.api.strict import parse
 from bot.api.view import View
+from bot.audit import audit, correction
 from bot.cursor import make_cursor, parse_cursor
 from bot.errors import BadRequest, BotError, CheckpointMoved, Forbidden, Gone, StoreUnavailable, Unauthenticated
 from bot.flow import Flow, check_owner
 from bot.handoff import OPEN, Handoff
 from bot.hub import Hub
+from bot.metrics import CONTENT_TYPE as METRICS_TYPE
+from bot.metrics import Metrics
 from bot.store import Store
+
+AUDITED: Final = 10_000
+"""Handoffs that one report or export reads at the most."""
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"^[!-~]{1,255}$")
 _CHECKPOINT_STRING: Final = 1_048_576
@@ -43,12 +50,15 @@ class _UnsupportedMediaType(BotError):
 class Api:
     """The agents' API over a flow."""
 
-    def __init__(self, flow: Flow, store: Store, hub: Hub, access: Access, *, url: str, version: str) -> None:
+    def __init__(  # the composition root names each part once
+        self, flow: Flow, store: Store, hub: Hub, access: Access, metrics: Metrics, *, url: str, version: str
+    ) -> None:
         """`url` is the address that people and agents reach."""
         self._flow = flow
         self._store = store
         self._hub = hub
         self._access = access
+        self._metrics = metrics
         self._url = url
         self._view = View(access, url)
         self._version = version
@@ -68,9 +78,12 @@ class Api:
             "withdraw": self._withdraw,
             "claim": self._claim,
             "report_outcome": self._report_outcome,
+            "audit_gates": self._audit_gates,
+            "corrections": self._corrections,
             "events": self._events,
             "healthz": self._healthz,
             "readyz": self._readyz,
+            "metrics": self._show_metrics,
             "openapi": self._openapi,
         }
         options = {"GET": {"allow_head": False}}
@@ -149,7 +162,7 @@ class Api:
         who = await self._reader(request, handoff_id)
         query = _query(request, "get_handoff")
         wait = float(query.get("wait", "0"))
-        with self._hub.waiter(handoff_id) as changed:
+        with self._hub.waiter(handoff_id, who.key_id if who else "token") as changed:
             handoff = await self._read(handoff_id, who, glance=bool(wait))
             seen = int(query.get("revision", handoff.revision))
             if wait and handoff.state in OPEN and handoff.revision == seen and not self._hub.closing:
@@ -185,6 +198,30 @@ class Api:
         agent = await self._who(request, "agent")
         return await stream(request, self._store, self._hub, agent.name)
 
+    # --- what people made of it ---
+
+    async def _audit_gates(self, request: web.Request) -> web.Response:
+        await self._who(request, "person")
+        since, until = await self._period(request, "audit_gates")
+        found = [handoff async for handoff in self._flow.lately(since, limit=AUDITED + 1)]
+        report = audit(found[:AUDITED], since=since, until=until, complete=len(found) <= AUDITED)
+        return _json(report)
+
+    async def _corrections(self, request: web.Request) -> web.StreamResponse:
+        await self._who(request, "person")
+        since, _ = await self._period(request, "corrections")
+        response = web.StreamResponse(headers={"Content-Type": "application/jsonl", "Cache-Control": "no-store"})
+        with contextlib.suppress(ConnectionError):
+            await response.prepare(request)
+            async for handoff in self._flow.lately(since, limit=AUDITED):
+                if line := correction(handoff):
+                    await response.write(line.model_dump_json(exclude_none=True).encode() + b"\n")
+        return response
+
+    async def _period(self, request: web.Request, name: str) -> tuple[datetime, datetime]:
+        until = await self._store.now()
+        return until - timedelta(days=int(_query(request, name).get("days", "30"))), until
+
     # --- operations ---
 
     async def _healthz(self, _: web.Request) -> web.Response:
@@ -195,6 +232,10 @@ class Api:
             raise StoreUnavailable("the service is stopping")
         await self._store.now()
         return web.json_response({"status": "ready"})
+
+    async def _show_metrics(self, _: web.Request) -> web.Response:
+        text = self._metrics.text(pending=await self._store.handoffs.pending())
+        return web.Response(body=text, headers={"Content-Type": METRICS_TYPE})
 
     async def _openapi(self, _: web.Request) -> web.Response:
         return web.json_response(document(self._version, self._url))

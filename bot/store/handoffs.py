@@ -279,6 +279,10 @@ class Handoffs:
         ids = await self._pipe.call("ZRANGE", self._keys.due, "-inf", ms_of(now), "BYSCORE", "LIMIT", 0, limit)
         return [i.decode() for i in ids]
 
+    async def pending(self) -> int:
+        """How many are pending."""
+        return int(await self._pipe.call("ZCARD", self._keys.due))
+
     async def forget(self, handoff_id: str) -> None:
         """Drop the timer of a handoff that is gone."""
         await self._pipe.call("ZREM", self._keys.due, handoff_id)

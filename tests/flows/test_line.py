@@ -47,7 +47,7 @@ async def test_late_press_learns_who_decided(service: Live, agent: Agent, mira: 
 
     assert (late.status, late.problem) == (409, "already-decided")
     assert late.body["detail"].startswith("mira approved this at ")
-    assert late.body["detail"].endswith("so your answer changed nothing.")
+    assert late.body["detail"].endswith("so your press changed nothing.")
     assert late.body["decision"] == first["decision"] == (await agent.look(asked["id"]))["decision"]
 
 
