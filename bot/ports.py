@@ -36,7 +36,8 @@ class Adapter(Protocol):
         """Show an open handoff.
 
         Raises:
-            Undeliverable: It can never arrive there; anything else is tried again.
+            Undeliverable: It can never arrive there.
+            TooMany: Not before its seconds are over. Anything else is tried again too, after a rest.
         """
         ...
 
@@ -51,7 +52,8 @@ class Adapter(Protocol):
         """Make a posted card show the handoff as it stands now; the same one twice is fine.
 
         Raises:
-            Undeliverable: The card is not there any more; anything else is tried again.
+            Undeliverable: The card is not there any more.
+            TooMany: As `post`.
         """
         ...
 

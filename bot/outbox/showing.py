@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from andon import wire
-from bot.errors import Gone, StoreUnavailable, Undeliverable
+from bot.errors import Gone, StoreUnavailable, TooMany, Undeliverable
 from bot.handoff import OPEN, Handoff
 from bot.ports import Adapter, CardRef
 from bot.store import Delivery, Outbox, Placed
@@ -104,6 +104,7 @@ class _Spot:
 
     place: wire.Place
     settled: bool = False
+    busy: bool = False
     given_up: str = ""
     """Why, once it is."""
     tries: int = 0
@@ -163,21 +164,22 @@ class Showing:
     async def run(self) -> None:
         """Go on until everything that happened is shown, or given up."""
         try:
-            while self._deliveries and not self._surface.stopping:
-                await self._round()
+            async with asyncio.TaskGroup() as group:
+                while self._deliveries and not self._surface.stopping:
+                    await self._round(group)
         except Exception:
             # Nobody works on these any more, so they are delivered again, and buried when that goes on.
             log.exception("cards.crashed id=%s surface=%s", self.handoff_id, self._surface.name)
             self._let_go(list(self._deliveries.values()))
 
-    async def _round(self) -> None:
+    async def _round(self, group: asyncio.TaskGroup) -> None:
         self._rung.clear()
         taken = list(self._deliveries.values())
         if max(delivery.number for delivery in taken) > DELIVERIES:
             self._reading.given_up = "whoever had it did not live to finish it"
             await self._finish(taken)
             return
-        rest_s = await self._attempt()
+        rest_s = await self._attempt(group)
         if rest_s is None:
             await self._finish(taken)
         elif not self._surface.stopping:
@@ -219,8 +221,8 @@ class Showing:
             self._deliveries.pop(delivery.id, None)
         self._tell_let_go(taken)
 
-    async def _attempt(self) -> float | None:
-        """Bring the places that do not rest up to date; returns the seconds to rest, or None when all is done."""
+    async def _attempt(self, group: asyncio.TaskGroup) -> float | None:
+        """Begin at each place that neither rests nor is busy; returns the seconds to rest, or None when all is done."""
         try:
             handoff = await self._truth.look(self.handoff_id)
         except Gone:
@@ -233,13 +235,16 @@ class Showing:
                 spot = _Spot(place, worked_before=self._surface.worked)
                 self._spots.setdefault(spot.key, spot)
         now = time.monotonic()
-        due = [spot for spot in self._spots.values() if not spot.settled and spot.not_before <= now]
-        await asyncio.gather(*(self._settle(spot, handoff) for spot in due))
-        left = [spot.not_before for spot in self._spots.values() if not spot.settled]
-        return min(left) - time.monotonic() if left else None
+        for spot in self._spots.values():
+            if not spot.settled and not spot.busy and spot.not_before <= now:
+                spot.settled = spot.busy = True  # what happens from now on unsettles it again
+                group.create_task(self._settle(spot, handoff), name=f"outbox {spot.name}")
+        if all(spot.settled and not spot.busy for spot in self._spots.values()):
+            return None
+        resting = [spot.not_before for spot in self._spots.values() if not spot.settled and not spot.busy]
+        return min(resting, default=now + _GIVE_UP_S) - now
 
     async def _settle(self, spot: _Spot, handoff: Handoff) -> None:
-        spot.settled = True  # what happens from now on unsettles it again
         try:
             await self._show(spot, handoff)
         except _Stopping:
@@ -250,6 +255,9 @@ class Showing:
         else:
             spot.given_up, spot.tries, spot.failures = "", 0, 0
             spot.not_before = 0.0
+        finally:
+            spot.busy = False
+            self._rung.set()
 
     # --- showing ---
 
@@ -281,12 +289,16 @@ class Showing:
             await self._surface.call(partial(self._surface.adapter.update, ref, handoff))
         except Undeliverable as error:
             log.warning("cards.lost id=%s place=%s detail=%s", self.handoff_id, spot.name, error)
+            spot.shown.pop(address, None)
             await self._outbox.drop_card(self.handoff_id, spot.key, address)
         else:
             spot.shown[address] = handoff
 
     async def _place(self, spot: _Spot, handoff: Handoff, placed: Placed) -> tuple[str, ...]:
         """Post the card where it is not yet; returns where it is now."""
+        for address in spot.shown:  # posted, and the store did not confirm that it knows
+            await self._outbox.save_card(self.handoff_id, spot.key, address)
+            return (address,)
         if handoff.state not in OPEN and not placed.begun:
             return ()  # it ended before anybody saw it
         try:
@@ -302,6 +314,8 @@ class Showing:
         word = await self._begin(spot, self._surface.pace.taken_over)
         if word == "busy":
             raise _Busy
+        if word == "again" and (placed := await self._outbox.placed(self.handoff_id, spot.key)).addresses:
+            return placed.addresses[0]  # while we waited for our turn
         spot.posting = True
         try:
             ref = await self._find_or_post(spot, handoff, maybe_there=word == "again")
@@ -357,9 +371,11 @@ class Showing:
             spot.failed_at = now
         spot.tries += 1
         longest_s = min(pace.longest_pause_s, pace.pause_s * 4.0 ** min(spot.tries - 1, 20))
-        spot.not_before = now + random.uniform(0.0, longest_s)  # noqa: S311  # likewise
+        told_s = error.retry_after_s if isinstance(error, TooMany) else 0
+        spot.not_before = now + told_s + random.uniform(0.0, longest_s)  # noqa: S311  # likewise
         ours = spot is self._reading
-        counts = not isinstance(error, StoreUnavailable) and (ours or surface.worked > spot.worked_before)
+        excused = isinstance(error, StoreUnavailable | TooMany)
+        counts = not excused and (ours or surface.worked > spot.worked_before)
         spot.worked_before = surface.worked
         spot.failures += counts
         detail = f"{type(error).__name__}: {error}"

@@ -10,7 +10,7 @@ from aiohttp.web import AbstractRouteDef
 
 from andon import wire
 from bot.cards import card
-from bot.errors import Undeliverable
+from bot.errors import TooMany, Undeliverable
 from bot.handoff import Handoff
 from bot.outbox import Pace
 from bot.ports import Adapter, CardRef, Desk
@@ -66,6 +66,8 @@ class Paper:
         async with self._http.request(method, f"{self._url}{path}", **given) as response:
             if response.status == 404:
                 raise Undeliverable(f"the board says that there is nothing at {path}")
+            if response.status == 429:
+                raise TooMany("the board has too much to do", retry_after_s=int(response.headers["Retry-After"]))
             response.raise_for_status()
             return await response.json() if response.content_type == "application/json" else None
 

@@ -70,6 +70,8 @@ class Board:
         """Everything is answered with 503."""
         self.broken: set[str] = set()
         """Handoffs whose notes are answered with 500."""
+        self.too_many = 0
+        """So many requests are told to come back in a second."""
         self.loses_replies = 0
         """So many posts are written, and their connection then breaks."""
         self.finds = True
@@ -139,6 +141,9 @@ class Board:
             raise web.HTTPUnauthorized
         if self.is_down:
             raise web.HTTPServiceUnavailable
+        if self.too_many:
+            self.too_many -= 1
+            raise web.HTTPTooManyRequests(headers={"Retry-After": "1"})
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:

@@ -203,6 +203,36 @@ async def test_a_board_that_hangs_holds_up_no_other(here: Live, board: Board) ->
     assert len(board.notes) == 26
 
 
+async def test_a_place_that_hangs_keeps_no_decision_from_another(here: Live, board: Board) -> None:
+    with board.holding("POST", board="ops") as hold:
+        asked = await here.agent.ask(to=[OPS, DEV])
+        await hold.reached.wait()
+        await board.note(asked["id"])
+        await here.person.approve(asked)
+        await board.shows(asked["id"], "Approved", within_s=2)
+    await settled(here)
+    assert [note.headline for note in board.of(asked["id"])] == ["Approved", "Approved"]
+
+
+async def test_a_board_that_asks_for_patience_gets_it(here: Live, board: Board) -> None:
+    """However often: a limit is nobody's fault, and nothing is given up for it."""
+    asked = await here.agent.ask(to=[OPS])
+    await settled(here)
+    board.too_many = 8
+    others = [await here.agent.ask(to=[DEV]) for _ in range(8)]
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await until(lambda: asked_once_each(board, 9))
+    await here.person.approve(asked)
+    await board.shows(asked["id"], "Approved", within_s=0.9)
+    for handoff in others:
+        await board.note(handoff["id"])
+    assert loop.time() - began >= 0.9
+    assert board.requests["POST"] == 1 + 8 + 8, "once too early, once in time"
+    assert not await here.store.outbox.buried()
+    await settled(here)
+
+
 async def test_calls_to_one_surface_are_bounded(here: Live, board: Board) -> None:
     with board.holding("POST") as hold:
         for _ in range(30):
@@ -431,6 +461,10 @@ async def shows_revision(board: Board, handoff: Json, revision: int) -> bool:
 
 async def tried(board: Board, times: int) -> bool:
     return board.requests["POST"] + board.requests["GET"] >= times
+
+
+async def asked_once_each(board: Board, times: int) -> bool:
+    return board.requests["POST"] >= times
 
 
 async def forgotten(board: Board) -> bool:
