@@ -28,6 +28,7 @@ from bot.hub import Hub
 from bot.metrics import Metrics
 from bot.outbox import CardWork, Pace
 from bot.ports import Adapter, Desk
+from bot.runs import Runs
 from bot.store import EmbeddedStore, Limits, Store, connect
 from bot.timers import Timers
 
@@ -157,8 +158,9 @@ async def _serving(
     url = settings.url(port)
     surfaces = {**_surfaces(settings, access, url), **more}
     metrics = Metrics(waiting=lambda: hub.waiting, streams=lambda: hub.streams)
-    flow = Flow(store, hub, access, rules, surfaces=surfaces, metrics=metrics)
-    api = Api(flow, store, hub, access, metrics, url=url, version=VERSION)
+    runs = Runs(store, access)
+    flow = Flow(store, hub, access, runs, rules, surfaces=surfaces, metrics=metrics)
+    api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, url=url, version=VERSION)
     async with AsyncExitStack() as stack:
         adapters = {name: await stack.enter_async_context(make(flow)) for name, make in surfaces.items()}
         app = web.Application(client_max_size=2 * 1024 * 1024)

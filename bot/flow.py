@@ -17,24 +17,23 @@ from bot.cards import too_late
 from bot.cursor import make_cursor, parse_cursor
 from bot.errors import (
     AlreadyDecided,
-    ClaimRefused,
     Gone,
     HandoffExpired,
     HandoffHeld,
     IdempotencyKeyReused,
-    OutcomeConflict,
     StaleRevision,
     TooMany,
 )
-from bot.handoff import OPEN, Change, Handoff, State, Told, digest_of
+from bot.handoff import OPEN, Change, Handoff, State, Told, digest_of, no_handoff
 from bot.hub import Hub
 from bot.metrics import Metrics
 from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
+from bot.permits import check_outcome, permit
 from bot.policy import Policy, route
+from bot.runs import REUSED, Runs
 from bot.store import Doc, NewHandoff, Settled, Store, Verdict
 
 DECISION_AGE: Final = timedelta(minutes=15)
-_RUNS_KNOWN: Final = 4_096
 _TRIES: Final = 5
 NOTICES: Final = 20
 _PAGE: Final = 200
@@ -48,6 +47,7 @@ class Flow:
         store: Store,
         hub: Hub,
         access: Access,
+        runs: Runs,
         policy: Policy,
         *,
         surfaces: Collection[str],
@@ -59,44 +59,12 @@ class Flow:
         self._store = store
         self._hub = hub
         self._access = access
+        self._runs = runs
         self._policy = policy
         self._surfaces = frozenset(surfaces)
         self._metrics = metrics
         self._decision_age = decision_age
         self._clock = clock
-        self._runs: dict[str, wire.Run] = {}
-
-    # --- runs ---
-
-    async def start_run(
-        self, agent: str, start: wire.RunStart, idempotency_key: str | None, fingerprint: str
-    ) -> tuple[wire.Run, bool]:
-        """Start a run; returns it and whether it is new.
-
-        Raises:
-            IdempotencyKeyReused: The key came with another body before.
-            Gone: The parent run is not this agent's.
-        """
-        run_id = self._access.derive_id("run", agent, idempotency_key or secrets.token_urlsafe(16))
-        match await self._store.runs.start(run_id, agent, start, fingerprint):
-            case "reused":
-                raise IdempotencyKeyReused(_REUSED)
-            case "no_parent":
-                msg = f"there is no run {start.parent} of agent {agent}; leave `parent` out, or start that run first"
-                raise Gone(msg)
-            case word:
-                return await self.run(agent, run_id), word == "started"
-
-    async def run(self, agent: str | None, run_id: str) -> wire.Run:
-        """Read a run; `agent` None reads anybody's.
-
-        Raises:
-            Gone: There is none, or it is another agent's.
-        """
-        run = await self._store.runs.load(run_id)
-        if run is None or (agent is not None and run.agent != agent):
-            raise Gone(_no_run(run_id))
-        return run
 
     # --- open ---
 
@@ -116,7 +84,7 @@ class Flow:
             IdempotencyKeyReused: The key came with another ask before.
             TooMany: The agent asks too fast, or has too many open.
         """
-        run = await self._known_run(agent.name, ask.run)
+        run = await self._runs.known(agent.name, ask.run)
         check_schemas(ask)
         payload = payload_of(ask)
         digest = digest_of(payload)
@@ -129,10 +97,9 @@ class Flow:
         opened = await self._store.handoffs.open(new, agent.limits)
         match opened.word:
             case "reused":
-                raise IdempotencyKeyReused(_REUSED)
+                raise IdempotencyKeyReused(REUSED)
             case "no_run":
-                self._runs.pop(run.id, None)
-                raise Gone(_no_run(run.id))
+                raise self._runs.gone(run.id)
             case "too_fast":
                 msg = f"{agent.name} asks faster than {agent.limits.per_minute} a minute; people cannot follow"
                 raise TooMany(msg, retry_after_s=max(1, -(-opened.number // 1000)))
@@ -162,18 +129,6 @@ class Flow:
         self._metrics.opened(handoff)
         return handoff, True
 
-    async def _known_run(self, agent: str, run_id: str) -> wire.Run:
-        """A run, read once: what `open` needs of it never changes, and the script checks that it is still there."""
-        run = self._runs.get(run_id)
-        if run is None:
-            run = await self.run(agent, run_id)
-            if len(self._runs) >= _RUNS_KNOWN:
-                self._runs.clear()
-            self._runs[run_id] = run
-        if run.agent != agent:
-            raise Gone(_no_run(run_id))
-        return run
-
     # --- read ---
 
     async def look(self, handoff_id: str) -> Handoff:
@@ -184,7 +139,7 @@ class Flow:
         """
         handoff = await self._store.handoffs.load(handoff_id)
         if handoff is None:
-            raise Gone(_no_handoff(handoff_id), handoff=handoff_id)
+            raise Gone(no_handoff(handoff_id), handoff=handoff_id)
         if handoff.state is State.PENDING and handoff.expires_at <= self._clock():
             return await self.expire(handoff)
         return handoff
@@ -215,15 +170,6 @@ class Flow:
             if place is None:
                 return
 
-    async def notify(self, agent: str, run_id: str, notice: wire.Notice) -> None:
-        """Tell people something; nobody is asked.
-
-        Raises:
-            Gone: The run is not this agent's.
-        """
-        if not await self._store.runs.notice(await self._known_run(agent, run_id), notice):
-            raise Gone(_no_run(run_id))
-
     async def notices(self) -> list[Told]:
         """What agents told people lately, newest first."""
         return await self._store.runs.notices(NOTICES)
@@ -251,7 +197,7 @@ class Flow:
                 return await self._try_answer(recent, answer, by, answer_id)
         handoff = await self._store.handoffs.load(handoff_id)
         if handoff is None:
-            raise Gone(_no_handoff(handoff_id), handoff=handoff_id)
+            raise Gone(no_handoff(handoff_id), handoff=handoff_id)
         return await self._try_answer(handoff, answer, by, answer_id)
 
     async def _try_answer(self, handoff: Handoff, answer: wire.Answer, by: wire.Actor, answer_id: str) -> Handoff:
@@ -275,7 +221,7 @@ class Flow:
                 msg = f"the time was up at {handoff.expires_at:%H:%M:%S} UTC, so this answer changed nothing"
                 raise HandoffExpired(msg, handoff=handoff_id)
             case "gone":
-                raise Gone(_no_handoff(handoff_id), handoff=handoff_id)
+                raise Gone(no_handoff(handoff_id), handoff=handoff_id)
         raise already_decided(await self.look(handoff_id))
 
     async def _write(self, handoff: Handoff, answering: Answering, answer_id: str) -> Settled:
@@ -309,7 +255,7 @@ class Flow:
             settled = await self._store.handoffs.expire(handoff, silence_verdict(handoff, at=self._clock()))
             now = await self._store.handoffs.load(handoff.id)
             if now is None:
-                raise Gone(_no_handoff(handoff.id), handoff=handoff.id)
+                raise Gone(no_handoff(handoff.id), handoff=handoff.id)
             if settled.word == "won":
                 self._metrics.decided(now)
                 self._hub.wake(now)
@@ -387,41 +333,10 @@ class Flow:
             handoff_id, agent, digest=request.digest, claimant=request.claimant, max_age=self._decision_age, known=known
         )
         self._metrics.claimed(said.word)
-        match said.word:
-            case "permit":
-                assert said.at  # noqa: S101  # a permit always has its time
-                if recent and recent.state is State.DECIDED:
-                    claim = wire.Claimed(claimant=request.claimant, at=said.at)
-                    self._hub.recent.put(replace(recent, state=State.CLAIMED, claim=claim))
-                return wire.Permit(
-                    handoff=handoff_id,
-                    revision=said.revision,
-                    digest=request.digest,
-                    payload=said.payload,
-                    claimant=request.claimant,
-                    claimed_at=said.at,
-                )
-            case "gone":
-                raise Gone(_no_handoff(handoff_id), handoff=handoff_id)
-            case "held":
-                msg = "the brake is on: no claim succeeds until somebody resumes it"
-                raise HandoffHeld(msg, handoff=handoff_id)
-            case "open":
-                slug, detail = "not-decided", "nobody has decided this yet; wait for the decision, then claim"
-            case "refused":
-                slug, detail = "not-approved", f"the decision is {said.text!r}, which allows nothing; do not act"
-            case "digest":
-                slug, detail = (
-                    "digest-mismatch",
-                    f"the decision covers digest {said.text}, not {request.digest}; do not act",
-                )
-            case "taken":
-                slug, detail = "already-claimed", f"{said.text!r} claimed this at {said.at}; one claim, one action"
-            case "closed":
-                slug, detail = "already-claimed", "the outcome is recorded already; one claim, one action"
-            case _:
-                slug, detail = "decision-too-old", f"decided at {said.at}, over {self._decision_age} ago; ask again"
-        raise ClaimRefused(slug, detail, handoff=handoff_id)
+        if said.at and recent and recent.state is State.DECIDED:
+            claim = wire.Claimed(claimant=request.claimant, at=said.at)
+            self._hub.recent.put(replace(recent, state=State.CLAIMED, claim=claim))
+        return permit(handoff_id, request, said, self._decision_age)
 
     async def outcome(self, agent: str, handoff_id: str, report: wire.OutcomeReport) -> Handoff:
         """Record what came of it, once; the same report again is fine.
@@ -432,28 +347,12 @@ class Flow:
         """
         recent = self._hub.recent.get(handoff_id)
         said = await self._store.handoffs.outcome(handoff_id, agent, report)
-        match said.word:
-            case "recorded":
-                self._metrics.closed(report.status)
-                if recent is None or recent.state is not State.CLAIMED:
-                    return await self.look(handoff_id)
-                assert said.at  # noqa: S101  # what is recorded has its time
-                outcome = wire.Outcome(status=report.status, at=said.at, result=report.result, error=report.error)
-                return replace(recent, state=State.CLOSED, outcome=outcome)
-            case "gone":
-                raise Gone(_no_handoff(handoff_id), handoff=handoff_id)
-            case "other":
-                detail = "another outcome is recorded already, and it stands"
-            case "claimant":
-                detail = (
-                    f"this was claimed by {said.text!r}; an outcome comes from whoever claimed, named in `claimant`"
-                )
-            case _:
-                detail = (
-                    f"{report.status!r} does not fit a handoff that is {said.text}: `executed` and `failed` follow a "
-                    "claim (or an approved `after`), `undone` and `undo_failed` follow an `after` that was not approved"
-                )
-        raise OutcomeConflict(detail, handoff=handoff_id)
+        check_outcome(handoff_id, report, said)
+        self._metrics.closed(report.status)
+        if recent is None or recent.state is not State.CLAIMED or said.at is None:
+            return await self.look(handoff_id)
+        outcome = wire.Outcome(status=report.status, at=said.at, result=report.result, error=report.error)
+        return replace(recent, state=State.CLOSED, outcome=outcome)
 
     async def own(self, agent: str, handoff_id: str) -> Handoff:
         """Read one of an agent's own handoffs.
@@ -467,7 +366,6 @@ class Flow:
 
 
 SILENCE: Final = wire.Actor(kind="silence", id="silence", name="nobody")
-_REUSED: Final = "this Idempotency-Key was used for another request; use a new key for a new request"
 
 
 def check_owner(handoff: Handoff, agent: str) -> None:
@@ -477,7 +375,7 @@ def check_owner(handoff: Handoff, agent: str) -> None:
         Gone: It is another agent's.
     """
     if handoff.agent != agent:
-        raise Gone(_no_handoff(handoff.id), handoff=handoff.id)
+        raise Gone(no_handoff(handoff.id), handoff=handoff.id)
 
 
 def silence_verdict(handoff: Handoff, *, at: datetime) -> Verdict:
@@ -497,11 +395,3 @@ def already_decided(handoff: Handoff) -> AlreadyDecided:
 
 def _conversation(run: wire.Run) -> tuple[wire.Place, ...]:
     return (run.conversation,) if run.conversation else (wire.Place(surface="web"),)
-
-
-def _no_run(run_id: str) -> str:
-    return f"there is no run {run_id} of yours; start one with POST /v1/runs (runs are kept for 30 days after an ask)"
-
-
-def _no_handoff(handoff_id: str) -> str:
-    return f"there is no handoff {handoff_id} for you: never opened, past its retention, or another agent's"

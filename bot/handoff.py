@@ -196,3 +196,8 @@ def choice_payload(candidate: wire.Candidate) -> str:
 def answer_payload(answer: JsonValue) -> str:
     """Canonical JSON of a given answer."""
     return canonical({"answer": answer})
+
+
+def no_handoff(handoff_id: str) -> str:
+    """The sentence for one that is not there, or not the caller's: nobody learns which."""
+    return f"there is no handoff {handoff_id} for you: never opened, past its retention, or another agent's"

@@ -5,7 +5,6 @@ import contextlib
 import hashlib
 import json
 import re
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -23,12 +22,13 @@ from bot.api.strict import parse
 from bot.api.view import View
 from bot.audit import audit, correction
 from bot.cursor import make_cursor, parse_cursor
-from bot.errors import BadRequest, BotError, CheckpointMoved, Forbidden, Gone, StoreUnavailable, Unauthenticated
+from bot.errors import BadRequest, BotError, Forbidden, StoreUnavailable, Unauthenticated
 from bot.flow import Flow, check_owner
 from bot.handoff import OPEN, Handoff
 from bot.hub import Hub
 from bot.metrics import CONTENT_TYPE as METRICS_TYPE
 from bot.metrics import Metrics
+from bot.runs import Runs
 from bot.store import Store
 
 AUDITED: Final = 10_000
@@ -51,10 +51,20 @@ class Api:
     """The agents' API over a flow."""
 
     def __init__(  # the composition root names each part once
-        self, flow: Flow, store: Store, hub: Hub, access: Access, metrics: Metrics, *, url: str, version: str
+        self,
+        flow: Flow,
+        runs: Runs,
+        store: Store,
+        hub: Hub,
+        access: Access,
+        metrics: Metrics,
+        *,
+        url: str,
+        version: str,
     ) -> None:
         """`url` is the address that people and agents reach."""
         self._flow = flow
+        self._runs = runs
         self._store = store
         self._hub = hub
         self._access = access
@@ -96,41 +106,32 @@ class Api:
     async def _start_run(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
         start: wire.RunStart = await _body(request, "start_run")
-        run, new = await self._flow.start_run(agent.name, start, _idempotency_key(request), await _fingerprint(request))
+        run, new = await self._runs.start(agent.name, start, _idempotency_key(request), await _fingerprint(request))
         return _json(run, 201 if new else 200)
 
     async def _get_run(self, request: web.Request) -> web.Response:
         who = await self._who(request, "either")
         agent = who.name if who.kind == "agent" else None
-        return _json(await self._flow.run(agent, request.match_info["run"]))
+        return _json(await self._runs.look(agent, request.match_info["run"]))
 
     async def _save_checkpoint(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
         save: wire.CheckpointSave = await _body(
             request, "save_checkpoint", max_string=_CHECKPOINT_STRING, max_keys=_CHECKPOINT_KEYS
         )
-        run_id = request.match_info["run"]
-        save_id = _idempotency_key(request) or secrets.token_urlsafe(16)
-        word, version = await self._store.runs.save_checkpoint(run_id, agent.name, save, save_id)
-        if word == "gone":
-            raise Gone(f"there is no run {run_id} of yours; start one with POST /v1/runs")
-        if word == "moved":
-            msg = f"the latest checkpoint has version {version}, not {save.if_version}; read it, then save again"
-            raise CheckpointMoved(msg)
-        return _json(wire.CheckpointReceipt(run=run_id, version=version))
+        receipt = await self._runs.save_checkpoint(
+            agent.name, request.match_info["run"], save, _idempotency_key(request)
+        )
+        return _json(receipt)
 
     async def _get_checkpoint(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
-        run = await self._flow.run(agent.name, request.match_info["run"])
-        checkpoint = await self._store.runs.checkpoint(run.id)
-        if checkpoint is None:
-            raise Gone(f"run {run.id} has no checkpoint yet")
-        return _json(checkpoint)
+        return _json(await self._runs.checkpoint(agent.name, request.match_info["run"]))
 
     async def _notify(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
         notice: wire.Notice = await _body(request, "notify")
-        await self._flow.notify(agent.name, request.match_info["run"], notice)
+        await self._runs.notify(agent.name, request.match_info["run"], notice)
         return web.json_response({}, status=202)
 
     # --- handoffs ---

@@ -1,0 +1,116 @@
+"""Runs: one job of an agent, its checkpoint, and what it tells people without asking."""
+
+import secrets
+from typing import Final
+
+from andon import wire
+from bot.access import Access
+from bot.errors import CheckpointMoved, Gone, IdempotencyKeyReused
+from bot.store import Store
+
+REUSED: Final = "this Idempotency-Key was used for another request; use a new key for a new request"
+_KNOWN: Final = 4_096
+
+
+class Runs:
+    """The verbs of a run."""
+
+    def __init__(self, store: Store, access: Access) -> None:
+        """Ids of runs come from `access`, as those of handoffs do."""
+        self._store = store
+        self._access = access
+        self._known: dict[str, wire.Run] = {}
+
+    async def start(
+        self, agent: str, start: wire.RunStart, idempotency_key: str | None, fingerprint: str
+    ) -> tuple[wire.Run, bool]:
+        """Start a run; returns it and whether it is new. The same key and `fingerprint` again changes nothing.
+
+        Raises:
+            IdempotencyKeyReused: The key came with another body before.
+            Gone: The parent run is not this agent's.
+        """
+        run_id = self._access.derive_id("run", agent, idempotency_key or secrets.token_urlsafe(16))
+        match await self._store.runs.start(run_id, agent, start, fingerprint):
+            case "reused":
+                raise IdempotencyKeyReused(REUSED)
+            case "no_parent":
+                msg = f"there is no run {start.parent} of agent {agent}; leave `parent` out, or start that run first"
+                raise Gone(msg)
+            case word:
+                return await self.look(agent, run_id), word == "started"
+
+    async def look(self, agent: str | None, run_id: str) -> wire.Run:
+        """Read a run; `agent` None reads anybody's.
+
+        Raises:
+            Gone: There is none, or it is another agent's.
+        """
+        run = await self._store.runs.load(run_id)
+        if run is None or (agent is not None and run.agent != agent):
+            raise self.gone(run_id)
+        return run
+
+    async def known(self, agent: str, run_id: str) -> wire.Run:
+        """A run, read once: what an ask needs of it never changes, and the scripts check that it is still there.
+
+        Raises:
+            Gone: There is none, or it is another agent's.
+        """
+        run = self._known.get(run_id)
+        if run is None:
+            run = await self.look(agent, run_id)
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known[run_id] = run
+        if run.agent != agent:
+            raise self.gone(run_id)
+        return run
+
+    def gone(self, run_id: str) -> Gone:
+        """The error for a run that is not there, or not this agent's."""
+        self._known.pop(run_id, None)
+        msg = (
+            f"there is no run {run_id} of yours; start one with POST /v1/runs (runs are kept for 30 days after an ask)"
+        )
+        return Gone(msg)
+
+    async def save_checkpoint(
+        self, agent: str, run_id: str, save: wire.CheckpointSave, idempotency_key: str | None
+    ) -> wire.CheckpointReceipt:
+        """Save where a run stands; the same key again is one save.
+
+        Raises:
+            CheckpointMoved: `if_version` is not the latest.
+            Gone: The run is not this agent's.
+        """
+        save_id = idempotency_key or secrets.token_urlsafe(16)
+        word, version = await self._store.runs.save_checkpoint(run_id, agent, save, save_id)
+        if word == "gone":
+            raise self.gone(run_id)
+        if word == "moved":
+            msg = f"the latest checkpoint has version {version}, not {save.if_version}; read it, then save again"
+            raise CheckpointMoved(msg)
+        return wire.CheckpointReceipt(run=run_id, version=version)
+
+    async def checkpoint(self, agent: str, run_id: str) -> wire.Checkpoint:
+        """Read the latest checkpoint.
+
+        Raises:
+            Gone: There is none, or the run is not this agent's.
+        """
+        await self.look(agent, run_id)
+        checkpoint = await self._store.runs.checkpoint(run_id)
+        if checkpoint is None:
+            msg = f"run {run_id} has no checkpoint yet"
+            raise Gone(msg)
+        return checkpoint
+
+    async def notify(self, agent: str, run_id: str, notice: wire.Notice) -> None:
+        """Tell people something; nobody is asked.
+
+        Raises:
+            Gone: The run is not this agent's.
+        """
+        if not await self._store.runs.notice(await self.known(agent, run_id), notice):
+            raise self.gone(run_id)
