@@ -55,10 +55,10 @@ class Api:
         flow: Flow,
         runs: Runs,
         store: Store,
+        *,
         hub: Hub,
         access: Access,
         metrics: Metrics,
-        *,
         url: str,
         version: str,
     ) -> None:

@@ -22,7 +22,7 @@ def block(language: str) -> str:
 async def test_the_example_prints_what_the_readme_says(service: Live, mira: Person, tmp_path: Path) -> None:
     """Mira edits the recipient and approves; the function runs with what she approved."""
     example = block("python")
-    assert len(example.strip().splitlines()) < MOST_LINES
+    assert len([line for line in example.splitlines() if line]) < MOST_LINES
     script = tmp_path / "agent.py"
     script.write_text(example)
     env = {**os.environ, "ANDON_URL": service.url, "ANDON_KEY": str(service.agent.key)}
