@@ -8,7 +8,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 from bot.errors import TooMany
 from bot.handoff import Change, Handoff
@@ -110,6 +110,51 @@ class Stream:
         return changes
 
 
+class Wait:
+    """One poll's wait. Ten thousand may be open at once, so it is small."""
+
+    __slots__ = ("_mine", "_timer", "_waiters", "changed", "handoff_id")
+
+    def __init__(self, waiters: dict[str, list[tuple[str, Waiter]]], handoff_id: str, who: str) -> None:
+        """Wait as `who`; see `Hub.waiter`."""
+        self.handoff_id = handoff_id
+        self.changed: Waiter = asyncio.get_running_loop().create_future()
+        """Resolved with the handoff, or with None when it must be read again or the time is up."""
+        self._mine = (who, self.changed)
+        self._waiters = waiters
+        self._timer: asyncio.TimerHandle | None = None
+
+    def at_most(self, seconds: float) -> Waiter:
+        """What to await; resolved with None after so long."""
+        self._timer = asyncio.get_running_loop().call_later(seconds, _let_go, self.changed, None)
+        return self.changed
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        waiters = self._waiters.setdefault(self.handoff_id, [])
+        who = self._mine[0]
+        if len(waiters) >= WAITS_AT_ONCE and sum(key == who for key, _ in waiters) >= WAITS_AT_ONCE:
+            msg = f"this key waits for {self.handoff_id} {WAITS_AT_ONCE} times already; one wait is enough"
+            raise TooMany(msg, retry_after_s=5)
+        waiters.append(self._mine)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End, whether anything changed or not."""
+        if self._timer:
+            self._timer.cancel()
+        left = self._waiters.get(self.handoff_id)
+        if left and self._mine in left:
+            left.remove(self._mine)
+            if not left:
+                del self._waiters[self.handoff_id]
+
+
+def _let_go(waiter: Waiter, handoff: Handoff | None) -> None:
+    if not waiter.done():
+        waiter.set_result(handoff)
+
+
 class Hub:
     """Who waits for what, in this process."""
 
@@ -196,32 +241,15 @@ class Hub:
 
     def _release(self, handoff_id: str, handoff: Handoff | None) -> None:
         for _, waiter in self._waiters.pop(handoff_id, ()):
-            if not waiter.done():
-                waiter.set_result(handoff)
+            _let_go(waiter, handoff)
 
-    @contextmanager
-    def waiter(self, handoff_id: str, who: str) -> Iterator[Waiter]:
-        """A future that the next change resolves: with the handoff, or with None when it must be read again.
-
-        Make it before reading the handoff, so that no change falls between.
+    def waiter(self, handoff_id: str, who: str) -> "Wait":
+        """A wait for the next change, to be entered before reading the handoff, so that no change falls between.
 
         Raises:
-            TooMany: `who` (a key) waits for this handoff several times already.
+            TooMany: On entering: `who` (a key) waits for this handoff several times already.
         """
-        waiters = self._waiters.setdefault(handoff_id, [])
-        if len(waiters) >= WAITS_AT_ONCE and sum(key == who for key, _ in waiters) >= WAITS_AT_ONCE:
-            msg = f"this key waits for {handoff_id} {WAITS_AT_ONCE} times already; one wait is enough"
-            raise TooMany(msg, retry_after_s=5)
-        mine: tuple[str, Waiter] = (who, asyncio.get_running_loop().create_future())
-        waiters.append(mine)
-        try:
-            yield mine[1]
-        finally:
-            left = self._waiters.get(handoff_id)
-            if left and mine in left:
-                left.remove(mine)
-                if not left:
-                    del self._waiters[handoff_id]
+        return Wait(self._waiters, handoff_id, who)
 
     @contextmanager
     def agent_stream(self, agent: str) -> Iterator[Stream]:

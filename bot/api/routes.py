@@ -163,14 +163,12 @@ class Api:
         who = await self._reader(request, handoff_id)
         query = _query(request, "get_handoff")
         wait = float(query.get("wait", "0"))
-        with self._hub.waiter(handoff_id, who.key_id if who else "token") as changed:
-            handoff = await self._read(handoff_id, who, glance=bool(wait))
-            seen = int(query.get("revision", handoff.revision))
-            if wait and handoff.state in OPEN and handoff.revision == seen and not self._hub.closing:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
-                        handoff = await changed or await self._read(handoff_id, who)
-        return self._handoff(handoff, who)
+        with self._hub.waiter(handoff_id, who.key_id if who else "token") as waiting:
+            handoff: Handoff | None = await self._read(handoff_id, who, glance=bool(wait))
+            if handoff and wait and _is_as_seen(handoff, query) and not self._hub.closing:
+                handoff = None  # ten thousand may wait here: none of them holds an ask
+                handoff = await waiting.at_most(wait)
+            return self._handoff(handoff or await self._read(handoff_id, who), who)
 
     async def _answer(self, request: web.Request) -> web.Response:
         person = await self._who(request, "person")
@@ -343,6 +341,11 @@ def _idempotency_key(request: web.Request) -> str | None:
     if key is not None and not _IDEMPOTENCY_KEY.match(key):
         raise BadRequest("Idempotency-Key takes 1 to 255 visible ASCII characters")
     return key
+
+
+def _is_as_seen(handoff: Handoff, query: dict[str, str]) -> bool:
+    """Is it still open, at the revision that the caller knows?"""
+    return handoff.state in OPEN and handoff.revision == int(query.get("revision", handoff.revision))
 
 
 def _matches(handoff: Handoff, query: dict[str, str], who: Principal) -> bool:

@@ -302,7 +302,7 @@ class Showing:
         if handoff.state not in OPEN and not placed.begun:
             return ()  # it ended before anybody saw it
         try:
-            address = await self._surface.slot(partial(self._post, spot, handoff))
+            address = await self._surface.slot(partial(self._post, spot, placed))
         except Undeliverable as error:
             log.warning("cards.refused id=%s place=%s detail=%s", self.handoff_id, spot.name, error)
             await self._outbox.refuse_card(self.handoff_id, spot.key, str(error))
@@ -310,7 +310,10 @@ class Showing:
             return ()
         return (address,) if address else ()
 
-    async def _post(self, spot: _Spot, handoff: Handoff) -> str:
+    async def _post(self, spot: _Spot, placed: Placed) -> str:
+        handoff = await self._truth.look(self.handoff_id)  # our turn may have been long in coming
+        if handoff.state not in OPEN and not placed.begun:
+            return ""
         word = await self._begin(spot, self._surface.pace.taken_over)
         if word == "busy":
             raise _Busy

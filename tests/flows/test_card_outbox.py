@@ -5,14 +5,17 @@ import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.config import Settings
+from bot.outbox import Pace
 from tests.adapters.paper import QUICK, paper
-from tests.fakes.board import Board, Moment
+from tests.fakes.board import Board, Hold, Moment
 from tests.people import MAIL, Agent, Json, Person
 from tests.servers import SECRET, Live, ServiceProcess, live, until
 
@@ -26,9 +29,9 @@ async def board() -> AsyncIterator[Board]:
 
 
 @asynccontextmanager
-async def replica(settings: Settings, board: Board, name: str = "first") -> AsyncIterator[Live]:
+async def replica(settings: Settings, board: Board, name: str = "first", pace: Pace = QUICK) -> AsyncIterator[Live]:
     apart = settings.model_copy(update={"state": settings.state / name})
-    async with live(apart, adapters={"paper": paper(board.url)}, pace=QUICK) as running:
+    async with live(apart, adapters={"paper": paper(board.url)}, pace=pace) as running:
         yield running
 
 
@@ -38,7 +41,7 @@ async def here(settings: Settings, board: Board) -> AsyncIterator[Live]:
         yield running
 
 
-async def settled(here: Live) -> None:
+async def settled(here: Live, *, within_s: float = 20) -> None:
     """Everything that happened is shown."""
 
     async def nothing_left() -> bool:
@@ -46,7 +49,7 @@ async def settled(here: Live) -> None:
         newest = await here.store.feed.last_id()
         return all(g["pending"] == 0 and g["last-delivered-id"].decode() == newest for g in info)
 
-    await until(nothing_left, within_s=20, what="the outbox is empty")
+    await until(nothing_left, within_s=within_s, what="the outbox is empty")
 
 
 # --- as it should be ---
@@ -97,6 +100,16 @@ async def test_what_ended_before_its_card_was_posted_is_not_posted(here: Live, b
     board.is_down = False
     await settled(here)
     assert not board.notes
+
+
+async def test_what_ended_while_it_waited_for_its_turn_is_not_posted(here: Live, board: Board) -> None:
+    with board.holding("POST") as hold:
+        first = [await here.agent.ask(to=[OPS]) for _ in range(8)]
+        await until(lambda: waits(hold, 8))
+        late = await here.agent.ask(to=[OPS])
+        await here.agent.withdraw(late)
+    await settled(here)
+    assert {note.handoff for note in board.notes.values()} == {handoff["id"] for handoff in first}
 
 
 # --- what is late, doubled, out of order ---
@@ -361,6 +374,25 @@ async def test_two_replicas_post_each_card_once(settings: Settings, board: Board
             assert {note.revision for note in notes} <= {2}
 
 
+async def test_two_replicas_do_not_both_post_what_takes_long(settings: Settings, board: Board) -> None:
+    """Longer than it takes to take a dead replica's work over; and the board cannot look for its notes."""
+    board.finds = False
+    async with replica(settings, board, "a") as here, replica(settings, board, "b"):
+        with board.holding("POST", "after"):
+            asked = [await here.agent.ask(to=[OPS]) for _ in range(6)]
+            edits = [here.person.edit(h, {**MAIL, "to": "bob@example.com"}, approve=False) for h in asked]
+            edited = [reply.ok() for reply in await asyncio.gather(*edits)]
+            began = asyncio.get_running_loop().time()
+            await until(lambda: passed(began, 2 * QUICK.taken_over.total_seconds()))
+            groups = await here.store._client.xpending_range(here.store.keys.events, "cards:paper", "-", "+", 100)
+            assert {entry["times_delivered"] for entry in groups} == {1}, "both are alive, and say so"
+        await asyncio.gather(*(here.person.approve(handoff) for handoff in edited))
+        await settled(here)
+        assert [(note.handoff, note.headline) for note in board.notes.values()] == [
+            (handoff["id"], "Approved with changes") for handoff in asked
+        ]
+
+
 @asynccontextmanager
 async def process(settings: Settings, tmp_path: Path, board: Board) -> AsyncIterator[ServiceProcess]:
     class PaperProcess(ServiceProcess):
@@ -444,13 +476,14 @@ async def test_a_replica_killed_before_it_updates(settings: Settings, tmp_path: 
 async def test_a_stop_finishes_the_post_under_way_and_hands_the_rest_on_at_once(
     settings: Settings, board: Board
 ) -> None:
-    async with replica(settings, board, "stays") as stays:
-        async with replica(settings, board, "stops") as stops:
+    patient = replace(QUICK, taken_over=timedelta(seconds=6))
+    async with replica(settings, board, "stays", patient) as stays:
+        async with replica(settings, board, "stops", patient) as stops:
             with board.holding("POST", "after") as hold:
                 asked = [await stops.agent.ask(to=[OPS]) for _ in range(40)]
                 await hold.reached.wait()
                 asyncio.get_running_loop().call_later(0.3, hold.released.set)
-        await settled(stays)
+        await settled(stays, within_s=4.5)
         assert all(len(board.of(handoff["id"])) == 1 for handoff in asked)
         assert board.requests["POST"] == 40
 
@@ -465,6 +498,14 @@ async def tried(board: Board, times: int) -> bool:
 
 async def asked_once_each(board: Board, times: int) -> bool:
     return board.requests["POST"] >= times
+
+
+async def waits(hold: Hold, requests: int) -> bool:
+    return hold.waiting == requests
+
+
+async def passed(began: float, seconds: float) -> bool:
+    return asyncio.get_running_loop().time() - began >= seconds
 
 
 async def forgotten(board: Board) -> bool:
