@@ -100,16 +100,21 @@ def _order(event_id: str) -> tuple[int, int]:
 
 
 def _change(entry: Any) -> Change:
+    """One event; a field that a newer version left out or added does no harm."""
     entry_id, fields = entry
     pairs = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
-    event = pairs[b"e"].decode()
+
+    def text(name: bytes) -> str:
+        return str(pairs.get(name, b"").decode())
+
+    event = text(b"e")
     return Change(
         id=entry_id.decode(),
         event=event,
-        handoff=pairs[b"h"].decode(),
-        agent=pairs[b"a"].decode(),
-        run=pairs[b"r"].decode(),
+        handoff=text(b"h"),
+        agent=text(b"a"),
+        run=text(b"r"),
         state=_STATES.get(event, ""),
-        revision=int(pairs[b"v"]),
-        kind=pairs[b"k"].decode() or None,
+        revision=int(text(b"v") or 0),
+        kind=text(b"k") or None,
     )

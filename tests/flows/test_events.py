@@ -97,3 +97,13 @@ async def test_a_stop_ends_streams_and_answers_waiting_polls(settings: Settings)
         await stream.__aexit__(None, None, None)
         assert (await waiting)["state"] == "pending"
         assert asyncio.get_running_loop().time() - started < 5
+
+
+async def test_an_event_of_a_newer_version_does_not_end_the_stream(service: Live, agent: Agent) -> None:
+    """Old and new processes share the events during a deploy; what one does not know must not silence it."""
+    async with agent.events() as events:
+        await events.next()
+        await service.store._pipe.call("XADD", service.store.keys.events, "*", "novel", "1")
+        asked = await agent.ask()
+        await agent.withdraw(asked)
+        assert (await events.next()).data["handoff"] == asked["id"]
