@@ -73,7 +73,8 @@ class Run:
             reversible: Can it be undone?
             confidence: Your own estimate, 0 to 1.
             timeout: How long to wait for a person.
-            on_timeout: What silence means; `approve` only for what is reversible.
+            on_timeout: What silence means. `approve` is only for what is reversible, and counts only where the service's
+                policy says so as well; else silence is `Expired`.
             to: Where the card goes, if not to the run's conversation.
             idempotency_key: Yours, if you may ask again after a crash and mean the same ask.
 
@@ -248,8 +249,8 @@ class Run:
     ) -> Confirmed:
         """Show what was done already, wait, and undo it unless people let it stand.
 
-        It is undone when it is rejected, when nobody answers (unless `on_timeout="approve"`), and when the question
-        reaches nobody. What came of it is reported.
+        It is undone when it is rejected, when nobody answers (unless `on_timeout="approve"`, and the service's policy
+        says so as well), and when the question reaches nobody. What came of it is reported.
 
         Args:
             what: What was done.
@@ -259,7 +260,8 @@ class Run:
             risks: What could be wrong with it.
             gate: The point where the agent stops.
             timeout: How long to wait for a person.
-            on_timeout: What silence means; `approve` needs an `undo`.
+            on_timeout: What silence means. `approve` needs an `undo`, and counts only where the service's policy says so
+                as well; else it is undone.
             to: Where the card goes, if not to the run's conversation.
             idempotency_key: Yours, if you may ask again after a crash and mean the same ask.
 
@@ -312,7 +314,8 @@ class Run:
             gate: The point where the agent stops; unset, the tool's name.
             confidence: Your own estimate, 0 to 1.
             timeout: How long to wait for a person.
-            on_timeout: What silence means; `approve` only for what is reversible.
+            on_timeout: What silence means. `approve` is only for what is reversible, and counts only where the service's
+                policy says so as well; else silence is `Expired`.
             to: Where the card goes, if not to the run's conversation.
         """
 
