@@ -71,9 +71,8 @@ class Gate:
     def __call__(self, function: Callable[P, Awaitable[R]]) -> Gated[P, R]:
         """Return `function` behind this gate."""
         if not inspect.iscoroutinefunction(function):
-            raise TypeError(
-                f"{function!r} is not an `async def`; a gate waits for a person, so what it guards is async"
-            )
+            name = getattr(function, "__qualname__", type(function).__qualname__)
+            raise TypeError(f"{name} is not an `async def`; a gate waits for a person, so what it guards is async")
         signature = Signature(function)
         if "why" in signature.signature.parameters:
             raise TypeError(f"{signature.name}: `why` is the gate's own argument; give yours another name")

@@ -292,7 +292,8 @@ async def test_what_cannot_be_gated_is_said_at_once(service: FakeService, run: R
     async def no_data(socket: Socket) -> None: ...
 
     for function, message in (
-        (plain, "not an `async def`"),
+        (plain, r"^test_what_cannot_be_gated_is_said_at_once\.<locals>\.plain is not an `async def`"),
+        (Socket(), r"^test_what_cannot_be_gated_is_said_at_once\.<locals>\.Socket is not an `async def`"),
         (starred, r"name every argument; a card cannot say what \*names"),
         (own_why, "`why` is the gate's own"),
         (no_data, "cannot be written as JSON"),
