@@ -1,5 +1,6 @@
 """The client: where an agent begins."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -8,6 +9,7 @@ from uuid import uuid4
 
 from andon import wire
 from andon._api import Api
+from andon._errors import InvalidToken
 from andon._events import Events
 from andon._handoff import Handoff, Line
 from andon._http import Http
@@ -18,6 +20,8 @@ from andon._run import Run
 __all__ = ["Andon"]
 
 PATIENCE = timedelta(seconds=60)
+
+_TOKEN = re.compile(r"(hf_[A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
 
 
 class Andon:
@@ -91,7 +95,15 @@ class Andon:
             The run, with its checkpoint, and the handoff: `wait` for it, `claim` it, `report` on it.
 
         Raises:
+            InvalidToken: It is no token; the service was not asked.
             NotFound: There is no such handoff, or it is another agent's.
         """
-        latest = await self.api.read(token.rpartition(".")[0] or token)
-        return Run(self._line, await self.api.read_run(latest.run)), Handoff(self._line, latest, token=token)
+        read = _TOKEN.fullmatch((token or "").strip())
+        if read is None:
+            # Not shown: it may be a part of a token, or a key.
+            raise InvalidToken(
+                f"{'what was given' if token else 'nothing, or an empty text,'} is no token: "
+                "it is `<handoff id>.<secret>`, as `open` returned it"
+            )
+        latest = await self.api.read(read[1])
+        return Run(self._line, await self.api.read_run(latest.run)), Handoff(self._line, latest, token=read[0])

@@ -19,6 +19,7 @@ __all__ = [
     "Conflict",
     "InvalidAnswer",
     "InvalidRequest",
+    "InvalidToken",
     "KeyRefused",
     "NotConfigured",
     "NotFound",
@@ -77,6 +78,10 @@ class InvalidAnswer(AndonError):
     def __init__(self, message: str, *, answer: JsonValue) -> None:
         super().__init__(message)
         self.answer = answer
+
+
+class InvalidToken(AndonError):
+    """What should bring a handoff back is not a handoff's token."""
 
 
 class UndoFailed(AndonError):

@@ -73,8 +73,8 @@ class Run:
             reversible: Can it be undone?
             confidence: Your own estimate, 0 to 1.
             timeout: How long to wait for a person.
-            on_timeout: What silence means. `approve` is only for what is reversible, and counts only where the service's
-                policy says so as well; else silence is `Expired`.
+            on_timeout: What silence means. `approve` is only for what is reversible, and counts only where the
+                service's policy says so as well; else silence is `Expired`.
             to: Where the card goes, if not to the run's conversation.
             idempotency_key: Yours, if you may ask again after a crash and mean the same ask.
 
@@ -260,8 +260,8 @@ class Run:
             risks: What could be wrong with it.
             gate: The point where the agent stops.
             timeout: How long to wait for a person.
-            on_timeout: What silence means. `approve` needs an `undo`, and counts only where the service's policy says so
-                as well; else it is undone.
+            on_timeout: What silence means. `approve` needs an `undo`, and counts only where the service's policy says
+                so as well; else it is undone.
             to: Where the card goes, if not to the run's conversation.
             idempotency_key: Yours, if you may ask again after a crash and mean the same ask.
 
@@ -314,8 +314,8 @@ class Run:
             gate: The point where the agent stops; unset, the tool's name.
             confidence: Your own estimate, 0 to 1.
             timeout: How long to wait for a person.
-            on_timeout: What silence means. `approve` is only for what is reversible, and counts only where the service's
-                policy says so as well; else silence is `Expired`.
+            on_timeout: What silence means. `approve` is only for what is reversible, and counts only where the
+                service's policy says so as well; else silence is `Expired`.
             to: Where the card goes, if not to the run's conversation.
         """
 
@@ -337,7 +337,7 @@ class Run:
         return Gate(self._line, make, risks=risks, what=what, why=why, tool=tool)
 
     async def notify(self, text: str, *, to: Sequence[Where] = ()) -> None:
-        """Tell people something. Nobody is asked, and nobody waits."""
+        """Tell people something, once, even if the service's reply is lost. Nobody is asked, and nobody waits."""
         notice = wire.Notice(text=text, to=tuple(map(place, to)))
         await self._line.api.notify(self.id, notice, idempotency_key=uuid4().hex)
 

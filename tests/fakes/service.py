@@ -61,6 +61,7 @@ class FakeService:
         self.claim_problem: tuple[int, str] | None = None
         self.resumed_from: list[str | None] = []
         self.forget_events = False
+        self.forget_notices = False
         self._made: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._checkpoints: dict[str, Json] = {}
         self._events: list[tuple[int, str, Json]] = []
@@ -208,8 +209,16 @@ class FakeService:
         return web.json_response(saved) if saved else _problem(404, "not-found", "no checkpoint yet")
 
     async def _notice(self, request: web.Request) -> web.Response:
-        self.notices.append(await request.json())
-        return web.json_response({}, status=202)
+        def make(body: Json) -> str:
+            wire.Notice.model_validate(body)
+            self.notices.append(body)
+            return ""
+
+        if self.forget_notices:
+            make(await request.json())
+            return web.json_response({}, status=202)
+        made = await self._once(request, make)
+        return made if isinstance(made, web.Response) else web.json_response({}, status=202)
 
     async def _open(self, request: web.Request) -> web.Response:
         def make(body: Json) -> str:

@@ -21,6 +21,7 @@ from andon import (
     Expired,
     InvalidAnswer,
     InvalidRequest,
+    InvalidToken,
     KeyRefused,
     NotFound,
     PermitMismatch,
@@ -352,6 +353,22 @@ async def test_a_notice_waits_for_nobody(service: FakeService, run: Run) -> None
     assert service.notices[0]["to"] == [{"surface": "slack", "channel": "#ops", "thread": None, "person": None}]
 
 
+async def test_a_notice_whose_reply_is_lost_is_told_once(service: FakeService, run: Run) -> None:
+    """It was told, and the line broke before the agent heard so: the same key comes again, and another's is new."""
+    service.drop_replies = 2
+    await run.notify("Sync finished")
+    assert service.calls["POST /v1/runs/{run}/notices"] == 3
+    assert len(service.notices) == 1
+    await run.notify("Sync finished")
+    assert len(service.notices) == 2
+
+
+async def test_a_service_that_keeps_no_keys_of_notices_is_told_all_the_same(service: FakeService, run: Run) -> None:
+    service.forget_notices = True
+    await run.notify("Sync finished")
+    assert [notice["text"] for notice in service.notices] == ["Sync finished"]
+
+
 async def test_another_process_takes_up_what_was_opened(service: FakeService, run: Run) -> None:
     await run.checkpoint("asked", {"draft": 7})
     ask = {"kind": "input", "gate": "ask", "question": "What?"}
@@ -367,6 +384,25 @@ async def test_another_process_takes_up_what_was_opened(service: FakeService, ru
         assert checkpoint is not None
         assert checkpoint.state == {"draft": 7}
         assert handoff.token == opened.token
+
+
+@pytest.mark.parametrize("token", ["", "garbage", "hf_0", "hf_0.", ".secret", "apk_live_0.secret", "hf_0/../x.y", None])
+async def test_what_is_no_token_is_said_so_without_asking_the_service(service: FakeService, token: Any) -> None:
+    """Whatever it is instead may be secret, so the message does not repeat it."""
+    async with Andon(service.url, KEY) as andon:
+        with pytest.raises(
+            InvalidToken, match=r"is no token: it is `<handoff id>\.<secret>`, as `open` returned it"
+        ) as no:
+            await andon.resume(token)
+    assert not token or token not in str(no.value)
+    assert not service.calls
+
+
+async def test_a_token_read_from_a_file_may_end_with_its_line(service: FakeService, run: Run) -> None:
+    opened = await run.open({"kind": "input", "gate": "ask", "question": "What?"})
+    async with Andon(service.url, KEY) as later:
+        _, handoff = await later.resume(f"{opened.token}\n")
+    assert handoff.token == opened.token
 
 
 async def test_taking_back_what_is_decided_says_so(service: FakeService, run: Run) -> None:
