@@ -1,7 +1,8 @@
 """An agent's JSON Schema: is it fit to use, does a value fit it, and what a person can do about it if not.
 
-Schemas come from agents and are not trusted: nothing is fetched, a `pattern` runs in time linear in the text, and a
-schema that grows without bounds when its references are followed is refused.
+Schemas come from agents and are not trusted: nothing is fetched, a `pattern` runs in time linear in the text, and
+what would take too long is not begun (`effort` counts it first). A check, told faults included, stays under 100 ms;
+the tests try to break that.
 """
 
 import json
@@ -12,6 +13,7 @@ from itertools import islice
 import jsonschema_rs
 from pydantic import JsonValue
 
+from bot.cards.effort import MAX_PATTERN, MAX_PATTERNS, MAX_TOLD, at_pointer, effort, pattern_size, patterns
 from bot.errors import Fault
 
 MAX_EXPANDED = 10_000
@@ -19,8 +21,6 @@ MAX_EXPANDED = 10_000
 
 MAX_FAULTS = 50
 _MOST_QUOTED = 60
-_RECURSIVE_DEPTH = 8
-"""A schema that refers to itself may visit a value twice a level: deeper values get one message for the whole."""
 
 _WORDS = {
     "string": "text",
@@ -50,15 +50,16 @@ def check_schema(schema: Mapping[str, JsonValue]) -> tuple[Fault, ...]:
     """Say what keeps this schema from being used; nothing, when it can be.
 
     Refused are what JSON Schema 2020-12 does not allow, references other than `#/…` into the schema itself, patterns
-    with look-around or back-references (they can take for ever), and more than `MAX_EXPANDED` subschemas.
+    with look-around or back-references (they can take for ever), more than `MAX_PATTERNS` patterns or one larger than
+    `MAX_PATTERN`, more than `MAX_EXPANDED` subschemas, and references that lead back without a step into the value.
     """
-    if faults := tuple(_foreign(dict(schema), ())):
+    if faults := (*_foreign(dict(schema), ()), *_large(schema)):
         return faults
     try:
         _validator(json.dumps(schema))
     except jsonschema_rs.ValidationError as error:
         return (Fault(_dotted(error.instance_path), _refusal(error)),)
-    if _expanded(schema)[0] > MAX_EXPANDED:
+    if _expanded(schema) > MAX_EXPANDED or effort(schema, None).is_too_much:
         return (Fault("", f"following its references makes more than {MAX_EXPANDED:,} subschemas; make it simpler"),)
     return ()
 
@@ -66,14 +67,20 @@ def check_schema(schema: Mapping[str, JsonValue]) -> tuple[Fault, ...]:
 def check(schema: Mapping[str, JsonValue], value: JsonValue) -> tuple[Fault, ...]:
     """Every fault of a value, each with its dotted path (`items.0.name`; empty: the whole), at most `MAX_FAULTS`.
 
-    The schema must have passed `check_schema`.
+    The schema must have passed `check_schema`. A value that would take too long to check does not fit: unknown is not
+    yes. One whose faults would take too long to list gets one for the whole.
     """
     if not schema:
         return ()
+    needed = effort(schema, value)
+    if needed.is_too_much:
+        return (
+            Fault("", "is too large to be checked against this schema, so it counts as not fitting; make it smaller"),
+        )
     validator = _validator(json.dumps(schema))
     if validator.is_valid(value):
         return ()
-    if _expanded(schema)[1] and _depth(value) > _RECURSIVE_DEPTH:
+    if needed.told > MAX_TOLD:
         return (Fault("", "does not fit the schema"),)
     faults: dict[Fault, None] = {}
     for error in islice(validator.iter_errors(value), MAX_FAULTS):
@@ -91,11 +98,11 @@ def resolved(schema: JsonValue, root: Mapping[str, JsonValue]) -> Mapping[str, J
         if not isinstance(reference, str) or reference in seen:
             break
         seen.add(reference)
-        schema = _at(root, reference)
+        schema = at_pointer(root, reference)
     return {key: value for key, value in found.items() if key != "$ref"}
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _validator(schema: str) -> jsonschema_rs.Draft202012Validator:
     """Compiled; an unknown `$schema` is read as 2020-12, as the wire protocol says."""
     return jsonschema_rs.Draft202012Validator(
@@ -103,7 +110,7 @@ def _validator(schema: str) -> jsonschema_rs.Draft202012Validator:
         validate_formats=True,
         offline=True,
         # RegexOptions is the linear-time engine; the default one backtracks.
-        pattern_options=jsonschema_rs.RegexOptions(size_limit=1_000_000),
+        pattern_options=jsonschema_rs.RegexOptions(size_limit=300_000, dfa_size_limit=300_000),
     )
 
 
@@ -208,37 +215,21 @@ def _foreign(node: JsonValue, path: tuple[str | int, ...]) -> Iterator[Fault]:
             yield from _foreign(child, (*path, key))
 
 
-def _at(root: Mapping[str, JsonValue], reference: str) -> JsonValue:
-    """What a local JSON pointer such as `#/$defs/Money` points at; None when there is nothing."""
-    here: JsonValue = dict(root)
-    for step in reference.removeprefix("#").split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(here, list) and name.isdecimal() and int(name) < len(here):
-            here = here[int(name)]
-        elif isinstance(here, dict):
-            here = here.get(name)
-        else:
-            return None
-    return here
+def _large(schema: Mapping[str, JsonValue]) -> Iterator[Fault]:
+    """Patterns that would take too much memory or time."""
+    found = set(patterns(dict(schema)))
+    if len(found) > MAX_PATTERNS:
+        yield Fault("", f"has {len(found):,} patterns; at most {MAX_PATTERNS} are taken")
+    for pattern in found:
+        if pattern_size(pattern) > MAX_PATTERN:
+            yield Fault("", f"has a pattern that is too large, its repetitions multiplied out: {_short(pattern)}")
 
 
-def _depth(value: JsonValue) -> int:
-    match value:
-        case dict():
-            return 1 + max(map(_depth, value.values()), default=0)
-        case list():
-            return 1 + max(map(_depth, value), default=0)
-        case _:
-            return 0
-
-
-def _expanded(schema: Mapping[str, JsonValue]) -> tuple[int, bool]:
-    """How many subschemas there are once local references are followed, and whether any leads back to itself."""
+def _expanded(schema: Mapping[str, JsonValue]) -> int:
+    """How many subschemas there are once local references are followed."""
     sizes: dict[str, int] = {}
-    recursive = False
 
     def size(node: JsonValue, above: tuple[str, ...]) -> int:
-        nonlocal recursive
         if isinstance(node, list):
             return sum(size(child, above) for child in node)
         if not isinstance(node, dict):
@@ -246,18 +237,14 @@ def _expanded(schema: Mapping[str, JsonValue]) -> tuple[int, bool]:
         total = 1 + sum(size(child, above) for key, child in node.items() if key != "$defs")
         for keyword in ("$ref", "$dynamicRef"):
             reference = node.get(keyword)
-            if not isinstance(reference, str):
+            if not isinstance(reference, str) or reference in above:
                 continue
-            if reference in above:
-                recursive = True
-            elif reference in sizes:
-                total += sizes[reference]
-            else:
-                sizes[reference] = size(_at(schema, reference), (*above, reference))
-                total += sizes[reference]
+            if reference not in sizes:
+                sizes[reference] = size(at_pointer(schema, reference), (*above, reference))
+            total += sizes[reference]
         return total
 
     try:
-        return size(dict(schema), ("#",)), recursive
+        return size(dict(schema), ("#",))
     except RecursionError:  # a chain of hundreds of references
-        return MAX_EXPANDED + 1, True
+        return MAX_EXPANDED + 1
