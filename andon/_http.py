@@ -4,15 +4,15 @@ import asyncio
 import itertools
 import logging
 import random
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Self
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from andon._errors import ServiceUnavailable, error_from
+from andon._errors import ServiceError, ServiceUnavailable, error_from
 
 __all__ = ["Http", "backoff_s"]
 
@@ -21,6 +21,9 @@ BACKOFF_CAP_S = 15.0
 ATTEMPT = aiohttp.ClientTimeout(total=30, connect=10)
 # The service sends a comment every 15 s; three missed ones, and the line is dead.
 STREAM = aiohttp.ClientTimeout(total=None, connect=10, sock_read=45)
+NOTE_S = 3.0
+"""How long an attempt may be silent before it is said."""
+WHAT_TO_DO = "start the service (`python -m bot serve`), or set ANDON_URL to its address"
 OK = 200
 REDIRECTS = 300
 TRY_AGAIN = frozenset({429, 502, 503, 504})
@@ -43,6 +46,7 @@ class Http:
         self.patience_s = patience.total_seconds()
         self._key = key
         self._session: aiohttp.ClientSession | None = None
+        self._away = False
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -84,6 +88,7 @@ class Http:
         """
         loop = asyncio.get_running_loop()
         deadline = None if for_ever else loop.time() + self.patience_s
+        limit = "until it answers" if for_ever else f"for up to {self.patience_s:g} s"
         headers = {} if body is None else {"Content-Type": "application/json"}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
@@ -91,44 +96,59 @@ class Http:
             delay = backoff_s(attempt)
             cause: Exception
             try:
-                async with self._open_session().request(
-                    method,
-                    self.url + path,
-                    data=body,
-                    params=params,
-                    headers=headers,
-                    timeout=ATTEMPT,
-                    allow_redirects=False,
-                ) as response:
-                    content = await response.read()
+                with self._noted(limit):
+                    async with self._open_session().request(
+                        method,
+                        self.url + path,
+                        data=body,
+                        params=params,
+                        headers=headers,
+                        timeout=ATTEMPT,
+                        allow_redirects=False,
+                    ) as response:
+                        content = await response.read()
             except aiohttp.ClientConnectorCertificateError as error:
                 raise ServiceUnavailable(f"{self.url}: its certificate was not accepted: {error}") from error
             except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
-                cause = error
+                cause, shown = error, type(error).__name__
             except aiohttp.ClientError as error:
                 raise ServiceUnavailable(f"{self.url} is not the service: {error}") from error
             else:
                 if OK <= response.status < REDIRECTS:
+                    self._away = False
                     return content
-                cause = error_from(response.status, content)
+                cause, shown = error_from(response.status, content), f"HTTP {response.status}"
                 if response.status not in TRY_AGAIN:
+                    self._away = False
                     raise cause
                 delay += _retry_after_s(response.headers.get("Retry-After"))
             now = loop.time()
             if deadline is not None and now + delay > deadline:
+                self._away = False  # who calls next is told anew
+                said = f"{self.url} did not answer within {self.patience_s:g} s: {str(cause) or type(cause).__name__}"
+                # Who answers "busy" is up, and at this address.
                 raise ServiceUnavailable(
-                    f"{self.url} did not answer within {self.patience_s:g} s: {str(cause) or type(cause).__name__}"
+                    said if isinstance(cause, ServiceError) else f"{said}; {WHAT_TO_DO}"
                 ) from cause
-            _log.log(
-                logging.WARNING if attempt == 0 else logging.DEBUG,
-                "service.unreachable method=%s path=%s attempt=%d cause=%s",
-                method,
-                path,
-                attempt + 1,
-                type(cause).__name__,
-            )
+            self._note(limit, shown)
+            _log.debug("andon.retry method=%s path=%s attempt=%d cause=%s", method, path, attempt + 1, shown)
             await asyncio.sleep(delay)
         raise AssertionError  # pragma: no cover - count() does not end
+
+    @contextmanager
+    def _noted(self, limit: str) -> Iterator[None]:
+        """Say so when an attempt has no answer after a few seconds."""
+        timer = asyncio.get_running_loop().call_later(NOTE_S, self._note, limit, f"no answer for {NOTE_S:g} s")
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _note(self, limit: str, cause: str) -> None:
+        """Say that the service is away, once an outage however many wait."""
+        if not self._away:
+            self._away = True
+            _log.warning("andon.unreachable url=%s cause=%s: trying again %s", self.url, cause, limit)
 
     @asynccontextmanager
     async def stream(self, path: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.StreamReader]:

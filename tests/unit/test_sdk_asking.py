@@ -141,6 +141,56 @@ async def test_a_service_that_stays_away_is_said_so(service: FakeService) -> Non
             await confirm(run)
 
 
+async def test_a_service_that_is_away_is_noted_at_once_and_its_error_says_what_to_do(
+    service: FakeService, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody should look at a silent minute; the note is the log's, because a library prints nothing."""
+    async with Andon(service.url, KEY, patience=timedelta(seconds=1)) as andon, andon.run("tests") as run:
+        await service.stop()
+        faults = await asyncio.gather(confirm(run), confirm(run), return_exceptions=True)
+    for fault in faults:
+        assert isinstance(fault, ServiceUnavailable)
+        assert str(fault).endswith("; start the service (`python -m bot serve`), or set ANDON_URL to its address")
+    (note,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert note.name == "andon"
+    assert note.getMessage().startswith(f"andon.unreachable url={service.url} cause=Client")
+    assert note.getMessage().endswith(": trying again for up to 1 s")
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_a_service_that_says_nothing_is_noted_before_the_attempt_is_over(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the connection and is stuck: the attempt may last half a minute."""
+    monkeypatch.setattr("andon._http.NOTE_S", 0.05)
+    stuck = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
+    held: list[asyncio.StreamWriter] = []
+    async with Andon("http://127.0.0.1:{1}".format(*stuck.sockets[0].getsockname()), KEY) as andon:
+        asking = asyncio.create_task(andon.api.read("hf_0"))
+        await until(lambda: "cause=no answer for 0.05 s: trying again for up to 60 s" in caplog.text)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+    for writer in held:
+        writer.close()
+    stuck.close()
+    await stuck.wait_closed()
+
+
+async def test_each_outage_is_noted_once(service: FakeService, run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    for noted in (1, 2):
+        service.busy = 2
+        await run.notify("Sync finished")
+        assert caplog.text.count("andon.unreachable") == noted
+        assert "cause=HTTP 503" in caplog.text
+
+
+async def test_a_busy_service_is_not_said_to_be_down(service: FakeService) -> None:
+    async with Andon(service.url, KEY, patience=timedelta(seconds=0.1)) as andon, andon.run("tests") as run:
+        service.busy = 1_000
+        with pytest.raises(ServiceUnavailable, match=r"the store did not confirm$"):
+            await confirm(run)
+
+
 async def test_a_wrong_key_is_not_tried_again(service: FakeService) -> None:
     async with Andon(service.url, "another") as andon:
         with pytest.raises(KeyRefused, match="unknown key"):

@@ -2,6 +2,10 @@
 
 import asyncio
 import inspect
+import os
+import re
+import signal
+import sys
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from decimal import Decimal
@@ -13,7 +17,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from andon import Andon, ClaimRefused, PermitMismatch, Refused, Rejected, Run
-from tests.fakes.service import KEY, FakeService, Json, approve, reject
+from tests.fakes.service import KEY, FakeService, Json, approve, reject, silent, until
 
 
 @pytest.fixture
@@ -161,6 +165,46 @@ async def test_an_edit_that_does_not_fit_runs_nothing_and_is_reported(service: F
         await act(1, why="asked")
     assert ran == []
     assert service.only["outcome"]["status"] == "failed"
+
+
+SCRIPT = """
+import asyncio
+from andon import Andon
+
+async def main():
+    async with Andon() as andon, andon.run("tests") as run:
+        @run.gate(risks=["?"])
+        async def act() -> None:
+            print("ran")
+        await act(why="asked")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("up", [True, False])
+async def test_ctrl_c_takes_the_ask_back_and_leaves_nothing_odd(service: FakeService, *, up: bool) -> None:
+    """A script with a plain `asyncio.run`; without the service, the ask will expire."""
+    service.person = silent
+    script = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-X", "dev", "-c", SCRIPT),
+        env={**os.environ, "ANDON_URL": service.url, "ANDON_KEY": KEY, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    await until(lambda: service.calls["GET /v1/handoffs/{id}"], seconds=20)
+    if not up:
+        await service.stop()
+    script.send_signal(signal.SIGINT)
+    async with asyncio.timeout(10):
+        out, err = await script.communicate()
+    assert (script.returncode, out) == (-signal.SIGINT, b"")
+    assert service.only["state"] == ("decided" if up else "pending")
+    if up:
+        assert service.only["decision"]["kind"] == "withdrawn"
+    said = err.decode()
+    assert said.endswith("KeyboardInterrupt\n")
+    assert not re.search("never (retrieved|awaited)|[Uu]nclosed|ResourceWarning|destroyed", said)
 
 
 async def test_a_failure_is_reported_and_raised(service: FakeService, run: Run) -> None:
