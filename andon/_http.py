@@ -23,6 +23,7 @@ ATTEMPT = aiohttp.ClientTimeout(total=30, connect=10)
 STREAM = aiohttp.ClientTimeout(total=None, connect=10, sock_read=45)
 NOTE_S = 3.0
 """How long an attempt may be silent before it is said."""
+NOTE_EVERY_S = 60.0
 WHAT_TO_DO = "start the service (`python -m bot serve`), or set ANDON_URL to its address"
 OK = 200
 REDIRECTS = 300
@@ -46,7 +47,7 @@ class Http:
         self.patience_s = patience.total_seconds()
         self._key = key
         self._session: aiohttp.ClientSession | None = None
-        self._away = False
+        self._noted_at: float | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -115,16 +116,15 @@ class Http:
                 raise ServiceUnavailable(f"{self.url} is not the service: {error}") from error
             else:
                 if OK <= response.status < REDIRECTS:
-                    self._away = False
+                    self._noted_at = None
                     return content
                 cause, shown = error_from(response.status, content), f"HTTP {response.status}"
                 if response.status not in TRY_AGAIN:
-                    self._away = False
+                    self._noted_at = None
                     raise cause
                 delay += _retry_after_s(response.headers.get("Retry-After"))
             now = loop.time()
             if deadline is not None and now + delay > deadline:
-                self._away = False  # who calls next is told anew
                 said = f"{self.url} did not answer within {self.patience_s:g} s: {str(cause) or type(cause).__name__}"
                 # Who answers "busy" is up, and at this address.
                 raise ServiceUnavailable(
@@ -145,9 +145,10 @@ class Http:
             timer.cancel()
 
     def _note(self, limit: str, cause: str) -> None:
-        """Say that the service is away, once an outage however many wait."""
-        if not self._away:
-            self._away = True
+        """Say that the service is away: once a minute of an outage, however many wait."""
+        now = asyncio.get_running_loop().time()
+        if self._noted_at is None or now - self._noted_at > NOTE_EVERY_S:
+            self._noted_at = now
             _log.warning("andon.unreachable url=%s cause=%s: trying again %s", self.url, cause, limit)
 
     @asynccontextmanager
