@@ -23,7 +23,7 @@ from bot.errors import (
 from bot.handoff import Handoff
 from bot.ports import Desk, Session
 
-_AGREEING = frozenset({"approve", "choose", "answer"})
+_AGREEING = frozenset({"approve", "edit-approve", "choose", "answer"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,9 +97,9 @@ class Card(Summary):
     form: tuple[Field, ...]
     buttons: tuple[Button, ...]
     missing: int
-    """Characters that are not shown of what would be agreed to."""
+    """Characters that are not shown of what would be agreed to, and of what is said for and against it."""
     is_cut: bool
-    """Something is not shown, if only of the agent's words."""
+    """Something is not shown, if only of what came of it."""
     steps: tuple[Step, ...]
 
     def may(self, kind: AnswerKind) -> Button | None:
@@ -125,9 +125,9 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
     why, risks = prose(ask.why, most), tuple(prose(risk, most) for risk in ask.risks)
     result = row("result", ask.result, most) if isinstance(ask, wire.Confirmation) and ask.timing == "after" else None
     steps = _steps(handoff, most)
-    missing = short.title.cut + sum(each.cut for each in (act, *(each.act for each in candidates)) if each)
-    missing += sum(each.details.cut for each in candidates)
-    others = (why, *risks, result, *(step.result for step in steps))
+    read_first = (short.title, act, why, *risks, result)
+    chosen_from = (part for each in candidates for part in (each.act, each.details))
+    missing = sum(part.cut for part in (*read_first, *chosen_from) if part)
     return Card(
         **{field.name: getattr(short, field.name) for field in dataclasses.fields(short)},
         act=act,
@@ -147,7 +147,7 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         form=_form(handoff, action),
         buttons=_buttons(handoff, whole=not missing) if short.left_s else (),
         missing=missing,
-        is_cut=bool(missing) or any(each.cut for each in others if each),
+        is_cut=bool(missing) or any(step.result and step.result.cut for step in steps),
         steps=steps,
     )
 

@@ -447,6 +447,39 @@ async def test_what_was_not_shown_in_full_cannot_be_approved(mira: Browser, desk
     assert response.status == 303
 
 
+LONG = "fine. " * 1_000 + "BUT IT DELETES ALL CUSTOMERS"
+
+
+@pytest.mark.parametrize(
+    "changed", [{"what": LONG}, {"why": LONG}, {"risks": [LONG]}, {"action": {"tool": "run", "args": {"x": LONG}}}]
+)
+async def test_nor_can_it_be_approved_by_way_of_an_edit(
+    mira: Browser, desk: MemoryDesk, changed: dict[str, Any]
+) -> None:
+    desk.all[LONG_ID] = handoff({**EMAIL, **changed}, id=LONG_ID)
+    for view in ("", "?edit=1"):
+        _, page = await mira.get(f"/handoffs/{LONG_ID}{view}")
+        assert 'value="approve"' not in page
+        assert 'value="edit-approve"' not in page
+    assert f"/handoffs/{LONG_ID}?edit=1&amp;full=1" in page
+    field = "field-0" if "action" in changed else "field-2"
+    response, page = await mira.press(LONG_ID, "edit-approve", page="?edit=1", **{field: "new"})
+    assert response.status == 422
+    assert "open it in full first" in page
+    assert desk.answers == []
+
+    _, page = await mira.get(f"/handoffs/{LONG_ID}?edit=1&full=1")
+    assert 'value="edit-approve"' in page
+    assert page.count("BUT IT DELETES ALL CUSTOMERS") == 1
+    response, _ = await mira.press(LONG_ID, "edit-approve", page="?edit=1&full=1", **{field: "new"})
+    assert response.status == 303
+
+
+async def test_somebody_else_may_still_be_asked_to_approve_an_edit(mira: Browser, desk: MemoryDesk) -> None:
+    response, _ = await mira.press(LONG_ID, "edit-save", page="?edit=1", **{"field-0": "new"})
+    assert response.status == 303
+
+
 @pytest.mark.parametrize("kind", ["", "approve-all", "choose", "answer"])
 async def test_an_answer_that_the_card_does_not_take_changes_nothing(
     mira: Browser, desk: MemoryDesk, kind: str

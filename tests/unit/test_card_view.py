@@ -88,11 +88,19 @@ def test_long_candidates_are_cut_and_cannot_be_chosen_before_they_were_opened() 
     assert kinds(look(long, full=True)) == ["choose", "reject"]
 
 
-def test_an_agents_long_words_are_cut_too_and_keep_nobody_from_answering() -> None:
-    shown = look(handoff({**EMAIL, "why": "x" * 5_000}))
-    assert (shown.why.cut, shown.is_cut, shown.missing) == (1_000, True, 0)
-    assert shown.may("approve")
+@pytest.mark.parametrize("changed", [{"why": "x" * 5_000}, {"risks": ["x", "y" * 5_000]}, {"what": "x" * 5_000}])
+def test_an_agents_long_words_are_cut_too_and_are_read_before_anybody_agrees(changed: Json) -> None:
+    shown = look(handoff({**EMAIL, **changed}))
+    assert (shown.is_cut, shown.missing) == (True, 1_000)
+    assert kinds(shown) == ["edit", "reject"]
+    assert kinds(look(handoff({**EMAIL, **changed}), full=True)) == ["approve", "edit", "reject"]
     assert not look(handoff(EMAIL)).is_cut
+
+
+def test_a_long_result_is_read_before_it_is_kept() -> None:
+    long = handoff({**DRAFT, "result": "x" * 5_000})
+    assert kinds(look(long)) == ["reject"]
+    assert kinds(look(long, full=True)) == ["approve", "reject"]
 
 
 def test_a_list_has_the_same_words_as_the_card() -> None:
