@@ -177,7 +177,7 @@ async def andon(fsync: str) -> AsyncIterator[Andon]:
                 "ANDON_REDIS_URL": store.url,
                 "ANDON_PORT": "0",
             }
-            loose = ["--per-minute", "0", "--open", "10000000"]
+            loose = ["--per-minute", "10000000", "--burst", "10000000", "--open", "10000000"]
             agent = {"Authorization": f"Bearer {await _key(env, '--agent', 'bench', *loose)}"}
             person = {"Authorization": f"Bearer {await _key(env, '--person', 'bench@example.com')}"}
             process = await _spawn(env, "-m", "bot", "serve")

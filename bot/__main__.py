@@ -5,6 +5,7 @@ import asyncio
 import gc
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -16,9 +17,11 @@ from bot.access import agent_name, person
 from bot.app import VERSION, known_url, local_person, open_store, service, sign_in_url
 from bot.config import Settings, load_settings, unknown_settings
 from bot.errors import BadRequest, BotError, ConfigError
+from bot.idle import allow_many_files
 from bot.store import Limits
 
 _FINE, _FAILED, _WRONG = 0, 1, 2
+_MOST: Final = 10_000_000
 
 _TOP: Final = """usage: python -m bot COMMAND [options]
 
@@ -163,10 +166,21 @@ def _serve(parser: _Parser, words: list[str]) -> int:
     parser.add_argument("--port", type=int)
     given = parser.parse_args(words)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("aiohttp.server").addFilter(_without_content)
     return _run(_serving(load_settings(host=given.host, port=given.port)))
 
 
+def _without_content(record: logging.LogRecord) -> bool:
+    """What aiohttp says of a malformed request quotes it, keys included: keep the kind of error only."""
+    if record.exc_info and record.exc_info[0]:
+        record.msg, record.args = "http.malformed error=%s", (record.exc_info[0].__name__,)
+        record.exc_info = record.exc_text = None
+    return True
+
+
 async def _serving(settings: Settings) -> int:
+    allow_many_files()
+    os.umask(0o077)  # what the service and its store write is for this user alone
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -250,7 +264,7 @@ def _keys(parser: _Parser, words: list[str]) -> int:
         parser.add_argument("--agent")
         parser.add_argument("--person")
         for name, standard in (("--per-minute", 60), ("--burst", 20), ("--open", 50)):
-            parser.add_argument(name, type=int, default=standard)
+            parser.add_argument(name, type=_positive, default=standard)
     if action == "revoke":
         parser.add_argument("id")
     if action != "revoke":
@@ -260,6 +274,13 @@ def _keys(parser: _Parser, words: list[str]) -> int:
         raise _Usage("say whose key: --agent NAME or --person EMAIL")
     work = {"create": _create_key, "list": _list_keys, "revoke": _revoke_key}[action]
     return _run(work(given))
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST:
+        msg = f"{text!r} is no limit: it takes a whole number from 1 to {_MOST}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
 
 
 async def _create_key(given: argparse.Namespace) -> int:

@@ -133,7 +133,7 @@ class Access:
 
     def token_opens(self, token: str, handoff_id: str) -> bool:
         """Does this token read that handoff?"""
-        return hmac.compare_digest(token.encode(), self.token(handoff_id).encode())
+        return hmac.compare_digest(_bytes(token), self.token(handoff_id).encode())
 
     # --- sign-in: the `SignIn` port ---
 
@@ -172,7 +172,7 @@ class Access:
         await self._store.access.end_session(self._hash("session", token))
 
     def _hash(self, what: str, secret: str) -> str:
-        return hmac.digest(self._secret, f"{what}/v1\0{secret}".encode(), "sha256").hex()
+        return hmac.digest(self._secret, _bytes(f"{what}/v1\0{secret}"), "sha256").hex()
 
 
 def key_id_of(key: str) -> str | None:
@@ -232,3 +232,8 @@ def _check(body: str) -> str:
 
 def _b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _bytes(text: str) -> bytes:
+    """Of what came in a header or a cookie: bytes that are no UTF-8 arrive as lone surrogates."""
+    return text.encode("utf-8", "surrogatepass")

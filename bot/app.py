@@ -20,11 +20,12 @@ from andon import wire
 from andon._local import AGENT_KEY_FILE, URL_FILE
 from bot import policy
 from bot.access import Access, fingerprint
-from bot.api import Api, problems
+from bot.api import Api, problems, set_headers
 from bot.config import Settings
 from bot.errors import ConfigError
 from bot.flow import Flow
 from bot.hub import Hub
+from bot.idle import IdleConnections
 from bot.metrics import Metrics
 from bot.outbox import CardWork, Pace
 from bot.ports import Adapter, Desk
@@ -39,6 +40,9 @@ LOCAL_LIMITS: Final = Limits(per_minute=600, burst=100, open=500)
 """For the key that the first start makes for agents of this machine's own user."""
 
 SHUTDOWN_S: Final = 10.0
+LINGER_S: Final = 1.0
+"""How long the rest of a refused body is read, so that the sender sees the refusal."""
+
 VERSION: Final = version("andon")
 
 MakeAdapter = Callable[[Desk], AbstractAsyncContextManager[Adapter]]
@@ -168,17 +172,23 @@ async def _serving(
         for adapter in adapters.values():
             app.add_routes(adapter.routes())
         app.middlewares.append(problems)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
+        app.on_response_prepare.append(set_headers)
+        runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S, lingering_time=LINGER_S
+        )
         await hub.start()
         timers = Timers(flow, store)
         timers.start()
         cards = CardWork(store.outbox, flow, adapters, pace=pace)
         cards.start()
+        idle = IdleConnections(lambda: runner.server.connections if runner.server else ())
         try:
             await runner.setup()
             await web.SockSite(runner, listener, backlog=1024).start()
+            idle.start()
             yield await _introduce(settings, opened, url, port)
         finally:
+            await idle.stop()
             await timers.stop()
             await hub.stop()
             await asyncio.gather(runner.cleanup(), cards.stop())

@@ -200,4 +200,4 @@ def answer_payload(answer: JsonValue) -> str:
 
 def no_handoff(handoff_id: str) -> str:
     """The sentence for one that is not there, or not the caller's: nobody learns which."""
-    return f"there is no handoff {handoff_id} for you: never opened, past its retention, or another agent's"
+    return f"there is no handoff {handoff_id[:80]} for you: never opened, past its retention, or another agent's"

@@ -4,8 +4,8 @@ import secrets
 from typing import Final
 
 from andon import wire
-from bot.access import Access
-from bot.errors import CheckpointMoved, Gone, IdempotencyKeyReused
+from bot.access import Access, Principal
+from bot.errors import CheckpointMoved, Gone, IdempotencyKeyReused, TooMany
 from bot.store import Store
 
 REUSED: Final = "this Idempotency-Key was used for another request; use a new key for a new request"
@@ -22,23 +22,28 @@ class Runs:
         self._known: dict[str, wire.Run] = {}
 
     async def start(
-        self, agent: str, start: wire.RunStart, idempotency_key: str | None, fingerprint: str
+        self, agent: Principal, start: wire.RunStart, idempotency_key: str | None, fingerprint: str
     ) -> tuple[wire.Run, bool]:
         """Start a run; returns it and whether it is new. The same key and `fingerprint` again changes nothing.
 
         Raises:
             IdempotencyKeyReused: The key came with another body before.
             Gone: The parent run is not this agent's.
+            TooMany: The agent starts runs too fast.
         """
-        run_id = self._access.derive_id("run", agent, idempotency_key or secrets.token_urlsafe(16))
-        match await self._store.runs.start(run_id, agent, start, fingerprint):
+        run_id = self._access.derive_id("run", agent.name, idempotency_key or secrets.token_urlsafe(16))
+        word, wait_ms = await self._store.runs.start(run_id, agent.name, start, fingerprint, agent.limits)
+        match word:
             case "reused":
                 raise IdempotencyKeyReused(REUSED)
             case "no_parent":
-                msg = f"there is no run {start.parent} of agent {agent}; leave `parent` out, or start that run first"
+                msg = (
+                    f"there is no run {start.parent} of agent {agent.name}; leave `parent` out, or start that run first"
+                )
                 raise Gone(msg)
-            case word:
-                return await self.look(agent, run_id), word == "started"
+            case "too_fast":
+                raise _too_fast(agent, wait_ms)
+        return await self.look(agent.name, run_id), word == "started"
 
     async def look(self, agent: str | None, run_id: str) -> wire.Run:
         """Read a run; `agent` None reads anybody's.
@@ -76,18 +81,21 @@ class Runs:
         return Gone(msg)
 
     async def save_checkpoint(
-        self, agent: str, run_id: str, save: wire.CheckpointSave, idempotency_key: str | None
+        self, agent: Principal, run_id: str, save: wire.CheckpointSave, idempotency_key: str | None
     ) -> wire.CheckpointReceipt:
         """Save where a run stands; the same key again is one save.
 
         Raises:
             CheckpointMoved: `if_version` is not the latest.
             Gone: The run is not this agent's.
+            TooMany: The agent saves too fast; a state counts as one write for each 64 KiB begun.
         """
         save_id = idempotency_key or secrets.token_urlsafe(16)
-        word, version = await self._store.runs.save_checkpoint(run_id, agent, save, save_id)
+        word, version = await self._store.runs.save_checkpoint(run_id, agent.name, save, save_id, agent.limits)
         if word == "gone":
             raise self.gone(run_id)
+        if word == "too_fast":
+            raise _too_fast(agent, version)
         if word == "moved":
             msg = f"the latest checkpoint has version {version}, not {save.if_version}; read it, then save again"
             raise CheckpointMoved(msg)
@@ -106,11 +114,22 @@ class Runs:
             raise Gone(msg)
         return checkpoint
 
-    async def notify(self, agent: str, run_id: str, notice: wire.Notice) -> None:
-        """Tell people something; nobody is asked.
+    async def notify(self, agent: Principal, run_id: str, notice: wire.Notice, idempotency_key: str | None) -> None:
+        """Tell people something; nobody is asked. The same key again tells nothing.
 
         Raises:
             Gone: The run is not this agent's.
+            TooMany: The agent tells too much.
         """
-        if not await self._store.runs.notice(await self.known(agent, run_id), notice):
+        run = await self.known(agent.name, run_id)
+        key = idempotency_key or secrets.token_urlsafe(16)
+        word, wait_ms = await self._store.runs.notice(run, notice, key, agent.limits)
+        if word == "gone":
             raise self.gone(run_id)
+        if word == "too_fast":
+            raise _too_fast(agent, wait_ms)
+
+
+def _too_fast(agent: Principal, wait_ms: int) -> TooMany:
+    msg = f"{agent.name} writes faster than {agent.limits.per_minute} a minute (runs, checkpoints and notices together)"
+    return TooMany(msg, retry_after_s=max(1, -(-wait_ms // 1000)))

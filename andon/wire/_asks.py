@@ -1,5 +1,6 @@
 """The three asks: a confirmation, a choice, an input."""
 
+import unicodedata
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -124,14 +125,14 @@ class Choice(_Ask):
     @model_validator(mode="after")
     def _candidates_can_be_told_apart(self) -> Self:
         for what in ("id", "label"):
-            seen: set[str] = set()
+            seen: dict[str, str] = {}
             for candidate in self.candidates:
-                value: str = getattr(candidate, what).casefold()
-                if value in seen:
-                    shared = getattr(candidate, what)
-                    msg = f"two candidates share the {what} {shared!r}; a person could not tell them apart"
+                value: str = getattr(candidate, what)
+                looks = " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+                if looks in seen:
+                    msg = f"the {what}s {seen[looks]!r} and {value!r} look alike; a person could not tell them apart"
                     raise ValueError(msg)
-                seen.add(value)
+                seen[looks] = value
         if self.on_timeout == "approve":
             msg = "`on_timeout: approve` is for confirmations: silence cannot choose a candidate"
             raise ValueError(msg)

@@ -20,8 +20,13 @@ class Received(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
-"""One line of text, 1 to 300 characters."""
+Line = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+    ),
+]
+"""One line of text, 1 to 300 characters, with no control characters and no line ends."""
 
 Prose = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32_768)]
 """Text a person reads, up to 32,768 characters; a card shows as much as fits and says how much is missing."""

@@ -1,7 +1,7 @@
 """The agents' HTTP API: `/v1`, problem documents, one event stream per agent, and the OpenAPI document."""
 
 from bot.api.openapi import document
-from bot.api.problems import problems
+from bot.api.problems import problems, set_headers
 from bot.api.routes import Api
 
-__all__ = ["Api", "document", "problems"]
+__all__ = ["Api", "document", "problems", "set_headers"]

@@ -80,6 +80,7 @@ CALLS: Final[tuple[Call, ...]] = (
         "Tell people something without asking",
         "agent",
         wire.Notice,
+        idempotent=True,
         success={202: None},
         errors=(404,),
     ),

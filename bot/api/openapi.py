@@ -18,6 +18,7 @@ _WHY = {
     401: "No valid key.",
     403: "This key may not do that.",
     404: "There is no such thing for this key.",
+    408: "The body did not arrive in time.",
     409: "The state has moved on; `type` says how.",
     410: "The time is up.",
     413: "Too large.",
@@ -110,5 +111,5 @@ def _errors(call: Call) -> list[int]:
     if call.who != "anyone":
         errors |= {400, 401, 403, 429, 503}
     if call.body is not None:
-        errors |= {413, 415, 422}
+        errors |= {408, 413, 415, 422}
     return sorted(errors)

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
 from pydantic import TypeAdapter, ValidationError
 
 from andon import wire
@@ -27,7 +27,7 @@ def problem(error: BotError, *, reference: str | None = None) -> web.Response:
         "status": error.status,
         "detail": error.detail,
     }
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+    headers: dict[str, str] = {}
     if error.handoff:
         body["handoff"] = error.handoff
     if isinstance(error, BadRequest) and error.faults:
@@ -82,6 +82,13 @@ class _Http(BotError):
         self.status = status  # type: ignore[misc]  # likewise
 
 
+async def set_headers(_: web.Request, response: web.StreamResponse) -> None:
+    """On every response: answers hold tokens and arguments, which no cache may keep and no browser may guess at."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers["Server"] = "Andon"
+
+
 @web.middleware
 async def problems(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -97,14 +104,18 @@ async def problems(
         if error.status < 400:  # noqa: PLR2004  # redirects pass
             raise
         detail = {
-            404: f"there is nothing at {request.path}; /openapi.json lists what there is",
-            405: f"{request.method} does not go with {request.path}; /openapi.json lists what does",
+            404: f"there is nothing at {request.path[:200]}; /openapi.json lists what there is",
+            405: f"{request.method} does not go with {request.path[:200]}; /openapi.json lists what does",
             413: "the body is too large",
         }.get(error.status, error.reason)
         response = problem(_Http(error.status, error.reason, detail))
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
+    except (ConnectionError, ClientPayloadError):
+        return problem(
+            _Http(400, "Bad Request", "the connection broke before the request was whole")
+        )  # nobody reads it
     except Exception:
         reference = secrets.token_hex(8)
         log.exception("api.failed reference=%s method=%s path=%s", reference, request.method, request.path)

@@ -31,6 +31,9 @@ from bot.metrics import Metrics
 from bot.runs import Runs
 from bot.store import Store
 
+BODY_S: Final = 20.0
+"""How long a body may take to arrive."""
+
 AUDITED: Final = 10_000
 """Handoffs that one report or export reads at the most."""
 
@@ -45,6 +48,10 @@ _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
 
 class _UnsupportedMediaType(BotError):
     slug, title, status = "unsupported-media-type", "The body is not JSON", 415
+
+
+class _TooSlow(BotError):
+    slug, title, status = "request-timeout", "The request took too long", 408
 
 
 class Api:
@@ -106,7 +113,7 @@ class Api:
     async def _start_run(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
         start: wire.RunStart = await _body(request, "start_run")
-        run, new = await self._runs.start(agent.name, start, _idempotency_key(request), await _fingerprint(request))
+        run, new = await self._runs.start(agent, start, _idempotency_key(request), await _fingerprint(request))
         return _json(run, 201 if new else 200)
 
     async def _get_run(self, request: web.Request) -> web.Response:
@@ -119,9 +126,7 @@ class Api:
         save: wire.CheckpointSave = await _body(
             request, "save_checkpoint", max_string=_CHECKPOINT_STRING, max_keys=_CHECKPOINT_KEYS
         )
-        receipt = await self._runs.save_checkpoint(
-            agent.name, request.match_info["run"], save, _idempotency_key(request)
-        )
+        receipt = await self._runs.save_checkpoint(agent, request.match_info["run"], save, _idempotency_key(request))
         return _json(receipt)
 
     async def _get_checkpoint(self, request: web.Request) -> web.Response:
@@ -131,7 +136,7 @@ class Api:
     async def _notify(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
         notice: wire.Notice = await _body(request, "notify")
-        await self._runs.notify(agent.name, request.match_info["run"], notice)
+        await self._runs.notify(agent, request.match_info["run"], notice, _idempotency_key(request))
         return web.json_response({}, status=202)
 
     # --- handoffs ---
@@ -289,11 +294,20 @@ async def _body(request: web.Request, name: str, **limits: int) -> Any:
     if request.content_type != "application/json":
         msg = f"the body is {request.content_type}; send `Content-Type: application/json`"
         raise _UnsupportedMediaType(msg)
-    value = parse(await request.read(), limit=call.body_limit, **limits)
+    value = parse(await _whole(request), limit=call.body_limit, **limits)
     try:
         return _ADAPTERS[name].validate_python(value)
     except ValidationError as error:
         raise body_fault(error) from error
+
+
+async def _whole(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.read()
+    except TimeoutError:
+        msg = f"the body did not arrive within {BODY_S:.0f} s"
+        raise _TooSlow(msg) from None
 
 
 async def _fingerprint(request: web.Request) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Final, Literal
 
 from andon import wire
 from bot.handoff import Route
@@ -23,12 +23,15 @@ def route(
 ) -> Routed:
     """Find the first rule that matches, and the terms that hold.
 
-    A choice or an input has no tool of its own and needs a person's answer, so only `ask` and `deny` apply to it.
+    A choice is looked at once for every tool that its candidates would run, and the strictest rule holds: what is
+    refused as a confirmation is not to be had by a choice. Choices and inputs need a person's answer, so `allow` asks.
+    What runs nothing has no tool, and only rules for any tool match it.
+
     Silence approves only where the ask is reversible and both the rule and the ask say so.
     """
-    tool = ask.action.tool if isinstance(ask, wire.Confirmation) and ask.action else ask.gate
-    rule = next((rule for rule in policy.rules if _matches(rule, tool, ask.gate, agent)), None)
-    do: Literal["allow", "ask", "deny"] = rule.do if rule else policy.defaults.do
+    found = [_first(policy, tool, ask.gate, agent) for tool in _tools(ask)]
+    rule = max(found, key=lambda rule: _STRICTNESS[_says(policy, rule)])
+    do = _says(policy, rule)
     if do == "allow" and not isinstance(ask, wire.Confirmation):
         do = "ask"
     limit = (rule and rule.timeout) or policy.defaults.timeout
@@ -49,5 +52,28 @@ def route(
     )
 
 
-def _matches(rule: Rule, tool: str, gate: str, agent: str) -> bool:
-    return fnmatchcase(tool, rule.tool) and fnmatchcase(gate, rule.gate) and fnmatchcase(agent, rule.agent)
+_STRICTNESS: Final = {"allow": 0, "ask": 1, "deny": 2}
+
+
+def _says(policy: Policy, rule: Rule | None) -> Literal["allow", "ask", "deny"]:
+    return rule.do if rule else policy.defaults.do
+
+
+def _tools(ask: wire.Confirmation | wire.Choice | wire.Input) -> list[str | None]:
+    """What it would run: one tool, several, or (None) nothing."""
+    match ask:
+        case wire.Confirmation(action=wire.Action(tool=tool)):
+            return [tool]
+        case wire.Choice(candidates=candidates):
+            return [each.action.tool if each.action else None for each in candidates]
+        case _:
+            return [None]
+
+
+def _first(policy: Policy, tool: str | None, gate: str, agent: str) -> Rule | None:
+    return next((rule for rule in policy.rules if _matches(rule, tool, gate, agent)), None)
+
+
+def _matches(rule: Rule, tool: str | None, gate: str, agent: str) -> bool:
+    of_tool = rule.tool == "*" if tool is None else fnmatchcase(tool, rule.tool)
+    return of_tool and fnmatchcase(gate, rule.gate) and fnmatchcase(agent, rule.agent)

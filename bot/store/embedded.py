@@ -207,7 +207,7 @@ def make_private(folder: Path) -> None:
 
 
 def _take_lock(state: Path) -> IO[str]:
-    lock = (state / "lock").open("a+")
+    lock = os.fdopen(os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -91,7 +91,7 @@ class Feed:
 def valid_id(text: str) -> bool:
     """Is this an event id?"""
     head, dash, tail = text.partition("-")
-    return bool(dash) and head.isdigit() and tail.isdigit() and len(text) < 42  # noqa: PLR2004  # two 64-bit numbers
+    return bool(dash) and all(part.isascii() and part.isdigit() and int(part) < 2**64 for part in (head, tail))
 
 
 def _order(event_id: str) -> tuple[int, int]:

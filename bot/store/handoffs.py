@@ -46,6 +46,15 @@ class Limits:
     burst: int = 20
     open: int = 50
 
+    @property
+    def pace(self) -> tuple[float, int]:
+        """For the scripts: ms per ask or write in the long run (0: no limit), and how many at once."""
+        return (60_000 / self.per_minute if self.per_minute else 0, self.burst)
+
+
+STANDARD: Final = Limits()
+"""For a key that was made without limits of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewHandoff:
@@ -143,8 +152,7 @@ class Handoffs:
             pack_decision(new.decision) if new.decision else "",
             new.decision.kind if new.decision else "",
             new.allowed if decided else "",
-            60_000 / limits.per_minute if limits.per_minute else 0,
-            limits.burst,
+            *limits.pace,
             limits.open,
             RUN_LIFE_MS,
         )

@@ -25,6 +25,10 @@ class Keys:
         """Hash: its latest checkpoint."""
         return f"{{{self.ns}}}:run:{run_id}:checkpoint"
 
+    def notice(self, run_id: str, key: str) -> str:
+        """String: a notice with this Idempotency-Key was told."""
+        return f"{{{self.ns}}}:run:{run_id}:notice:{key}"
+
     def agent_events(self, agent: str) -> str:
         """Stream: what one agent is told; its ids are those of `events`."""
         return f"{{{self.ns}}}:agent:{agent}:events"

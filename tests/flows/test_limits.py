@@ -1,10 +1,14 @@
 """Limits: an agent that floods its people is slowed down, and nobody else is."""
 
+import asyncio
+import contextlib
+
 import pytest
 
+from bot.config import Settings
 from bot.store import Limits
 from tests.people import MAIL, Agent, Person
-from tests.servers import Live
+from tests.servers import Live, live, until
 
 
 async def test_an_agent_that_asks_too_fast_is_told_when_to_go_on(service: Live) -> None:
@@ -95,3 +99,127 @@ async def test_nothing_here_and_the_wrong_method_are_problems_too(agent: Agent) 
     wrong = await agent.call("DELETE", "/v1/handoffs")
     assert (wrong.status, wrong.problem) == (405, "method-not-allowed")
     assert "POST" in wrong.headers["Allow"]
+
+
+async def test_runs_checkpoints_and_notices_share_one_pace(service: Live) -> None:
+    """They fill the store as asks do, and stay in it for weeks."""
+    eager = await service.new_agent("eager", Limits(per_minute=6, burst=3, open=50))
+    run = await eager.run()
+    saved = await eager.call("PUT", f"/v1/runs/{run}/checkpoint", {"name": "n", "state": "x" * 100})
+    told = await eager.call("POST", f"/v1/runs/{run}/notices", {"text": "hello"})
+    more = await eager.call("POST", f"/v1/runs/{run}/notices", {"text": "again"})
+    assert (saved.status, told.status, more.status) == (200, 202, 429)
+    assert more.problem == "too-many-requests"
+    assert (await eager.call("POST", "/v1/runs", {"name": "n"})).status == 429
+
+
+async def test_a_large_checkpoint_counts_for_many(service: Live) -> None:
+    eager = await service.new_agent("eager", Limits(per_minute=60, burst=20, open=50))
+    path = f"/v1/runs/{await eager.run()}/checkpoint"
+    large = {"name": "n", "state": "x" * 900_000}
+    assert [(await eager.call("PUT", path, large)).status for _ in range(2)] == [200, 429]
+    assert (await eager.call("PUT", path, {"name": "n", "state": 1})).status == 200
+
+
+async def test_a_notice_whose_reply_was_lost_is_told_once(agent: Agent, service: Live) -> None:
+    path = f"/v1/runs/{await agent.run()}/notices"
+    for _ in range(3):
+        assert (await agent.call("POST", path, {"text": "hello"}, key="n1")).status == 202
+    assert [told.text for told in await service.store.runs.notices(20)] == ["hello"]
+
+
+async def raw(service: Live, sent: bytes, *, for_s: float = 2.0) -> bytes:
+    """Send bytes on a connection of its own; what comes back before it is closed, or before the time is up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(service.url.rsplit(":", 1)[1]))
+    writer.write(sent)
+    got = b""
+    try:
+        async with asyncio.timeout(for_s):
+            while part := await reader.read(65_536):
+                got += part
+    except (TimeoutError, ConnectionError):
+        pass
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+    return got
+
+
+async def test_a_connection_that_never_asks_anything_is_ended(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each costs a file; three thousand of them kept everybody else out."""
+    monkeypatch.setattr("bot.idle.REQUEST_S", 0.2)
+    async with live(settings) as service:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(service.url.rsplit(":", 1)[1]))
+        writer.write(b"GET / HTTP/1.1\r\nX: ")
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(1), 5) == b""
+        writer.close()
+        asked = await service.agent.ask()
+        waiting = asyncio.create_task(service.agent.wait(asked["id"], 2))
+        assert (await waiting)["state"] == "pending", "a poll is no idle connection"
+
+
+def handlers() -> int:
+    """Connections that the service in this process still serves."""
+    return sum("RequestHandler.start" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+
+async def test_a_body_that_drips_is_refused(service: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.api.routes.BODY_S", 0.2)
+    head = f"POST /v1/runs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.agent.key}\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    before = handlers()
+    got = await raw(service, head.encode())
+
+    async def let_go() -> bool:
+        return handlers() <= before
+
+    await until(let_go)
+    assert b" 408 " in got.splitlines()[0]
+    assert b"/problems/request-timeout" in got
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\nCookie: andon=\xff\r\nConnection: close\r\n\r\n",
+        (
+            b"GET /v1/handoffs/hf_aaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: x\r\n"
+            b"Authorization: Bearer hf_aaaaaaaaaaaaaaaaaaaaaa.\xff\r\nConnection: close\r\n\r\n"
+        ),
+    ],
+)
+async def test_bytes_that_are_no_text_are_no_credential(service: Live, head: bytes) -> None:
+    assert b" 401 " in (await raw(service, head)).splitlines()[0]
+
+
+async def test_every_answer_keeps_caches_and_guesses_away(agent: Agent) -> None:
+    """Answers hold tokens and arguments."""
+    asked = await agent.ask()
+    for path in (f"/v1/handoffs/{asked['id']}", "/openapi.json", "/nowhere", "/metrics"):
+        reply = await agent.call("GET", path)
+        assert reply.headers["Cache-Control"] == "no-store"
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+        assert reply.headers["Server"] == "Andon"
+
+
+async def test_an_event_id_beyond_64_bits_is_none_of_ours(agent: Agent) -> None:
+    reply = await agent.call("GET", "/v1/events", headers={"Last-Event-ID": "99999999999999999999999-0"})
+    assert reply.status == 400
+
+
+@pytest.mark.parametrize("labels", [("Pay Bob", "Pay  Bob"), ("Pay Bob", "\uff50\uff41\uff59 bob"), ("a", "A")])
+async def test_candidates_that_look_alike_are_refused(agent: Agent, labels: tuple[str, str]) -> None:
+    candidates = [{"id": str(n), "label": label} for n, label in enumerate(labels)]
+    ask = {"kind": "choice", "gate": "g", "run": await agent.run(), "question": "Which?", "candidates": candidates}
+    reply = await agent.open(ask)
+    assert (reply.status, reply.problem) == (422, "invalid-body")
+    assert "look alike" in reply.body["detail"]
+
+
+async def test_a_label_is_one_line(agent: Agent) -> None:
+    ask = {"kind": "choice", "gate": "g", "run": await agent.run(), "question": "Which?"}
+    assert (await agent.open({**ask, "candidates": [{"id": "a", "label": "Pay\nBob"}]})).status == 422

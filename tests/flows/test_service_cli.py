@@ -75,6 +75,8 @@ def test_each_command_s_help_ends_with_two_commands_to_paste(command: str, capsy
         (["keys", "create", "--agent", "a", "--person", "a@b.c"], "--agent NAME or --person EMAIL"),
         (["keys", "revoke"], "id"),
         (["keys", "create", "--agent", "a b"], "no name for an agent"),
+        (["keys", "create", "--agent", "a", "--per-minute", "0"], "from 1 to"),
+        (["keys", "create", "--agent", "a", "--open", "-1"], "from 1 to"),
         (["keys", "create", "--person", "ana"], "not an e-mail address"),
         (["sign-in", "--person", "ana"], "not an e-mail address"),
         (["check", "now"], "now"),
@@ -176,6 +178,10 @@ async def test_no_secret_is_logged(subprocess_service: ServiceProcess) -> None:
         decided = (await mira.approve(asked, reason="canary-8")).ok()
         await agent.claim(decided)
         await agent.call("GET", "/v1/handoffs", headers={"Authorization": "Bearer canary-9"})
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(service.url.rsplit(":", 1)[1]))
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer canary-10\n\r\n\r\n")  # no HTTP
+    assert b" 400 " in await reader.readline()
+    writer.close()
     await service.stop()
     logged = service.output[printed:]
     assert "canary" not in logged

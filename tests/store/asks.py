@@ -65,7 +65,8 @@ def new_handoff(
 
 
 async def start_run(store: Store, run: str = RUN, agent: str = AGENT) -> None:
-    assert await store.runs.start(run, agent, wire.RunStart(name="weekly"), "f") in {"started", "known"}
+    word, _ = await store.runs.start(run, agent, wire.RunStart(name="weekly"), "f")
+    assert word in {"started", "known"}
 
 
 async def opened(store: Store, ask: wire.Confirmation | None = None, **more: object) -> Handoff:

@@ -159,7 +159,7 @@ async def test_an_outcome_whose_reply_was_lost_is_recorded_once(shaky: Store, st
 
 async def test_a_run_whose_reply_was_lost_starts_once(shaky: Store, store: Store, proxy: Proxy) -> None:
     run = f"run_{'n' * 22}"
-    assert await lose(proxy, lambda: shaky.runs.start(run, "a", wire.RunStart(name="n"), "f")) == "known"
+    assert await lose(proxy, lambda: shaky.runs.start(run, "a", wire.RunStart(name="n"), "f")) == ("known", 0)
     found = await store.runs.load(run)
     assert found
     assert found.name == "n"

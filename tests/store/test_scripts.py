@@ -77,7 +77,7 @@ def test_a_script_never_scans_and_takes_every_key_from_its_caller(name: str) -> 
     source = code(SHARED) + code(SOURCES[name])
     assert not re.search(r'"(KEYS|SCAN|HSCAN|ZSCAN|SSCAN|FLUSHDB|FLUSHALL)"', source)
     for first in re.findall(r'redis\.call\("(?!TIME)\w+", ([\w\[\]]+)', source):
-        assert first.startswith("KEYS[") or first in {"events_key", "agent_key"}
+        assert first.startswith("KEYS[") or first in {"events_key", "agent_key", "load_key"}
 
 
 # --- the callers ---
@@ -144,7 +144,7 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     await store.runs.save_checkpoint(asks.RUN, asks.AGENT, wire.CheckpointSave(name="half way"), "save 1")
     run_now = await store.runs.load(asks.RUN)
     assert run_now
-    await store.runs.notice(run_now, wire.Notice(text="Done"))
+    await store.runs.notice(run_now, wire.Notice(text="Done"), "key 1")
     await store.outbox.join("paper")
     for delivery in await store.outbox.read("paper", "reader", limit=1, wait=timedelta(seconds=1)):
         await store.outbox.bury("paper", delivery, deliveries=5, reason="it never worked")
@@ -154,7 +154,7 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
 
     assert set(called) >= {"open", "answer", "revise", "expire", "withdraw", "claim", "outcome"}
     assert set(called) >= {"start_run", "checkpoint", "notice"}
-    filled = {"{ns}": f"{{{store.keys.ns}}}", "<agent>": asks.AGENT, "<parent>": asks.RUN}
+    filled = {"{ns}": f"{{{store.keys.ns}}}", "<agent>": asks.AGENT, "<parent>": asks.RUN, "<key>": "key 1"}
     for name, (keys, args) in called.items():
         says = header(SOURCES[name])
         assert len(keys) == len(says.keys), name

@@ -72,9 +72,22 @@ def test_a_refusal_carries_the_rule_s_reason() -> None:
     assert say(RULES, confirmation(tool="drop_table")).reason == "Ask the database team."
 
 
-def test_what_is_done_already_is_matched_by_its_gate() -> None:
+def test_what_runs_nothing_is_matched_by_its_gate_and_never_as_a_tool() -> None:
     shown = wire.Confirmation(gate="read_log", run=RUN, timing="after", what="w", why="y")
-    assert say(RULES, shown).do == "allow"
+    assert say('rules: [{name: a, gate: "read_*", do: allow}]', shown).do == "allow"
+    assert say('rules: [{name: a, tool: "read_*", do: allow}]', shown).do == "ask"
+
+
+@pytest.mark.parametrize(
+    "tools, do", [(["drop_table"], "deny"), (["book", "drop_table"], "deny"), (["read_file"], "ask")]
+)
+def test_a_choice_is_no_way_round_a_rule(tools: list[str], do: str) -> None:
+    """What is refused as a confirmation must not be had by choosing it from a list of one."""
+    candidates = tuple(
+        wire.Candidate(id=f"c{n}", label=f"l{n}", action=wire.Action(tool=tool)) for n, tool in enumerate(tools)
+    )
+    choice = wire.Choice(gate="mail", run=RUN, question="Which?", candidates=candidates)
+    assert say(RULES, choice).do == do
 
 
 def test_a_question_cannot_be_allowed_only_asked() -> None:

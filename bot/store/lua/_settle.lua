@@ -22,6 +22,22 @@ local function tell(events_key, agent_key, now, event, id, agent, run, revision,
   return entry
 end
 
+-- spend: take `cost` from an agent's allowance (a bucket that refills one unit every `per_unit` ms and holds `burst`);
+-- returns nil, or how long to wait, ms. `per_unit` 0: no limit. `field` in the agent's load has the bucket.
+local function spend(load_key, field, now, per_unit, burst, cost)
+  if per_unit <= 0 then
+    return nil
+  end
+  local full_at = math.max(tonumber(redis.call("HGET", load_key, field)) or 0, now)
+  local wait = full_at + per_unit * cost - now - per_unit * burst
+  if wait > 0 then
+    return math.ceil(wait)
+  end
+  redis.call("HSET", load_key, field, string.format("%.0f", full_at + per_unit * cost))
+  redis.call("PEXPIRE", load_key, 30 * 24 * 3600 * 1000)
+  return nil
+end
+
 -- settle: KEYS[1] handoff, KEYS[2] due, KEYS[3] events, KEYS[4] the agent's events, KEYS[5] the agent's load
 local function settle(id, now, kind, decision, allowed_digest, payload, answer_id, retention_ms)
   local h = redis.call("HMGET", KEYS[1], "agent", "run", "rev")

@@ -2,13 +2,16 @@
 --
 -- KEYS[1]  {ns}:run:<id>             hash
 -- KEYS[2]  {ns}:run:<id>:checkpoint  hash
+-- KEYS[3]  {ns}:agent:<agent>:load   hash  writes: when its allowance is full again, Unix ms
 -- ARGV[1]  agent
 -- ARGV[2]  name
 -- ARGV[3]  state, JSON
 -- ARGV[4]  version that must be the latest, or "" for any
 -- ARGV[5]  save id: the same one again gets the same reply
 -- ARGV[6]  life after the last sign of life, ms
--- Returns  {"saved", <version>} | {"moved", <version>} | {"gone"}
+-- ARGV[7]  ms per write that the agent may make in the long run; 0: no limit
+-- ARGV[8]  writes that it may make at once; a state counts as one for each 64 KiB begun
+-- Returns  {"saved", <version>} | {"moved", <version>} | {"gone"} | {"too_fast", <retry ms>}
 
 local h = redis.call("HMGET", KEYS[1], "agent", "checkpoint")
 if h[1] ~= ARGV[1] then
@@ -19,6 +22,11 @@ if redis.call("HGET", KEYS[2], "save_id") == ARGV[5] then
 end
 if ARGV[4] ~= "" and ARGV[4] ~= h[2] then
   return { "moved", h[2] }
+end
+local cost = math.ceil((string.len(ARGV[3]) + 1) / 65536)
+local wait = spend(KEYS[3], "writes", now_ms(), tonumber(ARGV[7]), tonumber(ARGV[8]), cost)
+if wait then
+  return { "too_fast", wait }
 end
 local version = redis.call("HINCRBY", KEYS[1], "checkpoint", 1)
 redis.call("HSET", KEYS[2], "name", ARGV[2], "state", ARGV[3], "save_id", ARGV[5], "version", version,

@@ -37,22 +37,16 @@ if redis.call("HGET", KEYS[7], "agent") ~= ARGV[3] then
 end
 
 local now = now_ms()
-local per_open = tonumber(ARGV[13])
-local load = redis.call("HMGET", KEYS[5], "open", "tat")
-if per_open > 0 then
-  local tat = math.max(tonumber(load[2]) or 0, now)
-  local wait = tat - now - per_open * (tonumber(ARGV[14]) - 1)
-  if wait > 0 then
-    return { "too_fast", math.ceil(wait) }
-  end
-  redis.call("HSET", KEYS[5], "tat", string.format("%.0f", tat + per_open))
+local wait = spend(KEYS[5], "tat", now, tonumber(ARGV[13]), tonumber(ARGV[14]), 1)
+if wait then
+  return { "too_fast", wait }
 end
 
 local deadline = now + tonumber(ARGV[8])
 local head = { "v", "1", "print", ARGV[2], "agent", ARGV[3], "run", ARGV[4], "rev", "1", "digest", ARGV[5],
   "doc", ARGV[6], "timing", ARGV[7], "opened_at", string.format("%.0f", now), "due_at", string.format("%.0f", deadline) }
 if ARGV[10] == "" then
-  local open = tonumber(load[1]) or 0
+  local open = tonumber(redis.call("HGET", KEYS[5], "open")) or 0
   if open >= tonumber(ARGV[15]) then
     return { "too_many", open }
   end

@@ -2,12 +2,15 @@
 --
 -- KEYS[1]  {ns}:run:<id>      hash
 -- KEYS[2]  {ns}:run:<parent>  hash  (KEYS[1] again when there is no parent)
+-- KEYS[3]  {ns}:agent:<agent>:load  hash  writes: when its allowance is full again, Unix ms
 -- ARGV[1]  fingerprint of the request
 -- ARGV[2]  agent
 -- ARGV[3]  the run, JSON
 -- ARGV[4]  "parent" when it has one, else ""
 -- ARGV[5]  life after its last sign of life, ms
--- Returns  {"started", <now ms>} | {"known"} | {"reused"} | {"no_parent"}
+-- ARGV[6]  ms per write that the agent may make in the long run; 0: no limit
+-- ARGV[7]  writes that it may make at once
+-- Returns  {"started", <now ms>} | {"known"} | {"reused"} | {"no_parent"} | {"too_fast", <retry ms>}
 
 local found = redis.call("HGET", KEYS[1], "print")
 if found then
@@ -20,6 +23,10 @@ if ARGV[4] == "parent" and redis.call("HGET", KEYS[2], "agent") ~= ARGV[2] then
   return { "no_parent" }
 end
 local now = now_ms()
+local wait = spend(KEYS[3], "writes", now, tonumber(ARGV[6]), tonumber(ARGV[7]), 1)
+if wait then
+  return { "too_fast", wait }
+end
 redis.call("HSET", KEYS[1], "v", "1", "print", ARGV[1], "agent", ARGV[2], "doc", ARGV[3],
   "started_at", string.format("%.0f", now), "checkpoint", "0")
 redis.call("PEXPIRE", KEYS[1], ARGV[5])
