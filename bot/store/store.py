@@ -70,7 +70,8 @@ class Store:
                 skew = abs(await self.now() - datetime.now(UTC))
                 config: dict[str, Any] = await self._config()
         except (RedisError, OSError, TimeoutError, StoreUnavailable) as error:
-            return [StoreFault(f"Redis does not answer: {error}; start it, or mend ANDON_REDIS_URL", fatal=True)]
+            cause = error.__cause__ or error
+            return [StoreFault(f"Redis does not answer: {cause}; start it, or mend ANDON_REDIS_URL", fatal=True)]
         found: list[StoreFault] = []
         version = str(info.get("redis_version", "0.0"))
         if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
