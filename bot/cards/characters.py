@@ -17,22 +17,24 @@ _HIDDEN = (
     (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF), (0xF0000, 0xFFFFD), (0x100000, 0x10FFFD),
 )  # fmt: skip
 _HIDDEN_RE = re.compile("[{}]".format("".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in _HIDDEN)))
-_TOKEN_RE = re.compile(r"(⟦(?:U\+[0-9A-F]{4,6}|\d+ blank lines)⟧)")
+# The bracket that begins our own marks is told by its number too: nobody else can write one.
+_TOLD_RE = re.compile(f"⟦|{_HIDDEN_RE.pattern}")
+_TOKEN_RE = re.compile(r"(⟦[^⟧]*⟧)")
 _BLANK_LINES_RE = re.compile(r"\n((?:[ \t]*\n){3,})")
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
 """Scripts with letters that look like another's."""
 
 
 def visible(text: str) -> str:
-    """The text for reading: hidden characters as `⟦U+200B⟧`, more than two blank lines as `⟦5 blank lines⟧`."""
+    """The text for reading: hidden characters and `⟦` as `⟦U+200B⟧`, over two blank lines as `⟦5 blank lines⟧`."""
     return _BLANK_LINES_RE.sub(lambda found: f"\n⟦{found[1].count(chr(10))} blank lines⟧\n", escaped(text))
 
 
 def escaped(text: str) -> str:
-    """The text for editing: hidden characters as `⟦U+200B⟧`, its lines as they are; `unescaped` undoes it."""
+    """The text for editing: hidden characters, and `⟦`, as `⟦U+200B⟧`; lines as they are. `unescaped` undoes it."""
     if text.isascii() and text.isprintable():
         return text
-    return _HIDDEN_RE.sub(lambda found: _token(found[0]), text)
+    return _TOLD_RE.sub(lambda found: _token(found[0]), text)
 
 
 def json_escaped(text: str) -> str:
@@ -43,16 +45,15 @@ def json_escaped(text: str) -> str:
 def unescaped(text: str, original: str) -> str:
     """What a person made of `escaped(original)`.
 
-    Only characters that were hidden in the original come back, and only if the original did not also spell one out:
-    nobody can smuggle a hidden character in by writing its token.
+    Only characters that the original has come back: nobody can smuggle a hidden one in by writing its mark.
     """
 
     def put_back(found: re.Match[str]) -> str:
         character = chr(int(found[1], 16))
-        return character if character in original and found[0] not in original else found[0]
+        return character if character in original else found[0]
 
     # The largest code point that six digits can spell is beyond the last one.
-    return re.sub(r"⟦U\+((?:10|[0-9A-F])?[0-9A-F]{4})⟧", put_back, text) if _HIDDEN_RE.search(original) else text
+    return re.sub(r"⟦U\+((?:10|[0-9A-F])?[0-9A-F]{4})⟧", put_back, text) if _TOLD_RE.search(original) else text
 
 
 def hidden_in(identifier: str) -> tuple[str, ...]:

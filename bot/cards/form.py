@@ -54,7 +54,7 @@ def fields(schema: Mapping[str, JsonValue], value: JsonValue | Absent) -> tuple[
     return tuple(
         Field(
             name=spot.name,
-            label="Your answer" if spot.name == WHOLE and not spot.path else visible(spot.name),
+            label=visible(spot.name) if spot.path else "Your answer" if value is ABSENT else "All of it, as JSON",
             kind=spot.kind,
             text=_shown(spot),
             required=spot.required and not spot.nullable,
@@ -124,7 +124,7 @@ def _shown(spot: Spot) -> str:
         case "text" | "long" | "date" | "date-time":
             return escaped(_one_line_end(cast("str", value)))
         case "list":
-            return "\n".join(escaped(entry) if isinstance(entry, str) else json.dumps(entry) for entry in _list(value))
+            return "\n".join(map(_line, _list(value)))
         case "json":
             return _json(value, indent=2)
         case _:
@@ -180,9 +180,13 @@ def _emptied(spot: Spot) -> JsonValue | Absent:
 def _entries(spot: Spot, text: str, root: Mapping[str, JsonValue]) -> JsonValue:
     wanted = item_type(spot, root)
     before = [entry for entry in _list(spot.value) if isinstance(entry, str)]
+    kept = {_line(entry): entry for entry in _list(spot.value)}
     entries: list[JsonValue] = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
+            continue
+        if line in kept:
+            entries.append(kept[line])
             continue
         try:
             match wanted:
@@ -195,6 +199,10 @@ def _entries(spot: Spot, text: str, root: Mapping[str, JsonValue]) -> JsonValue:
         except ValueError as error:
             raise ValueError(f"line {number} {error}") from error
     return entries
+
+
+def _line(entry: JsonValue) -> str:
+    return escaped(entry) if isinstance(entry, str) else json.dumps(entry)
 
 
 def _integer(text: str) -> int:

@@ -1,8 +1,8 @@
 """Which form field each part of a value becomes, from its JSON Schema or else from the value itself.
 
 The properties of an object are fields of their own; those of an object inside it too, with dotted names
-(`address.city`), unless a name has a dot of its own. What lies deeper, and what a schema cannot pin down, is edited as
-JSON.
+(`address.city`), unless a name has a dot of its own. What lies deeper, what a schema cannot pin down, and an object
+with an empty name, is edited as JSON: no two parts may have one name.
 """
 
 import re
@@ -54,16 +54,22 @@ def spots(schema: Mapping[str, JsonValue], value: JsonValue | Absent) -> tuple[S
     properties = _properties(whole, schema)
     if properties is None:
         return (whole,)
+    if any(not spot.path[-1] for spot in properties):
+        return (replace(whole, kind="json"),)
     # A dotted name must mean one thing.
     flat = any("." in name for spot in properties for name in spot.path)
     found: list[Spot] = []
     for spot in properties:
         inner = None if flat else _properties(spot, schema)
-        if inner is None or not 0 < len(inner) <= _MOST_NESTED or any("." in part.path[-1] for part in inner):
+        if inner is None or not 0 < len(inner) <= _MOST_NESTED or not all(map(_is_plain, inner)):
             found.append(spot)
         else:
             found += inner
     return tuple(found)
+
+
+def _is_plain(part: Spot) -> bool:
+    return bool(part.path[-1]) and "." not in part.path[-1]
 
 
 def is_object(schema: Mapping[str, JsonValue], value: JsonValue | Absent) -> bool:

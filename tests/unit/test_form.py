@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from bot.cards.form import ABSENT, Field, by_field, check, check_schema, fields, read
 from bot.errors import Fault, InvalidAnswer
@@ -54,6 +54,47 @@ def test_an_untouched_form_gives_the_very_same_value(schema: Json, value: Json) 
 @given(st.sampled_from(SCHEMAS), VALUES)
 def test_so_does_a_form_for_a_value_that_is_no_object(schema: Json, value: Any) -> None:
     assert json.dumps(read(schema, value, submit(fields(schema, value)))) == json.dumps(value)
+
+
+ODD_NAMES = st.text(st.sampled_from(". ab"), max_size=3) | st.just("value")
+ODD = st.dictionaries(ODD_NAMES, SCALARS | st.dictionaries(ODD_NAMES, SCALARS, max_size=3), max_size=5)
+
+
+@given(st.sampled_from(SCHEMAS), ODD)
+@example({}, {"": "x", "value": "y", "c": "z"})
+@example({}, {"": {"b": 1}, ".b": 2})
+@example({}, {"q": {"": 1}, "q.": 2})
+def test_no_two_fields_have_one_name_and_nobody_is_mistaken_for_another(schema: Json, value: Json) -> None:
+    form = fields(schema, value)
+    assert len({field.name for field in form}) == len(form)
+    assert json.dumps(read(schema, value, submit(form))) == json.dumps(value)
+
+
+def test_an_object_with_a_name_that_no_field_can_have_is_edited_whole() -> None:
+    (field,) = fields({}, {"": "x", "value": "y"})
+    assert (field.kind, field.label) == ("json", "All of it, as JSON")
+    assert read({}, {"": "x", "value": "y"}, {"value": ['{"": "z", "value": "y"}']}) == {"": "z", "value": "y"}
+    with pytest.raises(InvalidAnswer):
+        read({}, {"": "x", "value": "y"}, {"value": ["{"]})
+
+
+LINES = st.lists(st.text(st.sampled_from("ab \u200b⟦⟧U+20B"), min_size=1, max_size=9).filter(str.strip), min_size=1)
+
+
+@given(LINES, st.sampled_from(["d", "⟦x", " d "]))
+@example(["a\u200bb", "⟦U+200B⟧", "c"], "d")
+def test_a_line_that_is_added_changes_no_other(entries: list[JsonValue], new: str) -> None:
+    (field,) = fields({}, {"l": entries})
+    assert field.kind == "list"
+    assert read({}, {"l": entries}, {"l": [f"{field.text}\r\n{new}"]}) == {"l": [*entries, new]}
+
+
+@given(st.lists(st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_nor_does_a_number_that_is_added(entries: list[Any]) -> None:
+    schema: Json = {"properties": {"l": {"type": "array", "items": {"type": "number"}}}}
+    (field,) = fields(schema, {"l": entries})
+    same = read(schema, {"l": entries}, {"l": [f"{field.text}\r\n7"]})
+    assert json.dumps(same) == json.dumps({"l": [*entries, 7]})
 
 
 @pytest.mark.parametrize(
