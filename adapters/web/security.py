@@ -1,4 +1,4 @@
-"""What guards the console: headers, the session's cookie, who may post, and how often one may try to sign in.
+"""What guards the console: headers, the session's cookie, who may post, and how often one may fail to sign in.
 
 The rules are those of OWASP ASVS 5 (sessions, CSRF) and the Fetch standard; none of them looks at a handoff.
 """
@@ -28,8 +28,8 @@ HEADERS: Mapping[str, str] = {
 """On every response of the console; static files, whose addresses change with their content, may be kept."""
 
 _SESSION_LIFE = timedelta(hours=12)
-_ATTEMPTS = 5
-_ATTEMPTS_WITHIN = timedelta(minutes=1)
+_FAILURES = 5
+_FAILURES_WITHIN = timedelta(minutes=1)
 _MOST_ADDRESSES = 10_000
 
 
@@ -46,7 +46,7 @@ class Guard:
         self._trustworthy = self._https or _is_loopback(address.hostname or "")
         # Browsers refuse a __Host- cookie without Secure, and may not keep a Secure one from plain http.
         self.cookie = "__Host-andon" if self._https else "andon"
-        self._attempts: dict[str, deque[datetime]] = {}
+        self._failures: dict[str, deque[datetime]] = {}
 
     async def session(self, request: web.Request) -> Session | None:
         """The signed-in person, if there is one."""
@@ -89,23 +89,27 @@ class Guard:
     async def begin(self, request: web.Request, link: str) -> str | None:
         """Spend a sign-in link; None when it is not good.
 
+        A good one always opens: many people may share one address behind a proxy, and one of them may be guessing.
+
         Raises:
-            TooMany: More than five tries a minute from one address.
+            TooMany: More than five failures a minute from one address.
         """
+        if link and (token := await self._sign_in.begin(link)):
+            return token
         now, address = self._clock(), request.remote or ""
-        if len(self._attempts) > _MOST_ADDRESSES:
-            self._attempts.clear()
-        tries = self._attempts.setdefault(address, deque())
-        while tries and now - tries[0] >= _ATTEMPTS_WITHIN:
-            tries.popleft()
-        if len(tries) >= _ATTEMPTS:
-            wait_s = max(1, round((tries[0] + _ATTEMPTS_WITHIN - now).total_seconds()))
+        if len(self._failures) > _MOST_ADDRESSES:
+            self._failures.clear()
+        failures = self._failures.setdefault(address, deque(maxlen=_FAILURES))
+        while failures and now - failures[0] >= _FAILURES_WITHIN:
+            failures.popleft()
+        if len(failures) >= _FAILURES:
+            wait_s = max(1, round((failures[0] + _FAILURES_WITHIN - now).total_seconds()))
             raise TooMany(
-                f"More than {_ATTEMPTS} tries to sign in within a minute; wait {wait_s} s and try again",
+                f"More than {_FAILURES} links that open nothing within a minute; wait {wait_s} s and try again",
                 retry_after_s=wait_s,
             )
-        tries.append(now)
-        return await self._sign_in.begin(link) if link else None
+        failures.append(now)
+        return None
 
 
 def same_token(given: str, session: Session) -> bool:
