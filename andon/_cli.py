@@ -50,7 +50,7 @@ RUN = f"""usage: andon run --why TEXT --risk TEXT [options] -- COMMAND …
   --what TEXT       what it does, in words (default: the command itself)
   --env NAME=VALUE  set a variable for it (repeat it for more); NAME=VALUE before COMMAND does the same
   --reversible      it can be undone (default: it cannot)
-  --timeout TIME    wait this long for a person: 90s, 30m, 2h, 1d (default: the policy's)
+  --timeout TIME    wait this long for a person, 1s to 7d: 90s, 30m, 2h, 1d (default: the policy's)
   --gate NAME       the name of the point where this stops (default: shell)
 
   The exit code is the command's own, 128 more than its signal if one killed it.
@@ -69,7 +69,7 @@ ASK = f"""usage: andon ask QUESTION [options]
   --schema JSON   the JSON Schema of the answer, instead of a type
   --why TEXT      what you need it for
   --risk TEXT     what a wrong answer could do (repeat it for more)
-  --timeout TIME  wait this long for a person: 90s, 30m, 2h, 1d (default: the policy's)
+  --timeout TIME  wait this long for a person, 1s to 7d: 90s, 30m, 2h, 1d (default: the policy's)
   --json          print the whole decision as JSON
 {EXIT_CODES}
 
@@ -84,7 +84,7 @@ CHOOSE = f"""usage: andon choose QUESTION CANDIDATE … [options]
 
   --why TEXT      what you need it for
   --risk TEXT     what a wrong choice could do (repeat it for more)
-  --timeout TIME  wait this long for a person: 90s, 30m, 2h, 1d (default: the policy's)
+  --timeout TIME  wait this long for a person, 1s to 7d: 90s, 30m, 2h, 1d (default: the policy's)
   --json          print the whole decision as JSON
 {EXIT_CODES}
 
@@ -138,6 +138,7 @@ examples:
 HELP = {"run": RUN, "ask": ASK, "choose": CHOOSE, "pending": PENDING, "show": SHOW, "answer": ANSWER}
 
 _TIME = re.compile(r"(\d+)(s|m|h|d|)")
+LONGEST_S = 7 * 86_400
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -254,25 +255,25 @@ def _parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, usage=_usage(HELP[name]), allow_abbrev=False, add_help=False)
 
     run = add("run")
-    run.add_argument("--why", required=True)
-    run.add_argument("--risk", action="append", required=True)
-    run.add_argument("--what")
+    run.add_argument("--why", type=_text, required=True)
+    run.add_argument("--risk", type=_text, action="append", required=True)
+    run.add_argument("--what", type=_text)
     run.add_argument("--env", action="append", default=[])
     run.add_argument("--reversible", action="store_true")
     run.add_argument("--gate", default="shell")
     run.add_argument("--timeout", type=_time)
 
     ask = add("ask")
-    ask.add_argument("question")
+    ask.add_argument("question", type=_text, metavar="QUESTION")
     one = ask.add_mutually_exclusive_group()
     one.add_argument("--type", choices=("text", "int", "number", "bool", "date"), default="text")
     one.add_argument("--schema")
     choose = add("choose")
-    choose.add_argument("question")
-    choose.add_argument("candidates", nargs="+")
+    choose.add_argument("question", type=_text, metavar="QUESTION")
+    choose.add_argument("candidates", type=_text, nargs="+", metavar="CANDIDATE")
     for asking in (ask, choose):
-        asking.add_argument("--why", default="")
-        asking.add_argument("--risk", action="append", default=[])
+        asking.add_argument("--why", type=_text)
+        asking.add_argument("--risk", type=_text, action="append", default=[])
         asking.add_argument("--timeout", type=_time)
 
     pending = add("pending")
@@ -300,4 +301,13 @@ def _time(text: str) -> int:
     read = _TIME.fullmatch(text)
     if read is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no time; write 90s, 30m, 2h or 1d")
-    return int(read[1]) * _SECONDS[read[2]]
+    seconds = int(read[1]) * _SECONDS[read[2]]
+    if not 1 <= seconds <= LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text} is out of range; it takes 1s to 7d")
+    return seconds
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is blank; a person reads it before deciding, so write a sentence")
+    return text

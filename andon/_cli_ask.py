@@ -41,7 +41,7 @@ async def _put(andon: Andon, options: argparse.Namespace, fields: dict[str, Any]
     asked = {
         **fields,
         "question": options.question,
-        "why": options.why,
+        "why": options.why or "",
         "risks": options.risk,
         "timeout_s": options.timeout,
     }
@@ -67,6 +67,8 @@ def _candidates(given: Sequence[str]) -> list[dict[str, str]]:
     made = []
     for number, text in enumerate(given, start=1):
         id_, found, label = text.partition("=")
+        if found and not (id_.strip() and label.strip()):
+            raise UsageFault(f"{text!r} is half a candidate: write ID=LABEL, or a label")
         made.append({"id": id_, "label": label} if found else {"id": str(number), "label": text})
     return made
 
