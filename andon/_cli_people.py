@@ -13,10 +13,14 @@ from andon import wire
 from andon._cli_run import UsageFault, tell
 from andon._cli_text import card, duration, line, said
 from andon._client import Andon
-from andon._errors import AndonError
+from andon._errors import AndonError, NotFound
 
 __all__ = ["answer", "pending", "person_key", "show"]
 
+NO_AGENTS = (
+    "an agent's key can never answer. Give a person's, with ANDON_KEY or --key-file "
+    "(beside the service, `python -m bot keys create --person EMAIL` makes one)"
+)
 DIGEST_CHARS = 8
 PAGE = "100"
 
@@ -34,7 +38,7 @@ def person_key(options: argparse.Namespace) -> str | None:
             raise UsageFault(f"--key-file {options.key_file}: {error.strerror}") from error
     key = os.environ.get("ANDON_KEY")
     if options.command == "answer" and not key:
-        raise UsageFault("answering needs a person's key: set ANDON_KEY, or name a file with --key-file")
+        raise UsageFault(f"answering needs a person's key; {NO_AGENTS}")
     return key
 
 
@@ -72,7 +76,13 @@ async def show(andon: Andon, options: argparse.Namespace) -> int:
 
 async def answer(andon: Andon, options: argparse.Namespace) -> int:
     """Answer as the person whose key this is, and say what stands."""
-    handoff = await andon.api.read(options.id)
+    try:
+        handoff = await andon.api.read(options.id)
+    except NotFound as error:
+        raise AndonError(f"{error}; and if that is an agent's key: {NO_AGENTS}") from error
+    if handoff.token is not None:
+        # The service gives it to the asking agent alone.
+        raise UsageFault(f"that key is an agent's, and {NO_AGENTS}")
     made = _answer(handoff, options, _seen_digest(handoff, options))
     after = await andon.api.answer(handoff.id, made, idempotency_key=uuid4().hex)
     if options.json:

@@ -18,6 +18,7 @@ from aiohttp import web
 from andon import wire
 
 KEY = "agent-key"
+PERSON_KEY = "person-key"
 MIRA: dict[str, Any] = {"kind": "person", "id": "mira@example.com", "name": "Mira", "surface": "web"}
 
 Json = dict[str, Any]
@@ -159,7 +160,7 @@ class FakeService:
     async def _faults(self, request: web.Request, handler: Any) -> web.StreamResponse:
         resource = request.match_info.route.resource
         self.calls[f"{request.method} {resource.canonical if resource else '?'}"] += 1
-        if request.headers.get("Authorization") != f"Bearer {KEY}":
+        if request.headers.get("Authorization") not in {f"Bearer {KEY}", f"Bearer {PERSON_KEY}"}:
             return _problem(401, "key-refused", "unknown key")
         if self.busy and request.method == "POST":
             self.busy -= 1
@@ -258,6 +259,8 @@ class FakeService:
 
     async def _read(self, request: web.Request) -> web.Response:
         handoff = self.handoffs.get(request.match_info["id"])
+        if handoff and _is_person(request):
+            handoff = {name: value for name, value in handoff.items() if name != "token"}
         return _shown(handoff) if handoff else _problem(404, "not-found", "no such handoff")
 
     async def _withdraw(self, request: web.Request) -> web.Response:
@@ -269,6 +272,8 @@ class FakeService:
 
     async def _answer(self, request: web.Request) -> web.Response:
         handoff = self.handoffs[request.match_info["id"]]
+        if not _is_person(request):
+            return _problem(403, "forbidden", "an agent's key can never answer")
         body = await request.json()
         handoff["answer_body"] = body
         if handoff["state"] != "pending":
@@ -341,6 +346,10 @@ class FakeService:
             self._streams.discard(queue)
             self._connections.remove(request)
         return response
+
+
+def _is_person(request: web.Request) -> bool:
+    return request.headers["Authorization"] == f"Bearer {PERSON_KEY}"
 
 
 def _shown(handoff: Json, status: int = 200) -> web.Response:

@@ -12,8 +12,11 @@ from typing import NamedTuple
 
 import pytest
 
+from andon import Andon
+from andon._cli import LONGEST_S, main
 from andon._cli_text import for_terminal
-from tests.fakes.service import KEY, FakeService, Json, approve, reject, until
+from andon.wire._asks import MAX_TIMEOUT_S
+from tests.fakes.service import KEY, PERSON_KEY, FakeService, Json, approve, reject, silent, until
 
 COMMAND = (sys.executable, "-c", "from andon._cli import main; main()")
 ASK = ("run", "--why", "asked to", "--risk", "it may be wrong")
@@ -29,10 +32,10 @@ class Ended(NamedTuple):
 class Shell:
     """Types commands in a folder, with the service's address set."""
 
-    def __init__(self, service: FakeService, folder: Path) -> None:
+    def __init__(self, service: FakeService, folder: Path, key: str = KEY) -> None:
         self.service = service
         self.folder = folder
-        self.env = {**os.environ, "ANDON_URL": service.url, "ANDON_KEY": KEY, "ANDON_STATE": str(folder / "state")}
+        self.env = {**os.environ, "ANDON_URL": service.url, "ANDON_KEY": key, "ANDON_STATE": str(folder / "state")}
 
     async def begin(
         self, *arguments: str, stdin: int | None = asyncio.subprocess.DEVNULL
@@ -45,6 +48,10 @@ class Shell:
 
     async def type(self, *arguments: str) -> Ended:
         return await ended(await self.begin(*arguments))
+
+    async def answer(self, *arguments: str, key: str = PERSON_KEY) -> Ended:
+        """Answer with a person's key."""
+        return await Shell(self.service, self.folder, key).type("answer", *arguments)
 
     @property
     def left(self) -> list[str]:
@@ -166,6 +173,8 @@ async def test_a_refused_key_runs_nothing(service: FakeService, shell: Shell) ->
         (*ASK, "--env", "A", "--", "touch", "ran"),
         ("ask", "What?", "--schema", "[]"),
         ("choose", "Which?", "same", "same"),
+        ("choose", "Which?", "=label"),
+        ("choose", "Which?", "id="),
     ],
 )
 async def test_wrong_usage_asks_nobody(service: FakeService, shell: Shell, arguments: tuple[str, ...]) -> None:
@@ -174,6 +183,47 @@ async def test_wrong_usage_asks_nobody(service: FakeService, shell: Shell, argum
     assert done.err
     assert not service.handoffs
     assert shell.left == []
+
+
+@pytest.mark.parametrize("blank", ["", " \t\n"])
+@pytest.mark.parametrize(
+    "arguments,named",
+    [
+        (("run", "--why", "BLANK", "--risk", "x", "--", "touch", "ran"), "--why"),
+        (("run", "--why", "x", "--risk", "BLANK", "--", "touch", "ran"), "--risk"),
+        ((*ASK, "--what", "BLANK", "--", "touch", "ran"), "--what"),
+        (("ask", "BLANK"), "QUESTION"),
+        (("ask", "What?", "--why", "BLANK"), "--why"),
+        (("ask", "What?", "--risk", "BLANK"), "--risk"),
+        (("choose", "BLANK", "a", "b"), "QUESTION"),
+        (("choose", "Which?", "a", "BLANK"), "CANDIDATE"),
+        (("choose", "Which?", "a", "--why", "BLANK"), "--why"),
+    ],
+)
+def test_what_a_person_should_read_is_not_blank(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], named: str, blank: str
+) -> None:
+    """Refused as the command line is read, before there is a service to speak of."""
+    with pytest.raises(SystemExit) as ending:
+        main([blank if argument == "BLANK" else argument for argument in arguments])
+    assert ending.value.code == 2
+    said = f"argument {named}: it is blank; a person reads it before deciding, so write a sentence\n"
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [(*ASK, "--", "touch", "ran"), ("ask", "What?"), ("choose", "Which?", "a")])
+@pytest.mark.parametrize("time", ["0s", "0", "30d", "604801s"])
+def test_a_time_out_of_range_says_what_the_flag_takes(
+    capsys: pytest.CaptureFixture[str], command: tuple[str, ...], time: str
+) -> None:
+    with pytest.raises(SystemExit) as ending:
+        main([command[0], "--timeout", time, *command[1:]])
+    assert ending.value.code == 2
+    assert f"argument --timeout: {time} is out of range; it takes 1s to 7d\n" in capsys.readouterr().err
+
+
+def test_the_longest_time_is_the_wire_protocols() -> None:
+    assert LONGEST_S == MAX_TIMEOUT_S
 
 
 async def test_a_command_that_is_not_there_is_said_so(service: FakeService, shell: Shell) -> None:
@@ -243,15 +293,15 @@ async def test_people_list_look_and_answer(service: FakeService, shell: Shell) -
     assert service.only["digest"] in shown.out
     assert "\x1b" not in shown.out
 
-    blind = await shell.type("answer", "hf_0", "approve")
+    blind = await shell.answer("hf_0", "approve")
     assert blind.code == 2
     assert "say what you approve" in blind.err
-    stale = await shell.type("answer", "hf_0", "approve", "--digest", "0" * 12)
+    stale = await shell.answer("hf_0", "approve", "--digest", "0" * 12)
     assert stale.code == 1
     assert "it changed" in stale.err
     assert service.only["state"] == "pending"
 
-    approved = await shell.type("answer", "hf_0", "approve", "--digest", service.only["digest"][:8])
+    approved = await shell.answer("hf_0", "approve", "--digest", service.only["digest"][:8])
     assert approved.out == "approved by Mira\n"
     assert service.only["answer_body"]["digest"] == service.only["digest"]
     assert service.only["answer_body"]["revision"] == 1
@@ -271,7 +321,7 @@ async def test_every_kind_of_answer(service: FakeService, shell: Shell) -> None:
         number = len(service.handoffs)
         waiting = await shell.begin(*arguments)
         await until(partial(service.handoffs.get, f"hf_{number}"), seconds=20)
-        assert (await shell.type("answer", f"hf_{number}", *answer)).code == 0
+        assert (await shell.answer(f"hf_{number}", *answer)).code == 0
         assert service.handoffs[f"hf_{number}"]["decision"]["kind"] == decided
         await ended(waiting)
     assert service.handoffs["hf_2"]["decision"]["answer"] == "5"
@@ -282,7 +332,25 @@ async def test_answering_needs_a_persons_key(shell: Shell) -> None:
     del shell.env["ANDON_KEY"]
     done = await shell.type("answer", "hf_0", "reject")
     assert done.code == 2
-    assert "person's key" in done.err
+    assert "answering needs a person's key" in done.err
+
+
+async def test_an_agents_key_is_said_to_answer_nothing_before_anything_else(service: FakeService, shell: Shell) -> None:
+    """Asking for a digest first would send the reader to look for one, for nothing."""
+    service.person = silent
+    async with Andon(service.url, KEY) as andon, andon.run("tests") as run:
+        opened = await run.open({"kind": "input", "gate": "ask", "question": "What?"})
+    done = await shell.answer(opened.id, "approve", key=KEY)
+    assert done.code == 2
+    assert done.err.startswith(
+        "andon: that key is an agent's, and an agent's key can never answer. Give a person's, with"
+    )
+    assert "keys create --person" in done.err
+    assert "digest" not in done.err
+    others = await shell.answer("hf_other", "approve", key=KEY)
+    assert others.code == 1
+    assert "an agent's key can never answer" in others.err
+    assert not service.calls["POST /v1/handoffs/{id}/answer"]
 
 
 @pytest.mark.parametrize("command", ["", "run", "ask", "choose", "pending", "show", "answer"])
