@@ -13,7 +13,7 @@ CODE := $(SHIPPED) $(wildcard examples bench tests)
 help: ## List these targets
 	@echo 'usage: make TARGET [ARGS="…"] [PYTHON=python3.13]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'examples:'
 	@echo '  make demo                        # see it work, in your browser'

@@ -16,7 +16,7 @@ from bot import policy
 from bot.access import agent_name, person
 from bot.app import VERSION, known_url, local_person, open_store, service, sign_in_url
 from bot.config import Settings, load_settings, unknown_settings
-from bot.errors import BadRequest, BotError, ConfigError
+from bot.errors import BadRequest, BotError, ConfigError, StoreUnavailable
 from bot.idle import allow_many_files
 from bot.store import Limits
 
@@ -207,6 +207,7 @@ async def _serving(settings: Settings) -> int:
 
 def _check(parser: _Parser, words: list[str]) -> int:
     parser.parse_args(words)
+    logging.disable(logging.WARNING)  # the list below says it all
     return _run(_checking())
 
 
@@ -242,6 +243,8 @@ async def _checking() -> int:
             notes.append(f"keys: {len(await opened.access.keys())}")
     except ConfigError as error:
         faults += error.faults
+    except StoreUnavailable as error:
+        faults.append(f"the store does not answer: {error.__cause__ or error}; start it, or mend ANDON_REDIS_URL")
     except BotError as error:
         faults.append(str(error))
     return _tell(faults, notes)

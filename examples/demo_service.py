@@ -42,7 +42,8 @@ class Service:
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
-        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._state.parent, self._state):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "bot", "serve"),
