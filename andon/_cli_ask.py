@@ -7,7 +7,7 @@ from typing import Any
 
 from andon._asking import attend
 from andon._cli_run import UsageFault, labels, tell
-from andon._cli_text import for_terminal, said
+from andon._cli_text import as_json, for_terminal, harmless, said
 from andon._client import Andon
 from andon._decisions import Answered, Chosen
 from andon._errors import refused
@@ -51,7 +51,7 @@ async def _put(andon: Andon, options: argparse.Namespace, fields: dict[str, Any]
             tell(f"waiting for a person: {handoff.url}")
         decision = await attend(handoff)
         if options.json:
-            print(decision.model_dump_json(exclude={"candidate"}))
+            print(harmless(decision.model_dump_json(exclude={"candidate"})))
         if not isinstance(decision, Answered | Chosen):
             raise refused(decision)
         # The claim tells people that their answer arrived, and refuses if somebody pulled the cord meanwhile.
@@ -59,7 +59,7 @@ async def _put(andon: Andon, options: argparse.Namespace, fields: dict[str, Any]
         tell(said(decision))
         if not options.json:
             answer = decision.choice if isinstance(decision, Chosen) else permit.decided["answer"]
-            print(for_terminal(answer) if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False))
+            print(for_terminal(answer) if isinstance(answer, str) else as_json(answer))
 
 
 def _candidates(given: Sequence[str]) -> list[dict[str, str]]:

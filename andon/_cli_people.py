@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from andon import wire
 from andon._cli_run import UsageFault, tell
-from andon._cli_text import card, duration, line, said
+from andon._cli_text import card, duration, harmless, line, said
 from andon._client import Andon
 from andon._errors import AndonError, NotFound
 
@@ -54,7 +54,7 @@ async def pending(andon: Andon, options: argparse.Namespace) -> int:
         query["cursor"] = page.cursor
     if options.json:
         for handoff in found:
-            print(handoff.model_dump_json(by_alias=True))
+            print(harmless(handoff.model_dump_json(by_alias=True)))
         return 0
     now = datetime.now(UTC)
     for handoff in found:
@@ -70,7 +70,7 @@ async def pending(andon: Andon, options: argparse.Namespace) -> int:
 async def show(andon: Andon, options: argparse.Namespace) -> int:
     """Print one card in full."""
     handoff = await andon.api.read(options.id)
-    print(handoff.model_dump_json(by_alias=True) if options.json else card(handoff, datetime.now(UTC)))
+    print(harmless(handoff.model_dump_json(by_alias=True)) if options.json else card(handoff, datetime.now(UTC)))
     return 0
 
 
@@ -86,7 +86,7 @@ async def answer(andon: Andon, options: argparse.Namespace) -> int:
     made = _answer(handoff, options, _seen_digest(handoff, options))
     after = await andon.api.answer(handoff.id, made, idempotency_key=uuid4().hex)
     if options.json:
-        print(after.model_dump_json(by_alias=True))
+        print(harmless(after.model_dump_json(by_alias=True)))
     elif after.decision is not None:
         print(said(after.decision))
     return 0

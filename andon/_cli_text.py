@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from andon import wire
 
-__all__ = ["card", "duration", "for_terminal", "line", "said"]
+__all__ = ["as_json", "card", "duration", "for_terminal", "harmless", "line", "said"]
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Letters and marks that show nothing, or change what their neighbours show.
@@ -30,6 +30,16 @@ def for_terminal(text: str) -> str:
 def line(text: str) -> str:
     """As `for_terminal`, on one line."""
     return for_terminal(" ".join(text.split("\n")))
+
+
+def as_json(value: object) -> str:
+    """Write JSON on one line that a terminal only shows: what deceives is escaped, and reads back as it was."""
+    return harmless(json.dumps(value, ensure_ascii=False))
+
+
+def harmless(written: str) -> str:
+    """Escape, in JSON without line breaks, what deceives; it can only be inside of strings."""
+    return "".join(_escaped(c) if _deceives(c) else c for c in written)
 
 
 def duration(seconds: float) -> str:
@@ -107,6 +117,11 @@ def _row(label: str, text: str) -> str:
     """Indent every line of a text, so that none of them can pass for a line of ours."""
     first, *others = for_terminal(text).split("\n")
     return "\n".join([f"{label:<{_LABEL_CHARS}}{first}", *(" " * _LABEL_CHARS + other for other in others)])
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex(" ", 2)
+    return "".join(f"\\u{unit}" for unit in units.split())
 
 
 def _deceives(character: str) -> bool:
