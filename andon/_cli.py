@@ -8,7 +8,10 @@ import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from datetime import timedelta
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from andon._cli_run import Ending
 
 __all__ = ["main"]
 
@@ -52,6 +55,9 @@ RUN = f"""usage: andon run --why TEXT --risk TEXT [options] -- COMMAND …
   --reversible      it can be undone (default: it cannot)
   --timeout TIME    wait this long for a person, 1s to 7d: 90s, 30m, 2h, 1d (default: the policy's)
   --gate NAME       the name of the point where this stops (default: shell)
+  --quiet           do not say where it waits and who approved; what was edited, and what went wrong, is said
+  --json            end with one line of JSON on standard error, its last, because standard output is the command's:
+                    handoff, url, decision, by, reason, ran (the command as it ran, or null), exit_code, error
 
   The exit code is the command's own, 128 more than its signal if one killed it.
 {EXIT_CODES}
@@ -159,16 +165,22 @@ def _main(argv: list[str]) -> int:
         print(HELP.get(given[0], MAIN), end="")
         return 0
     options = _parser().parse_args(given)
-    from andon._cli_run import UsageFault, tell
+    from andon._cli_run import Ending, UsageFault, tell
+    from andon._cli_text import as_json
 
     if options.command == "run" and not command:
         tell("put the command after --, as in: andon run --why … --risk … -- make deploy")
         return USAGE
+    ending = Ending()
     try:
-        return _with_signals(_dispatch(options, command))
+        code = _with_signals(_dispatch(options, command, ending))
     except UsageFault as fault:
         tell(str(fault))
         return USAGE
+    if options.command == "run" and options.json:
+        ending.exit_code = code
+        print(as_json(vars(ending)), file=sys.stderr, flush=True)
+    return code
 
 
 def _with_signals(work: Coroutine[None, None, int]) -> int:
@@ -196,7 +208,7 @@ def _with_signals(work: Coroutine[None, None, int]) -> int:
         return 128 + signal.SIGINT
 
 
-async def _dispatch(options: argparse.Namespace, command: list[str]) -> int:
+async def _dispatch(options: argparse.Namespace, command: list[str], ending: "Ending") -> int:
     # Here and not above, so that --help is quick.
     from pydantic import ValidationError
 
@@ -211,7 +223,7 @@ async def _dispatch(options: argparse.Namespace, command: list[str]) -> int:
         async with Andon(key=key, patience=PATIENCE) as andon:
             match options.command:
                 case "run":
-                    return await _cli_run.run(andon, options, command)
+                    return await _cli_run.run(andon, options, command, ending)
                 case "ask":
                     return await _cli_ask.ask(andon, options)
                 case "choose":
@@ -220,11 +232,13 @@ async def _dispatch(options: argparse.Namespace, command: list[str]) -> int:
                     return await people[name](andon, options)
     except AndonError as error:
         text = said(error.decision) if isinstance(error, Refused) else for_terminal(str(error))
-        _cli_run.tell(f"{text}; nothing was run" if options.command == "run" else text)
+        ending.error = f"{text}; nothing was run" if options.command == "run" else text
+        _cli_run.tell(ending.error)
         return _code(error)
     except ValidationError as error:
         for fault in error.errors():
-            _cli_run.tell(for_terminal(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"))
+            ending.error = for_terminal(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}")
+            _cli_run.tell(ending.error)
         return USAGE
 
 
@@ -261,6 +275,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--env", action="append", default=[])
     run.add_argument("--reversible", action="store_true")
     run.add_argument("--gate", default="shell")
+    run.add_argument("--quiet", action="store_true")
     run.add_argument("--timeout", type=_time)
 
     ask = add("ask")
@@ -288,7 +303,7 @@ def _parser() -> argparse.ArgumentParser:
     answer.add_argument("--reason")
     for people in (pending, show, answer):
         people.add_argument("--key-file")
-    for scripted in (ask, choose, pending, show, answer):
+    for scripted in (run, ask, choose, pending, show, answer):
         scripted.add_argument("--json", action="store_true")
     return parser
 

@@ -10,18 +10,19 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from andon._asking import attend
 from andon._cli_text import line, said
 from andon._client import Andon
-from andon._decisions import Approved, Edited
+from andon._decisions import Approved, Decision, Edited
 from andon._errors import AndonError, PermitMismatch, refused
 from andon._handoff import Handoff
 from andon._permit import Permit
 
-__all__ = ["TOOL", "UsageFault", "labels", "run", "tell"]
+__all__ = ["TOOL", "Ending", "UsageFault", "labels", "run", "tell"]
 
 TOOL = "shell.run"
 SCHEMA: Mapping[str, Any] = {
@@ -60,7 +61,26 @@ def labels() -> dict[str, str]:
     return {"host": socket.gethostname(), "user": os.environ.get("USER") or str(os.getuid())}
 
 
-async def run(andon: Andon, options: argparse.Namespace, command: Sequence[str]) -> int:
+@dataclass
+class Ending:
+    """How it ended, for `--json`; filled in on the way."""
+
+    handoff: str | None = None
+    url: str | None = None
+    decision: str | None = None
+    by: str | None = None
+    reason: str | None = None
+    ran: list[str] | None = None
+    exit_code: int | None = None
+    error: str | None = None
+
+    def decided(self, decision: Decision) -> None:
+        """Note what stands."""
+        self.decision, self.by = decision.kind, decision.by.name
+        self.reason = getattr(decision, "reason", None)
+
+
+async def run(andon: Andon, options: argparse.Namespace, command: Sequence[str], ending: Ending) -> int:
     """Ask, and run the command if and as approved; returns the exit code.
 
     Raises:
@@ -82,16 +102,19 @@ async def run(andon: Andon, options: argparse.Namespace, command: Sequence[str])
                 "timeout_s": options.timeout,
             }
         )
-        if handoff.decision is None:
+        ending.handoff, ending.url = handoff.id, handoff.url
+        if handoff.decision is None and not options.quiet:
             tell(f"waiting for a person: {handoff.url}")
         decision = await attend(handoff)
+        ending.decided(decision)
         if not isinstance(decision, Approved | Edited):
             raise refused(decision)
-        tell(said(decision))
+        if not options.quiet:
+            tell(said(decision))
         permit = await handoff.claim()
         if isinstance(decision, Edited):
             tell(f"running, as edited: {line(shlex.join(permit.args['argv']))}")
-        return await _execute(handoff, permit)
+        return await _execute(handoff, permit, ending)
 
 
 def _args(env: Sequence[str], command: Sequence[str]) -> dict[str, Any]:
@@ -117,7 +140,7 @@ def _args(env: Sequence[str], command: Sequence[str]) -> dict[str, Any]:
     return args
 
 
-async def _execute(handoff: Handoff, permit: Permit) -> int:
+async def _execute(handoff: Handoff, permit: Permit, ending: Ending) -> int:
     """Run exactly what the permit says."""
     if permit.tool != TOOL:
         raise PermitMismatch(f"{handoff.id}: the permit is for {permit.tool}, not {TOOL}; nothing was run")
@@ -126,9 +149,11 @@ async def _execute(handoff: Handoff, permit: Permit) -> int:
         with _signals_are_the_commands() as forward_to:
             process = await asyncio.create_subprocess_exec(*argv, cwd=cwd, env={**os.environ, **env})
             forward_to.append(process)
+            ending.ran = argv
             code = await process.wait()
     except (OSError, ValueError) as error:
-        tell(line(f"cannot run {argv[0]!r} in {cwd!r}: {error}"))
+        ending.error = line(f"cannot run {argv[0]!r} in {cwd!r}: {error}")
+        tell(ending.error)
         await _report(handoff, error=f"It did not start: {error}")
         return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_RUN
     if code < 0:

@@ -14,7 +14,7 @@ import pytest
 
 from andon import Andon
 from andon._cli import LONGEST_S, main
-from andon._cli_text import for_terminal
+from andon._cli_text import as_json, for_terminal
 from andon.wire._asks import MAX_TIMEOUT_S
 from tests.fakes.service import KEY, PERSON_KEY, FakeService, Json, approve, reject, silent, until
 
@@ -226,6 +226,45 @@ def test_the_longest_time_is_the_wire_protocols() -> None:
     assert LONGEST_S == MAX_TIMEOUT_S
 
 
+async def test_a_script_reads_how_it_ended_from_the_last_line(service: FakeService, shell: Shell) -> None:
+    """Standard output is the command's own, so the JSON is on the other."""
+    done = await shell.type(*ASK, "--json", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (done.code, done.out) == (7, "out\n")
+    assert json.loads(done.err.splitlines()[-1]) == {
+        "handoff": "hf_0",
+        "url": service.only["url"],
+        "decision": "approved",
+        "by": "Mira",
+        "reason": None,
+        "ran": ["sh", "-c", "echo out; echo err >&2; exit 7"],
+        "exit_code": 7,
+        "error": None,
+    }
+
+
+async def test_a_script_reads_why_nothing_ran(service: FakeService, shell: Shell) -> None:
+    service.person = lambda _: {"kind": "rejected", "reason": "n\x9b2J\x7fo"}
+    done = await shell.type(*ASK, "--json", "--quiet", "--", "touch", "ran")
+    said = json.loads(done.err.splitlines()[-1])
+    assert (said["decision"], said["by"], said["reason"]) == ("rejected", "Mira", "n\x9b2J\x7fo")
+    assert (said["ran"], said["exit_code"], done.code) == (None, 3, 3)
+    assert said["error"].endswith("nothing was run")
+    assert "\x9b" not in done.err
+    assert "\x7f" not in done.err
+    await service.stop()
+    gone = json.loads((await shell.type(*ASK, "--json", "--", "touch", "ran")).err.splitlines()[-1])
+    assert (gone["handoff"], gone["decision"], gone["exit_code"]) == (None, None, 6)
+    assert "start the service" in gone["error"]
+    assert shell.left == []
+
+
+async def test_a_quiet_command_says_only_what_was_changed(service: FakeService, shell: Shell) -> None:
+    assert (await shell.type(*ASK, "--quiet", "--", "true")).err == ""
+    edited = {"argv": ["sh", "-c", "exit 4"], "cwd": "/", "env": {}}
+    service.person = lambda _: {"kind": "edited", "args": edited}
+    assert await shell.type(*ASK, "--quiet", "--", "true") == (4, "", "andon: running, as edited: sh -c 'exit 4'\n")
+
+
 async def test_a_command_that_is_not_there_is_said_so(service: FakeService, shell: Shell) -> None:
     done = await shell.type(*ASK, "--", "no-such-command")
     assert done.code == 127
@@ -374,3 +413,10 @@ async def test_help_leads_with_the_task_and_ends_with_examples(shell: Shell, com
 )
 def test_text_from_elsewhere_cannot_drive_a_terminal(text: str, shown: str) -> None:
     assert for_terminal(text) == shown
+
+
+@pytest.mark.parametrize("text", ["a\x9b31mb", "abc\u202edcb", "\x7f\x1b\n", "\U000e0041tag", "ümläut 日本", '"\\'])
+def test_json_from_elsewhere_cannot_drive_a_terminal_and_reads_back(text: str) -> None:
+    written = as_json({text: text})
+    assert json.loads(written) == {text: text}
+    assert for_terminal(written) == written
