@@ -47,7 +47,7 @@ async def demonstrate_alone(state: Path) -> int:
     async with Service(state) as service, Andon(service.url, (state / AGENT_KEY_FILE).read_text().strip()) as andon:
         async with asyncio.timeout(AUTO_S):
             person = asyncio.create_task(answer_everything(service.url, await service.person_key("demo@example.com")))
-            day = Day(state)
+            day = Day(state, watched=False)
             agent = asyncio.create_task(plan_the_day(andon, day))
             await _first(agent, person)
         await check(andon, day)

@@ -30,9 +30,9 @@ class Money(BaseModel):
 
 
 class Day:
-    """What the agent did, for those who want to know afterwards."""
+    """What the agent did, for those who want to know afterwards; `watched` says that somebody sits at the console."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, *, watched: bool = True) -> None:
         folder = state / "work"
         folder.mkdir(parents=True, exist_ok=True)
         self.state = state
@@ -40,6 +40,7 @@ class Day:
         self.outbox = folder / "outbox.txt"
         self.draft = folder / "draft-reply.txt"
         self.notes = folder / "notes.txt"
+        self.watched = watched
         self.run = ""
         self.sent: str | None = None
         self.flight: str | None = None
@@ -104,6 +105,7 @@ async def _command(day: Day) -> int:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", "from andon._cli import main; main()"),
         *("run", "--why", "Keep a note of what was planned", "--risk", "It writes to a file in your state folder"),
+        *(() if day.watched else ("--quiet",)),
         *("--", *COMMAND),
         cwd=day.folder,
         env={**os.environ, "ANDON_STATE": str(day.state), "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -36,6 +36,7 @@ async def test_the_demonstration_plays_itself(temporary: Path) -> None:
         out, err = await demo.communicate()
     assert demo.returncode == 0, err.decode()
     assert "every result is as answered" in out.decode()
+    assert "waiting for a person" not in err.decode(), "nobody is to press what the demonstration presses itself"
 
 
 async def test_the_demonstration_shows_its_first_card_and_ends_on_ctrl_c(tmp_path: Path) -> None:
