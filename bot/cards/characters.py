@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 # Ranges of the general categories Cc (but tab and newline), Cf, Co, Cs, Zl, Zp and Zs (but the space), together with
 # Default_Ignorable_Code_Point, the Hangul fillers and U+2800 BRAILLE PATTERN BLANK.
@@ -21,6 +22,9 @@ _HIDDEN_RE = re.compile("[{}]".format("".join(f"\\U{first:08x}-\\U{last:08x}" fo
 _TOLD_RE = re.compile(f"⟦|{_HIDDEN_RE.pattern}")
 _TOKEN_RE = re.compile(r"(⟦[^⟧]*⟧)")
 _BLANK_LINES_RE = re.compile(r"\n((?:[ \t]*\n){3,})")
+_EDGE_RE = re.compile(r"\A +| +\Z| {2,}|[\t\n]")
+_WORD_RE = re.compile(r"[^\s\-\u2010-\u2015\"'\u00ab\u00bb\u2018-\u201d()\[\]{},;]+")
+_UNITS = "\u00b5\u2126"  # micro and ohm
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
 """Scripts with letters that look like another's."""
 
@@ -61,16 +65,27 @@ def hidden_in(identifier: str) -> tuple[str, ...]:
     return tuple(f"U+{ord(character):04X}" for character in _HIDDEN_RE.findall(identifier))
 
 
-def mixed_scripts(identifier: str) -> tuple[str, ...]:
-    """The look-alike scripts that one word mixes, such as `("Cyrillic", "Latin")`; empty when it mixes none."""
-    if identifier.isascii():
-        return ()
-    for word in identifier.split():
-        names = (unicodedata.name(letter, "").partition(" ")[0] for letter in word if letter.isalpha())
-        scripts = {name.capitalize() for name in names if name in _SCRIPTS}
+def visible_name(name: str) -> str:
+    """A name for reading: like `visible`, and spaces that would not show have their marks too."""
+    return _EDGE_RE.sub(lambda found: "".join(map(_token, found[0])), escaped(name)) or "⟦empty⟧"
+
+
+def look_alikes(text: str) -> str:
+    """A warning when letters may deceive: one word mixes scripts, or special letters stand for plain ones.
+
+    Letters are compared after NFKC, so that a bold or a wide one counts as what it looks like.
+    """
+    if text.isascii():
+        return ""
+    special = False
+    for word in _WORD_RE.findall(text):
+        if word.isascii():
+            continue
+        scripts = set[str]().union(*map(_scripts, word))
         if len(scripts) > 1:
-            return tuple(sorted(scripts))
-    return ()
+            return f"mixes look-alike letters: {' and '.join(sorted(scripts))}"
+        special = special or any(map(_is_special, word))
+    return "has special letters that look like plain ones" if special else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +100,27 @@ def pieces(text: str) -> tuple[Piece, ...]:
     """Visible text cut at its tokens, for templates that set them apart."""
     parts = _TOKEN_RE.split(text)
     return tuple(Piece(part, bool(index % 2)) for index, part in enumerate(parts) if part)
+
+
+@lru_cache(maxsize=4_096)
+def _scripts(character: str) -> frozenset[str]:
+    """The scripts of what a character looks like, of those with look-alikes; a unit is not its letter."""
+    plain = "" if character in _UNITS else unicodedata.normalize("NFKC", character)
+    names = (unicodedata.name(letter, "").partition(" ")[0] for letter in plain if letter.isalpha())
+    return frozenset(name.capitalize() for name in names if name in _SCRIPTS)
+
+
+@lru_cache(maxsize=4_096)
+def _is_special(character: str) -> bool:
+    """A letter or digit that is a plain one in another style."""
+    plain = unicodedata.normalize("NFKC", character)
+    return (
+        plain != character
+        and plain.isascii()
+        and len(plain) == 1
+        and plain.isalnum()
+        and unicodedata.category(character) in {"Lu", "Ll", "Nd"}
+    )
 
 
 def _json_escape(character: str) -> str:

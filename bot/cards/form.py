@@ -13,7 +13,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from bot.cards.characters import escaped, json_escaped, unescaped, visible
+from bot.cards.characters import escaped, json_escaped, unescaped, visible, visible_name
 from bot.cards.schema import check, check_schema
 from bot.cards.shape import ABSENT, WHOLE, Absent, Kind, Spot, is_object, item_type, spots
 from bot.errors import Fault, InvalidAnswer
@@ -54,7 +54,7 @@ def fields(schema: Mapping[str, JsonValue], value: JsonValue | Absent) -> tuple[
     return tuple(
         Field(
             name=spot.name,
-            label=visible(spot.name) if spot.path else "Your answer" if value is ABSENT else "All of it, as JSON",
+            label=visible_name(spot.name) if spot.path else "Your answer" if value is ABSENT else "All of it, as JSON",
             kind=spot.kind,
             text=_shown(spot),
             required=spot.required and not spot.nullable,

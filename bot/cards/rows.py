@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from bot.cards.characters import mixed_scripts, visible
+from bot.cards.characters import look_alikes, visible, visible_name
 
 _ONE_LINE = 100
 _MOST_LINES = 400
@@ -62,18 +62,33 @@ def prose(text: str, limit: int | None) -> Prose:
 
 def row(name: str, value: JsonValue, limit: int | None) -> Row:
     """One named value, laid out for reading."""
+    shown_name, warning = visible_name(name), look_alikes("\n".join([name, *_texts(value)]))
     if isinstance(value, str):
         shown = prose(value, limit)
         long = "\n" in shown.text or len(shown.text) > _ONE_LINE
-        scripts = mixed_scripts(value) if not long else ()
-        warning = f"mixes look-alike letters: {' and '.join(scripts)}" if scripts else ""
         if not value:
-            return Row(visible(name), "line", "(empty)")
-        return Row(visible(name), "block" if long else "line", shown.text, shown.cut, warning)
+            return Row(shown_name, "line", "(empty)", warning=warning)
+        return Row(shown_name, "block" if long else "line", shown.text, shown.cut, warning)
     if isinstance(value, dict | list) and not _is_short(value):
         shown = prose(json.dumps(value, ensure_ascii=False, indent=2), limit)
-        return Row(visible(name), "json", shown.text, shown.cut)
-    return Row(visible(name), "line", visible(json.dumps(value, ensure_ascii=False)))
+        return Row(shown_name, "json", shown.text, shown.cut, warning)
+    return Row(shown_name, "line", visible(json.dumps(value, ensure_ascii=False)), warning=warning)
+
+
+def _texts(value: JsonValue) -> Iterator[str]:
+    """Every text in a value, names included."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            yield from value
+            for inner in value.values():
+                yield from _texts(inner)
+        case list():
+            for inner in value:
+                yield from _texts(inner)
+        case _:
+            return
 
 
 def _is_short(value: dict[str, JsonValue] | list[JsonValue]) -> bool:
@@ -92,12 +107,12 @@ def differences(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue])
     found: list[Difference] = []
     for name in dict.fromkeys([*before, *after]):
         if name not in after:
-            found.append(Difference(visible(name), "removed", before=_text(before[name])))
+            found.append(Difference(visible_name(name), "removed", before=_text(before[name])))
         elif name not in before:
-            found.append(Difference(visible(name), "added", after=_text(after[name])))
+            found.append(Difference(visible_name(name), "added", after=_text(after[name])))
         elif json.dumps(before[name], sort_keys=True) != json.dumps(after[name], sort_keys=True):
             was, now = _text(before[name]), _text(after[name])
-            found.append(Difference(visible(name), "changed", was, now, _lines(was, now)))
+            found.append(Difference(visible_name(name), "changed", was, now, _lines(was, now)))
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from andon import wire
-from bot.cards.characters import visible
+from bot.cards.characters import look_alikes, visible
 from bot.cards.form import ABSENT, Field, fields
 from bot.cards.rows import Difference, Prose, Row, differences, prose, row, rows
 from bot.cards.sentences import HEADLINES, progress, silence
@@ -54,6 +54,8 @@ class Candidate:
     details: Prose
     act: Act | None
     chosen: bool
+    warning: str
+    """About letters in the label that may deceive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ def _candidates(handoff: Handoff, limit: int | None) -> tuple[Candidate, ...]:
             details=prose(each.details, limit),
             act=_act(each.action, limit) if each.action else None,
             chosen=each.id == taken,
+            warning=look_alikes(each.label),
         )
         for each in handoff.ask.candidates
     )

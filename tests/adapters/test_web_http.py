@@ -454,6 +454,22 @@ async def test_what_was_not_shown_in_full_cannot_be_approved(mira: Browser, desk
     assert response.status == 303
 
 
+async def test_candidates_with_labels_that_look_alike_can_be_told_apart(mira: Browser, desk: MemoryDesk) -> None:
+    labels = {"first": "Pay Bob", "second": "Pay B\u043eb"}
+    candidates = [{"id": each, "label": label} for each, label in labels.items()]
+    desk.all[FLIGHT_ID] = handoff({**FLIGHT, "candidates": candidates}, id=FLIGHT_ID)
+    _, page = await mira.get(f"/handoffs/{FLIGHT_ID}")
+    assert re.findall(r"<option [^>]*>(.*?)</option>", page)[1:] == ["Pay Bob (first)", "Pay B\u043eb (second)"]
+    assert page.count('<span class="warning">mixes look-alike letters: Cyrillic and Latin</span>') == 1
+
+
+async def test_only_our_own_marks_look_like_ours(mira: Browser, desk: MemoryDesk) -> None:
+    desk.all[EMAIL_ID] = handoff({**EMAIL, "why": "⟦U+200B⟧ ⟦9 blank lines⟧ \u200b"}, id=EMAIL_ID)
+    _, page = await mira.get(f"/handoffs/{EMAIL_ID}")
+    marks = re.findall(r'<span class="hidden-character"[^>]*>(.*?)</span>', page)
+    assert marks == ["⟦U+27E6⟧", "⟦U+27E6⟧", "⟦U+200B⟧"]
+
+
 LONG = "fine. " * 1_000 + "BUT IT DELETES ALL CUSTOMERS"
 
 

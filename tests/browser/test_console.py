@@ -124,7 +124,7 @@ async def test_choose_and_see_the_details_of_what_is_marked(reader: Reader, agen
     asked = await agent.choose(*FLIGHTS)
     tab = await (await reader()).card(asked)
     await expect(tab.page.locator(".candidate:visible")).to_have_count(2)
-    await tab.page.get_by_label("Choose").select_option(label="TP 571, Sunday 08:10")
+    await tab.page.get_by_label("Choose").select_option(label="TP 571, Sunday 08:10 (tp571)")
     await expect(tab.page.locator(".candidate:visible")).to_have_count(1)
     await expect(tab.page.locator(".candidate:visible")).to_contain_text("price_eur")
     await tab.press("Choose this one")

@@ -120,6 +120,40 @@ def test_hidden_characters_are_visible_in_every_text_of_the_card() -> None:
     assert "\\u202e" not in str(read)
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"to": {"name": ["p\u0430ypal.com"]}},
+        {"to": {"p\u0430y": 1, "deep": {"a": [1]}}},
+        {"p\u0430y": "x"},
+        {"body": "A long text\n" * 40 + "ends with p\u0430ypal.com"},
+        {"body": "x " * 3_000 + "p\u0430ypal.com"},
+        {"tags": ["\U0001d41alice"]},
+    ],
+)
+def test_look_alike_letters_are_warned_of_wherever_they_are(args: Json) -> None:
+    shown = look(handoff(email(**args)))
+    assert shown.act
+    assert "look" in shown.act.rows[0].warning
+
+
+def test_candidates_that_look_alike_are_warned_of() -> None:
+    labels = {"a": "Pay Bob", "b": "Pay B\u043eb"}
+    ask = {**FLIGHT, "candidates": [{"id": each, "label": label} for each, label in labels.items()]}
+    assert [each.warning for each in look(handoff(ask)).candidates] == [
+        "",
+        "mixes look-alike letters: Cyrillic and Latin",
+    ]
+
+
+def test_names_of_arguments_that_differ_by_a_space_look_different() -> None:
+    args: Json = {"to": "a", "to ": "b", "": "c"}
+    shown = look(handoff(email(**args)))
+    assert shown.act
+    assert [row.name for row in shown.act.rows] == ["to", "to⟦U+0020⟧", "⟦empty⟧"]
+    assert [field.label for field in look(handoff(email(**{"to": "a", "to ": "b"}))).form] == ["to", "to⟦U+0020⟧"]
+
+
 def test_look_alike_letters_are_warned_of() -> None:
     shown = look(handoff(email(to="p\u0430ypal.com")))
     assert shown.act

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.cards.characters import Piece, escaped, hidden_in, mixed_scripts, pieces, unescaped, visible
+from bot.cards.characters import Piece, escaped, hidden_in, look_alikes, pieces, unescaped, visible, visible_name
 
 HIDDEN_CATEGORIES = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs"}
 # Default_Ignorable_Code_Point, from DerivedCoreProperties.txt of Unicode 16; here on its own, to compare.
@@ -94,17 +94,43 @@ def test_identifiers_name_what_they_hide() -> None:
 
 
 @pytest.mark.parametrize(
-    "identifier, scripts",
+    "text, told",
     [
-        ("p\u0430ypal.com", ("Cyrillic", "Latin")),
-        ("alice@x.com", ()),
-        ("\u03a9mega", ("Greek", "Latin")),
-        ("Привет Alice", ()),
-        ("東京 Tokyo", ()),
+        ("p\u0430ypal.com", "mixes look-alike letters: Cyrillic and Latin"),
+        ("\u03a9mega", "mixes look-alike letters: Greek and Latin"),
+        ("\u0440\u0430\u0443\u0440\u04301.\u0441\u043em", "mixes look-alike letters: Cyrillic and Latin"),
+        ("p\U0001d6aaypal", "mixes look-alike letters: Greek and Latin"),
+        ("\U0001d41alice@bank.com", "has special letters that look like plain ones"),
+        ("\uff41lice@bank.com", "has special letters that look like plain ones"),
+        ("account 12\uff13\U0001d7d2", "has special letters that look like plain ones"),
+        ("\u212aelvin", "has special letters that look like plain ones"),
+        ("alice@x.com", ""),
+        ("Привет Alice", ""),
+        ("API-ключ, «USB»-порт", ""),
+        ("東京 Tokyo", ""),
+        ("5 µm², 1ª vez, ﬁne ½ ™", ""),
     ],
 )
-def test_look_alike_letters_are_noticed(identifier: str, scripts: tuple[str, ...]) -> None:
-    assert mixed_scripts(identifier) == scripts
+def test_look_alike_letters_are_noticed(text: str, told: str) -> None:
+    assert look_alikes(text) == told
+
+
+@given(st.text(st.sampled_from(" a\t\n\u200b⟦"), max_size=5), st.text(st.sampled_from(" a\t\n\u200b⟦"), max_size=5))
+def test_two_names_never_look_the_same(one: str, other: str) -> None:
+    """Not even where a browser makes one space of several."""
+    shown = [" ".join(visible_name(name).split()) for name in (one, other)]
+    assert (shown[0] == shown[1]) == (one == other)
+
+
+def test_what_hides_in_a_name_has_a_mark() -> None:
+    assert [visible_name(name) for name in ("to", "to ", "a  b", "a b", "", "a\nb")] == [
+        "to",
+        "to⟦U+0020⟧",
+        "a⟦U+0020⟧⟦U+0020⟧b",
+        "a b",
+        "⟦empty⟧",
+        "a⟦U+000A⟧b",
+    ]
 
 
 def test_a_template_gets_the_tokens_apart() -> None:
