@@ -69,7 +69,8 @@ class _Ask(Sent):
     )
     on_timeout: Literal["deny", "approve"] = Field(
         default="deny",
-        description="What silence means. `approve` needs `reversible: true` and is for confirmations only.",
+        description="What silence means. `approve` needs `reversible: true`, is for confirmations only, and holds only "
+        "where the service's policy says so too.",
     )
     to: tuple[Place, ...] = Field(default=(), max_length=16, description="Where the card goes; empty: the web console.")
 
