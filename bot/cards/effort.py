@@ -154,7 +154,9 @@ def _same(
             yield from child
         elif isinstance(child, str):
             if child not in followed:
-                followed[child] = at_pointer(root, child)
+                # An anchor that hides in data is not known here: it leads to itself, which is too much.
+                is_pointer = child == "#" or child.startswith("#/")
+                followed[child] = at_pointer(root, child) if is_pointer else {"$ref": child}
             yield followed[child]
         elif key in _MANY and isinstance(child, dict):
             yield from child.values()

@@ -197,7 +197,7 @@ def _dotted(path: Sequence[str | int]) -> str:
     return ".".join(str(step) for step in path)
 
 
-def _foreign(node: JsonValue, path: tuple[str | int, ...]) -> Iterator[Fault]:
+def _foreign(node: JsonValue, path: tuple[str | int, ...]) -> Iterator[Fault]:  # noqa: C901  # a case a keyword
     """References, and bases for references, that a reader of this schema alone cannot follow."""
     if isinstance(node, list):
         for index, child in enumerate(node):
@@ -211,6 +211,9 @@ def _foreign(node: JsonValue, path: tuple[str | int, ...]) -> Iterator[Fault]:
                 yield Fault(_dotted((*path, key)), told)
         elif key == "$id" and isinstance(child, str) and path:
             yield Fault(_dotted((*path, key)), "only the whole schema may have an `$id`")
+        elif key in {"properties", "patternProperties", "dependentSchemas", "$defs"} and isinstance(child, dict):
+            for name, inner in child.items():  # names, whatever keyword they look like
+                yield from _foreign(inner, (*path, key, name))
         elif key not in {"const", "enum", "default", "examples"}:
             yield from _foreign(child, (*path, key))
 

@@ -480,10 +480,10 @@ async def test_nor_can_it_be_approved_by_way_of_an_edit(
     mira: Browser, desk: MemoryDesk, changed: dict[str, Any]
 ) -> None:
     desk.all[LONG_ID] = handoff({**EMAIL, **changed}, id=LONG_ID)
-    for view in ("", "?edit=1"):
-        _, page = await mira.get(f"/handoffs/{LONG_ID}{view}")
-        assert 'value="approve"' not in page
-        assert 'value="edit-approve"' not in page
+    _, page = await mira.get(f"/handoffs/{LONG_ID}")
+    assert 'value="approve"' not in page
+    _, page = await mira.get(f"/handoffs/{LONG_ID}?edit=1")
+    assert 'value="edit-approve"' not in page
     assert f"/handoffs/{LONG_ID}?edit=1&amp;full=1" in page
     field = "field-0" if "action" in changed else "field-2"
     response, page = await mira.press(LONG_ID, "edit-approve", page="?edit=1", **{field: "new"})

@@ -85,6 +85,30 @@ ATTACKS: dict[str, tuple[Json, Any]] = {
     "not": (nested(90, lambda inner: {"not": {"anyOf": [inner, inner]}} if len(str(inner)) < 9_000 else inner), "x"),
     "itself": ({"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}, 1),
     "hidden reference": ({"properties": {"enum": {"anyOf": [{"$ref": "#"}] * 9}}, "type": "object"}, deep(20, "enum")),
+    "anchor in a property": (
+        {
+            "$defs": {
+                "x": {
+                    "$anchor": "x",
+                    "type": "object",
+                    "anyOf": [{"type": "object", "properties": {"enum": {"$ref": "#x"}}}] * 20,
+                }
+            },
+            "properties": {"enum": {"$ref": "#x"}},
+        },
+        deep(5, "enum"),
+    ),
+    "anchor in data": (
+        {
+            "$anchor": "y",
+            "const": {
+                "$anchor": "x",
+                "anyOf": [{"type": "object", "additionalProperties": {"$ref": "#x"}}] * 20,
+            },
+            "additionalProperties": {"$ref": "#/const"},
+        },
+        deep(5),
+    ),
     "format": ({"format": "regex"}, "(a{1000}){1000}" * 3_000),
     "unique": ({"uniqueItems": True}, [[n % 2, {"a": n}] for n in range(5_000)]),
 }
@@ -125,6 +149,13 @@ class Node(BaseModel):
 def test_schemas_that_people_use_still_work(schema: Json, value: Any) -> None:
     assert check_schema(schema) == ()
     assert check(schema, value) == ()
+
+
+@pytest.mark.parametrize("name", ["enum", "const", "default", "examples"])
+def test_a_property_may_have_the_name_of_a_keyword_and_its_references_are_still_read(name: str) -> None:
+    (fault,) = check_schema({"properties": {name: {"$ref": "http://example.com/x"}}})
+    assert "nothing is fetched" in fault.detail
+    assert check_schema({"properties": {name: {"type": "string"}, "$ref": {"type": "string"}}}) == ()
 
 
 def test_what_is_too_much_does_not_fit_and_says_so() -> None:
