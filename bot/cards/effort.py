@@ -22,7 +22,7 @@ MAX_TOLD = 12_000
 MAX_READ = 3_000_000
 """Characters times pattern size; matching as much took up to 40 ms."""
 
-MAX_PATTERN = 1_000
+MAX_PATTERN = 4_000
 """Size of one pattern, counted repetitions multiplied out."""
 
 MAX_PATTERNS = 30

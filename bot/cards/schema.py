@@ -67,7 +67,7 @@ def check_schema(schema: Mapping[str, JsonValue]) -> tuple[Fault, ...]:
 def check(schema: Mapping[str, JsonValue], value: JsonValue) -> tuple[Fault, ...]:
     """Every fault of a value, each with its dotted path (`items.0.name`; empty: the whole), at most `MAX_FAULTS`.
 
-    The schema must have passed `check_schema`. A value that would take too long to check does not fit: unknown is not
+    The schema should have passed `check_schema`; to one that an earlier version let pass nothing fits. A value that would take too long to check does not fit: unknown is not
     yes. One whose faults would take too long to list gets one for the whole.
     """
     if not schema:
@@ -77,7 +77,10 @@ def check(schema: Mapping[str, JsonValue], value: JsonValue) -> tuple[Fault, ...
         return (
             Fault("", "is too large to be checked against this schema, so it counts as not fitting; make it smaller"),
         )
-    validator = _validator(json.dumps(schema))
+    try:
+        validator = _validator(json.dumps(schema))
+    except jsonschema_rs.ValidationError as error:
+        return (Fault("", f"cannot be checked: the schema {_refusal(error)}"),)
     if validator.is_valid(value):
         return ()
     if needed.told > MAX_TOLD:
@@ -119,7 +122,7 @@ def _refusal(error: jsonschema_rs.ValidationError) -> str:
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.Referencing):
         return f"a reference cannot be followed: {str(kind.error)[:200]}"
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.Format) and kind.format == "regex":
-        return "is no regular expression that runs in linear time (no look-around, no back-references)"
+        return "is no regular expression that runs in linear time (no look-around, no back-references), or is too large"
     return f"is not JSON Schema 2020-12: {error.message[:200]}"
 
 

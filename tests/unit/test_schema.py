@@ -143,6 +143,9 @@ class Node(BaseModel):
         ({"items": {"type": "integer"}}, list(range(12_000))),
         ({"pattern": r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}, "12345678-1234-1234-1234-123456789abc"),
         ({"pattern": r"^\S.*$"}, TEXT),
+        ({"pattern": "^.{1,255}$"}, "a" * 255),
+        ({"pattern": "^[A-Za-z0-9._-]{1,255}$"}, "a" * 255),
+        ({"pattern": "^[a-z]{1,900}$"}, "a" * 700),
         ({"pattern": r"^[\w.+-]{1,64}@[\w-]+(\.[\w-]+)+$"}, "ana@example.com"),
     ],
 )
@@ -161,6 +164,8 @@ def test_a_property_may_have_the_name_of_a_keyword_and_its_references_are_still_
 def test_what_is_too_much_does_not_fit_and_says_so() -> None:
     (fault,) = check({"pattern": "^a{900}"}, TEXT)
     assert "too large to be checked" in fault.detail
+    (fault,) = check({"pattern": "(?=a)"}, "a")  # an earlier version may have let more pass
+    assert "cannot be checked" in fault.detail
     (fault,) = check_schema({"pattern": "a{9000}x"})
     assert "pattern that is too large" in fault.detail
     (fault,) = check_schema({"allOf": [{"pattern": f"a{n}"} for n in range(31)]})
