@@ -67,7 +67,8 @@ def check_schema(schema: Mapping[str, JsonValue]) -> tuple[Fault, ...]:
 def check(schema: Mapping[str, JsonValue], value: JsonValue) -> tuple[Fault, ...]:
     """Every fault of a value, each with its dotted path (`items.0.name`; empty: the whole), at most `MAX_FAULTS`.
 
-    The schema should have passed `check_schema`; to one that an earlier version let pass nothing fits. A value that would take too long to check does not fit: unknown is not
+    The schema should have passed `check_schema`; to one that an earlier version let pass nothing
+    fits. A value that would take too long to check does not fit: unknown is not
     yes. One whose faults would take too long to list gets one for the whole.
     """
     if not schema:
@@ -79,8 +80,8 @@ def check(schema: Mapping[str, JsonValue], value: JsonValue) -> tuple[Fault, ...
         )
     try:
         validator = _validator(json.dumps(schema))
-    except jsonschema_rs.ValidationError as error:
-        return (Fault("", f"cannot be checked: the schema {_refusal(error)}"),)
+    except jsonschema_rs.ValidationError as refused:
+        return (Fault("", f"cannot be checked: the schema {_refusal(refused)}"),)
     if validator.is_valid(value):
         return ()
     if needed.told > MAX_TOLD:
