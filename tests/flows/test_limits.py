@@ -223,3 +223,19 @@ async def test_candidates_that_look_alike_are_refused(agent: Agent, labels: tupl
 async def test_a_label_is_one_line(agent: Agent) -> None:
     ask = {"kind": "choice", "gate": "g", "run": await agent.run(), "question": "Which?"}
     assert (await agent.open({**ask, "candidates": [{"id": "a", "label": "Pay\nBob"}]})).status == 422
+
+
+async def test_a_client_that_leaves_in_the_middle_is_no_fault_of_ours(
+    service: Live, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault of the service wakes somebody; a phone that lost its network must not."""
+    head = f"POST /v1/runs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.agent.key}\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    before = handlers()
+    assert await raw(service, head.encode(), for_s=0.2) == b""
+
+    async def let_go() -> bool:
+        return handlers() <= before
+
+    await until(let_go)
+    assert [record.message for record in caplog.records if "api.failed" in record.message] == []
