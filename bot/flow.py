@@ -208,7 +208,7 @@ class Flow:
         with self._hub.deciding(handoff_id):
             settled = await self._write(handoff, answering, answer_id)
             if settled.word == "won":
-                return await self._answered(handoff, answering, settled.at)
+                return await self._answered(handoff, answering, settled)
         match settled.word:
             case "held":
                 msg = "the brake is on: nothing can be decided until somebody resumes it"
@@ -232,16 +232,17 @@ class Flow:
             handoff, answering.verdict, answer_id=answer_id, digest=digest, revisions=revisions
         )
 
-    async def _answered(self, handoff: Handoff, answering: Answering, at: datetime | None) -> Handoff:
-        if answering.verdict is None or at is None or handoff.state is not State.PENDING:
-            handoff = await self.look(handoff.id)  # a revision, or a repeated answer
+    async def _answered(self, handoff: Handoff, answering: Answering, settled: Settled) -> Handoff:
+        if answering.verdict is None or settled.again:
+            handoff = await self.look(handoff.id)  # a revision, or what a first answer under this id decided
         else:
             handoff = replace(
                 handoff,
                 state=State.DECIDED,
-                decision=answering.verdict.decision.model_copy(update={"at": at}),
+                decision=answering.verdict.decision.model_copy(update={"at": settled.at}),
                 revision=answering.verdict.decision.revision,
                 digest=answering.digest or handoff.digest,
+                payload=answering.verdict.payload if answering.digest else handoff.payload,
                 revisions=answering.revisions or handoff.revisions,
             )
             self._metrics.decided(handoff)
@@ -264,16 +265,14 @@ class Flow:
             handoff = now
         return handoff
 
-    async def expire_due(self) -> int:
-        """Expire what is due; returns how many were looked at."""
-        due = await self._store.handoffs.due(await self._store.now())
-        for handoff_id in due:
-            handoff = await self._store.handoffs.load(handoff_id)
-            if handoff:
-                await self.expire(handoff)
-            else:
-                await self._store.handoffs.forget(handoff_id)
-        return len(due)
+    async def expire_overdue(self, handoff_id: str) -> None:
+        """Expire one whose timer is up; a timer whose handoff is gone is dropped."""
+        handoff = await self._store.handoffs.load(handoff_id)
+        if handoff is None:
+            await self._store.handoffs.forget(handoff_id)
+            return
+        with contextlib.suppress(Gone):
+            await self.expire(handoff)
 
     async def withdraw(self, agent: str, handoff_id: str, reason: str | None) -> Handoff:
         """Take an ask back; twice is fine.
@@ -313,7 +312,8 @@ class Flow:
         now = await self.look(handoff.id)
         if settled.word == "lost":
             raise already_decided(now)
-        self._metrics.decided(now)
+        if not settled.again:
+            self._metrics.decided(now)
         self._hub.wake(now)
         return now
 

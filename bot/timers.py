@@ -27,6 +27,7 @@ class Timers:
         self._flow = flow
         self._store = store
         self._task: asyncio.Task[None] | None = None
+        self._broken: set[str] = set()
 
     def start(self) -> None:
         """Begin."""
@@ -43,15 +44,30 @@ class Timers:
         swept = datetime.min.replace(tzinfo=UTC)
         while True:
             try:
-                if await self._flow.expire_due():
-                    continue
                 now = await self._store.now()
+                if await self._expire_due(now):
+                    continue
                 if now - swept > _SWEEP:
                     await self._store.handoffs.sweep(now)
                     swept = now
                 following = await self._store.handoffs.next_due()
-                pause = (following - now).total_seconds() if following else _TICK_S
+                pause = (following - now).total_seconds() if following and not self._broken else _TICK_S
             except StoreUnavailable as error:
                 log.warning("timers.waiting detail=%s", error)
                 pause = _TICK_S
             await asyncio.sleep(min(_TICK_S, max(0.005, pause)))
+
+    async def _expire_due(self, now: datetime) -> bool:
+        """Expire what is due; was any of it? One that cannot be expired is told of, and holds up no other."""
+        done = 0
+        for handoff_id in await self._store.handoffs.due(now):
+            try:
+                await self._flow.expire_overdue(handoff_id)
+                done += 1
+            except StoreUnavailable:
+                raise
+            except Exception:  # one broken record must not stop the clock for all
+                if handoff_id not in self._broken:
+                    self._broken.add(handoff_id)
+                    log.exception("timers.broken id=%s", handoff_id)
+        return done > 0

@@ -168,9 +168,11 @@ class Api:
         who = await self._reader(request, handoff_id)
         query = _query(request, "get_handoff")
         wait = float(query.get("wait", "0"))
+        if not wait:
+            return self._handoff(await self._read(handoff_id, who), who)
         with self._hub.waiter(handoff_id, who.key_id if who else "token") as waiting:
-            handoff: Handoff | None = await self._read(handoff_id, who, glance=bool(wait))
-            if handoff and wait and _is_as_seen(handoff, query) and not self._hub.closing:
+            handoff: Handoff | None = await self._read(handoff_id, who, glance=True)
+            if handoff and _is_as_seen(handoff, query) and not self._hub.closing:
                 handoff = None  # ten thousand may wait here: none of them holds an ask
                 handoff = await waiting.at_most(wait)
             return self._handoff(handoff or await self._read(handoff_id, who), who)

@@ -89,10 +89,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of an attempt to decide; `at` when it won."""
+    """What became of an attempt to decide: `at` when it won, and whether it had won before (`again`)."""
 
     word: Word
     at: datetime | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +364,7 @@ def _read(handoff_id: str, raw: Any, doc: Doc | None) -> Handoff | None:
 
 def _settled(raw: Any) -> Settled:
     word, *rest = reply(raw)
-    return Settled(word, when(rest[0]) if word == "won" else None)
+    return Settled(word, when(rest[0]) if word == "won" else None, again=len(rest) > 1)
 
 
 def _flat(raw: Any) -> list[bytes]:

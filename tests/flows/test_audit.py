@@ -58,6 +58,7 @@ async def test_one_key_cannot_pile_up_waits_on_one_handoff(agent: Agent, mira: P
         await until(four_wait)
         fifth = await agent.call("GET", f"/v1/handoffs/{asked['id']}", params={"wait": "5"})
         assert (fifth.status, fifth.headers["Retry-After"]) == (429, "5")
+        assert (await agent.look(asked["id"]))["state"] == "pending", "reading is not waiting"
     finally:
         await mira.approve(asked)
         woken = await asyncio.gather(*waits)

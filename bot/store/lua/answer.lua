@@ -16,7 +16,7 @@
 -- ARGV[9]  digest of that revision, or "" when unchanged
 -- ARGV[10] all revisions, JSON, or "" when unchanged
 -- ARGV[11] retention after the decision, ms
--- Returns  {"won", <decided ms>} | {"lost"} | {"stale", <revision>} | {"held"} | {"late"} | {"gone"}
+-- Returns  {"won", <decided ms>} | {"won", <decided ms>, "again"} | {"lost"} | {"stale", <revision>} | {"held"} | {"late"} | {"gone"}
 
 local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "answer_id", "decided_at")
 if not h[1] then
@@ -27,7 +27,7 @@ if h[1] == "held" then
 end
 if h[1] ~= "pending" then
   if h[4] == ARGV[2] then
-    return { "won", h[5] }
+    return { "won", h[5], "again" }
   end
   return { "lost" }
 end

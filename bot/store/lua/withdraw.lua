@@ -10,7 +10,7 @@
 -- ARGV[3]  decision, JSON without its time
 -- ARGV[4]  its kind, "withdrawn" or "undeliverable"
 -- ARGV[5]  retention after the decision, ms
--- Returns  {"won", <decided ms>} | {"lost"} | {"gone"}
+-- Returns  {"won", <decided ms>} | {"won", <decided ms>, "again"} | {"lost"} | {"gone"}
 
 local h = redis.call("HMGET", KEYS[1], "state", "agent", "kind", "decided_at")
 if not h[1] or h[2] ~= ARGV[2] then
@@ -18,7 +18,7 @@ if not h[1] or h[2] ~= ARGV[2] then
 end
 if h[1] ~= "pending" and h[1] ~= "held" then
   if h[3] == ARGV[4] then
-    return { "won", h[4] }
+    return { "won", h[4], "again" }
   end
   return { "lost" }
 end
