@@ -114,7 +114,7 @@ screenshot: install browser ## Draw the README's pictures from the running servi
 	@$(BIN)/python -m docs.screenshot
 
 lock: install ## Write requirements.lock anew (ARGS=--upgrade for the newest of everything)
-	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --extra server --extra dev \
+	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --extra server --extra slack --extra dev \
 	    --generate-hashes --no-emit-index-url --no-header $(ARGS) -o requirements.lock pyproject.toml
 
 clean: ## Remove .venv and all else that make leaves
