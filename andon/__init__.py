@@ -30,6 +30,7 @@ from andon._errors import (
     Refused,
     ServiceError,
     ServiceUnavailable,
+    Steered,
     Stopped,
     UndoFailed,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "Run",
     "ServiceError",
     "ServiceUnavailable",
+    "Steered",
     "Stopped",
     "Undeliverable",
     "UndoFailed",

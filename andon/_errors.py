@@ -27,6 +27,7 @@ __all__ = [
     "Refused",
     "ServiceError",
     "ServiceUnavailable",
+    "Steered",
     "Stopped",
     "UndoFailed",
     "error_from",
@@ -82,6 +83,21 @@ class InvalidAnswer(AndonError):
 
 class InvalidToken(AndonError):
     """What should bring a handoff back is not a handoff's token."""
+
+
+class Steered(AndonError):
+    """People told the run something since its last checkpoint: read it, then go on as it says. The state is saved.
+
+    Attributes:
+        steers: What they said, who and when; oldest first.
+        version: Of the checkpoint that was just saved.
+    """
+
+    def __init__(self, steers: tuple[wire.Steer, ...], *, version: int) -> None:
+        said = " ".join(f"{steer.by.name} says: {steer.text.strip()}" for steer in steers)
+        super().__init__(f"{said} Take this into account before you go on.")
+        self.steers = steers
+        self.version = version
 
 
 class UndoFailed(AndonError):

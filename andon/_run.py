@@ -11,7 +11,7 @@ from andon import wire
 from andon._asking import Timeout, ask, open_ask, seconds
 from andon._candidates import CandidateLike, candidates_from
 from andon._decisions import Answered, Chosen, Confirmed, Decision
-from andon._errors import AndonError, InvalidAnswer, refused
+from andon._errors import AndonError, InvalidAnswer, Steered, refused
 from andon._gate import Gate, Risks, What
 from andon._handoff import Allowed, Handoff, Line, Status, claim, report
 from andon._json import plain, plain_object, shown_result
@@ -348,10 +348,14 @@ class Run:
             The checkpoint's version, from 1 on.
 
         Raises:
+            Steered: People told the run something since the checkpoint before; this one is saved all the same.
             Stopped: Somebody pulled the cord.
         """
         save = wire.CheckpointSave(name=name, state=plain(state))
-        return (await self._line.api.save_checkpoint(self.id, save)).version
+        receipt = await self._line.api.save_checkpoint(self.id, save)
+        if receipt.steers:
+            raise Steered(receipt.steers, version=receipt.version)
+        return receipt.version
 
     async def load_checkpoint(self) -> wire.Checkpoint | None:
         """Return the latest checkpoint, or None when there is none yet."""

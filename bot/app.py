@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
+from pydantic import SecretStr
 
 from adapters.web import WebConsole
 from andon import wire
@@ -28,10 +30,14 @@ from bot.hub import Hub
 from bot.idle import IdleConnections
 from bot.metrics import Metrics
 from bot.outbox import CardWork, Pace
-from bot.ports import Adapter, Desk
-from bot.runs import Runs
+from bot.ports import Adapter, Desk, Directory, Shelf
+from bot.runs import WEB, Runs
+from bot.shelf import SealedShelf
 from bot.store import EmbeddedStore, Limits, Store, connect
 from bot.timers import Timers
+
+if TYPE_CHECKING:
+    from adapters.slack import SlackConfig
 
 log = logging.getLogger("andon")
 
@@ -45,8 +51,8 @@ LINGER_S: Final = 1.0
 
 VERSION: Final = version("andon")
 
-MakeAdapter = Callable[[Desk], AbstractAsyncContextManager[Adapter]]
-"""Opens a surface for the desk, and closes it when the service stops."""
+MakeAdapter = Callable[[Desk, Shelf], AbstractAsyncContextManager[Adapter]]
+"""Opens a surface for the desk, with a shelf of its own, and closes it when the service stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +146,36 @@ async def service(
 def _surfaces(settings: Settings, access: Access, url: str) -> Mapping[str, MakeAdapter]:
     """The adapters that the settings ask for."""
 
-    def console(desk: Desk) -> AbstractAsyncContextManager[Adapter]:
+    def console(desk: Desk, _: Shelf) -> AbstractAsyncContextManager[Adapter]:
         return nullcontext(WebConsole(desk, access, public_url=url, templates=settings.templates, clock=_clock))
 
-    return {"web": console}
+    surfaces: dict[str, MakeAdapter] = {"web": console}
+    if settings.slack:
+        from adapters.slack import slack
+
+        surfaces["slack"] = partial(slack, slack_config(settings, url))
+    return surfaces
+
+
+def slack_config(settings: Settings, url: str) -> "SlackConfig":
+    """What the surface Slack needs of the settings; `url` is the service's own address."""
+    from adapters.slack import SlackConfig
+
+    return SlackConfig(
+        bot_token=_plain(settings.slack_bot_token),
+        signing_secret=_plain(settings.slack_signing_secret),
+        app_token=_plain(settings.slack_app_token),
+        client_id=settings.slack_client_id or "",
+        client_secret=_plain(settings.slack_client_secret),
+        channel=settings.slack_channel or "",
+        api_url=settings.slack_api_url,
+        public_url=url,
+        templates=settings.templates,
+    )
+
+
+def _plain(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
 
 
 @asynccontextmanager
@@ -162,11 +194,24 @@ async def _serving(
     url = settings.url(port)
     surfaces = {**_surfaces(settings, access, url), **more}
     metrics = Metrics(waiting=lambda: hub.waiting, streams=lambda: hub.streams)
-    runs = Runs(store, access)
-    flow = Flow(store, hub, access, runs, rules, surfaces=surfaces, metrics=metrics)
+    place = wire.Place(surface="slack", channel=settings.slack_channel) if settings.slack_channel else WEB
+    runs = Runs(store, access, default_place=place)
+    directories: dict[str, Directory] = {}  # filled when the adapters, which need the flow, are there
+    flow = Flow(
+        *(store, hub, access, runs, rules),
+        surfaces=surfaces,
+        metrics=metrics,
+        directories=directories,
+        default_place=place,
+    )
     api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, url=url, version=VERSION)
     async with AsyncExitStack() as stack:
-        adapters = {name: await stack.enter_async_context(make(flow)) for name, make in surfaces.items()}
+        adapters = {}
+        for name, make in surfaces.items():
+            shelf = SealedShelf(store, settings.key_material(), name)
+            adapters[name] = adapter = await stack.enter_async_context(make(flow, shelf))
+            if adapter.directory:
+                directories[name] = adapter.directory
         app = web.Application(client_max_size=2 * 1024 * 1024)
         app.add_routes(api.routes())
         for adapter in adapters.values():

@@ -50,13 +50,14 @@ def _folder(path: Path) -> Path:
 
 
 class Settings(BaseSettings):
-    """Everything that can be set; every field is `ANDON_` and its name in capitals."""
+    """Everything that can be set; every field is `ANDON_` and its name in capitals, unless it has a name of its own."""
 
     model_config = SettingsConfigDict(
         env_prefix="ANDON_",
         env_file=".env",
         env_ignore_empty=True,
         extra="ignore",
+        populate_by_name=True,
         frozen=True,
         hide_input_in_errors=True,
     )
@@ -82,6 +83,31 @@ class Settings(BaseSettings):
         "(default: the file `secret` in the state folder, made at the first start).",
     )
     retention_days: int = Field(default=30, ge=1, le=400, description="Days that an ended handoff is kept.")
+    slack_bot_token: SecretStr | None = Field(
+        default=None, alias="SLACK_BOT_TOKEN", description="Slack: the app's bot token, xoxb-…, for one workspace."
+    )
+    slack_signing_secret: SecretStr | None = Field(
+        default=None, alias="SLACK_SIGNING_SECRET", description="Slack: the app's signing secret; without Socket Mode."
+    )
+    slack_app_token: SecretStr | None = Field(
+        default=None, alias="SLACK_APP_TOKEN", description="Slack: an app-level token, xapp-…; switches to Socket Mode."
+    )
+    slack_channel: str | None = Field(
+        default=None,
+        alias="SLACK_CHANNEL",
+        description="Slack: cards that name no place go here, and those whose own channel cannot be reached.",
+    )
+    slack_client_id: str | None = Field(
+        default=None, alias="SLACK_CLIENT_ID", description="Slack: for installation in several workspaces by OAuth."
+    )
+    slack_client_secret: SecretStr | None = Field(
+        default=None, alias="SLACK_CLIENT_SECRET", description="Slack: goes with the client id."
+    )
+    slack_api_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        default="https://slack.com/api",
+        alias="SLACK_API_URL",
+        description="Slack: another address of its Web API, for gateways and tests.",
+    )
     unsafe_store: bool = Field(
         default=False, description="Start although the store may lose or drop decisions; every fault is logged."
     )
@@ -93,6 +119,37 @@ class Settings(BaseSettings):
             msg = f"ANDON_SECRET is shorter than 32 characters; make one: {make}"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _slack_is_whole(self) -> Self:
+        if self.slack_client_id and not self.slack_client_secret:
+            msg = "SLACK_CLIENT_SECRET is empty; copy it from the app's Basic Information page"
+            raise ValueError(msg)
+        if self.slack_client_id and not self.public_url:
+            msg = "SLACK_CLIENT_ID needs ANDON_PUBLIC_URL: Slack sends people back there after an installation"
+            raise ValueError(msg)
+        for name, token, begins in (
+            ("SLACK_BOT_TOKEN", self.slack_bot_token, ("xoxb-", "xoxe.xoxb-")),
+            ("SLACK_APP_TOKEN", self.slack_app_token, ("xapp-",)),
+        ):
+            if token and not token.get_secret_value().startswith(begins):
+                msg = f"{name} begins with {' or '.join(begins)}; this is another kind of token"
+                raise ValueError(msg)
+        if self.slack and not self.slack_app_token and not self.slack_signing_secret:
+            msg = (
+                "SLACK_SIGNING_SECRET is empty; copy it from the app's Basic Information page, "
+                "or set SLACK_APP_TOKEN to use Socket Mode"
+            )
+            raise ValueError(msg)
+        if not self.slack and (self.slack_app_token or self.slack_signing_secret or self.slack_channel):
+            msg = "SLACK_BOT_TOKEN is empty; copy it from the app's OAuth & Permissions page"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def slack(self) -> bool:
+        """Is the surface Slack wanted?"""
+        return bool(self.slack_bot_token or self.slack_client_id)
 
     @cached_property
     def retention(self) -> timedelta:
@@ -144,12 +201,18 @@ def load_settings(**given: object) -> Settings:
     except ValidationError as error:
         faults = []
         for fault in error.errors():
-            name = "ANDON_" + "_".join(str(part) for part in fault["loc"] if isinstance(part, str)).upper()
+            name = setting_name("_".join(str(part) for part in fault["loc"] if isinstance(part, str)))
             faults.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}" if fault["loc"] else fault["msg"])
         raise ConfigError(faults) from error
 
 
 def unknown_settings() -> list[str]:
     """Variables that look like ours and are none: most likely typing errors."""
-    known = {f"ANDON_{name.upper()}" for name in Settings.model_fields} | _AGENT_SIDE
-    return sorted(name for name in os.environ if name.startswith("ANDON_") and name not in known)
+    known = {setting_name(name) for name in Settings.model_fields} | _AGENT_SIDE
+    return sorted(name for name in os.environ if name.startswith(("ANDON_", "SLACK_")) and name not in known)
+
+
+def setting_name(field: str) -> str:
+    """The environment variable of a field: `SLACK_CHANNEL` of `slack_channel`, `ANDON_PORT` of `port`."""
+    name = field.upper()
+    return name if name.startswith("SLACK_") else f"ANDON_{name}"

@@ -180,6 +180,12 @@ class StoreUnavailable(BotError):
     slug, title, status = "store-unavailable", "The store did not confirm", 503
 
 
+class DirectoryDown(BotError):
+    """A surface cannot tell now who belongs to a group; whoever is not known to belong may not answer."""
+
+    slug, title, status = "directory-down", "The directory does not answer", 503
+
+
 class Undeliverable(BotError):
     """A card can never reach this place; raised by an adapter."""
 

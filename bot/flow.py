@@ -2,26 +2,31 @@
 
 import asyncio
 import contextlib
+import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from andon import wire
-from bot import coaching
+from bot import approvers, coaching
 from bot.access import Access, Principal
 from bot.answers import Answering, read_answer, yes_verdict
 from bot.cards import too_late
 from bot.cursor import make_cursor, parse_cursor
 from bot.errors import (
     AlreadyDecided,
+    DirectoryDown,
     Gone,
     HandoffExpired,
     HandoffHeld,
     IdempotencyKeyReused,
+    NotAnApprover,
     StaleRevision,
+    StoreUnavailable,
     TooMany,
 )
 from bot.handoff import OPEN, Change, Handoff, State, Told, digest_of, no_handoff
@@ -30,8 +35,11 @@ from bot.metrics import Metrics
 from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
 from bot.permits import check_outcome, permit
 from bot.policy import Policy, route
-from bot.runs import REUSED, Runs
+from bot.ports import Directory, Standing
+from bot.runs import REUSED, WEB, Runs
 from bot.store import Doc, NewHandoff, Settled, Store, Verdict
+
+log = logging.getLogger("andon")
 
 DECISION_AGE: Final = timedelta(minutes=15)
 _TRIES: Final = 5
@@ -52,10 +60,16 @@ class Flow:
         *,
         surfaces: Collection[str],
         metrics: Metrics,
+        directories: Mapping[str, Directory] = MappingProxyType({}),
+        default_place: wire.Place = WEB,
         decision_age: timedelta = DECISION_AGE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`surfaces` are the names of the adapters that can show a card."""
+        """Put the parts together.
+
+        `surfaces` are the names of the adapters that can show a card, `directories` tell who is in their groups, and
+        an ask that names no place, in a run without a conversation, goes to `default_place`.
+        """
         self._store = store
         self._hub = hub
         self._access = access
@@ -63,6 +77,8 @@ class Flow:
         self._policy = policy
         self._surfaces = frozenset(surfaces)
         self._metrics = metrics
+        self._directories = directories
+        self._default_place = default_place
         self._decision_age = decision_age
         self._clock = clock
 
@@ -88,7 +104,7 @@ class Flow:
         check_schemas(ask)
         payload = payload_of(ask)
         digest = digest_of(payload)
-        routed = route(self._policy, ask, agent=agent.name, to=ask.to or _conversation(run))
+        routed = route(self._policy, ask, agent=agent.name, to=ask.to or (run.conversation or self._default_place,))
         doc = Doc(ask=ask, payload=payload, route=routed.route, run_name=run.name, requester=run.requester)
         handoff_id = self._access.derive_id("hf", agent.name, idempotency_key or secrets.token_urlsafe(16))
         decision = decided_at_once(ask, routed, digest, surfaces=self._surfaces, at=self._clock())
@@ -174,6 +190,32 @@ class Flow:
         """What agents told people lately, newest first."""
         return await self._store.runs.notices(NOTICES)
 
+    async def card_at(self, surface: str, address: str) -> str | None:
+        """The handoff whose card is at this address."""
+        return await self._store.outbox.card_at(surface, address)
+
+    async def runs(self, surface: str, channel: str, *, limit: int = 20) -> list[wire.Run]:
+        """The runs that are bound to a channel, latest started first."""
+        return await self._store.runs.bound(surface, channel, limit)
+
+    async def steer(self, run_id: str, text: str, by: wire.Actor, *, steer_id: str | None = None) -> wire.Run:
+        """Leave a person's words for a run's agent.
+
+        Raises:
+            Gone: There is no such run.
+        """
+        return await self._runs.steer(run_id, text, by, steer_id=steer_id)
+
+    async def told(self, notice_id: str) -> Told | None:
+        """One notice."""
+        return await self._store.runs.told(notice_id)
+
+    async def alert(self, about: str, text: str) -> None:
+        """Tell operators that something needs their hand, at most once an hour for what it is about."""
+        with contextlib.suppress(StoreUnavailable):
+            if await self._store.runs.alert(about, text, timedelta(hours=1)):
+                log.error("operator.needed about=%s detail=%s", about, text)
+
     def watch(self) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
         """Every change from now on."""
         return self._hub.watch()
@@ -181,7 +223,13 @@ class Flow:
     # --- decide ---
 
     async def answer(
-        self, handoff_id: str, answer: wire.Answer, by: wire.Actor, *, answer_id: str | None = None
+        self,
+        handoff_id: str,
+        answer: wire.Answer,
+        by: wire.Actor,
+        *,
+        answer_id: str | None = None,
+        standing: Standing = "member",
     ) -> Handoff:
         """Record a person's answer; the first one stands, the same `answer_id` twice is one answer.
 
@@ -194,16 +242,19 @@ class Flow:
         recent = self._hub.recent.get(handoff_id)
         if recent:
             with contextlib.suppress(AlreadyDecided, StaleRevision, HandoffExpired, HandoffHeld):
-                return await self._try_answer(recent, answer, by, answer_id)
+                return await self._try_answer(recent, answer, by, answer_id, standing)
         handoff = await self._store.handoffs.load(handoff_id)
         if handoff is None:
             raise Gone(no_handoff(handoff_id), handoff=handoff_id)
-        return await self._try_answer(handoff, answer, by, answer_id)
+        return await self._try_answer(handoff, answer, by, answer_id, standing)
 
-    async def _try_answer(self, handoff: Handoff, answer: wire.Answer, by: wire.Actor, answer_id: str) -> Handoff:
+    async def _try_answer(
+        self, handoff: Handoff, answer: wire.Answer, by: wire.Actor, answer_id: str, standing: Standing
+    ) -> Handoff:
         handoff_id = handoff.id
         if answer_id == handoff.last_edit:
             return handoff  # this edit came before, and its reply was lost
+        await self._authorize(handoff, by, standing)
         answering = read_answer(handoff, answer, by, at=self._clock())
         with self._hub.deciding(handoff_id):
             settled = await self._write(handoff, answering, answer_id)
@@ -223,6 +274,26 @@ class Flow:
             case "gone":
                 raise Gone(no_handoff(handoff_id), handoff=handoff_id)
         raise already_decided(await self.look(handoff_id))
+
+    async def _authorize(self, handoff: Handoff, by: wire.Actor, standing: Standing) -> None:
+        """May this person answer, now?
+
+        Raises:
+            NotAnApprover: No, or a group that could let them through cannot be read.
+        """
+        belongs_to: list[str] = []
+        directory = self._directories.get(by.surface or "")
+        if not approvers.is_listed(handoff.route, by) and standing != "external":
+            for group in approvers.groups(handoff.route, by.surface):
+                try:
+                    if directory and await directory.belongs(by, group):
+                        belongs_to.append(group)
+                        break
+                except DirectoryDown as error:
+                    msg = f"nobody can tell now who is in group {group}, so your answer was not taken: {error.detail}"
+                    raise NotAnApprover(msg, handoff=handoff.id) from error
+        if refused := approvers.refusal(handoff.route, by, standing, belongs_to):
+            raise NotAnApprover(refused, handoff=handoff.id)
 
     async def _write(self, handoff: Handoff, answering: Answering, answer_id: str) -> Settled:
         handoffs, digest, revisions = self._store.handoffs, answering.digest, answering.revisions
@@ -391,7 +462,3 @@ def already_decided(handoff: Handoff) -> AlreadyDecided:
     """The error that tells whose decision stands, and since when."""
     assert handoff.decision  # noqa: S101  # it lost to one
     return AlreadyDecided(too_late(handoff.decision), handoff=handoff.id, decision=handoff.decision)
-
-
-def _conversation(run: wire.Run) -> tuple[wire.Place, ...]:
-    return (run.conversation,) if run.conversation else (wire.Place(surface="web"),)

@@ -42,6 +42,14 @@ OPEN: frozenset[State] = frozenset({State.PENDING, State.HELD})
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """A reject reason that takes one tap: what the button says, and what the agent reads."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """What the policy said about an ask: the version and rule it came from, and the terms that hold."""
 
@@ -49,6 +57,9 @@ class Route:
     timeout_s: int
     on_timeout: str
     to: tuple[wire.Place, ...]
+    approvers: tuple[str, ...] = ()
+    """Who may answer: e-mail addresses, `slack:T…/U…`, `slack:U…`, groups `slack:S…`; empty: any full member."""
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +111,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A notice: something an agent told people without asking."""
+    """A notice: something an agent told people without asking. The service's own name no run."""
 
     at: datetime
     agent: str
     run: str
     run_name: str
     text: str
+    id: str = ""
+    to: tuple[wire.Place, ...] = ()
 
 
 def canonical(value: Mapping[str, object]) -> str:

@@ -20,7 +20,7 @@ _STREAM_LIMIT: Final = 5_000
 WAITS_AT_ONCE: Final = 4
 """Polls that one key may hold open for one handoff: a process that restarts leaves one behind for a moment."""
 
-TOLD_TO_AGENTS: Final = frozenset({"revised", "decided", "claimed", "closed"})
+TOLD_TO_AGENTS: Final = frozenset({"revised", "decided", "claimed", "closed", "steered"})
 
 _T = TypeVar("_T")
 

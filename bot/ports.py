@@ -3,14 +3,19 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import timedelta
+from typing import Literal, Protocol
 
 from aiohttp.web import AbstractRouteDef
 
 from andon import wire
 from bot.handoff import Change, Handoff, Told
 
-__all__ = ["Adapter", "CardRef", "Change", "Desk", "Session", "SignIn"]
+__all__ = ["Adapter", "CardRef", "Change", "Desk", "Directory", "Session", "Shelf", "SignIn", "Standing"]
+
+Standing = Literal["member", "guest", "external", "outside"]
+"""What a person is where they act: a full member of the workspace or tenant and of the conversation; a guest of the
+workspace; somebody of another one; or a full member who is not in the conversation that has the card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +26,26 @@ class CardRef:
     address: str
 
 
+class Directory(Protocol):
+    """Who belongs to a surface's groups."""
+
+    async def belongs(self, person: wire.Actor, group: str) -> bool:
+        """Is this person in that group now, or was at most 60 s ago? `group` is the platform's own id of it.
+
+        Raises:
+            DirectoryDown: The platform does not tell; whoever asks lets nobody through.
+        """
+        ...
+
+
 class Adapter(Protocol):
     """One surface. A card posted twice is a nuisance, never a second handoff."""
 
     name: str
     reads_store: bool
     """True where people read the store itself, so that no card needs posting."""
+    directory: Directory | None
+    """Tells who belongs to the surface's groups; None where it has none."""
 
     def routes(self) -> Sequence[AbstractRouteDef]:
         """The addresses that this surface serves."""
@@ -57,6 +76,15 @@ class Adapter(Protocol):
         """
         ...
 
+    async def tell(self, told: Told, to: wire.Place) -> None:
+        """Show a notice; nobody is asked. The same one again may show it twice, and should not.
+
+        Raises:
+            Undeliverable: It can never arrive there.
+            TooMany: As `post`.
+        """
+        ...
+
 
 class Desk(Protocol):
     """What a surface may do for the people on it."""
@@ -77,10 +105,40 @@ class Desk(Protocol):
         """What agents told people lately without asking, newest first, at most 20."""
         ...
 
+    async def card_at(self, surface: str, address: str) -> str | None:
+        """The id of the handoff whose card is at this address, as a `CardRef` has it; None when none is known."""
+        ...
+
+    async def runs(self, surface: str, channel: str, *, limit: int = 20) -> Sequence[wire.Run]:
+        """The runs that are bound to a channel, or to a thread in it; latest started first."""
+        ...
+
+    async def steer(self, run_id: str, text: str, by: wire.Actor, *, steer_id: str | None = None) -> wire.Run:
+        """Leave a person's words for a run's agent; the same `steer_id` twice is one. Returns the run.
+
+        Raises:
+            Gone: There is no such run.
+            StoreUnavailable: Nothing was confirmed; the same call again is safe.
+        """
+        ...
+
+    async def alert(self, about: str, text: str) -> None:
+        """Tell operators that something needs their hand: in the log and in the console, at most once an hour."""
+        ...
+
     async def answer(
-        self, handoff_id: str, answer: wire.Answer, by: wire.Actor, *, answer_id: str | None = None
+        self,
+        handoff_id: str,
+        answer: wire.Answer,
+        by: wire.Actor,
+        *,
+        answer_id: str | None = None,
+        standing: Standing = "member",
     ) -> Handoff:
         """Record a person's answer; the same `answer_id` twice is one answer.
+
+        Whether they may is checked here, at the answer: with `approvers` in the policy, only those who are listed, in
+        person or by a group; without, whoever has the `standing` of a full member of the conversation.
 
         Raises:
             AlreadyDecided: Another decision stands; the error carries it.
@@ -88,7 +146,7 @@ class Desk(Protocol):
             HandoffExpired: The time was up.
             HandoffHeld: The brake is on.
             InvalidAnswer: It does not fit the ask; one fault per field.
-            NotAnApprover: This person may not answer it.
+            NotAnApprover: This person may not answer it; the error's `detail` is a sentence for them.
             Gone: There is no such handoff.
             StoreUnavailable: Nothing was confirmed; the same call again is safe.
         """
@@ -96,6 +154,55 @@ class Desk(Protocol):
 
     def watch(self) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
         """Every change from now on; the iterator ends when the service shuts down."""
+        ...
+
+
+class Shelf(Protocol):
+    """What an adapter keeps in the store between presses and processes. Values are sealed: nobody reads them there.
+
+    Everything raises `StoreUnavailable` when nothing was confirmed.
+    """
+
+    async def once(self, what: str, life: timedelta) -> bool:
+        """True for the first who comes with this within `life`: platforms send everything again and again."""
+        ...
+
+    async def load(self, name: str) -> str | None:
+        """Read what is kept."""
+        ...
+
+    async def save(self, name: str, value: str, life: timedelta) -> None:
+        """Keep it for a while."""
+        ...
+
+    async def take(self, name: str) -> str | None:
+        """Read and forget what is kept for a while, in one step: only one caller gets it."""
+        ...
+
+    async def load_lasting(self, name: str) -> str | None:
+        """Read what is kept for good."""
+        ...
+
+    async def save_lasting(self, name: str, value: str) -> None:
+        """Keep it for good."""
+        ...
+
+    async def drop_lasting(self, name: str) -> None:
+        """Forget it."""
+        ...
+
+    async def lasting(self) -> Sequence[str]:
+        """The names of all that is kept for good, sorted."""
+        ...
+
+    async def turn(
+        self, queue: str, *, every: timedelta, burst: int = 1, longest: timedelta = timedelta(days=1)
+    ) -> tuple[bool, timedelta]:
+        """Take the next turn in a queue that all processes share; turns come at a pace, in the order of asking.
+
+        Returns:
+            Whether a turn was taken, and how long to wait for it. None is taken when the wait would be over `longest`.
+        """
         ...
 
 

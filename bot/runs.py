@@ -9,14 +9,16 @@ from bot.errors import CheckpointMoved, Gone, IdempotencyKeyReused, TooMany
 from bot.store import Store
 
 REUSED: Final = "this Idempotency-Key was used for another request; use a new key for a new request"
+WEB: Final = wire.Place(surface="web")
 _KNOWN: Final = 4_096
 
 
 class Runs:
     """The verbs of a run."""
 
-    def __init__(self, store: Store, access: Access) -> None:
-        """Ids of runs come from `access`, as those of handoffs do."""
+    def __init__(self, store: Store, access: Access, *, default_place: wire.Place = WEB) -> None:
+        """Ids of runs come from `access`; a notice that names no place, in a run without one, goes to the default."""
+        self._default_place = default_place
         self._store = store
         self._access = access
         self._known: dict[str, wire.Run] = {}
@@ -91,7 +93,7 @@ class Runs:
             TooMany: The agent saves too fast; a state counts as one write for each 64 KiB begun.
         """
         save_id = idempotency_key or secrets.token_urlsafe(16)
-        word, version = await self._store.runs.save_checkpoint(run_id, agent.name, save, save_id, agent.limits)
+        word, version, steers = await self._store.runs.save_checkpoint(run_id, agent.name, save, save_id, agent.limits)
         if word == "gone":
             raise self.gone(run_id)
         if word == "too_fast":
@@ -99,7 +101,18 @@ class Runs:
         if word == "moved":
             msg = f"the latest checkpoint has version {version}, not {save.if_version}; read it, then save again"
             raise CheckpointMoved(msg)
-        return wire.CheckpointReceipt(run=run_id, version=version)
+        return wire.CheckpointReceipt(run=run_id, version=version, steers=steers)
+
+    async def steer(self, run_id: str, text: str, by: wire.Actor, *, steer_id: str | None = None) -> wire.Run:
+        """Leave a person's words for a run's agent; the same id twice is one.
+
+        Raises:
+            Gone: There is no such run.
+        """
+        run = await self.look(None, run_id)
+        if not await self._store.runs.steer(run, steer_id or secrets.token_urlsafe(16), text, by):
+            raise self.gone(run_id)
+        return run
 
     async def checkpoint(self, agent: str, run_id: str) -> wire.Checkpoint:
         """Read the latest checkpoint.
@@ -122,6 +135,7 @@ class Runs:
             TooMany: The agent tells too much.
         """
         run = await self.known(agent.name, run_id)
+        notice = notice.model_copy(update={"to": notice.to or (run.conversation or self._default_place,)})
         key = idempotency_key or secrets.token_urlsafe(16)
         word, wait_ms = await self._store.runs.notice(run, notice, key, agent.limits)
         if word == "gone":

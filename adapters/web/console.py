@@ -18,8 +18,8 @@ from adapters.web.security import HEADERS, Guard, same_token
 from andon import wire
 from bot.cards import card, heard, summary
 from bot.errors import BotError, TooMany
-from bot.handoff import Handoff
-from bot.ports import CardRef, Desk, Session, SignIn
+from bot.handoff import Handoff, Told
+from bot.ports import CardRef, Desk, Directory, Session, SignIn
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class WebConsole:
 
     name = "web"
     reads_store = True
+    directory: Directory | None = None
 
     def __init__(
         self,
@@ -71,6 +72,9 @@ class WebConsole:
     async def find(self, handoff: Handoff, to: wire.Place) -> CardRef | None:
         """Every handoff has its page."""
         return await self.post(handoff, to)
+
+    async def tell(self, told: Told, to: wire.Place) -> None:
+        """Nothing to post: the inbox lists notices."""
 
     async def update(self, ref: CardRef, handoff: Handoff) -> None:
         """Nothing to update either: the page reads the store, and `/live` tells it when."""

@@ -47,7 +47,17 @@ from andon.wire._handoffs import (
     WithdrawRequest,
 )
 from andon.wire._models import Problem
-from andon.wire._runs import Checkpoint, CheckpointReceipt, CheckpointSave, Conversation, Notice, Run, RunStart
+from andon.wire._runs import (
+    Brake,
+    Checkpoint,
+    CheckpointReceipt,
+    CheckpointSave,
+    Conversation,
+    Notice,
+    Run,
+    RunStart,
+    Steer,
+)
 
 __all__ = [
     "Action",
@@ -58,6 +68,7 @@ __all__ = [
     "Approved",
     "Ask",
     "AuditReport",
+    "Brake",
     "Candidate",
     "Checkpoint",
     "CheckpointReceipt",
@@ -91,6 +102,7 @@ __all__ = [
     "Revision",
     "Run",
     "RunStart",
+    "Steer",
     "Timing",
     "Undeliverable",
     "WithdrawRequest",

@@ -155,6 +155,10 @@ class Input(_Ask):
         default_factory=_any_text,
         description="JSON Schema (2020-12) of the answer; unset: a non-empty text.",
     )
+    reply_in_thread: StrictBool = Field(
+        default=False,
+        description="In chat, a message below the card from somebody who may answer counts as the answer.",
+    )
 
     @model_validator(mode="after")
     def _silence_is_no_answer(self) -> Self:

@@ -14,6 +14,7 @@ class Actor(Received):
     id: str = Field(description="Unique on its surface, e.g. an e-mail address or a platform's user id.")
     name: str = Field(description="As people know them.")
     surface: str | None = Field(default=None, description="Where a person acted: `web`, `slack`, `teams`, `api`.")
+    email: str | None = Field(default=None, description="A person's e-mail address, where the surface vouches for it.")
 
     def __str__(self) -> str:
         """As people know them."""

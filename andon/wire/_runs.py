@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, JsonValue, StrictInt
 
 from andon.wire._asks import Place
+from andon.wire._decisions import Actor
 from andon.wire._models import Line, Prose, Received, Sent
 
 Conversation = Place
@@ -20,6 +21,22 @@ class RunStart(Sent):
     requester: Line | None = Field(default=None, description="The person it works for, e.g. an e-mail address.")
     parent: str | None = Field(default=None, pattern=r"^run_[A-Za-z0-9_-]{22,64}$")
     labels: dict[str, str] = Field(default_factory=dict, max_length=32)
+
+
+class Brake(Sent):
+    """What a person tells a run. `steer`: words for the agent, which it meets at its next checkpoint or at once."""
+
+    action: Literal["steer"]
+    text: Prose
+
+
+class Steer(Received):
+    """A person's words to a run."""
+
+    id: str
+    text: str
+    by: Actor
+    at: AwareDatetime
 
 
 class Run(Received):
@@ -52,6 +69,9 @@ class CheckpointReceipt(Received):
 
     run: str
     version: int
+    steers: tuple[Steer, ...] = Field(
+        default=(), description="What people told the run since the checkpoint before, oldest first."
+    )
 
 
 class Checkpoint(Received):

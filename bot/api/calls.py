@@ -74,6 +74,17 @@ CALLS: Final[tuple[Call, ...]] = (
         errors=(404,),
     ),
     Call(
+        "brake",
+        "POST",
+        "/v1/runs/{run}/brake",
+        "Tell a run something",
+        "person",
+        wire.Brake,
+        idempotent=True,
+        success={202: None},
+        errors=(404,),
+    ),
+    Call(
         "notify",
         "POST",
         "/v1/runs/{run}/notices",

@@ -70,6 +70,9 @@ def _number(event_id: str) -> tuple[int, int]:
 
 
 def _event(change: Change) -> bytes:
+    if change.event == "steered":
+        words = json.dumps({"run": change.run, "steer": change.kind}, separators=(",", ":"))
+        return f"id: {change.id}\nevent: run.steered\ndata: {words}\n\n".encode()
     data = {"handoff": change.handoff, "run": change.run, "state": change.state, "revision": change.revision}
     if change.kind:
         data["kind"] = change.kind

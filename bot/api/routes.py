@@ -87,6 +87,7 @@ class Api:
             "get_run": self._get_run,
             "save_checkpoint": self._save_checkpoint,
             "get_checkpoint": self._get_checkpoint,
+            "brake": self._brake,
             "notify": self._notify,
             "open": self._open,
             "list_handoffs": self._list_handoffs,
@@ -132,6 +133,14 @@ class Api:
     async def _get_checkpoint(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
         return _json(await self._runs.checkpoint(agent.name, request.match_info["run"]))
+
+    async def _brake(self, request: web.Request) -> web.Response:
+        person = await self._who(request, "person")
+        brake: wire.Brake = await _body(request, "brake")
+        key = _idempotency_key(request)
+        steer_id = f"{person.key_id}:{key}" if key else None
+        await self._runs.steer(request.match_info["run"], brake.text, person.actor, steer_id=steer_id)
+        return web.json_response({}, status=202)
 
     async def _notify(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")

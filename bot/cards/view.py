@@ -18,7 +18,7 @@ from bot.cards.form import ABSENT, Field, fields
 from bot.cards.rows import Difference, Prose, Row, differences, prose, row, rows
 from bot.cards.sentences import HEADLINES, progress, silence
 from bot.cards.summaries import Summary, summary
-from bot.handoff import Handoff, State
+from bot.handoff import Handoff, Reason, State
 
 CARD_CHARS = 4_000
 """How much of one argument a card shows before it says how much is missing."""
@@ -98,6 +98,8 @@ class Card(Summary):
     candidates: tuple[Candidate, ...]
     form: tuple[Field, ...]
     buttons: tuple[Button, ...]
+    reasons: tuple[Reason, ...]
+    """Reject reasons that take one tap; none where nothing can be rejected now."""
     missing: int
     """Characters that are not shown of what would be agreed to, and of what is said for and against it."""
     is_cut: bool
@@ -130,6 +132,7 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
     read_first = (short.title, act, why, *risks, result)
     chosen_from = (part for each in candidates for part in (each.act, each.details))
     missing = sum(part.cut for part in (*read_first, *chosen_from) if part)
+    buttons = _buttons(handoff, whole=not missing) if short.left_s else ()
     return Card(
         **{field.name: getattr(short, field.name) for field in dataclasses.fields(short)},
         act=act,
@@ -147,7 +150,8 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         diff=differences(_args_of(handoff, since), action.args) if action else (),
         candidates=candidates,
         form=_form(handoff, action),
-        buttons=_buttons(handoff, whole=not missing) if short.left_s else (),
+        buttons=buttons,
+        reasons=tuple(Reason(visible(each.label), each.text) for each in handoff.route.reasons) if buttons else (),
         missing=missing,
         is_cut=bool(missing) or any(step.result and step.result.cut for step in steps),
         steps=steps,

@@ -13,7 +13,7 @@ from typing import Final, Protocol, TypeVar
 
 from andon import wire
 from bot.errors import Gone, StoreUnavailable, TooMany, Undeliverable
-from bot.handoff import OPEN, Handoff
+from bot.handoff import OPEN, Handoff, Told
 from bot.ports import Adapter, CardRef
 from bot.store import Delivery, Outbox, Placed
 
@@ -35,6 +35,10 @@ class Truth(Protocol):
 
     async def look(self, handoff_id: str) -> Handoff:
         """Read one handoff, from the store; raises `Gone`."""
+        ...
+
+    async def told(self, notice_id: str) -> Told | None:
+        """One notice, as long as it is kept."""
         ...
 
     async def undeliverable(self, handoff: Handoff, reason: str) -> Handoff:
@@ -370,14 +374,17 @@ class Showing:
         if isinstance(error, _Busy):
             spot.not_before = now + random.uniform(0.0, pace.pause_s)  # noqa: S311  # jitter, no secret
             return
+        if isinstance(error, TooMany):  # its turn comes then; nothing is wrong
+            spot.not_before = now + error.retry_after_s + random.uniform(0.0, pace.pause_s / 10)  # noqa: S311  # likewise
+            log.info("cards.waits id=%s place=%s seconds=%d", self.handoff_id, spot.name, error.retry_after_s)
+            return
         if not spot.tries:
             spot.failed_at = now
         spot.tries += 1
         longest_s = min(pace.longest_pause_s, pace.pause_s * 4.0 ** min(spot.tries - 1, 20))
-        told_s = error.retry_after_s if isinstance(error, TooMany) else 0
-        spot.not_before = now + told_s + random.uniform(0.0, longest_s)  # noqa: S311  # likewise
+        spot.not_before = now + random.uniform(0.0, longest_s)  # noqa: S311  # likewise
         ours = spot is self._reading
-        excused = isinstance(error, StoreUnavailable | TooMany)
+        excused = isinstance(error, StoreUnavailable)
         counts = not excused and (ours or surface.worked > spot.worked_before)
         spot.worked_before = surface.worked
         spot.failures += counts

@@ -10,10 +10,11 @@ import logging
 import secrets
 from collections.abc import Collection, Coroutine, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
-from bot.errors import StoreUnavailable
-from bot.outbox.showing import Pace, Showing, Surface, Truth
+from bot.errors import StoreUnavailable, TooMany, Undeliverable
+from bot.outbox.showing import DELIVERIES, Pace, Showing, Surface, Truth
 from bot.ports import Adapter
 from bot.store import Delivery, Outbox
 
@@ -149,10 +150,36 @@ class _Follower:
         del self._showing[showing.handoff_id]
 
     async def _pass(self, delivery: Delivery) -> None:
-        """Not about a handoff: nothing to show."""
+        """Not about a handoff: a notice is told, as often as it takes; anything else is not for people."""
+        if delivery.event == "noticed":
+            await self._tell(delivery)
         with contextlib.suppress(StoreUnavailable):  # else it is delivered again
             await self._outbox.done(self.surface.name, [delivery.id])
         self._let_go([delivery])
+
+    async def _tell(self, delivery: Delivery) -> None:
+        """Tell a notice at each of its places on this surface; what fails again and again is let be, with a line."""
+        surface, pace = self.surface, self.surface.pace
+        for attempt in range(DELIVERIES):
+            try:
+                told = await self._truth.told(delivery.kind) if delivery.kind else None
+                for place in told.to if told else ():
+                    if told and place.surface == surface.name:
+                        await surface.slot(partial(surface.call, partial(surface.adapter.tell, told, place)))
+            except TooMany as error:
+                rest_s = float(error.retry_after_s)
+            except Undeliverable as error:
+                log.warning("notices.refused id=%s detail=%s", delivery.kind, error)
+                return
+            except Exception as error:  # noqa: BLE001  # whatever it is, it must not stop the others
+                if surface.stopping:
+                    return
+                log.warning("notices.failed id=%s try=%d detail=%s", delivery.kind, attempt + 1, error)
+                rest_s = min(pace.longest_pause_s, pace.pause_s * 4.0**attempt)
+            else:
+                return
+            await asyncio.sleep(rest_s)
+        log.error("notices.dead id=%s surface=%s", delivery.kind, surface.name)
 
     def _let_go(self, deliveries: Collection[Delivery]) -> None:
         self._in_hand.difference_update(delivery.id for delivery in deliveries)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from bot.errors import ConfigError
 
@@ -26,11 +26,42 @@ def _seconds(value: object) -> object:
 Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=1, le=_LONGEST_S)]
 
 
+_APPROVER = re.compile(r"^([^@\s:/]+@[^@\s:/]+|slack:(([TE][A-Z0-9]+/)?[UW][A-Z0-9]+|S[A-Z0-9]+))$")
+
+
+def _approver(text: str) -> str:
+    """One who may answer."""
+    if not _APPROVER.match(text):
+        msg = (
+            f"{text!r} names nobody; write an e-mail address, `slack:U024BE7LH` or `slack:T012AB3C4/U024BE7LH` for a "
+            "person, or `slack:S0614TZR7` for a user group"
+        )
+        raise ValueError(msg)
+    return text.casefold() if "@" in text else text
+
+
+def _reason(value: object) -> object:
+    return {"label": value, "text": value} if isinstance(value, str) else value
+
+
+class RejectReason(BaseModel):
+    """A reject reason that takes one tap; a plain text is both its button and what the agent reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str = Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f]+$")
+    text: str = Field(min_length=1, max_length=2_000)
+
+
 class _Terms(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     timeout: Seconds | None = None
     on_timeout: Literal["deny", "approve"] | None = None
+    approvers: tuple[Annotated[str, AfterValidator(_approver)], ...] | None = Field(default=None, min_length=1)
+    reject_reasons: tuple[Annotated[RejectReason, BeforeValidator(_reason)], ...] | None = Field(
+        default=None, max_length=8
+    )
 
 
 class Rule(_Terms):

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from typing import Final, Literal
 
 from andon import wire
-from bot.handoff import Route
+from bot.handoff import Reason, Route
 from bot.policy._file import DEFAULT_TIMEOUT_S, Policy, Rule
 
 
@@ -40,6 +40,7 @@ def route(
     if ask.on_timeout == "deny" or not ask.reversible:
         silence = "deny"
     name = rule.name if rule else "default"
+    reasons = (rule and rule.reject_reasons) or policy.defaults.reject_reasons or ()
     return Routed(
         do,
         Route(
@@ -47,6 +48,8 @@ def route(
             timeout_s=min(wanted, limit) if limit else wanted,
             on_timeout=silence,
             to=to,
+            approvers=(rule and rule.approvers) or policy.defaults.approvers or (),
+            reasons=tuple(Reason(reason.label, reason.text) for reason in reasons),
         ),
         rule.reason if rule else None,
     )

@@ -25,6 +25,30 @@ class Keys:
         """Hash: its latest checkpoint."""
         return f"{{{self.ns}}}:run:{run_id}:checkpoint"
 
+    def steers(self, run_id: str) -> str:
+        """List: what people told it since its last checkpoint."""
+        return f"{{{self.ns}}}:run:{run_id}:steers"
+
+    def conversation(self, surface: str, channel: str) -> str:
+        """Sorted set: run that is bound to this channel -> when it started, Unix ms."""
+        return f"{{{self.ns}}}:conversation:{surface}:{channel}:runs"
+
+    def card(self, surface: str, address: str) -> str:
+        """String: the handoff whose card is at this address."""
+        return f"{{{self.ns}}}:card:{surface}:{address}"
+
+    def shelf(self, surface: str) -> str:
+        """Hash: what an adapter keeps for good, sealed."""
+        return f"{{{self.ns}}}:shelf:{surface}"
+
+    def shelved(self, surface: str, name: str) -> str:
+        """String: what an adapter keeps for a while, sealed; or that it has seen something."""
+        return f"{{{self.ns}}}:shelf:{surface}:{name}"
+
+    def turn(self, surface: str, queue: str) -> str:
+        """String: when the next turn in an adapter's queue is due."""
+        return f"{{{self.ns}}}:turn:{surface}:{queue}"
+
     def notice(self, run_id: str, key: str) -> str:
         """String: a notice with this Idempotency-Key was told."""
         return f"{{{self.ns}}}:run:{run_id}:notice:{key}"

@@ -1,8 +1,9 @@
 """The events stream as an outbox: who has been given which event, and where the cards of a handoff are."""
 
 import asyncio
+import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, Literal
 
@@ -28,6 +29,8 @@ class Delivery:
     event: str
     handoff: str
     number: int = 1
+    kind: str = ""
+    """Of a notice, its id; of a decision, its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ class Outbox:
         if not found:
             return []
         numbers = {entry_id: number for entry_id, number, _ in await self._pending(surface, consumer)}
-        return [Delivery(d.id, d.event, d.handoff, numbers.get(d.id, 1)) for d in found]
+        return [replace(d, number=numbers.get(d.id, 1)) for d in found]
 
     async def keep(self, surface: str, consumer: str, ids: Sequence[str], *, counted: bool = False) -> None:
         """Say that these are being worked on; `counted`: as one delivery more."""
@@ -214,14 +217,22 @@ class Outbox:
         return word
 
     async def save_card(self, handoff_id: str, place: str, address: str) -> None:
-        """Remember where a card is."""
+        """Remember where a card is, and what is there."""
+        surface = json.loads(place)["surface"]
+        await self._pipe.call("SET", self._keys.card(surface, address), handoff_id, "PX", self._life_ms)
         await self._keep(handoff_id, _field("at", place, address), "")
+
+    async def card_at(self, surface: str, address: str) -> str | None:
+        """The handoff whose card is at this address."""
+        found = await self._pipe.call("GET", self._keys.card(surface, address))
+        return found.decode() if found else None
 
     async def drop_card(self, handoff_id: str, place: str, address: str) -> None:
         """Forget a card that is not there any more; the next one is the first again."""
         await self._pipe.call(
             "HDEL", self._keys.cards(handoff_id), _field("at", place, address), _field("begun", place)
         )
+        await self._pipe.call("DEL", self._keys.card(json.loads(place)["surface"], address))
 
     async def refuse_card(self, handoff_id: str, place: str, reason: str) -> None:
         """Remember that it can never arrive there."""
@@ -244,5 +255,5 @@ def _delivery(entry: Any) -> Delivery:
     """An entry as it was read; what is no event of a handoff names none."""
     entry_id, fields = entry
     pairs = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
-    event, handoff = (pairs.get(name, b"").decode(errors="replace") for name in (b"e", b"h"))
-    return Delivery(entry_id.decode(), event, handoff)
+    event, handoff, kind = (pairs.get(name, b"").decode(errors="replace") for name in (b"e", b"h", b"k"))
+    return Delivery(entry_id.decode(), event, handoff, kind=kind)

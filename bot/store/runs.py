@@ -1,7 +1,8 @@
 """Runs, checkpoints and notices in Redis."""
 
 import json
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Any, Final, Literal
 
 from andon import wire
 from bot.handoff import Told
@@ -10,7 +11,10 @@ from bot.store.keys import Keys
 from bot.store.pipe import Pipe, load_script
 from bot.store.records import reply, when
 
-_START, _CHECKPOINT, _NOTICE = (load_script(name) for name in ("start_run", "checkpoint", "notice"))
+_START, _CHECKPOINT, _NOTICE, _STEER = (load_script(n) for n in ("start_run", "checkpoint", "notice", "steer"))
+
+
+_NOTICES_KEPT_MS: Final = 7 * 24 * 3600 * 1000
 
 
 class Runs:
@@ -25,15 +29,23 @@ class Runs:
         self, run_id: str, agent: str, start: wire.RunStart, fingerprint: str, limits: Limits = STANDARD
     ) -> tuple[Literal["started", "known", "reused", "no_parent", "too_fast"], int]:
         """Write a run once; the same id and fingerprint again is `known`. The number is how long to wait, ms."""
+        place = start.conversation
+        channel = place.channel if place else None
         raw = await self._pipe.run(
             _START,
-            (self._keys.run(run_id), self._keys.run(start.parent or run_id), self._keys.agent_load(agent)),
+            (
+                self._keys.run(run_id),
+                self._keys.run(start.parent or run_id),
+                self._keys.agent_load(agent),
+                self._keys.conversation(place.surface, channel) if place and channel else self._keys.run(run_id),
+            ),
             fingerprint,
             agent,
             start.model_dump_json(exclude_defaults=True),
             "parent" if start.parent else "",
             RUN_LIFE_MS,
             *limits.pace,
+            run_id if channel else "",
         )
         word, *rest = reply(raw)
         return word, int(rest[0]) if word == "too_fast" else 0
@@ -51,11 +63,19 @@ class Runs:
 
     async def save_checkpoint(
         self, run_id: str, agent: str, save: wire.CheckpointSave, save_id: str, limits: Limits = STANDARD
-    ) -> tuple[Literal["saved", "moved", "gone", "too_fast"], int]:
-        """Save, if `save.if_version` allows; the number is the new version, the one that stands, or the wait, ms."""
+    ) -> tuple[Literal["saved", "moved", "gone", "too_fast"], int, tuple[wire.Steer, ...]]:
+        """Save, if `save.if_version` allows; the number is the new version, the one that stands, or the wait, ms.
+
+        The steers are what people told the run since the checkpoint before.
+        """
         raw = await self._pipe.run(
             _CHECKPOINT,
-            (self._keys.run(run_id), self._keys.checkpoint(run_id), self._keys.agent_load(agent)),
+            (
+                self._keys.run(run_id),
+                self._keys.checkpoint(run_id),
+                self._keys.agent_load(agent),
+                self._keys.steers(run_id),
+            ),
             agent,
             save.name,
             json.dumps(save.state, separators=(",", ":"), ensure_ascii=False),
@@ -65,7 +85,27 @@ class Runs:
             *limits.pace,
         )
         word, *rest = reply(raw)
-        return word, int(rest[0]) if rest else 0
+        return word, int(rest[0]) if rest else 0, tuple(_steer(each) for each in rest[1:])
+
+    async def steer(self, run: wire.Run, steer_id: str, text: str, by: wire.Actor) -> bool:
+        """Leave a person's words for a run; the same id again is told once. False when the run is gone."""
+        keys = self._keys
+        raw = await self._pipe.run(
+            _STEER,
+            (keys.run(run.id), keys.steers(run.id), keys.events, keys.agent_events(run.agent)),
+            run.id,
+            run.agent,
+            steer_id,
+            json.dumps({"id": steer_id, "text": text, "by": by.model_dump(mode="json", exclude_none=True)}),
+            RUN_LIFE_MS,
+        )
+        return bool(reply(raw)[0] == "told")
+
+    async def bound(self, surface: str, channel: str, limit: int) -> list[wire.Run]:
+        """The runs that are bound to a channel or a thread in it, latest started first."""
+        ids = await self._pipe.call("ZREVRANGE", self._keys.conversation(surface, channel), 0, limit - 1)
+        found = [await self.load(run_id.decode()) for run_id in ids]
+        return [run for run in found if run]
 
     async def checkpoint(self, run_id: str) -> wire.Checkpoint | None:
         """The latest one."""
@@ -97,10 +137,40 @@ class Runs:
     async def notices(self, limit: int) -> list[Told]:
         """The newest, newest first."""
         entries: list[Any] = await self._pipe.call("XREVRANGE", self._keys.notices, "+", "-", "COUNT", limit)
-        told = []
-        for entry_id, fields in entries:
-            pairs = dict(zip(fields[::2], fields[1::2], strict=True))
-            doc = json.loads(pairs[b"doc"])
-            at = when(entry_id.split(b"-")[0])
-            told.append(Told(at, pairs[b"a"].decode(), pairs[b"r"].decode(), doc["run_name"], doc["text"]))
-        return told
+        return [_told(entry) for entry in entries]
+
+    async def told(self, notice_id: str) -> Told | None:
+        """One notice, as long as it is kept."""
+        entries: list[Any] = await self._pipe.call("XRANGE", self._keys.notices, notice_id, notice_id)
+        return _told(entries[0]) if entries else None
+
+    async def alert(self, about: str, text: str, every: timedelta) -> bool:
+        """Tell operators something about the service itself, at most once in a while for what it is `about`."""
+        once = self._keys.notice("service", about)
+        if not await self._pipe.call("SET", once, "1", "NX", "PX", round(every / timedelta(milliseconds=1))):
+            return False
+        doc = json.dumps({"run_name": "Andon", "text": text})
+        added = ("MAXLEN", "~", 1000, "*", "a", "andon", "r", "", "doc", doc)
+        await self._pipe.call("XADD", self._keys.notices, *added)
+        await self._pipe.call("PEXPIRE", self._keys.notices, _NOTICES_KEPT_MS)
+        return True
+
+
+def _told(entry: Any) -> Told:
+    entry_id, fields = entry
+    pairs = dict(zip(fields[::2], fields[1::2], strict=True))
+    doc = json.loads(pairs[b"doc"])
+    return Told(
+        at=when(entry_id.split(b"-")[0]),
+        agent=pairs[b"a"].decode(),
+        run=pairs[b"r"].decode(),
+        run_name=doc["run_name"],
+        text=doc["text"],
+        id=entry_id.decode(),
+        to=tuple(wire.Place.model_validate(place) for place in doc.get("to", ())),
+    )
+
+
+def _steer(packed: bytes) -> wire.Steer:
+    at, _, doc = packed.partition(b" ")
+    return wire.Steer(at=when(at), **json.loads(doc))

@@ -19,6 +19,7 @@ from bot.store.outbox import Outbox
 from bot.store.pipe import REPLY_S, Pipe
 from bot.store.records import when
 from bot.store.runs import Runs
+from bot.store.shelf import ShelfRecords
 
 _OLDEST = (7, 0)
 _CLOCKS_APART = timedelta(seconds=2)
@@ -49,6 +50,7 @@ class Store:
         self.keys = Keys(ns)
         self.handoffs = Handoffs(self._pipe, self.keys, retention=retention)
         self.runs = Runs(self._pipe, self.keys)
+        self.shelf = ShelfRecords(self._pipe, self.keys)
         self.access = AccessRecords(self._pipe, self.keys)
         self.feed = Feed(client, self._pipe, self.keys)
         self.outbox = Outbox(client, self._pipe, self.keys, retention=retention)

@@ -11,9 +11,9 @@ from aiohttp.web import AbstractRouteDef
 from andon import wire
 from bot.cards import card
 from bot.errors import TooMany, Undeliverable
-from bot.handoff import Handoff
+from bot.handoff import Handoff, Told
 from bot.outbox import Pace
-from bot.ports import Adapter, CardRef, Desk
+from bot.ports import Adapter, CardRef, Desk, Directory, Shelf
 from tests.fakes.board import TOKEN
 
 _ROW_CHARS = 500
@@ -26,6 +26,7 @@ class Paper:
 
     name = "paper"
     reads_store = False
+    directory: Directory | None = None
 
     def __init__(
         self, http: aiohttp.ClientSession, url: str, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -47,6 +48,17 @@ class Paper:
 
     async def update(self, ref: CardRef, handoff: Handoff) -> None:
         await self._call("PUT", f"/notes/{ref.address}", json=self._note(handoff))
+
+    async def tell(self, told: Told, to: wire.Place) -> None:
+        note = {
+            "handoff": "",
+            "revision": 0,
+            "headline": "Notice",
+            "title": told.text,
+            "text": told.text,
+            "buttons": [],
+        }
+        await self._call("POST", f"/boards/{to.channel}/notes", json=note)
 
     def _note(self, handoff: Handoff) -> dict[str, Any]:
         view = card(handoff, now=self._clock(), limit=_ROW_CHARS)
@@ -72,11 +84,11 @@ class Paper:
             return await response.json() if response.content_type == "application/json" else None
 
 
-def paper(url: str) -> Callable[[Desk], AbstractAsyncContextManager[Adapter]]:
+def paper(url: str) -> Callable[[Desk, Shelf], AbstractAsyncContextManager[Adapter]]:
     """As the composition root takes it."""
 
     @asynccontextmanager
-    async def opened(desk: Desk) -> AsyncIterator[Adapter]:
+    async def opened(desk: Desk, shelf: Shelf) -> AsyncIterator[Adapter]:
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as http:
             yield Paper(http, url)
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from andon import wire
 from bot.answers import read_answer
-from bot.errors import AlreadyDecided, Gone, HandoffExpired, StoreUnavailable
+from bot.approvers import refusal
+from bot.errors import AlreadyDecided, Gone, HandoffExpired, NotAnApprover, StoreUnavailable
 from bot.handoff import Change, Handoff, Route, State, Told, ask_payload, digest_of
-from bot.ports import Session
+from bot.ports import Session, Standing
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ANA = wire.Actor(kind="person", id="ana@example.com", name="Ana", surface="web")
@@ -133,6 +134,10 @@ class MemoryDesk:
         self.clock = clock
         self.answers: list[tuple[str, wire.Answer, wire.Actor]] = []
         self.told: list[Told] = []
+        self.bound: list[wire.Run] = []
+        self.cards: dict[tuple[str, str], str] = {}
+        self.steers: list[tuple[str, str, wire.Actor]] = []
+        self.alerts: list[tuple[str, str]] = []
         self.is_down = False
         self._seen: set[str] = set()
         self._watchers: set[asyncio.Queue[Change | None]] = set()
@@ -155,26 +160,53 @@ class MemoryDesk:
         """What was told."""
         return self.told
 
+    async def card_at(self, surface: str, address: str) -> str | None:
+        """The handoff of a card; a test says which."""
+        return self.cards.get((surface, address))
+
+    async def runs(self, surface: str, channel: str, *, limit: int = 20) -> Sequence[wire.Run]:
+        bound = [r for r in self.bound if r.conversation and r.conversation.channel == channel]
+        return [run for run in bound if run.conversation and run.conversation.surface == surface][:limit]
+
+    async def steer(self, run_id: str, text: str, by: wire.Actor, *, steer_id: str | None = None) -> wire.Run:
+        run = next((run for run in self.bound if run.id == run_id), None)
+        if run is None:
+            raise Gone(f"there is no run {run_id}")
+        self.steers.append((run_id, text, by))
+        return run
+
+    async def alert(self, about: str, text: str) -> None:
+        self.alerts.append((about, text))
+
     async def answer(
-        self, handoff_id: str, answer: wire.Answer, by: wire.Actor, *, answer_id: str | None = None
+        self,
+        handoff_id: str,
+        answer: wire.Answer,
+        by: wire.Actor,
+        *,
+        answer_id: str | None = None,
+        standing: Standing = "member",
     ) -> Handoff:
         if self.is_down:
             raise StoreUnavailable("not confirmed", handoff=handoff_id)
-        now, standing = self.clock(), await self.look(handoff_id)
+        now, standing_now = self.clock(), await self.look(handoff_id)
         if answer_id and answer_id in self._seen:
-            return standing
-        made = read_answer(standing, answer, by, at=now)
-        if standing.decision:
-            raise AlreadyDecided("decided", handoff=handoff_id, decision=standing.decision)
-        if now >= standing.expires_at:
+            return standing_now
+        if refused := refusal(standing_now.route, by, standing, ()):
+            raise NotAnApprover(refused, handoff=handoff_id)
+        made = read_answer(standing_now, answer, by, at=now)
+        if standing_now.decision:
+            raise AlreadyDecided("decided", handoff=handoff_id, decision=standing_now.decision)
+        if now >= standing_now.expires_at:
             raise HandoffExpired("too late", handoff=handoff_id)
         self.answers.append((handoff_id, answer, by))
         if answer_id:
             self._seen.add(answer_id)
         if made.verdict:
-            changed = replace(standing, state=State.DECIDED, decision=made.verdict.decision)
+            changed = replace(standing_now, state=State.DECIDED, decision=made.verdict.decision)
         else:
-            changed = replace(standing, revision=standing.revision + 1, digest=made.digest, revisions=made.revisions)
+            new: dict[str, Any] = {"digest": made.digest, "revisions": made.revisions}
+            changed = replace(standing_now, revision=standing_now.revision + 1, **new)
         self.put(changed)
         return changed
 

@@ -141,7 +141,11 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     asked = await asks.opened(store)
     for verb in VERBS.values():
         await verb(store, asked)
+    run_now = await store.runs.load(asks.RUN)
+    assert run_now
+    await store.runs.steer(run_now, "steer 1", "Why him?", asks.MIRA)
     await store.runs.save_checkpoint(asks.RUN, asks.AGENT, wire.CheckpointSave(name="half way"), "save 1")
+    await store.shelf.turn("paper", "ops", every=timedelta(seconds=1), burst=1, longest=timedelta(seconds=1))
     run_now = await store.runs.load(asks.RUN)
     assert run_now
     await store.runs.notice(run_now, wire.Notice(text="Done"), "key 1")
@@ -149,7 +153,7 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     for delivery in await store.outbox.read("paper", "reader", limit=1, wait=timedelta(seconds=1)):
         await store.outbox.bury("paper", delivery, deliveries=5, reason="it never worked")
     assert await store.outbox.begin_card(asked.id, "{}", "reader", lease=timedelta(seconds=1)) == "first"
-    await store.outbox.save_card(asked.id, "{}", "1")
+    await store.outbox.save_card(asked.id, '{"surface":"paper"}', "1")
     assert await store.runs.start(f"run_{'c' * 22}", asks.AGENT, wire.RunStart(name="child", parent=asks.RUN), "f")
 
     assert set(called) >= {"open", "answer", "revise", "expire", "withdraw", "claim", "outcome"}

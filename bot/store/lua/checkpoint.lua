@@ -3,6 +3,7 @@
 -- KEYS[1]  {ns}:run:<id>             hash
 -- KEYS[2]  {ns}:run:<id>:checkpoint  hash
 -- KEYS[3]  {ns}:agent:<agent>:load   hash  writes: when its allowance is full again, Unix ms
+-- KEYS[4]  {ns}:run:<id>:steers      list    what people told it since the checkpoint before
 -- ARGV[1]  agent
 -- ARGV[2]  name
 -- ARGV[3]  state, JSON
@@ -11,14 +12,14 @@
 -- ARGV[6]  life after the last sign of life, ms
 -- ARGV[7]  ms per write that the agent may make in the long run; 0: no limit
 -- ARGV[8]  writes that it may make at once; a state counts as one for each 64 KiB begun
--- Returns  {"saved", <version>} | {"moved", <version>} | {"gone"} | {"too_fast", <retry ms>}
+-- Returns  {"saved", <version>, <steer>…} | {"moved", <version>} | {"gone"} | {"too_fast", <retry ms>}
 
 local h = redis.call("HMGET", KEYS[1], "agent", "checkpoint")
 if h[1] ~= ARGV[1] then
   return { "gone" }
 end
 if redis.call("HGET", KEYS[2], "save_id") == ARGV[5] then
-  return { "saved", h[2] }
+  return { "saved", h[2], unpack(cjson.decode(redis.call("HGET", KEYS[2], "steers") or "[]")) }
 end
 if ARGV[4] ~= "" and ARGV[4] ~= h[2] then
   return { "moved", h[2] }
@@ -29,8 +30,10 @@ if wait then
   return { "too_fast", wait }
 end
 local version = redis.call("HINCRBY", KEYS[1], "checkpoint", 1)
+local steers = redis.call("LRANGE", KEYS[4], 0, -1)
+redis.call("DEL", KEYS[4])
 redis.call("HSET", KEYS[2], "name", ARGV[2], "state", ARGV[3], "save_id", ARGV[5], "version", version,
-  "saved_at", string.format("%.0f", now_ms()))
+  "saved_at", string.format("%.0f", now_ms()), "steers", #steers == 0 and "[]" or cjson.encode(steers))
 redis.call("PEXPIRE", KEYS[1], ARGV[6])
 redis.call("PEXPIRE", KEYS[2], ARGV[6])
-return { "saved", tostring(version) }
+return { "saved", tostring(version), unpack(steers) }

@@ -24,7 +24,7 @@ if wait then
   return { "too_fast", wait }
 end
 redis.call("SET", KEYS[5], "1", "PX", 24 * 3600 * 1000)
-redis.call("XADD", KEYS[2], "MAXLEN", "~", 1000, "*", "a", ARGV[2], "r", ARGV[1], "doc", ARGV[3])
+local entry = redis.call("XADD", KEYS[2], "MAXLEN", "~", 1000, "*", "a", ARGV[2], "r", ARGV[1], "doc", ARGV[3])
 redis.call("PEXPIRE", KEYS[2], EVENTS_KEPT_MS)
-tell(KEYS[3], nil, now, "noticed", "", ARGV[2], ARGV[1], "0", "")
+tell(KEYS[3], nil, now, "noticed", "", ARGV[2], ARGV[1], "0", entry)
 return { "told" }

@@ -3,6 +3,7 @@
 -- KEYS[1]  {ns}:run:<id>      hash
 -- KEYS[2]  {ns}:run:<parent>  hash  (KEYS[1] again when there is no parent)
 -- KEYS[3]  {ns}:agent:<agent>:load  hash  writes: when its allowance is full again, Unix ms
+-- KEYS[4]  {ns}:conversation:<surface>:<channel>:runs  zset  run -> started, Unix ms; the newest 200, kept as a run is
 -- ARGV[1]  fingerprint of the request
 -- ARGV[2]  agent
 -- ARGV[3]  the run, JSON
@@ -10,6 +11,7 @@
 -- ARGV[5]  life after its last sign of life, ms
 -- ARGV[6]  ms per write that the agent may make in the long run; 0: no limit
 -- ARGV[7]  writes that it may make at once
+-- ARGV[8]  run id, or "" when it has no conversation (KEYS[4] is KEYS[1] again then)
 -- Returns  {"started", <now ms>} | {"known"} | {"reused"} | {"no_parent"} | {"too_fast", <retry ms>}
 
 local found = redis.call("HGET", KEYS[1], "print")
@@ -30,4 +32,9 @@ end
 redis.call("HSET", KEYS[1], "v", "1", "print", ARGV[1], "agent", ARGV[2], "doc", ARGV[3],
   "started_at", string.format("%.0f", now), "checkpoint", "0")
 redis.call("PEXPIRE", KEYS[1], ARGV[5])
+if ARGV[8] ~= "" then
+  redis.call("ZADD", KEYS[4], now, ARGV[8])
+  redis.call("ZREMRANGEBYRANK", KEYS[4], 0, -201)
+  redis.call("PEXPIRE", KEYS[4], ARGV[5])
+end
 return { "started", now }

@@ -1,0 +1,23 @@
+"""What the surface needs to know before it opens."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class SlackConfig:
+    """Tokens, secrets and addresses; an empty text is a setting that is not there."""
+
+    bot_token: str
+    """Of the one workspace; empty when the workspaces come by installation."""
+    signing_secret: str
+    app_token: str
+    """Switches to Socket Mode."""
+    client_id: str
+    client_secret: str
+    channel: str
+    """Where cards go that name no place, or whose own cannot be reached."""
+    api_url: str
+    """Without a slash at its end."""
+    public_url: str
+    templates: Path | None = None
