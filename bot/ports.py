@@ -167,8 +167,12 @@ class Shelf(Protocol):
         """True for the first who comes with this within `life`: platforms send everything again and again."""
         ...
 
+    async def forget(self, what: str) -> None:
+        """It was not done after all: who comes next is the first again."""
+        ...
+
     async def load(self, name: str) -> str | None:
-        """Read what is kept."""
+        """Read what is kept for a while."""
         ...
 
     async def save(self, name: str, value: str, life: timedelta) -> None:

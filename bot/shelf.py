@@ -27,6 +27,10 @@ class SealedShelf:
         """True for the first who comes with this."""
         return await self._records.once(self._surface, f"once:{what}", life)
 
+    async def forget(self, what: str) -> None:
+        """Who comes next is the first again."""
+        await self._records.forget(self._surface, f"once:{what}")
+
     async def load(self, name: str) -> str | None:
         """Read what is kept for a while."""
         return self._open(name, await self._records.load(self._surface, name))

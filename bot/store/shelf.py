@@ -26,6 +26,10 @@ class ShelfRecords:
         """True for the first who comes with this within `life`."""
         return bool(await self._pipe.call("SET", self._keys.shelved(surface, what), "1", "NX", "PX", _ms(life)))
 
+    async def forget(self, surface: str, what: str) -> None:
+        """Who comes next is the first again."""
+        await self._pipe.call("DEL", self._keys.shelved(surface, what))
+
     async def load(self, surface: str, name: str) -> bytes | None:
         """Read what is kept for a while."""
         found: bytes | None = await self._pipe.call("GET", self._keys.shelved(surface, name))
