@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Literal
 
 from pydantic import JsonValue
 
 from bot.cards.characters import look_alikes, visible, visible_name
+from bot.cards.layout import Language, is_body, is_mail, language, mail_order
 
 _ONE_LINE = 100
 _MOST_LINES = 400
@@ -25,13 +26,18 @@ class Prose:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One argument: `line` beside its name, `block` below it; `json` is a block too."""
+    """One argument: `line` beside its name, `block` below it; `json` is a block too.
+
+    `parts`, where there are any, say the same as `text`, laid out: a mail inside an argument.
+    """
 
     name: str
     kind: Literal["line", "block", "json"]
     text: str
     cut: int = 0
     warning: str = ""
+    language: Language = ""
+    parts: tuple["Row", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +69,17 @@ def prose(text: str, limit: int | None) -> Prose:
 def row(name: str, value: JsonValue, limit: int | None) -> Row:
     """One named value, laid out for reading."""
     shown_name, warning = visible_name(name), look_alikes("\n".join([name, *_texts(value)]))
+    spoken = language(name, value)
     if isinstance(value, str):
         shown = prose(value, limit)
-        long = "\n" in shown.text or len(shown.text) > _ONE_LINE
+        long = bool(spoken) or "\n" in shown.text or len(shown.text) > _ONE_LINE
         if not value:
             return Row(shown_name, "line", "(empty)", warning=warning)
-        return Row(shown_name, "block" if long else "line", shown.text, shown.cut, warning)
+        return Row(shown_name, "block" if long else "line", shown.text, shown.cut, warning, spoken)
     if isinstance(value, dict | list) and not _is_short(value):
         shown = prose(json.dumps(value, ensure_ascii=False, indent=2), limit)
-        return Row(shown_name, "json", shown.text, shown.cut, warning)
+        mail = rows(value, limit) if isinstance(value, dict) and is_mail(value) and not shown.cut else ()
+        return Row(shown_name, "json", shown.text, shown.cut, warning, spoken, mail)
     return Row(shown_name, "line", visible(json.dumps(value, ensure_ascii=False)), warning=warning)
 
 
@@ -98,8 +106,14 @@ def _is_short(value: dict[str, JsonValue] | list[JsonValue]) -> bool:
 
 
 def rows(args: Mapping[str, JsonValue], limit: int | None) -> tuple[Row, ...]:
-    """Every argument, in the order in which the agent gave them."""
-    return tuple(row(name, value, limit) for name, value in args.items())
+    """Every argument, in the order in which the agent gave them; those of a mail as mail is read."""
+    if not is_mail(args):
+        return tuple(row(name, value, limit) for name, value in args.items())
+    found = {name: row(name, args[name], limit) for name in mail_order(args)}
+    return tuple(
+        replace(each, kind="block", language="text") if is_body(name, args[name]) and each.text else each
+        for name, each in found.items()
+    )
 
 
 def differences(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> tuple[Difference, ...]:
