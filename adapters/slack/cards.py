@@ -1,0 +1,266 @@
+"""A handoff as a message for Slack: the most of it that Slack takes, at any moment of its life. No I/O, no clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Literal
+
+from adapters.slack import reading
+from adapters.slack.fit import BUTTON, HEADER, OPTION, OPTIONS, ROOMS, Json, Templates, fits_message
+from adapters.slack.markup import Piece, date_token, link, mrkdwn, plain
+from adapters.slack.presses import ACTION, around, carried
+from adapters.slack.reading import Room
+from andon import wire
+from bot.cards import Card, card, moment
+from bot.handoff import Handoff
+
+FALLBACK_CHARS: Final = 3_000
+_ONE_TAP_REASONS: Final = 4
+_MOST_OVERFLOW: Final = 5
+_TITLE_CHARS: Final = 2_000
+_FACT_CHARS: Final = 1_000
+_ICONS = {"go": "✅", "stop": "⛔", "off": "⌛", "held": "⏸️", "alarm": "🚨"}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What to post, or to put in the place of what was posted."""
+
+    text: str
+    """For notifications and screen readers; escaped."""
+    blocks: list[Json]
+    whole: bool
+    """Is everything that would be agreed to on it? Only then it has a one-tap yes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pieces that make one block."""
+
+    name: str
+    pieces: tuple[Piece, ...]
+    kind: Literal["group"] = "group"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A short text of the card's frame; markup in it is ours."""
+
+    text: str
+    is_markup: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One entry of a menu."""
+
+    label: str
+    value: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A button."""
+
+    action: str
+    label: str
+    value: str = ""
+    style: Literal["", "primary", "danger"] = ""
+    url: str = ""
+    kind: Literal["press"] = "press"
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """What did not get a button of its own."""
+
+    action: str
+    options: tuple[Option, ...]
+    kind: Literal["more"] = "more"
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A menu of candidates; without options it asks the service for them."""
+
+    action: str
+    placeholder: str
+    options: tuple[Option, ...] = ()
+    kind: Literal["pick"] = "pick"
+
+
+Control = Press | Menu | Pick
+
+
+class Cards:
+    """Makes messages. It never fails for length: what does not fit is counted, and read before anybody agrees."""
+
+    def __init__(self, templates: Path | None, *, console: str) -> None:
+        """Prepare the templates; `console` is the address that people reach the web console at."""
+        self.templates = Templates(templates)
+        self._console = console.rstrip("/")
+
+    def message(self, handoff: Handoff, *, now: datetime) -> Message:
+        """The card of a handoff as it stands."""
+        for room in ROOMS:
+            view = card(handoff, now=now, limit=room.limit or 1)
+            whole = not view.missing and not reading.is_summarised(view, room)
+            for searched in (False, True):
+                blocks = self._blocks(view, room, whole=whole, searched=searched)
+                if fits_message(blocks) or room is ROOMS[-1]:
+                    return Message(fallback_text(view), blocks, whole)
+                if not view.candidates:
+                    break
+        raise AssertionError("the last room takes everything")
+
+    def options(self, handoff: Handoff, query: str, *, now: datetime) -> Json:
+        """Candidates that hold every word of the query, those whose label begins with it first."""
+        view = card(handoff, now=now, limit=OPTION)
+        wanted = query.casefold().split()
+        ranked: list[tuple[int, int]] = []
+        for index, each in enumerate(handoff.ask.candidates if isinstance(handoff.ask, wire.Choice) else ()):
+            label, rest = each.label.casefold(), f"{each.id} {each.details}".casefold()
+            if all(word in label or word in rest for word in wanted):
+                rank = 0 if label.startswith(" ".join(wanted)) else 1 if all(word in label for word in wanted) else 2
+                ranked.append((rank, index))
+        found = choices(view, [index for _, index in sorted(ranked)[:OPTIONS]])
+        return dict(self.templates.render("options", options=found))
+
+    def page(self, handoff_id: str) -> str:
+        """The address of a card in the web console."""
+        return f"{self._console}/handoffs/{handoff_id}"
+
+    def _blocks(self, view: Card, room: Room, *, whole: bool, searched: bool) -> list[Json]:
+        made = self.templates.render(
+            "card",
+            id=view.id,
+            header=plain(headline(view), HEADER),
+            groups=groups(view, room),
+            facts=self._facts(view),
+            controls_id=around(view),
+            controls=controls(view, whole=whole, searched=searched),
+        )
+        return list(made)
+
+    def _facts(self, view: Card) -> tuple[tuple[Fact, ...], ...]:
+        """The frame of the card: who asks for whom, until when, what silence means, what exactly is decided."""
+        asks = [view.agent, f"run {view.run}", f"for {view.requester}" if view.requester else ""]
+        exact = [f"gate {view.gate}", f"digest {view.digest_short}", f"revision {view.revision}"]
+        exact += [f"edited by {view.edits[-1].by}"] if view.edits else []
+        exact += [_undo(view), f"confidence {view.confidence}" if view.confidence else "", view.policy]
+        return (
+            (Fact(plain(" · ".join(filter(None, asks)), _FACT_CHARS)), *_times(view)),
+            (
+                Fact(plain(" · ".join(filter(None, exact)), _FACT_CHARS)),
+                Fact(link(self.page(view.id), "Open in the console"), is_markup=True),
+            ),
+        )
+
+
+def headline(view: Card) -> str:
+    """The first line: what is wanted, or what became of it; what cannot be undone says so."""
+    named = view.act.tool if view.act else view.gate
+    if not view.buttons:
+        return f"{_ICONS.get(view.lamp, '⌛')} {view.headline} · {named}"
+    match view.kind:
+        case "choice":
+            wanted = f"Choose one of {len(view.candidates)}"
+        case "input":
+            wanted = "A question for you"
+        case _ if view.timing == "after":
+            wanted = f"Done already: keep {named}?" if view.act else "Done already: keep it?"
+        case _:
+            wanted = f"Approve {named}?"
+    return f"⚠️ Cannot be undone · {wanted}" if view.hazard else wanted
+
+
+def fallback_text(view: Card) -> str:
+    """The message as one line of escaped text, for notifications and screen readers."""
+    hazard = " Cannot be undone." if view.hazard and view.buttons else ""
+    tail = f" ({view.agent}, {view.gate})"
+    title = mrkdwn(" ".join(view.title.text.split()), _TITLE_CHARS)
+    return f"{mrkdwn(view.headline, 100)}:{hazard} {title}{mrkdwn(tail, 400)}"
+
+
+def groups(view: Card, room: Room) -> tuple[Group, ...]:
+    """The blocks of text: what would run, or what is asked, is always the first."""
+    first = Group("act", reading.act(view, room) or reading.question(view))
+    others = (
+        Group("candidates", reading.candidates(view, room)),
+        Group("verdict", reading.verdict(view, room)),
+        Group("changes", reading.changes(view, room)),
+        Group("result", reading.result(view, room)),
+        Group("words", reading.words(view, room)),
+    )
+    return (first, *(group for group in others if group.pieces))
+
+
+def controls(view: Card, *, whole: bool, searched: bool) -> tuple[Control, ...]:
+    """What can be pressed now; nothing is one press from a yes before all of it was shown."""
+    if not view.buttons:
+        return ()
+    made: list[Control] = []
+    if view.kind == "choice":
+        made.append(pick(view, searched=searched))
+    elif view.kind == "input":
+        made.append(Press(f"{ACTION}answer", "Answer", carried(view), "primary"))
+    elif whole and (yes := view.may("approve")):
+        made.append(Press(f"{ACTION}approve", yes.label, carried(view), "danger" if view.hazard else "primary"))
+    if not whole:
+        first: Literal["", "primary"] = "primary" if view.kind == "confirmation" else ""
+        label = "Read it all, then decide" if first else "Read it all"
+        made.append(Press(f"{ACTION}read", label, carried(view), first))
+    if edit := view.may("edit"):
+        made.append(Press(f"{ACTION}edit", edit.label, carried(view)))
+    if no := view.may("reject"):
+        label = "Reject…" if no.label == "Reject" else no.label
+        made.append(Press(f"{ACTION}reject", label, carried(view)))
+        made += _reasons(view)
+    return tuple(made)
+
+
+def pick(view: Card, *, searched: bool) -> Pick:
+    """The menu of candidates, or a search for them."""
+    labels = choices(view, range(len(view.candidates)))
+    options = () if searched or len(labels) > OPTIONS else labels
+    return Pick(f"{ACTION}choose", "Choose…" if options else "Search and choose…", options)
+
+
+def choices(view: Card, indexes: Sequence[int]) -> tuple[Option, ...]:
+    """Candidates as entries of a menu; each is submitted by its place in the ask."""
+    shown = ((index, view.candidates[index]) for index in indexes)
+    return tuple(
+        Option(plain(each.label, OPTION), str(index), plain(each.details.text, OPTION) if each.details.text else "")
+        for index, each in shown
+    )
+
+
+def _reasons(view: Card) -> list[Control]:
+    made: list[Control] = [
+        Press(
+            f"{ACTION}reason:{index}",
+            plain(f"✕ {each.label}", BUTTON),
+            carried(view, index=index, text=each.text),
+        )
+        for index, each in enumerate(view.reasons[:_ONE_TAP_REASONS])
+    ]
+    others = enumerate(view.reasons[_ONE_TAP_REASONS : _ONE_TAP_REASONS + _MOST_OVERFLOW], start=_ONE_TAP_REASONS)
+    more = tuple(Option(plain(f"✕ {each.label}", OPTION), str(index)) for index, each in others)
+    return [*made, Menu(f"{ACTION}reasons", more)] if more else made
+
+
+def _times(view: Card) -> tuple[Fact, ...]:
+    if not view.verdict:
+        until = mrkdwn(view.silence, _FACT_CHARS).replace(moment(view.expires_at), date_token(view.expires_at))
+        return (Fact(until if view.buttons else f"Until {date_token(view.expires_at)}", is_markup=True),)
+    decided = f"{view.verdict.headline} {date_token(view.verdict.at)}, after {view.verdict.took}"
+    steps = (f"{step.headline} {date_token(step.at)}" for step in view.steps)
+    return tuple(Fact(text, is_markup=True) for text in (decided, *steps))
+
+
+def _undo(view: Card) -> str:
+    if view.reversible:
+        return "can be undone"
+    return "cannot be undone" if view.hazard else ""

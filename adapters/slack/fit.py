@@ -1,0 +1,134 @@
+"""What Slack takes, measured on what is sent; and the search for the most of a card that it takes. Pure.
+
+Sources: https://docs.slack.dev/reference/block-kit, read 2026-11. How much text a message may hold in all is written
+nowhere: one of 13,297 characters in a single block was taken and a longer one refused (`msg_blocks_too_long`,
+https://github.com/slackapi/bolt-js/issues/2509), and one of many `rich_text` elements was refused at 11,341
+(https://github.com/slackapi/bolt-js/issues/2867); so the text and what carries it are both kept well below.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, cast
+
+from adapters.slack.markup import Bullets, Code, Line, Piece, Quote, Words, chunks, length
+from adapters.slack.reading import Room
+from bot.cards import environment
+
+Json = dict[str, Any]
+
+MESSAGE_BLOCKS: Final = 45
+MESSAGE_TEXT: Final = 9_000
+MESSAGE_CHARS: Final = 12_500
+"""Of a message's blocks as JSON, text and all that carries it."""
+
+MODAL_BLOCKS: Final = 95
+MODAL_BYTES: Final = 200_000
+HOME_BLOCKS: Final = 100
+SECTION: Final = 3_000
+HEADER: Final = 150
+BUTTON: Final = 75
+OPTION: Final = 75
+OPTIONS: Final = 100
+TITLE: Final = 24
+LABEL: Final = 150
+HINT: Final = 1_000
+INPUT: Final = 3_000
+"""Characters that a text field can begin with, and take."""
+
+_BLOCK_TEXT: Final = 2_800
+
+ROOMS: Final = (
+    *(Room(limit=limit, told=min(limit, 2_000)) for limit in (4_000, 3_000, 2_000, 1_400, 1_000, 700, 450, 300)),
+    Room(limit=200, rows=60, candidates=8, details=150, told=300, changes=5),
+    Room(limit=120, rows=40, risks=12, candidates=8, details=80, told=200, changes=4),
+    Room(limit=80, rows=12, risks=8, candidates=6, details=60, told=150, changes=3),
+    Room(limit=60, rows=0, risks=4, candidates=4, details=40, told=80, changes=1),
+)
+"""From the most that a message may show to what always fits."""
+
+
+class Templates:
+    """The templates of this surface, as the JSON that they make."""
+
+    def __init__(self, theirs: Path | None) -> None:
+        """Prepare them; a file in `theirs` replaces ours of the same name."""
+        self._templates = environment(theirs)
+
+    def render(self, name: str, **given: object) -> Any:
+        """What a template makes."""
+        return json.loads(self._templates.get_template(f"slack/{name}.json.j2").render(**given))
+
+
+def fits_message(blocks: Sequence[Json]) -> bool:
+    """Does Slack take these as one message?"""
+    return (
+        len(blocks) <= MESSAGE_BLOCKS
+        and sum(length(text) for text in texts(list(blocks))) <= MESSAGE_TEXT
+        and len(json.dumps(blocks, ensure_ascii=False, separators=(",", ":"))) <= MESSAGE_CHARS
+    )
+
+
+def fits_modal(blocks: Sequence[Json]) -> bool:
+    """Does Slack take these as one modal?"""
+    return len(blocks) <= MODAL_BLOCKS and len(json.dumps(blocks)) <= MODAL_BYTES
+
+
+def texts(value: object) -> Iterator[str]:
+    """Every text that a person reads in blocks."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name in {"text", "initial_value"} and isinstance(inner, str):
+                yield inner
+            else:
+                yield from texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from texts(inner)
+
+
+def spread(pieces: Sequence[Piece], most: int = _BLOCK_TEXT) -> tuple[tuple[Piece, ...], ...]:
+    """The same pieces in as many groups as their length needs, each a block; long texts are cut into several."""
+    groups: list[list[Piece]] = [[]]
+    left = most
+    for piece in pieces:
+        for part, size in _parts(piece, most):
+            if size > left and groups[-1]:
+                groups.append([])
+                left = most
+            groups[-1].append(part)
+            left -= size
+    return tuple(tuple(group) for group in groups if group)
+
+
+def _parts(piece: Piece, most: int) -> Iterator[tuple[Piece, int]]:
+    match piece:
+        case Code(text=text) | Quote(text=text):
+            for chunk in chunks(text, most):
+                yield (Code(chunk) if isinstance(piece, Code) else Quote(chunk)), length(chunk)
+        case Bullets(texts=all_):
+            for each in all_:
+                for chunk in chunks(each, most):
+                    yield Bullets((chunk,)), length(chunk)
+        case Line(words=words):
+            yield from _lines(words, most)
+
+
+def _lines(words: Sequence[Words], most: int) -> Iterator[tuple[Piece, int]]:
+    now: list[Words] = []
+    size = 0
+    for word in words:
+        for chunk in chunks(word.text, most):
+            extent = length(chunk)
+            if size + extent > most:
+                yield Line(tuple(now)), size
+                now, size = [], 0
+            now.append(Words(chunk, word.style))
+            size += extent
+    if now:
+        yield Line(tuple(now)), size
+
+
+def as_blocks(made: object) -> list[Json]:
+    """What a template made, as a list of blocks."""
+    return cast("list[Json]", made)

@@ -1,0 +1,177 @@
+"""Text for Slack: typed pieces of rich text, escaping, and cuts that are seen. Pure.
+
+Text from agents and people goes into `rich_text` and `plain_text` alone, where it is literal: no mention pings, no
+address becomes a link. Slack's markup (`mrkdwn`) is for the service's own words; what must pass through it is escaped.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from bot.cards import moment
+
+_ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_ESCAPED_RE: Final = re.compile(r"[&<>]")
+_TOKEN_RE: Final = re.compile(r"⟦[^⟧\n]{0,24}\Z")
+_MARK_CHARS: Final = 30
+
+Style = Literal["", "bold", "italic", "code"]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A run of literal text in one style."""
+
+    text: str
+    style: Style = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Words in a row; they may hold line ends."""
+
+    words: tuple[Words, ...]
+    kind: Literal["line"] = "line"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Text as it stands, in one width."""
+
+    text: str
+    kind: Literal["code"] = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Somebody's text, set apart from the card's own."""
+
+    text: str
+    kind: Literal["quote"] = "quote"
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    """Somebody's texts, one entry each, set apart from the card's own."""
+
+    texts: tuple[str, ...]
+    kind: Literal["bullets"] = "bullets"
+
+
+Piece = Line | Code | Quote | Bullets
+
+
+def line(*words: str | Words) -> Line:
+    """Words in a row, those of one style made one; empty ones are left out, because Slack refuses them."""
+    made: list[Words] = []
+    for part in (Words(each) if isinstance(each, str) else each for each in words):
+        if made and made[-1].style == part.style:
+            made[-1] = Words(made[-1].text + part.text, part.style)
+        elif part.text:
+            made.append(part)
+    return Line(tuple(made))
+
+
+def bold(text: str) -> Words:
+    """Bold words."""
+    return Words(text, "bold")
+
+
+def code(text: str) -> Words:
+    """A name as the machine has it."""
+    return Words(text, "code")
+
+
+def joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """The same pieces, with lines that follow one another made one, and nothing empty."""
+    made: list[Piece] = []
+    for piece in pieces:
+        last = made[-1] if made else None
+        if isinstance(piece, Line) and isinstance(last, Line):
+            made[-1] = line(*last.words, "\n", *piece.words)
+        elif piece.words if isinstance(piece, Line) else piece.texts if isinstance(piece, Bullets) else piece.text:
+            made.append(piece)
+    return tuple(made)
+
+
+def length(text: str) -> int:
+    """Characters as the strictest counter would count them: escaped for markup and for JSON, in UTF-16 units."""
+    plain = json.dumps(text, ensure_ascii=False)[1:-1]
+    return len(_ESCAPED_RE.sub(lambda found: _ESCAPES[found[0]], plain).encode("utf-16-le", "surrogatepass")) // 2
+
+
+def clip(text: str, most: int) -> str:
+    """At most `most` characters as `length` counts them; what is left out is counted at the end."""
+    if length(text) <= most:
+        return text
+    kept = head(text, max(1, most - _MARK_CHARS))
+    return f"{kept}… ({len(text) - len(kept):,} more characters)"
+
+
+def plain(text: str, most: int) -> str:
+    """One line of `plain_text` for buttons, options, labels and headers: cut with an ellipsis, and never empty."""
+    one = " ".join(text.split())
+    short = one if length(one) <= most else f"{head(one, most - 1)}…"
+    return short or "(empty)"
+
+
+def head(text: str, most: int) -> str:
+    """The beginning of a text, at most `most` as `length` counts; it splits no mark of a hidden character."""
+    if len(text) <= most and length(text) <= most:
+        return text
+    kept = counted = 0
+    for character in text[:most]:
+        counted += 1 if character.isalnum() and character.isascii() else length(character)
+        if counted > most:
+            break
+        kept += 1
+    found = _TOKEN_RE.search(text, 0, kept)
+    return text[: found.start()] if found else text[:kept]
+
+
+def chunks(text: str, most: int) -> Iterator[str]:
+    """The whole text in pieces of at most `most` as `length` counts, cut at line ends where that wastes little."""
+    while len(text) > most or length(text) > most:
+        first = head(text, most)
+        at_line = first.rfind("\n") + 1
+        first = first[:at_line] if at_line > len(first) // 2 else first
+        yield first
+        text = text[len(first) :]
+    if text:
+        yield text
+
+
+def mrkdwn(text: str, limit: int) -> str:
+    """Text escaped for Slack's markup, at most `limit` long; a cut splits no escape, and no fence opens."""
+    # Source: Formatting text for app surfaces, https://docs.slack.dev/messaging/formatting-message-text, read 2026-11:
+    # these three characters and no others.
+    whole = "".join(_ESCAPES.get(character, character) for character in _unfenced(text))
+    if len(whole) <= limit:
+        return whole
+    parts: list[str] = []
+    left = limit - 1
+    for character in _unfenced(text):
+        escaped = _ESCAPES.get(character, character)
+        left -= len(escaped)
+        if left < 0:
+            break
+        parts.append(escaped)
+    return "".join(parts) + "…"
+
+
+def date_token(at: datetime) -> str:
+    """A time in the reader's own zone, as Slack's markup has it; with our own words where that is not understood."""
+    return f"<!date^{int(at.astimezone(UTC).timestamp())}^{{date_short_pretty}} {{time}}|{moment(at)}>"
+
+
+def link(url: str, label: str) -> str:
+    """A link of ours in Slack's markup."""
+    address = url.replace("&", "&amp;").replace("<", "%3C").replace(">", "%3E").replace("|", "%7C")
+    return f"<{address}|{mrkdwn(label, 200)}>"
+
+
+def _unfenced(text: str) -> str:
+    return text.replace("```", "` ` `")

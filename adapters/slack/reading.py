@@ -1,0 +1,231 @@
+"""What a card says, as pieces of rich text: what would run, the agent's words, what became of it. Pure.
+
+The pieces of what would run are made of the canonical arguments alone; no word of the agent's can reach them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from adapters.slack.markup import Bullets, Code, Line, Piece, Quote, Words, bold, clip, code, joined, line, plain
+from bot.cards import Card
+
+_LANGUAGES = {"shell": "shell", "argv": "command", "sql": "SQL", "json": "JSON", "diff": "diff", "code": "code"}
+_MOST_NAMES = 20
+_NAME_CHARS = 40
+_SENTENCE_CHARS = 900
+
+
+class _Prose(Protocol):
+    """The agent's text, as a view has it."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def cut(self) -> int: ...
+
+
+class _Row(_Prose, Protocol):
+    """One argument, as a view has it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def warning(self) -> str: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def parts(self) -> "Sequence[_Row]": ...
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much of everything there is place for; None: for all of it."""
+
+    limit: int | None
+    """Characters of one argument or of one of the agent's texts."""
+    rows: int | None = 100
+    """More arguments than this are named and counted, not shown."""
+    risks: int | None = 20
+    candidates: int | None = 8
+    details: int | None = 300
+    """Characters of what is said of a candidate."""
+    told: int | None = 2_000
+    """Characters of a reason, an answer, a result, or what changed in one argument."""
+    changes: int | None = 10
+    """Arguments whose changes are shown."""
+
+
+WHOLE = Room(limit=None, rows=None, risks=None, candidates=None, details=None, told=None, changes=None)
+
+
+def act(view: Card, room: Room) -> tuple[Piece, ...]:
+    """What would run, or has run."""
+    if view.act is None:
+        return ()
+    verb = "has run" if view.timing == "after" else "wants to run"
+    return joined((line(bold(view.agent), f" {verb} ", code(view.act.tool)), *_rows(view.act.rows, room)))
+
+
+def question(view: Card) -> tuple[Piece, ...]:
+    """What is asked, where nothing runs: the first block of a card without an action."""
+    verb = "says" if view.timing == "after" else "asks"
+    return joined((line(bold(view.agent), f" {verb}"), *_prose(view.title)))
+
+
+def words(view: Card, room: Room) -> tuple[Piece, ...]:
+    """The agent's own words, called that; empty when it said nothing more than its question."""
+    said: list[Piece] = [*_prose(view.title)] if view.act else []
+    if view.why.text:
+        said += [line(bold("Why")), *_prose(view.why)]
+    if view.risks:
+        shown = view.risks[: room.risks]
+        said += [
+            line(bold("What could go wrong")),
+            Bullets(tuple(f"{risk.text}{f'… ({risk.cut:,} more characters)' if risk.cut else ''}" for risk in shown)),
+            *_more(len(view.risks) - len(shown), "risks"),
+        ]
+    return joined((line(bold("The agent says")), *said)) if said else ()
+
+
+def result(view: Card, room: Room) -> tuple[Piece, ...]:
+    """What came of what was done already."""
+    return joined((line(bold("What came of it")), *_rows((view.result,), room))) if view.result else ()
+
+
+def candidates(view: Card, room: Room) -> tuple[Piece, ...]:
+    """What there is to choose from; once somebody chose, that one alone."""
+    taken = tuple(each for each in view.candidates if each.chosen) or view.candidates
+    shown = taken[: room.candidates]
+    made: list[Piece] = []
+    for each in shown:
+        mark = " ✓ chosen" if each.chosen else ""
+        made.append(line(bold(_fitting(each.label, room.told)), "  ", code(each.id), mark))
+        made += [line(f"⚠ {each.warning}")] if each.warning else []
+        text = each.details.text if room.details is None else clip(each.details.text, room.details)
+        made += [Quote(text)] if text else []
+        made += [_cut(each.details.cut)] if each.details.cut else []
+        if each.act:
+            made += [line("Choosing it runs ", code(each.act.tool)), *_rows(each.act.rows, room)]
+    made += _more(len(taken) - len(shown), "candidates")
+    return joined(made)
+
+
+def verdict(view: Card, room: Room) -> tuple[Piece, ...]:
+    """Who decided what, why, and how far the agent is with it."""
+    if view.verdict is None:
+        return ()
+    stands = view.verdict
+    made: list[Piece] = [
+        line(bold(stands.headline), f" · {_fitting(stands.sentence, _SENTENCE_CHARS)}", f" ({stands.surface})")
+    ]
+    made += [Quote(_fitting(stands.reason, room.told))] if stands.reason else []
+    made += _rows((stands.answer,), room, room.told) if stands.answer else []
+    for step in view.steps:
+        made.append(line(bold(step.headline), f" · {step.sentence}"))
+        made += _rows((step.result,), room, room.told) if step.result else []
+    return joined(made)
+
+
+def changes(view: Card, room: Room) -> tuple[Piece, ...]:
+    """What an edit made of the arguments."""
+    shown = view.diff[: room.changes]
+    made: list[Piece] = []
+    for each in shown:
+        made.append(line(bold(_fitting(each.name, room.told)), f" {each.kind}"))
+        if each.lines:
+            made.append(Code(_fitting("\n".join(f"{part.mark} {part.text}" for part in each.lines), room.told)))
+            continue
+        made += [Code(_fitting(_marked("-", each.before), room.told))] if each.kind != "added" else []
+        made += [Code(_fitting(_marked("+", each.after), room.told))] if each.kind != "removed" else []
+    made += _more(len(view.diff) - len(shown), "changes")
+    return joined((line(bold("What changed")), *made)) if made else ()
+
+
+def whole(view: Card, *, index: int | None = None) -> tuple[Piece, ...]:
+    """All that is agreed to, and all that is said for and against it; `index` names one candidate."""
+    if index is not None:
+        view = replace(view, candidates=view.candidates[index : index + 1])
+    first = act(view, WHOLE) or question(view)
+    return joined((*first, *candidates(view, WHOLE), *result(view, WHOLE), *words(view, WHOLE)))
+
+
+def written(view: Card, pieces: Sequence[Piece]) -> str:
+    """The same pieces as a text file. What comes from anybody else is indented, so that it cannot pass for ours."""
+    made = [f"Andon · gate {view.gate} · handoff {view.id} · revision {view.revision}", f"digest {view.digest}", ""]
+    for piece in pieces:
+        match piece:
+            case Line(words=parts):
+                made += ["", *"".join(part.text for part in parts).split("\n")]
+            case Bullets(texts=texts):
+                made += ["    - " + text.replace("\n", "\n      ") for text in texts]
+            case _:
+                made += [f"    {part}" for part in piece.text.split("\n")]
+    return "\n".join(made) + "\n"
+
+
+def is_summarised(view: Card, room: Room) -> bool:
+    """Is something only counted that the view itself does not call missing?"""
+    rows = view.act.rows if view.act else ()
+    return (room.rows is not None and len(rows) > room.rows) or (
+        room.risks is not None and len(view.risks) > room.risks
+    )
+
+
+def _rows(rows: Sequence[_Row], room: Room, most: int | None = None) -> list[Piece]:
+    if not rows:
+        return [line("It takes no arguments.")]
+    if room.rows is not None and len(rows) > room.rows:
+        return _named(rows)
+    return [piece for each in rows for piece in _row(each, each.name, most)]
+
+
+def _row(row: _Row, name: str, most: int | None) -> Iterator[Piece]:
+    """One argument; `most` shortens what nobody is asked to agree to."""
+    if row.parts and most is None:
+        yield line(bold(name), " (mail)")
+        for part in row.parts:
+            yield from _row(part, f"{name} → {part.name}", most)
+    elif row.kind == "line":
+        yield line(bold(name), ": ", _fitting(row.text, most))
+    else:
+        spoken = _LANGUAGES.get(row.language, "")
+        yield line(bold(name), f" ({spoken})" if spoken else ":")
+        text = _fitting(row.text, most)
+        yield Quote(text) if row.language == "text" else Code(text)
+    if row.cut:
+        yield _cut(row.cut)
+    if row.warning:
+        yield line(f"⚠ {name[:80]} {row.warning}")
+
+
+def _named(rows: Sequence[_Row]) -> list[Piece]:
+    """Arguments by name and number, for when they are too many to show."""
+    characters = sum(len(row.text) + row.cut for row in rows)
+    names = ", ".join(plain(row.name, _NAME_CHARS) for row in rows[:_MOST_NAMES])
+    return [
+        line(bold(f"{len(rows):,} arguments, {characters:,} characters"), ": too much for a card, open the whole."),
+        line(f"{names}{f' … and {len(rows) - _MOST_NAMES:,} more' if len(rows) > _MOST_NAMES else ''}"),
+    ]
+
+
+def _prose(part: _Prose) -> list[Piece]:
+    return [Quote(part.text), *([_cut(part.cut)] if part.cut else [])]
+
+
+def _cut(count: int) -> Line:
+    return line(Words(f"… {count:,} more characters: open the whole", "italic"))
+
+
+def _more(count: int, what: str) -> list[Piece]:
+    return [line(Words(f"… and {count:,} more {what}", "italic"))] if count > 0 else []
+
+
+def _fitting(text: str, most: int | None) -> str:
+    return text if most is None else clip(text, most)
+
+
+def _marked(mark: str, text: str) -> str:
+    return "\n".join(f"{mark} {part}" for part in text.split("\n"))
