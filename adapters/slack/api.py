@@ -1,0 +1,187 @@
+"""Calls to Slack's Web API on behalf of one workspace: with its token, at Slack's pace, and with errors that help."""
+
+import asyncio
+import json
+import logging
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+import aiohttp
+
+from adapters.slack.calls import Caller, NoAccess, Refused, SlackFailed, Unreachable, why
+from adapters.slack.installs import Installs
+from adapters.slack.tokens import NAME
+from bot.errors import BotError, TooMany
+from bot.ports import Desk, Shelf
+
+__all__ = ["Api", "NoAccess", "SlackFailed", "Unreachable"]
+
+_PACED: Final = "chat.postMessage"
+_EVERY: Final = timedelta(seconds=1)
+_BURST: Final = 3
+"""One message a second and channel, and short bursts over it.
+
+Source: Rate limits, https://docs.slack.dev/apis/web-api/rate-limits, read 2026-05.
+"""
+_LONGEST: Final = timedelta(hours=1)
+_SHORT_S: Final = 1.0
+"""A wait that is slept; a longer one is told to whoever asks, who comes again."""
+_LATE_S: Final = 30.0
+"""How long a turn is kept for whoever does not come for it."""
+_ALERT_S: Final = 3600.0
+_MOST_PAGES: Final = 1000
+_NAMES: Final = 10_000
+
+_NEEDS_TEAM: Final = frozenset(
+    {"conversations.list", "usergroups.list", "usergroups.users.list", "users.conversations"}
+)
+"""Methods that an organisation-wide token must tell the workspace."""
+
+log = logging.getLogger("andon")
+
+
+class Api:
+    """Slack's Web API."""
+
+    def __init__(
+        self,
+        installs: Installs,
+        shelf: Shelf,
+        desk: Desk,
+        *,
+        url: str,
+        http: aiohttp.ClientSession,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Call at `url`, through `http`."""
+        self._installs = installs
+        self._shelf = shelf
+        self._desk = desk
+        self._caller = Caller(url, http)
+        self._clock = clock
+        self._rests: dict[tuple[str, str, str], float] = {}
+        self._alerted: dict[tuple[str, str], float] = {}
+        self._names: dict[tuple[str, str], str] = {}
+
+    async def call(self, team: str, method: str, /, **arguments: Any) -> Mapping[str, Any]:
+        """Call one method for one workspace; arguments that are None are left out.
+
+        A message is posted in its turn: one a second for each channel, in the order of asking, shared by all
+        processes. Up to a second of waiting is slept here. With more to wait, the turn is kept for the same message
+        (known by its metadata, else by all of it) and `TooMany` says when to come for it; so a long queue blocks
+        nobody, and who comes later gets a later turn.
+
+        Raises:
+            Unreachable: It can never arrive there; nothing was done.
+            TooMany: Not before `retry_after_s`: our pace, or Slack's wish; nothing was done.
+            NoAccess: A token or a scope is missing; operators were told. Nothing was done.
+            SlackFailed: Anything else. With the codes `timeout`, `connection` and `http_…` it may have been done.
+        """
+        rest = (team, method, str(arguments.get("channel")) if method == _PACED else "")
+        self._mind_rest(rest)
+        if method == _PACED:
+            await self._turn(team, arguments, rested_until=self._rests.get(rest, 0.0))
+        try:
+            return await self._called(team, method, arguments)
+        except TooMany as error:
+            now = self._clock()
+            self._rests = {each: until for each, until in self._rests.items() if until > now - _LATE_S}
+            self._rests[rest] = now + error.retry_after_s
+            log.warning("slack.limited team=%s method=%s seconds=%d", team, method, error.retry_after_s)
+            raise
+
+    async def pages(self, team: str, method: str, key: str, /, **arguments: Any) -> AsyncIterator[Any]:
+        """Every item of a list that comes in pages, as `key` of each answer; raises as `call`."""
+        cursor = None
+        for _ in range(_MOST_PAGES):
+            told = await self.call(team, method, **arguments, cursor=cursor)
+            for item in told.get(key) or ():
+                yield item
+            following = (told.get("response_metadata") or {}).get("next_cursor") or None
+            if following is None or following == cursor:
+                return
+            cursor = following
+
+    def named(self, team: str, channel: str, name: str) -> None:
+        """Remember what people call a channel, for the sentences of errors."""
+        if len(self._names) >= _NAMES:
+            self._names.clear()
+        self._names[team, channel] = name
+
+    async def _called(self, team: str, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            token = await self._installs.token(team)
+            given = arguments
+            if method in _NEEDS_TEAM and (await self._installs.bot(team)).is_enterprise_install:
+                given = {"team_id": team, **arguments}
+            try:
+                return (await self._caller(method, token, given)).data
+            except Refused as refused:
+                if refused.code != "token_expired" or not await self._installs.renew(team, token):
+                    raise await self._why(team, refused, arguments) from refused
+            try:
+                return (await self._caller(method, await self._installs.token(team), given)).data
+            except Refused as refused:
+                raise await self._why(team, refused, arguments) from refused
+        except NoAccess as error:
+            await self._alert(team, error)
+            raise
+
+    async def _why(self, team: str, refused: Refused, arguments: Mapping[str, Any]) -> BotError:
+        try:
+            app = (await self._installs.bot(team)).name
+        except BotError:
+            app = NAME
+        channel = str(arguments.get("channel") or arguments.get("channel_id") or "")
+        user = str(arguments.get("user") or arguments.get("users") or arguments.get("email") or "")
+        remedy = await self._installs.remedy(team)
+        return why(refused, app=app, channel=self._names.get((team, channel), channel), user=user, remedy=remedy)
+
+    async def _alert(self, team: str, error: NoAccess) -> None:
+        """Tell operators, once an hour for each fault."""
+        fault, now = (team, str(error)), self._clock()
+        if now - self._alerted.get(fault, -_ALERT_S) < _ALERT_S:
+            return
+        self._alerted = {each: at for each, at in self._alerted.items() if now - at < _ALERT_S}
+        self._alerted[fault] = now
+        await self._desk.alert(f"slack:{team}:{error.code}", str(error))
+
+    # --- pace ------------------------------------------------------------------------------------
+
+    def _mind_rest(self, rest: tuple[str, str, str]) -> None:
+        """Slack said how long to let be; calling sooner makes it longer."""
+        left_s = self._rests.get(rest, 0.0) - self._clock()
+        if left_s > 0:
+            raise TooMany(f"Slack wants {left_s:.0f} s more rest before {rest[1]}", retry_after_s=math.ceil(left_s))
+
+    async def _turn(self, team: str, arguments: Mapping[str, Any], *, rested_until: float) -> None:
+        """Wait for a turn to post, or raise `TooMany` and keep the turn on the shelf, where every process finds it."""
+        channel = str(arguments.get("channel"))
+        ticket = f"turn:{_ticket(team, channel, arguments)}"
+        kept = await self._shelf.take(ticket)
+        due = float(kept) if kept else 0.0
+        if due <= rested_until:  # none, or one that Slack's rest has swallowed: those would come all at once
+            queue = f"post:{team}:{channel}"
+            taken, wait = await self._shelf.turn(queue, every=_EVERY, burst=_BURST, longest=_LONGEST)
+            if not taken:
+                over = wait - _LONGEST
+                detail = f"more than {_LONGEST.total_seconds():.0f} messages wait for {channel}"
+                raise TooMany(detail, retry_after_s=math.ceil(over.total_seconds()) or 1)
+            due = self._clock() + wait.total_seconds()
+        left_s = due - self._clock()
+        if left_s > _SHORT_S:
+            await self._shelf.save(ticket, str(due), timedelta(seconds=left_s + _LATE_S))
+            raise TooMany(f"{left_s:.0f} s of messages wait for {channel}", retry_after_s=math.ceil(left_s))
+        if left_s > 0:
+            await asyncio.sleep(left_s)
+
+
+def _ticket(team: str, channel: str, arguments: Mapping[str, Any]) -> str:
+    """Which message this is. The metadata of a card stays as it is while the card itself counts minutes down."""
+    message = arguments.get("metadata") or arguments
+    told = json.dumps([team, channel, arguments.get("thread_ts"), message], sort_keys=True, default=str)
+    return sha256(told.encode()).hexdigest()
