@@ -40,12 +40,5 @@ def refusal(route: Route, by: wire.Actor, standing: Standing, belongs_to: Collec
     if standing in _STRANGERS and not (standing == "outside" and belongs_to):
         return f"{by.name}, {_STRANGERS[standing]}"
     if route.approvers and not belongs_to:
-        return f"{by.name}, policy {route.policy} lets only {_listed(route)} answer this."
+        return f"{by.name}, policy {route.policy} lets only {route.listed} answer this."
     return None
-
-
-def _listed(route: Route) -> str:
-    people = [entry for entry in route.approvers if "@" in entry]
-    others = len(route.approvers) - len(people)
-    named = [*people, *([f"{others} more by their id or group"] if others and people else [])]
-    return ", ".join(named) or f"the {others} listed by id or group"

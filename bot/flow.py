@@ -254,7 +254,7 @@ class Flow:
         handoff_id = handoff.id
         if answer_id == handoff.last_edit:
             return handoff  # this edit came before, and its reply was lost
-        await self._authorize(handoff, by, standing)
+        await self.may_answer(handoff, by, standing=standing)
         answering = read_answer(handoff, answer, by, at=self._clock())
         with self._hub.deciding(handoff_id):
             settled = await self._write(handoff, answering, answer_id)
@@ -275,24 +275,29 @@ class Flow:
                 raise Gone(no_handoff(handoff_id), handoff=handoff_id)
         raise already_decided(await self.look(handoff_id))
 
-    async def _authorize(self, handoff: Handoff, by: wire.Actor, standing: Standing) -> None:
+    async def may_answer(self, handoff: Handoff, by: wire.Actor, *, standing: Standing = "member") -> None:
         """May this person answer, now?
 
         Raises:
-            NotAnApprover: No, or a group that could let them through cannot be read.
+            NotAnApprover: No, or the only group that could let them through cannot be read.
         """
         belongs_to: list[str] = []
+        unread: DirectoryDown | None = None
         directory = self._directories.get(by.surface or "")
-        if not approvers.is_listed(handoff.route, by) and standing != "external":
+        if directory and standing in {"member", "outside"} and not approvers.is_listed(handoff.route, by):
             for group in approvers.groups(handoff.route, by.surface):
                 try:
-                    if directory and await directory.belongs(by, group):
+                    if await directory.belongs(by, group):
                         belongs_to.append(group)
                         break
                 except DirectoryDown as error:
-                    msg = f"nobody can tell now who is in group {group}, so your answer was not taken: {error.detail}"
-                    raise NotAnApprover(msg, handoff=handoff.id) from error
-        if refused := approvers.refusal(handoff.route, by, standing, belongs_to):
+                    unread = error
+        refused = approvers.refusal(handoff.route, by, standing, belongs_to)
+        if refused and unread:
+            why = unread.detail.rstrip(".")
+            msg = f"{by.name}, nobody can tell now whether you may answer, so you may not yet: {why}."
+            raise NotAnApprover(msg, handoff=handoff.id) from unread
+        if refused:
             raise NotAnApprover(refused, handoff=handoff.id)
 
     async def _write(self, handoff: Handoff, answering: Answering, answer_id: str) -> Settled:

@@ -61,6 +61,14 @@ class Route:
     """Who may answer: e-mail addresses, `slack:T…/U…`, `slack:U…`, groups `slack:S…`; empty: any full member."""
     reasons: tuple[Reason, ...] = ()
 
+    @property
+    def listed(self) -> str:
+        """Who alone may answer, for people to read: `ana@example.com, 2 people or groups by id`; empty: any member."""
+        named = [entry for entry in self.approvers if "@" in entry]
+        by_id = len(self.approvers) - len(named)
+        counted = ["one person or group by id" if by_id == 1 else f"{by_id} people or groups by id"] if by_id else []
+        return ", ".join([*named, *counted])
+
 
 @dataclass(frozen=True, slots=True)
 class Handoff:

@@ -26,18 +26,35 @@ def _seconds(value: object) -> object:
 Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=1, le=_LONGEST_S)]
 
 
-_APPROVER = re.compile(r"^([^@\s:/]+@[^@\s:/]+|slack:(([TE][A-Z0-9]+/)?[UW][A-Z0-9]+|S[A-Z0-9]+))$")
+_APPROVER = re.compile(r"[^@\s:/]+@[^@\s:/]+|slack:(([TE][A-Z0-9]+/)?[UW][A-Z0-9]+|S[A-Z0-9]+)")
 
 
 def _approver(text: str) -> str:
     """One who may answer."""
-    if not _APPROVER.match(text):
+    if not _APPROVER.fullmatch(text):
         msg = (
             f"{text!r} names nobody; write an e-mail address, `slack:U024BE7LH` or `slack:T012AB3C4/U024BE7LH` for a "
             "person, or `slack:S0614TZR7` for a user group"
         )
         raise ValueError(msg)
     return text.casefold() if "@" in text else text
+
+
+def _somebody(value: object) -> object:
+    """The list of those who may answer. Nothing in it is a slip, and must not come to mean everybody."""
+    if not value:
+        msg = (
+            "an empty list is nobody, so nothing could ever be answered; list at least one, "
+            "or leave `approvers` out, so that any full member may answer"
+        )
+        raise ValueError(msg)
+    if not isinstance(value, list | tuple):
+        msg = f"{value!r} is not a list; write [ana@example.com]"
+        raise ValueError(msg)  # noqa: TRY004  # pydantic collects these
+    return value
+
+
+Approvers = Annotated[tuple[Annotated[str, AfterValidator(_approver)], ...] | None, BeforeValidator(_somebody)]
 
 
 def _reason(value: object) -> object:
@@ -47,10 +64,21 @@ def _reason(value: object) -> object:
 class RejectReason(BaseModel):
     """A reject reason that takes one tap; a plain text is both its button and what the agent reads."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     label: str = Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f]+$")
     text: str = Field(min_length=1, max_length=2_000)
+
+
+def _differ(reasons: tuple[RejectReason, ...]) -> tuple[RejectReason, ...]:
+    labels = [reason.label for reason in reasons]
+    if twice := sorted({label for label in labels if labels.count(label) > 1}):
+        msg = f"two buttons say {', '.join(map(repr, twice))}; a person could not tell them apart"
+        raise ValueError(msg)
+    return reasons
+
+
+Reasons = Annotated[tuple[Annotated[RejectReason, BeforeValidator(_reason)], ...], AfterValidator(_differ)]
 
 
 class _Terms(BaseModel):
@@ -58,10 +86,8 @@ class _Terms(BaseModel):
 
     timeout: Seconds | None = None
     on_timeout: Literal["deny", "approve"] | None = None
-    approvers: tuple[Annotated[str, AfterValidator(_approver)], ...] | None = Field(default=None, min_length=1)
-    reject_reasons: tuple[Annotated[RejectReason, BeforeValidator(_reason)], ...] | None = Field(
-        default=None, max_length=8
-    )
+    approvers: Approvers = None
+    reject_reasons: Reasons | None = Field(default=None, max_length=8)
 
 
 class Rule(_Terms):
@@ -122,8 +148,11 @@ def parse(text: str) -> Policy:
     try:
         return Policy.model_validate({**data, "version": version})
     except ValidationError as error:
-        faults = [f"policy, {'.'.join(map(str, e['loc'])) or 'top level'}: {e['msg']}" for e in error.errors()]
-        raise ConfigError(faults) from error
+        raise ConfigError([_fault(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]) from error
+
+
+def _fault(where: str, message: str) -> str:
+    return f"policy, {where or 'top level'}: {message.removeprefix('Value error, ')}"
 
 
 def load(path: Path | None) -> Policy:

@@ -84,12 +84,17 @@ class Paper:
             return await response.json() if response.content_type == "application/json" else None
 
 
-def paper(url: str) -> Callable[[Desk, Shelf], AbstractAsyncContextManager[Adapter]]:
-    """As the composition root takes it."""
+def paper(
+    url: str, *, directory: Directory | None = None, meet: Callable[[Desk, Shelf], None] = lambda *_: None
+) -> Callable[[Desk, Shelf], AbstractAsyncContextManager[Adapter]]:
+    """As the composition root takes it; `meet` is given what the adapter is given."""
 
     @asynccontextmanager
     async def opened(desk: Desk, shelf: Shelf) -> AsyncIterator[Adapter]:
+        meet(desk, shelf)
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as http:
-            yield Paper(http, url)
+            adapter = Paper(http, url)
+            adapter.directory = directory
+            yield adapter
 
     return opened

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from andon import wire
 from bot.errors import ConfigError
+from bot.handoff import Reason
 from bot.policy import Policy, Routed, load, parse, route
 
 RUN = f"run_{'r' * 22}"
@@ -226,3 +228,127 @@ def test_a_policy_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
         load(bad)
     bad.write_text(RULES)
     assert load(bad) == parse(RULES)
+
+
+# --- who may answer, and the reasons that take one tap ---
+
+WHO = """
+defaults: {approvers: [ops@example.com], reject_reasons: [Not now]}
+rules:
+  - {name: drops, tool: "drop_*", do: ask, approvers: [Ana@Example.com, "slack:S0614TZR7", "slack:T1/U2"]}
+  - {name: pays, tool: pay, do: ask, approvers: [ana@example.com, bob@example.com]}
+  - {name: books, tool: book, do: ask, approvers: [bob@example.com]}
+  - {name: plain, tool: "send_*", do: ask, reject_reasons: []}
+  - {name: reasons, tool: write, do: ask, reject_reasons: [{label: Cold, text: "Write it again, warmer."}, Too long]}
+"""
+
+
+def test_a_rule_s_approvers_stand_before_the_default_s() -> None:
+    assert say(WHO, confirmation(tool="drop_table")).route.approvers == (
+        "ana@example.com",
+        "slack:S0614TZR7",
+        "slack:T1/U2",
+    )
+    assert say(WHO, confirmation(tool="send_email")).route.approvers == ("ops@example.com",)
+    assert say(WHO, confirmation(tool="other")).route.approvers == ("ops@example.com",)
+    assert say("rules: []", confirmation()).route.approvers == ()
+
+
+def test_a_rule_s_reasons_stand_before_the_default_s_even_when_there_are_none() -> None:
+    assert say(WHO, confirmation(tool="write")).route.reasons == (
+        Reason("Cold", "Write it again, warmer."),
+        Reason("Too long", "Too long"),
+    )
+    assert say(WHO, confirmation(tool="other")).route.reasons == (Reason("Not now", "Not now"),)
+    assert say(WHO, confirmation(tool="send_email")).route.reasons == ()
+
+
+def choice(*tools: str) -> wire.Choice:
+    candidates = [wire.Candidate(id=f"c{n}", label=f"l{n}", action=wire.Action(tool=t)) for n, t in enumerate(tools)]
+    return wire.Choice(gate="mail", run=RUN, question="Which?", candidates=tuple(candidates))
+
+
+@pytest.mark.parametrize("tools", [("pay", "other"), ("other", "pay")])
+def test_a_harmless_candidate_beside_it_lets_nobody_else_answer(tools: tuple[str, str]) -> None:
+    """An agent must not widen who may pay by adding something to the list that anybody may answer."""
+    policy = WHO.replace("approvers: [ops@example.com], ", "")
+    assert say(policy, choice(*tools)).route.approvers == ("ana@example.com", "bob@example.com")
+    assert say(policy, choice("other", "write")).route.approvers == ()
+
+
+def test_candidates_of_several_rules_are_for_those_whom_all_of_them_list() -> None:
+    assert say(WHO, choice("pay", "drop_table")).route.approvers == ("ana@example.com",)
+    assert say(WHO, choice("pay", "book")).route.approvers == ("bob@example.com",)
+
+
+def test_candidates_that_nobody_may_decide_about_together_are_refused() -> None:
+    said = say(WHO, choice("drop_table", "book"))
+    assert said.do == "deny"
+    assert said.reason == "Nobody may decide about all of these candidates: ask about each of them by itself."
+
+
+def test_a_choice_waits_no_longer_than_the_shortest_of_its_rules() -> None:
+    policy = "rules: [{name: a, tool: a, do: ask, timeout: 2h}, {name: b, tool: b, do: ask, timeout: 10m}]"
+    for tools in (("a", "b"), ("b", "a"), ("b", "c")):
+        assert say(policy, choice(*tools)).route.timeout_s == 600
+
+
+_people = st.lists(st.sampled_from(["a@x.com", "b@x.com", "c@x.com", "slack:U1"]), min_size=1, max_size=3, unique=True)
+
+
+@given(
+    listed=st.dictionaries(st.sampled_from("abcd"), st.none() | _people, max_size=4),
+    tools=st.lists(st.sampled_from("abcde"), min_size=1, max_size=5, unique=True),
+    default=st.none() | _people,
+)
+def test_no_choice_is_for_more_people_than_any_one_of_its_actions(
+    listed: dict[str, list[str] | None], tools: list[str], default: list[str] | None
+) -> None:
+    rules = [
+        {"name": tool, "tool": tool, "do": "ask", **({"approvers": people} if people else {})}
+        for tool, people in listed.items()
+    ]
+    terms = {"defaults": {"approvers": default}} if default else {}
+    policy = Policy.model_validate({"rules": rules, "version": "v", **terms})
+    said = route(policy, choice(*tools), agent="mailer", to=WEB)
+    for tool in tools:
+        alone = route(policy, confirmation(tool=tool), agent="mailer", to=WEB).route.approvers
+        if said.do == "ask" and alone:
+            assert set(said.route.approvers) <= set(alone)
+            assert said.route.approvers, "empty would be everybody"
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ("defaults: {approvers: []}", "an empty list is nobody"),
+        ("defaults: {approvers: }", "an empty list is nobody"),
+        ("rules: [{name: a, do: ask, approvers: []}]", "rules.0.approvers: an empty list is nobody"),
+        ("defaults: {approvers: ana@example.com}", "is not a list; write [ana@example.com]"),
+        ("defaults: {approvers: [ana]}", "'ana' names nobody"),
+        ("defaults: {approvers: ['@ops']}", "`slack:S0614TZR7` for a user group"),
+        ("defaults: {approvers: ['slack:u024']}", "names nobody"),
+        ("defaults: {approvers: ['slack:C024']}", "names nobody"),
+        ("defaults: {approvers: ['ana@example.com ']}", "names nobody"),
+        ('defaults: {approvers: ["ana@example.com\\n"]}', "names nobody"),
+        ("defaults: {approvers: [7]}", "approvers.0: Input should be a valid string"),
+        ("defaults: {reject_reasons: ['']}", "reject_reasons.0.label: String should have at least 1 character"),
+        ("defaults: {reject_reasons: [' ']}", "reject_reasons.0.label: String should have at least 1 character"),
+        ("defaults: {reject_reasons: [{label: Later}]}", "reject_reasons.0.text: Field required"),
+        ("defaults: {reject_reasons: [a, b, c, d, e, f, g, h, i]}", "at most 8 items"),
+        ("defaults: {reject_reasons: [Later, Later]}", "two buttons say 'Later'"),
+        ("defaults: {reject_reasons: [" + "x" * 61 + "]}", "at most 60 characters"),
+    ],
+)
+def test_a_fault_in_who_may_answer_or_why_is_told_with_its_place(text: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    assert says in str(caught.value)
+    assert "Value error" not in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["approvers", "reject_reasons", "policy"])
+def test_an_ask_has_no_say_in_who_may_answer(field: str) -> None:
+    body = {**confirmation().model_dump(mode="json", by_alias=True), field: ["mallory@example.com"]}
+    with pytest.raises(ValidationError, match=field):
+        wire.parse_ask(body)
