@@ -126,6 +126,14 @@ class Desk(Protocol):
         """Tell operators that something needs their hand: in the log and in the console, at most once an hour."""
         ...
 
+    async def may_answer(self, handoff: Handoff, by: wire.Actor, *, standing: Standing = "member") -> None:
+        """Ask before a form is opened; `answer` checks again.
+
+        Raises:
+            NotAnApprover: As `answer`.
+        """
+        ...
+
     async def answer(
         self,
         handoff_id: str,
@@ -180,7 +188,7 @@ class Shelf(Protocol):
         ...
 
     async def take(self, name: str) -> str | None:
-        """Read and forget what is kept for a while, in one step: only one caller gets it."""
+        """Read and forget what is kept for a while, in one step: one caller gets it, or none if the reply is lost."""
         ...
 
     async def load_lasting(self, name: str) -> str | None:

@@ -1,6 +1,7 @@
 """One surface's shelf in the store: what an adapter keeps there is sealed, because it may be a token."""
 
 import base64
+import contextlib
 import hmac
 import logging
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ class SealedShelf:
 
     async def save(self, name: str, value: str, life: timedelta) -> None:
         """Keep it for a while."""
-        await self._records.save(self._surface, name, self._seal.encrypt(value.encode()), life)
+        await self._records.save(self._surface, name, self._close(name, value), life)
 
     async def take(self, name: str) -> str | None:
         """Read and forget."""
@@ -49,7 +50,7 @@ class SealedShelf:
 
     async def save_lasting(self, name: str, value: str) -> None:
         """Keep it for good."""
-        await self._records.save_lasting(self._surface, name, self._seal.encrypt(value.encode()))
+        await self._records.save_lasting(self._surface, name, self._close(name, value))
 
     async def drop_lasting(self, name: str) -> None:
         """Forget it."""
@@ -65,12 +66,17 @@ class SealedShelf:
         """Take the next turn."""
         return await self._records.turn(self._surface, queue, every=every, burst=burst, longest=longest)
 
+    def _close(self, name: str, value: str) -> bytes:
+        """Seal it under its name, so that one value cannot be put in the place of another."""
+        return self._seal.encrypt(f"{name}\0{value}".encode())
+
     def _open(self, name: str, sealed: bytes | None) -> str | None:
-        """What was sealed with another secret, or changed since, is as good as not there."""
+        """What was sealed with another secret or under another name, or changed since, is as good as not there."""
         if sealed is None:
             return None
-        try:
-            return self._seal.decrypt(sealed).decode()
-        except InvalidToken:
-            log.warning("shelf.unreadable surface=%s name=%s", self._surface, name)
-            return None
+        with contextlib.suppress(InvalidToken):
+            text = self._seal.decrypt(sealed).decode()
+            if text.startswith(f"{name}\0"):
+                return text.removeprefix(f"{name}\0")
+        log.warning("shelf.unreadable surface=%s name=%s", self._surface, name)
+        return None

@@ -35,8 +35,9 @@ SECRET: Final = "a secret for tests, of more than 32 characters"
 GENEROUS: Final = Limits(per_minute=0, burst=1_000, open=10_000)
 """Limits that a test about something else never meets."""
 
-_LASTING: Final = re.compile(r"^\{[^}]*\}:(events|due|index|keys|secret|key:[^:]*)$")
-"""Keys that may have no lifetime, as the scripts' headers and `bot/store/keys.py` say."""
+_LASTING: Final = re.compile(r"^\{[^}]*\}:(events|due|index|keys|secret|key:[^:]*|shelf:[^:]*)$")
+"""Keys that may have no lifetime, as the scripts' headers and `bot/store/keys.py` say. `shelf:<surface>` holds what an
+adapter must still have after any pause, such as the token of an installation: one hash, which it empties itself."""
 
 
 async def until(condition: Callable[[], Awaitable[object]], *, within_s: float = 10.0, what: str = "") -> None:
@@ -66,14 +67,24 @@ class Valkey:
             "maxmemory-policy": "noeviction",
         }
         words = [part for name, value in settings.items() for part in (f"--{name}", value)]
+        self._command = [str(binary), *words]
+        self.start()
+
+    def start(self) -> None:
+        """Start it, perhaps again: on the same socket, with what its append-only file has."""
         self._process = subprocess.Popen(
-            [str(binary), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
         deadline = time.monotonic() + 10
         while not self._answers():
             assert self._process.poll() is None, f"the server ended with {self._process.returncode}"
             assert time.monotonic() < deadline, "the server did not come up"
             time.sleep(0.01)
+
+    def kill(self) -> None:
+        """As a crash does."""
+        self._process.kill()
+        self._process.wait()
 
     def url(self, database: int = 0) -> str:
         return f"unix://{self.socket}?db={database}"
@@ -86,8 +97,7 @@ class Valkey:
             return False
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        self.kill()
         shutil.rmtree(self._folder)
 
 

@@ -82,6 +82,9 @@ class Checkpoint(Received):
     name: str
     saved_at: AwareDatetime
     state: JsonValue = None
+    steers: tuple[Steer, ...] = Field(
+        default=(), description="What its receipt carried, for a process that takes over and never saw the receipt."
+    )
 
 
 class Notice(Sent):

@@ -29,6 +29,10 @@ class Keys:
         """List: what people told it since its last checkpoint."""
         return f"{{{self.ns}}}:run:{run_id}:steers"
 
+    def steer(self, run_id: str, key: str) -> str:
+        """String: a steer with this id was told."""
+        return f"{{{self.ns}}}:run:{run_id}:steer:{key}"
+
     def conversation(self, surface: str, channel: str) -> str:
         """Sorted set: run that is bound to this channel -> when it started, Unix ms."""
         return f"{{{self.ns}}}:conversation:{surface}:{channel}:runs"

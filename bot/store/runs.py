@@ -1,6 +1,8 @@
 """Runs, checkpoints and notices in Redis."""
 
+import asyncio
 import json
+import secrets
 from datetime import timedelta
 from typing import Any, Final, Literal
 
@@ -92,7 +94,13 @@ class Runs:
         keys = self._keys
         raw = await self._pipe.run(
             _STEER,
-            (keys.run(run.id), keys.steers(run.id), keys.events, keys.agent_events(run.agent)),
+            (
+                keys.run(run.id),
+                keys.steers(run.id),
+                keys.events,
+                keys.agent_events(run.agent),
+                keys.steer(run.id, steer_id),
+            ),
             run.id,
             run.agent,
             steer_id,
@@ -104,18 +112,23 @@ class Runs:
     async def bound(self, surface: str, channel: str, limit: int) -> list[wire.Run]:
         """The runs that are bound to a channel or a thread in it, latest started first."""
         ids = await self._pipe.call("ZREVRANGE", self._keys.conversation(surface, channel), 0, limit - 1)
-        found = [await self.load(run_id.decode()) for run_id in ids]
+        found = await asyncio.gather(*(self.load(run_id.decode()) for run_id in ids))
         return [run for run in found if run]
 
     async def checkpoint(self, run_id: str) -> wire.Checkpoint | None:
         """The latest one."""
-        version, name, state, saved_at = await self._pipe.call(
-            "HMGET", self._keys.checkpoint(run_id), "version", "name", "state", "saved_at"
+        version, name, state, saved_at, steers = await self._pipe.call(
+            "HMGET", self._keys.checkpoint(run_id), "version", "name", "state", "saved_at", "steers"
         )
         if version is None:
             return None
         return wire.Checkpoint(
-            run=run_id, version=int(version), name=name.decode(), saved_at=when(saved_at), state=json.loads(state)
+            run=run_id,
+            version=int(version),
+            name=name.decode(),
+            saved_at=when(saved_at),
+            state=json.loads(state),
+            steers=tuple(_steer(packed.encode()) for packed in json.loads(steers or "[]")),
         )
 
     async def notice(
@@ -146,8 +159,9 @@ class Runs:
 
     async def alert(self, about: str, text: str, every: timedelta) -> bool:
         """Tell operators something about the service itself, at most once in a while for what it is `about`."""
-        once = self._keys.notice("service", about)
-        if not await self._pipe.call("SET", once, "1", "NX", "PX", round(every / timedelta(milliseconds=1))):
+        once, ours = self._keys.notice("service", about), secrets.token_bytes(16)
+        life_ms = round(every / timedelta(milliseconds=1))
+        if await self._pipe.call("SET", once, ours, "NX", "GET", "PX", life_ms) not in {None, ours}:
             return False
         doc = json.dumps({"run_name": "Andon", "text": text})
         added = ("MAXLEN", "~", 1000, "*", "a", "andon", "r", "", "doc", doc)

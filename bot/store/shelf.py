@@ -1,5 +1,6 @@
 """What adapters keep between presses and processes: little things, sealed by whoever calls."""
 
+import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -24,7 +25,9 @@ class ShelfRecords:
 
     async def once(self, surface: str, what: str, life: timedelta) -> bool:
         """True for the first who comes with this within `life`."""
-        return bool(await self._pipe.call("SET", self._keys.shelved(surface, what), "1", "NX", "PX", _ms(life)))
+        ours = secrets.token_bytes(16)  # a batch whose reply was lost is sent again, and must meet itself as the first
+        key = self._keys.shelved(surface, what)
+        return await self._pipe.call("SET", key, ours, "NX", "GET", "PX", _ms(life)) in {None, ours}
 
     async def forget(self, surface: str, what: str) -> None:
         """Who comes next is the first again."""

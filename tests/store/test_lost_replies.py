@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,18 @@ async def proxy(valkey: Valkey) -> AsyncIterator[Proxy]:
 async def shaky(store: Store, proxy: Proxy) -> AsyncIterator[Store]:
     """The test's namespace, through the proxy."""
     await asks.start_run(store)
-    for name in ("open", "answer", "revise", "expire", "withdraw", "claim", "outcome", "start_run", "checkpoint"):
+    for name in (
+        "open",
+        "answer",
+        "revise",
+        "expire",
+        "withdraw",
+        "claim",
+        "outcome",
+        "start_run",
+        "checkpoint",
+        "steer",
+    ):
         await store._pipe.call("SCRIPT", "LOAD", load_script(name).source)  # else the reply that is lost says NOSCRIPT
     async with Store(connect(f"unix://{proxy.path}"), ns=store.keys.ns) as shaky:
         await shaky.now()
@@ -172,6 +184,45 @@ async def test_a_checkpoint_whose_reply_was_lost_is_saved_once(shaky: Store, sto
     kept = await store.runs.checkpoint(asks.RUN)
     assert kept
     assert (kept.version, kept.state) == (1, {"done": 3})
+
+
+async def test_a_steer_whose_reply_was_lost_is_told_once(shaky: Store, store: Store, proxy: Proxy) -> None:
+    run = await store.runs.load(asks.RUN)
+    assert run
+    assert await lose(proxy, lambda: shaky.runs.steer(run, "message 1", "Why him?", asks.MIRA)) is True
+    _, _, steers = await store.runs.save_checkpoint(
+        asks.RUN, asks.AGENT, wire.CheckpointSave(name="n"), "s", asks.NO_LIMITS
+    )
+    assert [steer.text for steer in steers] == ["Why him?"]
+
+
+async def test_steers_whose_receipt_was_lost_come_again_with_the_same_save(
+    shaky: Store, store: Store, proxy: Proxy
+) -> None:
+    run = await store.runs.load(asks.RUN)
+    assert run
+    await store.runs.steer(run, "message 1", "Why him?", asks.MIRA)
+    save = wire.CheckpointSave(name="half way")
+    said = await lose(proxy, lambda: shaky.runs.save_checkpoint(asks.RUN, asks.AGENT, save, "save 1", asks.NO_LIMITS))
+    assert isinstance(said, tuple)
+    assert said[:2] == ("saved", 1)
+    assert [steer.text for steer in said[2]] == ["Why him?"]
+
+
+async def test_the_first_to_see_something_is_not_told_that_it_was_seen(
+    shaky: Store, store: Store, proxy: Proxy
+) -> None:
+    """Else the only press that anybody made would be passed over as a repetition."""
+    hour = timedelta(hours=1)
+    assert await lose(proxy, lambda: shaky.shelf.once("paper", "press 1", hour)) is True
+    assert not await store.shelf.once("paper", "press 1", hour)
+
+
+async def test_an_alert_whose_reply_was_lost_is_raised(shaky: Store, store: Store, proxy: Proxy) -> None:
+    hour = timedelta(hours=1)
+    assert await lose(proxy, lambda: shaky.runs.alert("paper: token", "The token was revoked.", hour)) is True
+    assert [told.text for told in await store.runs.notices(9)] == ["The token was revoked."]
+    assert not await store.runs.alert("paper: token", "The token was revoked.", hour)
 
 
 async def test_scripts_that_the_server_forgot_are_sent_again(store: Store) -> None:

@@ -143,9 +143,9 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
         await verb(store, asked)
     run_now = await store.runs.load(asks.RUN)
     assert run_now
-    await store.runs.steer(run_now, "steer 1", "Why him?", asks.MIRA)
+    await store.runs.steer(run_now, "key 1", "Why him?", asks.MIRA)
     await store.runs.save_checkpoint(asks.RUN, asks.AGENT, wire.CheckpointSave(name="half way"), "save 1")
-    await store.shelf.turn("paper", "ops", every=timedelta(seconds=1), burst=1, longest=timedelta(seconds=1))
+    await store.shelf.turn("paper", "letters", every=timedelta(seconds=1), burst=1, longest=timedelta(seconds=1))
     run_now = await store.runs.load(asks.RUN)
     assert run_now
     await store.runs.notice(run_now, wire.Notice(text="Done"), "key 1")
@@ -154,11 +154,20 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
         await store.outbox.bury("paper", delivery, deliveries=5, reason="it never worked")
     assert await store.outbox.begin_card(asked.id, "{}", "reader", lease=timedelta(seconds=1)) == "first"
     await store.outbox.save_card(asked.id, '{"surface":"paper"}', "1")
-    assert await store.runs.start(f"run_{'c' * 22}", asks.AGENT, wire.RunStart(name="child", parent=asks.RUN), "f")
+    place = wire.Place(surface="paper", channel="ops")
+    child = wire.RunStart(name="child", parent=asks.RUN, conversation=place)
+    assert await store.runs.start(f"run_{'c' * 22}", asks.AGENT, child, "f")
 
-    assert set(called) >= {"open", "answer", "revise", "expire", "withdraw", "claim", "outcome"}
-    assert set(called) >= {"start_run", "checkpoint", "notice"}
-    filled = {"{ns}": f"{{{store.keys.ns}}}", "<agent>": asks.AGENT, "<parent>": asks.RUN, "<key>": "key 1"}
+    assert set(called) == set(SOURCES)
+    filled = {
+        "{ns}": f"{{{store.keys.ns}}}",
+        "<agent>": asks.AGENT,
+        "<parent>": asks.RUN,
+        "<key>": "key 1",
+        "<surface>": "paper",
+        "<channel>": "ops",
+        "<queue>": "letters",
+    }
     for name, (keys, args) in called.items():
         says = header(SOURCES[name])
         assert len(keys) == len(says.keys), name

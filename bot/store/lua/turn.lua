@@ -1,6 +1,7 @@
 -- turn: take the next turn in a queue where turns come at a steady pace; every process shares it.
 --
--- KEYS[1]  {ns}:turn:<queue>   string  when the turn after the last one taken is due, Unix ms; kept until then and a second
+-- KEYS[1]  {ns}:turn:<surface>:<queue>  string  when the turn after the last one taken is due, Unix ms, and kept until a
+--                                             second after that
 -- ARGV[1]  ms between turns
 -- ARGV[2]  turns that may be taken at once after a rest
 -- ARGV[3]  the longest wait that is worth a turn, ms; no turn is taken for a longer one
