@@ -1,0 +1,80 @@
+"""What the bot says: below a message, to one person alone, or directly. What cannot be said is logged and lost."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
+
+from adapters.slack.api import Api, Unreachable
+from adapters.slack.fit import Json
+from adapters.slack.quiet import QUIET
+from adapters.slack.whisper import Listener
+from bot.errors import BotError, TooMany
+
+log = logging.getLogger("andon.slack")
+
+_TRIES: Final = 5
+_LONGEST_S: Final = 30
+
+
+class Saying:
+    """Says one thing at a time. `text` is Slack's markup: who writes it escapes what is not ours."""
+
+    def __init__(self, api: Api) -> None:
+        """Say it through `api`."""
+        self._api = api
+
+    async def say(
+        self, team: str, channel: str, text: str, blocks: Sequence[Json] | None = None, *, thread: str | None = None
+    ) -> bool:
+        """Post it for everybody there; returns whether it was posted."""
+        given: dict[str, Any] = {"channel": channel, "text": text, "thread_ts": thread}
+        try:
+            await self._posted(team, **given, blocks=list(blocks) if blocks else None)
+        except BotError as error:
+            log.warning("slack.unsaid channel=%s detail=%s", channel, error)
+            return False
+        return True
+
+    async def tell(self, to: Listener, text: str, blocks: Sequence[Json] | None = None) -> bool:
+        """Show it to one person alone: where they are if the bot is there too, else in a direct message."""
+        if to.channel and not to.channel.startswith("D"):
+            try:
+                await self._api.call(
+                    to.team,
+                    "chat.postEphemeral",
+                    channel=to.channel,
+                    user=to.user,
+                    thread_ts=to.thread,
+                    text=text,
+                    blocks=list(blocks) if blocks else None,
+                )
+            except Unreachable:
+                pass
+            except BotError as error:
+                log.warning("slack.untold user=%s detail=%s", to.user, error)
+                return False
+            else:
+                return True
+        return await self.write(to.team, to.user, text, blocks)
+
+    async def write(self, team: str, user: str, text: str, blocks: Sequence[Json] | None = None) -> bool:
+        """Send it as a direct message; returns whether it was sent."""
+        try:
+            opened = await self._api.call(team, "conversations.open", users=user)
+            channel = str(opened["channel"]["id"])
+        except BotError as error:
+            log.warning("slack.untold user=%s detail=%s", user, error)
+            return False
+        return await self.say(team, channel, text, blocks)
+
+    async def _posted(self, team: str, **given: Any) -> None:
+        """Post it when it is its turn."""
+        for _ in range(_TRIES):
+            try:
+                await self._api.call(team, "chat.postMessage", **given, **QUIET)
+            except TooMany as error:
+                await asyncio.sleep(min(error.retry_after_s, _LONGEST_S))
+            else:
+                return
+        await self._api.call(team, "chat.postMessage", **given, **QUIET)

@@ -1,0 +1,314 @@
+"""A reply below a card, taken as the answer to its question; people may talk below every other card."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from adapters.slack import words
+from adapters.slack.address import Address
+from adapters.slack.api import Api, NoAccess, SlackFailed
+from adapters.slack.installs import Installs
+from adapters.slack.markup import clip, mrkdwn
+from adapters.slack.people import People, Person
+from adapters.slack.places import Places
+from adapters.slack.quiet import QUIET
+from adapters.slack.whisper import Listener, Whisper
+from andon import wire
+from bot.cards import ABSENT, Field, fields, read, too_late, visible
+from bot.errors import (
+    AlreadyDecided,
+    BotError,
+    Conflict,
+    DirectoryDown,
+    Gone,
+    HandoffExpired,
+    HandoffHeld,
+    InvalidAnswer,
+    NotAnApprover,
+    TooMany,
+    Undeliverable,
+)
+from bot.handoff import Handoff
+from bot.ports import Desk, Shelf
+
+log = logging.getLogger("andon.slack")
+
+_LATE: Final = timedelta(minutes=10)
+"""So long after a decision somebody may still believe that their reply counts; later people just talk."""
+
+_TOLD_FOR: Final = timedelta(days=8)
+"""Longer than a handoff can be open."""
+
+_AGAIN: Final = timedelta(hours=1)
+_ODD: Final = frozenset({"thread_broadcast", "file_share", "me_message"})
+"""What people post in a thread that is not a plain reply."""
+
+_ODD_TOLD: Final = "Not recorded: only a plain reply is an answer. Send the text alone, to this thread only."
+_FORM: Final = "This question has several parts, so a reply cannot answer it. Press Answer on the card."
+_TOLD_CHARS: Final = 3_000
+_SHOWN_CHARS: Final = 300
+_MOST_NAMES: Final = 20
+_WHOLE: Final = "Your answer"
+"""The label of the one field of an answer without parts, as `bot.cards.fields` has it."""
+
+_SHAPED: Final = frozenset({"type", "enum", "const", "anyOf", "oneOf", "allOf", "not", "$ref"})
+_YES: Final = frozenset({"yes", "y", "true"})
+_NO: Final = frozenset({"no", "n", "false"})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a person wrote in a thread."""
+
+    team: str
+    user: str
+    user_team: str | None
+    channel: str
+    ts: str
+    thread: str
+    text: str
+    """As Slack sends it."""
+    is_plain: bool
+
+    @property
+    def at(self) -> datetime:
+        """When it was posted."""
+        return datetime.fromtimestamp(float(self.ts), UTC)
+
+    @property
+    def listener(self) -> Listener:
+        """Its author, to be told something in private."""
+        return Listener(self.team, self.user, self.channel, self.thread)
+
+
+class Threads:
+    """Takes one message at a time; the same one again changes nothing and is not told again."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        shelf: Shelf,
+        api: Api,
+        *,
+        people: People,
+        places: Places,
+        installs: Installs,
+        whisper: Whisper,
+    ) -> None:
+        """Answer at the desk."""
+        self._desk = desk
+        self._shelf = shelf
+        self._api = api
+        self._people = people
+        self._places = places
+        self._installs = installs
+        self._whisper = whisper
+
+    async def replied(self, event: Mapping[str, Any], team: str) -> bool:
+        """Take a message as the answer to the card above it, if that card takes such answers.
+
+        Returns:
+            Whether it was taken as one, or its author was told why not; False: it means something else, or nothing.
+
+        Raises:
+            StoreUnavailable: It may have been recorded; the same event again is safe.
+        """
+        message = in_thread(event, team)
+        if message is None:
+            return False
+        handoff = await self._asked(message)
+        if handoff is None:
+            return False
+        bot = await self._installs.bot(team)
+        own = words.without_mention(message.text, bot.user)
+        if message.user == bot.user or (own != message.text and words.is_request(words.typed(own, {}))):
+            return False
+        text = words.typed(own, await self._names(message, own)).strip()
+        if not text and message.is_plain:
+            return False
+        try:
+            await self._answer(message, handoff, text)
+        except (Conflict, NotAnApprover, Gone, DirectoryDown) as error:
+            await self._why_not(message, handoff, error)
+        return True
+
+    async def _asked(self, message: Message) -> Handoff | None:
+        """The handoff whose card is above the message, if it takes replies and the message may be meant for it."""
+        card = Address(message.team, message.channel, message.thread).text
+        handoff_id = await self._desk.card_at("slack", card)
+        if handoff_id is None:
+            return None
+        try:
+            handoff = await self._desk.look(handoff_id)
+        except Gone:
+            return None
+        if not isinstance(handoff.ask, wire.Input) or not handoff.ask.reply_in_thread:
+            return None
+        is_over = handoff.decision and message.at - handoff.decision.at > _LATE
+        return None if is_over else handoff
+
+    async def _answer(self, message: Message, handoff: Handoff, text: str) -> None:
+        """Record it; whoever may not answer learns that before anything else."""
+        person = await self._person(message, handoff)
+        if handoff.decision is None:
+            await self._desk.may_answer(handoff, person.actor, standing=person.standing)
+            if not message.is_plain:
+                return await self._tell(message, f"odd:{message.channel}:{message.ts}", _ODD_TOLD)
+        try:
+            value = _value(handoff, text)
+            answer = wire.Reply(revision=handoff.revision, digest=handoff.digest, answer=value)
+            answer_id = f"slack:{Address(message.team, message.channel, message.ts).text}"
+            await self._desk.answer(handoff.id, answer, person.actor, answer_id=answer_id, standing=person.standing)
+        except _NeedsForm:
+            return await self._below(message, f"form:{handoff.id}", _FORM)
+        except InvalidAnswer as error:
+            if handoff.decision:
+                raise AlreadyDecided("", handoff=handoff.id, decision=handoff.decision) from error
+            return await self._below(message, f"fault:{message.channel}:{message.ts}", _faults(error))
+        return await self._below(message, f"recorded:{handoff.id}", _recorded(handoff, value, person))
+
+    async def _person(self, message: Message, handoff: Handoff) -> Person:
+        person = await self._people.person(
+            message.team, message.user, channel=message.channel, user_team=message.user_team
+        )
+        if person.refusal:
+            raise NotAnApprover(person.refusal, handoff=handoff.id)
+        return person
+
+    async def _names(self, message: Message, text: str) -> dict[str, str]:
+        """What the people and channels in a text are called; who is not found stays an id."""
+        names: dict[str, str] = {}
+        for named in sorted(words.named(text))[:_MOST_NAMES]:
+            try:
+                if named.startswith("@"):
+                    person = await self._people.person(message.team, named[1:], channel=message.channel)
+                    names[named] = person.actor.name
+                else:
+                    names[named] = (await self._places.name(message.team, named[1:])).removeprefix("#")
+            except (Undeliverable, DirectoryDown, SlackFailed):
+                continue
+        return names
+
+    async def _why_not(self, message: Message, handoff: Handoff, error: BotError) -> None:
+        """Tell the author alone, once an hour: they may be talking to each other."""
+        match error:
+            case AlreadyDecided(decision=decision):
+                told = too_late(decision).replace("your press", "your reply")
+            case HandoffExpired():
+                told = "The time was up before your reply, so it changed nothing."
+            case HandoffHeld():
+                told = "The brake is on, so your reply was not recorded. Send it again when the brake is off."
+            case NotAnApprover():
+                told = f"{error.detail[:1].upper()}{error.detail[1:]} Your reply was not recorded."
+            case Gone():
+                told = "This card is older than what Andon keeps, so your reply changed nothing."
+            case DirectoryDown():
+                told = "Your reply was not recorded: Slack does not say now who may answer. Send it again soon."
+            case _:
+                told = "The card changed, so your reply was not recorded. Look at it again, then reply."
+        await self._tell(message, f"why_not:{error.slug}:{handoff.id}:{message.user}", told)
+
+    async def _tell(self, message: Message, once: str, text: str) -> None:
+        """Tell the author alone."""
+        if await self._shelf.once(once, _AGAIN):
+            await self._whisper.tell(message.listener, text)
+
+    async def _below(self, message: Message, once: str, text: str) -> None:
+        """Tell everybody in the thread."""
+        if not await self._shelf.once(once, _TOLD_FOR):
+            return
+        said = mrkdwn(text, _TOLD_CHARS)
+        try:
+            await self._api.call(
+                message.team, "chat.postMessage", channel=message.channel, thread_ts=message.thread, text=said, **QUIET
+            )
+        except (SlackFailed, NoAccess, Undeliverable, TooMany) as error:
+            # The answer itself is recorded, and the card shows it.
+            log.warning("slack.reply_untold channel=%s detail=%s", message.channel, error)
+            await self._shelf.forget(once)
+
+
+def in_thread(event: Mapping[str, Any], team: str) -> Message | None:
+    """The message of a person below another one; None for everything else that an event may tell of."""
+    thread, ts, user = event.get("thread_ts"), event.get("ts"), event.get("user")
+    subtype = event.get("subtype")
+    if not (thread and ts and user) or thread == ts or not is_by_person(event):
+        return None
+    if subtype and subtype not in _ODD:
+        return None
+    user_team = event.get("user_team") or event.get("source_team") or event.get("team")
+    return Message(
+        team=team,
+        user=str(user),
+        user_team=str(user_team) if user_team else None,
+        channel=str(event["channel"]),
+        ts=str(ts),
+        thread=str(thread),
+        text=str(event.get("text") or ""),
+        is_plain=not subtype and not event.get("files"),
+    )
+
+
+def is_by_person(event: Mapping[str, Any]) -> bool:
+    """Did a person just write it? Not a bot or an app, and no change to what was written before."""
+    by_machine = event.get("bot_id") or event.get("bot_profile") or event.get("user") in {None, "", "USLACKBOT"}
+    return not by_machine and not event.get("hidden") and not event.get("edited")
+
+
+class _NeedsForm(Exception):
+    """The answer has parts, or a shape that a line of text cannot have."""
+
+
+def _value(handoff: Handoff, text: str) -> JsonValue:
+    """The answer that a reply stands for.
+
+    Raises:
+        InvalidAnswer: It is not of the type that is asked for.
+        _NeedsForm: No text is.
+    """
+    assert isinstance(handoff.ask, wire.Input)  # noqa: S101  # `_asked` saw to it
+    schema = handoff.ask.answer_schema
+    form = fields(schema, ABSENT)
+    if [field.label for field in form] != [_WHOLE]:
+        raise _NeedsForm
+    if form[0].kind == "json":
+        if _SHAPED & schema.keys():
+            raise _NeedsForm
+        return _any_value(schema, form[0], text)
+    return read(schema, ABSENT, {form[0].name: [_filled(form[0], text)]})
+
+
+def _any_value(schema: Mapping[str, JsonValue], field: Field, text: str) -> JsonValue:
+    """Where everything is allowed: a number, a yes or a no as such, all else as the text that it is."""
+    try:
+        value = read(schema, ABSENT, {field.name: [text]})
+    except InvalidAnswer:
+        return text
+    return value if isinstance(value, bool | int | float) else text
+
+
+def _filled(field: Field, text: str) -> str:
+    """What the field of the form would submit for what was typed."""
+    word = words.plain_word(text)
+    if field.kind == "boolean":
+        return "true" if word in _YES else "false" if word in _NO else text
+    if field.kind == "enum":
+        options = (each for each in field.options if each.value)
+        return next((each.value for each in options if word in {each.value, words.plain_word(each.label)}), text)
+    return text
+
+
+def _faults(error: InvalidAnswer) -> str:
+    wrong = "; ".join(visible(fault.detail) for fault in error.faults) or visible(error.detail)
+    return f"Not recorded: {clip(wrong, _SHOWN_CHARS)}. Reply again, or press Answer on the card."
+
+
+def _recorded(handoff: Handoff, value: JsonValue, person: Person) -> str:
+    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    answer = clip(" ".join(visible(shown).split()), _SHOWN_CHARS)
+    return f"Recorded: {answer}\n{visible(handoff.agent)} gets this as {visible(person.actor.name)}'s answer."
