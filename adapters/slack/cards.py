@@ -150,6 +150,7 @@ class Cards:
         exact = [f"gate {view.gate}", f"digest {view.digest_short}", f"revision {view.revision}"]
         exact += [f"edited by {view.edits[-1].by}"] if view.edits else []
         exact += [_undo(view), f"confidence {view.confidence}" if view.confidence else "", view.policy]
+        exact += [f"may answer: {view.approvers}" if view.approvers else ""]
         return (
             (Fact(plain(" · ".join(filter(None, asks)), _FACT_CHARS)), *_times(view)),
             (
@@ -178,10 +179,9 @@ def headline(view: Card) -> str:
 
 def fallback_text(view: Card) -> str:
     """The message as one line of escaped text, for notifications and screen readers."""
-    hazard = " Cannot be undone." if view.hazard and view.buttons else ""
-    tail = f" ({view.agent}, {view.gate})"
+    hazard = ", cannot be undone" if view.hazard and view.buttons else ""
     title = mrkdwn(" ".join(view.title.text.split()), _TITLE_CHARS)
-    return f"{mrkdwn(view.headline, 100)}:{hazard} {title}{mrkdwn(tail, 400)}"
+    return f"{mrkdwn(view.headline, 100)}: {title}{mrkdwn(f' ({view.agent}, {view.gate}{hazard})', 400)}"
 
 
 def groups(view: Card, room: Room) -> tuple[Group, ...]:

@@ -9,9 +9,9 @@ https://github.com/slackapi/bolt-js/issues/2509), and one of many `rich_text` el
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from adapters.slack.markup import Bullets, Code, Line, Piece, Quote, Words, chunks, length
+from adapters.slack.markup import Bullets, Code, Line, Piece, Quote, Words, chunks, joined, length
 from adapters.slack.reading import Room
 from bot.cards import environment
 
@@ -98,7 +98,7 @@ def spread(pieces: Sequence[Piece], most: int = _BLOCK_TEXT) -> tuple[tuple[Piec
                 left = most
             groups[-1].append(part)
             left -= size
-    return tuple(tuple(group) for group in groups if group)
+    return tuple(joined(group) for group in groups if group)
 
 
 def _parts(piece: Piece, most: int) -> Iterator[tuple[Piece, int]]:
@@ -111,10 +111,23 @@ def _parts(piece: Piece, most: int) -> Iterator[tuple[Piece, int]]:
                 for chunk in chunks(each, most):
                     yield Bullets((chunk,)), length(chunk)
         case Line(words=words):
-            yield from _lines(words, most)
+            for row in _rows(words):
+                yield from _row(row, most)
 
 
-def _lines(words: Sequence[Words], most: int) -> Iterator[tuple[Piece, int]]:
+def _rows(words: Sequence[Words]) -> Iterator[list[Words]]:
+    """The lines that were made one."""
+    row: list[Words] = []
+    for word in words:
+        first, *others = word.text.split("\n")
+        row.append(Words(first, word.style))
+        for text in others:
+            yield row
+            row = [Words(text, word.style)]
+    yield row
+
+
+def _row(words: Sequence[Words], most: int) -> Iterator[tuple[Piece, int]]:
     now: list[Words] = []
     size = 0
     for word in words:
@@ -127,8 +140,3 @@ def _lines(words: Sequence[Words], most: int) -> Iterator[tuple[Piece, int]]:
             size += extent
     if now:
         yield Line(tuple(now)), size
-
-
-def as_blocks(made: object) -> list[Json]:
-    """What a template made, as a list of blocks."""
-    return cast("list[Json]", made)

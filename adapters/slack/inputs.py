@@ -105,9 +105,13 @@ def _input(field: Field, at: str, *, fresh: bool) -> Input | None:
 def _menu(field: Field, shared: Mapping[str, object]) -> Input | None:
     if not 0 < len(field.options) <= OPTIONS:
         return None
-    made = tuple(Option(plain(each.label, OPTION), str(index)) for index, each in enumerate(field.options))
+    # An input that must be filled in begins with nothing chosen, rather than with an entry that says so.
+    shown = [(index, each) for index, each in enumerate(field.options) if each.value or not field.required]
+    if not shown:
+        return None
+    made = tuple(Option(plain(each.label, OPTION), str(index)) for index, each in shown)
     if len({each.label for each in made}) < len(made):
         made = tuple(Option(plain(f"{each.value}: {each.label}", OPTION), each.value) for each in made)
-    chosen = next((index for index, each in enumerate(field.options) if each.value == field.text), None)
+    chosen = next((place for place, (_, each) in enumerate(shown) if each.value == field.text), None)
     element = "radio" if field.kind == "boolean" and len(made) <= _MOST_RADIOS else "select"
     return Input(element=element, options=made, chosen=chosen, **shared)  # type: ignore[arg-type]  # likewise

@@ -4,7 +4,6 @@ Text from agents and people goes into `rich_text` and `plain_text` alone, where 
 address becomes a link. Slack's markup (`mrkdwn`) is for the service's own words; what must pass through it is escaped.
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,11 @@ from typing import Final, Literal
 from bot.cards import moment
 
 _ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_ESCAPED_RE: Final = re.compile(r"[&<>]")
+_WIDER_RE: Final = re.compile(r'["\\\x00-\x1f&<>\U00010000-\U0010ffff]')
 _TOKEN_RE: Final = re.compile(r"⟦[^⟧\n]{0,24}\Z")
 _MARK_CHARS: Final = 30
+_WIDER: Final = {**dict.fromkeys('"\\\n\r\t\b\f', 1), "&": 4, "<": 3, ">": 3}
+_CONTROL: Final = 5
 
 Style = Literal["", "bold", "italic", "code"]
 
@@ -99,8 +100,7 @@ def joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
 
 def length(text: str) -> int:
     """Characters as the strictest counter would count them: escaped for markup and for JSON, in UTF-16 units."""
-    plain = json.dumps(text, ensure_ascii=False)[1:-1]
-    return len(_ESCAPED_RE.sub(lambda found: _ESCAPES[found[0]], plain).encode("utf-16-le", "surrogatepass")) // 2
+    return len(text) + sum(map(_wider, _WIDER_RE.findall(text)))
 
 
 def clip(text: str, most: int) -> str:
@@ -120,28 +120,30 @@ def plain(text: str, most: int) -> str:
 
 def head(text: str, most: int) -> str:
     """The beginning of a text, at most `most` as `length` counts; it splits no mark of a hidden character."""
-    if len(text) <= most and length(text) <= most:
-        return text
-    kept = counted = 0
-    for character in text[:most]:
-        counted += 1 if character.isalnum() and character.isascii() else length(character)
-        if counted > most:
+    wider = 0
+    kept = len(text)
+    for found in _WIDER_RE.finditer(text):
+        if found.start() + wider + 1 + _wider(found[0]) > most:
+            kept = found.start()
             break
-        kept += 1
-    found = _TOKEN_RE.search(text, 0, kept)
-    return text[: found.start()] if found else text[:kept]
+        wider += _wider(found[0])
+    kept = min(kept, most - wider)
+    if kept >= len(text):
+        return text
+    split = _TOKEN_RE.search(text, 0, kept)
+    return text[: split.start()] if split else text[:kept]
 
 
 def chunks(text: str, most: int) -> Iterator[str]:
     """The whole text in pieces of at most `most` as `length` counts, cut at line ends where that wastes little."""
-    while len(text) > most or length(text) > most:
-        first = head(text, most)
+    start = 0
+    while start < len(text):
+        first = head(text[start : start + most + _MARK_CHARS], most)
         at_line = first.rfind("\n") + 1
-        first = first[:at_line] if at_line > len(first) // 2 else first
+        if start + len(first) < len(text) and at_line > len(first) // 2:
+            first = first[:at_line]
         yield first
-        text = text[len(first) :]
-    if text:
-        yield text
+        start += len(first)
 
 
 def mrkdwn(text: str, limit: int) -> str:
@@ -171,6 +173,11 @@ def link(url: str, label: str) -> str:
     """A link of ours in Slack's markup."""
     address = url.replace("&", "&amp;").replace("<", "%3C").replace(">", "%3E").replace("|", "%7C")
     return f"<{address}|{mrkdwn(label, 200)}>"
+
+
+def _wider(character: str) -> int:
+    """How many characters more than one it takes where it is escaped, or in UTF-16."""
+    return 1 if character > "\uffff" else _WIDER.get(character, _CONTROL)
 
 
 def _unfenced(text: str) -> str:

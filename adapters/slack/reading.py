@@ -11,6 +11,8 @@ from adapters.slack.markup import Bullets, Code, Line, Piece, Quote, Words, bold
 from bot.cards import Card
 
 _LANGUAGES = {"shell": "shell", "argv": "command", "sql": "SQL", "json": "JSON", "diff": "diff", "code": "code"}
+_NOBODY = {"silence", "policy", "agent", "service"}
+"""Kinds of those who decide and are no person on a surface."""
 _MOST_NAMES = 20
 _NAME_CHARS = 40
 _SENTENCE_CHARS = 900
@@ -118,9 +120,8 @@ def verdict(view: Card, room: Room) -> tuple[Piece, ...]:
     if view.verdict is None:
         return ()
     stands = view.verdict
-    made: list[Piece] = [
-        line(bold(stands.headline), f" · {_fitting(stands.sentence, _SENTENCE_CHARS)}", f" ({stands.surface})")
-    ]
+    where = "" if stands.surface in _NOBODY else f" ({stands.surface})"
+    made: list[Piece] = [line(bold(_fitting(stands.sentence, _SENTENCE_CHARS)), where)]
     made += [Quote(_fitting(stands.reason, room.told))] if stands.reason else []
     made += _rows((stands.answer,), room, room.told) if stands.answer else []
     for step in view.steps:

@@ -1,0 +1,179 @@
+"""Lists for Slack: what waits for somebody, their Home tab, what can be typed. View models in, blocks out; no I/O."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from adapters.slack.cards import Cards, Fact, Option, Press
+from adapters.slack.fit import BUTTON, OPTION, OPTIONS, SECTION, Json, fits_message
+from adapters.slack.markup import code, date_token, joined, line, link, plain
+from adapters.slack.presses import ACTION
+from bot.cards import Summary
+from bot.errors import BadRequest
+
+_MOST_IN_MESSAGE: Final = 20
+_MOST_AT_HOME: Final = 30
+_MOST_RUNS: Final = 20
+_MOST_SETTINGS: Final = 8
+_TITLE_CHARS: Final = 200
+_FACT_CHARS: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLine:
+    """A card that waits."""
+
+    summary: Summary
+    where: str
+    """The channel as people call it."""
+    url: str
+    """Its page in the console."""
+    permalink: str | None = None
+    """Its message, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """A run in one of somebody's channels."""
+
+    name: str
+    agent: str
+    started_at: datetime
+    channel: str
+    open_cards: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettingLine:
+    """A setting of somebody's own; `options` are pairs of a value and its label, none where it is only shown."""
+
+    key: str
+    label: str
+    value: str
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HelpLine:
+    """Something that can be typed, and what it does."""
+
+    typed: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    id: str
+    title: str
+    open: Press
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    key: str
+    text: str
+    options: tuple[Option, ...]
+    chosen: int | None
+
+
+class Lists:
+    """Makes lists, with the same templates as the cards."""
+
+    def __init__(self, cards: Cards) -> None:
+        """Use the templates of the cards."""
+        self._templates = cards.templates
+
+    def pending(self, lines: Sequence[PendingLine]) -> list[Json]:
+        """Cards that wait, most urgent first as they come, as a message; as many as fit, the others counted."""
+        blocks = self._pending(lines, _MOST_IN_MESSAGE)
+        for most in range(_MOST_IN_MESSAGE - 1, 0, -1):
+            if fits_message(blocks):
+                break
+            blocks = self._pending(lines, most)
+        return blocks
+
+    def home(
+        self, lines: Sequence[PendingLine], runs: Sequence[RunLine] = (), settings: Sequence[SettingLine] = ()
+    ) -> Json:
+        """The Home tab of one person: what waits for them, the runs of their channels, their settings."""
+        more_runs = len(runs) - _MOST_RUNS
+        return dict(
+            self._templates.render(
+                "home",
+                title=_waiting(lines),
+                entries=_entries(lines[:_MOST_AT_HOME]),
+                more=_more(len(lines) - _MOST_AT_HOME),
+                runs=[_run(each) for each in runs[:_MOST_RUNS]],
+                more_runs=f"… and {more_runs:,} more" if more_runs > 0 else "",
+                settings=[_setting(each) for each in settings[:_MOST_SETTINGS]],
+            )
+        )
+
+    def help(self, title: str, lines: Sequence[HelpLine]) -> list[Json]:
+        """What can be typed, as blocks of a message."""
+        words = joined([line(code(each.typed), f"  {each.meaning}") for each in lines])
+        return list(self._templates.render("help", title=plain(title, BUTTON), pieces=words))
+
+    def _pending(self, lines: Sequence[PendingLine], most: int) -> list[Json]:
+        given = {"title": _waiting(lines), "entries": _entries(lines[:most]), "more": _more(len(lines) - most)}
+        return list(self._templates.render("pending", **given))
+
+
+def setting_chosen(action: Mapping[str, Any]) -> tuple[str, str]:
+    """The key and the new value of a setting that somebody chose on their Home tab.
+
+    Raises:
+        BadRequest: It is no such press.
+    """
+    name, option = action.get("action_id"), action.get("selected_option")
+    start = f"{ACTION}setting:"
+    value = option.get("value") if isinstance(option, Mapping) else None
+    if not isinstance(name, str) or not name.startswith(start) or not isinstance(value, str):
+        raise BadRequest("this is no setting of ours; open the Home tab again")
+    return name.removeprefix(start), value
+
+
+def _waiting(lines: Sequence[PendingLine]) -> str:
+    return f"{len(lines):,} waiting for a person" if lines else "Nothing waits for you"
+
+
+def _more(count: int) -> str:
+    return f"… and {count:,} more in the console" if count > 0 else ""
+
+
+def _entries(lines: Sequence[PendingLine]) -> tuple[_Entry, ...]:
+    return tuple(_entry(each, index) for index, each in enumerate(lines))
+
+
+def _entry(each: PendingLine, index: int) -> _Entry:
+    short = each.summary
+    start = "⚠️ Cannot be undone · " if short.hazard else "⏸️ On hold · " if short.state == "held" else ""
+    facts = [
+        Fact(plain(" · ".join(filter(None, (short.agent, short.gate, each.where))), _FACT_CHARS)),
+        Fact(f"until {date_token(short.expires_at)}, {short.left} left", is_markup=True),
+    ]
+    facts += [Fact(link(each.url, "console"), is_markup=True)] if each.permalink else []
+    return _Entry(
+        id=f"{index}:{short.id}",
+        title=start + plain(short.title.text, _TITLE_CHARS),
+        open=Press(f"{ACTION}open:{index}", "Open", url=each.permalink or each.url),
+        facts=tuple(facts),
+    )
+
+
+def _run(each: RunLine) -> tuple[Fact, ...]:
+    waiting = f"{each.open_cards:,} waiting" if each.open_cards else "nothing waiting"
+    text = " · ".join(filter(None, (each.name, each.agent, each.channel, waiting)))
+    return (
+        Fact(plain(text, _FACT_CHARS)),
+        Fact(f"since {date_token(each.started_at)}", is_markup=True),
+    )
+
+
+def _setting(each: SettingLine) -> _Setting:
+    options = tuple(Option(plain(label, OPTION), value) for value, label in each.options[:OPTIONS])
+    chosen = next((index for index, option in enumerate(options) if option.value == each.value), None)
+    text = each.label if options else f"{each.label}: {each.value}"
+    return _Setting(each.key, plain(text, SECTION), options, chosen)
