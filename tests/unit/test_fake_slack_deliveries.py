@@ -11,6 +11,7 @@ from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tests.fakes.slack import Channel, Message, Modal, Person, SlackCloud, sign
+from tests.fakes.slack.samples import CARD, field, modal
 from tests.fakes.slack.scripted import ScriptedApp
 from tests.fakes.slack.waiting import seen
 
@@ -22,56 +23,6 @@ VECTOR_BODY = (
     b"&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN"
     b"&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c"
 )
-
-
-def button(label: str, action_id: str, value: str = "hf_1") -> Json:
-    text = {"type": "plain_text", "text": label}
-    return {"type": "button", "action_id": action_id, "text": text, "value": value}
-
-
-CARD: list[Json] = [
-    {"type": "header", "text": {"type": "plain_text", "text": "Send this?"}},
-    {"type": "section", "text": {"type": "mrkdwn", "text": "*To* a &lt;b&gt; <https://x.example|there>"}},
-    {
-        "type": "actions",
-        "block_id": "answer",
-        "elements": [
-            button("Approve", "approve"),
-            button("Reject", "reject"),
-            {
-                "type": "static_select",
-                "action_id": "flight",
-                "placeholder": {"type": "plain_text", "text": "Which flight"},
-                "options": [
-                    {"text": {"type": "plain_text", "text": name}, "value": name.lower()} for name in ("BA 286", "LH 1")
-                ],
-            },
-            {
-                "type": "external_select",
-                "action_id": "city",
-                "placeholder": {"type": "plain_text", "text": "Which city"},
-                "min_query_length": 1,
-            },
-            {
-                "type": "overflow",
-                "action_id": "more",
-                "options": [{"text": {"type": "plain_text", "text": "Mute"}, "value": "mute"}],
-            },
-        ],
-    },
-]
-
-
-def field(label: str, element: Json, **more: Any) -> Json:
-    block = {"type": "input", "block_id": label.lower(), "label": {"type": "plain_text", "text": label}}
-    return block | {"element": {"action_id": "value", **element}} | more
-
-
-def modal(title: str = "Why", *fields: Json, **more: Any) -> Json:
-    blocks = list(fields) or [field("Reason", {"type": "plain_text_input", "multiline": True})]
-    words = {"title": title, "submit": "Send", "close": "Cancel"}
-    view: Json = {name: {"type": "plain_text", "text": text} for name, text in words.items()}
-    return view | {"type": "modal", "callback_id": "why", "blocks": blocks} | more
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from tests.fakes.slack.cloud import SlackCloud
 
 Json = dict[str, Any]
-_EVERYWHERE: Final = {"token", "pretty", "charset"}
+_EVERYWHERE: Final = {"token", "pretty", "charset", "team_id"}
+"""Every method takes these. Bolt adds team_id to each call."""
 _LARGEST: Final = 4 * 1024 * 1024
 
 
@@ -32,7 +33,8 @@ async def answer(cloud: "SlackCloud", request: web.Request) -> web.StreamRespons
         token = _token(request, raw)
         installation = _authorized(cloud, method, token)
         granted = installation.scopes if installation else cloud.app.app_token_scopes
-        headers["x-oauth-scopes"] = ",".join(granted)
+        if method.token != "none":
+            headers["x-oauth-scopes"] = ",".join(granted)
         if method.scope:
             headers["x-accepted-oauth-scopes"] = method.scope
             if method.scope not in granted:
@@ -40,7 +42,8 @@ async def answer(cloud: "SlackCloud", request: web.Request) -> web.StreamRespons
         cloud.rate_limits.spend(method.tier, name, installation.team.id if installation else "")
         if wanted := cloud.refuses.get(name):
             raise Refused(wanted)  # noqa: TRY301 - as above
-        args = checked(method, {key: value for key, value in raw.items() if key not in _EVERYWHERE})
+        ignored = _EVERYWHERE - set(method.takes)
+        args = checked(method, {key: value for key, value in raw.items() if key not in ignored})
         told = {"ok": True, **method.run(Call(cloud, installation, args))}
     except Refused as refused:
         return _refusal(cloud, name, refused, headers)
