@@ -41,6 +41,10 @@ PAYLOAD_BYTES = 65_536
 OPEN: frozenset[State] = frozenset({State.PENDING, State.HELD})
 
 
+_NAMED: Final = 5
+"""E-mail addresses that are read out before they are counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """A reject reason that takes one tap: what the button says, and what the agent reads."""
@@ -63,11 +67,15 @@ class Route:
 
     @property
     def listed(self) -> str:
-        """Who alone may answer, for people to read: `ana@example.com, 2 people or groups by id`; empty: any member."""
+        """Who alone may answer, for people to read: `ana@example.com and 2 people or groups by id`; empty: anybody."""
         named = [entry for entry in self.approvers if "@" in entry]
-        by_id = len(self.approvers) - len(named)
-        counted = ["one person or group by id" if by_id == 1 else f"{by_id} people or groups by id"] if by_id else []
-        return ", ".join([*named, *counted])
+        more, by_id = len(named[_NAMED:]), len(self.approvers) - len(named)
+        parts = [
+            *named[:_NAMED],
+            *([f"{more} more by e-mail address"] if more else []),
+            *(["one person or group by id" if by_id == 1 else f"{by_id} people or groups by id"] if by_id else []),
+        ]
+        return " and ".join([*([", ".join(parts[:-1])] if parts[1:] else []), *parts[-1:]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,9 @@ def _answer(handoff: Handoff, press: _Press, typed: Mapping[str, str]) -> wire.A
                 return wire.Approve.model_validate(reasoned)
             case "reject":
                 return wire.Reject.model_validate(reasoned)
+            case kind if one_tap := _one_tap(handoff, kind):
+                said = [one_tap, reasoned["reason"]] if reasoned["reason"] else [one_tap]
+                return wire.Reject.model_validate({**given, "reason": "\n\n".join(said)})
             case "choose" if not press.values.get("choice"):
                 raise InvalidAnswer("Pick one first.", handoff=handoff.id)
             case "choose":
@@ -177,6 +180,12 @@ def _answer(handoff: Handoff, press: _Press, typed: Mapping[str, str]) -> wire.A
     except ValidationError as error:
         faults = [Fault(str(each["loc"][0]) if each["loc"] else "", each["msg"]) for each in error.errors()]
         raise InvalidAnswer("The answer cannot be read.", handoff=handoff.id, faults=faults) from error
+
+
+def _one_tap(handoff: Handoff, kind: str) -> str | None:
+    """What the agent reads when this button was pressed, if it is one of the policy's reasons to reject."""
+    buttons = {f"reject-{index}": reason.text for index, reason in enumerate(handoff.route.reasons)}
+    return buttons.get(kind)
 
 
 def _local(field: str) -> str:

@@ -25,7 +25,9 @@ CARD_CHARS = 4_000
 
 AnswerKind = Literal["approve", "edit", "reject", "choose", "answer"]
 
-NO_POLICY = "No policy is set: everything is asked, and any signed-in person may answer."
+NO_POLICY = (
+    "No policy is set: everything is asked, and any full member of the conversation, or signed-in person, may answer."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ class Card(Summary):
     digest_short: str
     revision: int
     policy: str
+    approvers: str
+    """Who alone may answer; empty when any full member may."""
     edits: tuple[Edition, ...]
     diff: tuple[Difference, ...]
     candidates: tuple[Candidate, ...]
@@ -146,6 +150,7 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         digest_short=handoff.digest[:12],
         revision=handoff.revision,
         policy=NO_POLICY if handoff.route.policy == "none" else f"Policy: {visible(handoff.route.policy)}",
+        approvers=visible(handoff.route.listed),
         edits=tuple(Edition(edit.revision, visible(edit.by.name), edit.at) for edit in handoff.revisions),
         diff=differences(_args_of(handoff, since), action.args) if action else (),
         candidates=candidates,

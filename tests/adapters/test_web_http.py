@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from adapters.web import WebConsole
 from adapters.web.pages import Form
 from andon import wire
-from bot.handoff import State
+from bot.handoff import Reason, Route, State
 from bot.ports import Adapter, CardRef
 from tests.fakes.desk import ANA, BUDGET, EMAIL, FLIGHT, MIRA, NOON, MemoryDesk, MemorySignIn, handoff
 
@@ -606,3 +606,81 @@ async def test_a_card_is_never_posted_because_people_read_the_store(desk: Memory
     assert ref == CardRef("web", EMAIL_ID)
     await console.update(ref, shown)
     assert desk.all[EMAIL_ID] == shown
+
+
+# --- reasons that take one tap, and who may answer --------------------------------------------------------------------
+
+
+def ruled(*approvers: str, reasons: tuple[Reason, ...] = ()) -> Route:
+    return Route("v1/mail", 1800, "deny", (), approvers, reasons)
+
+
+TAPS = (Reason("Wrong person", "This is not the Alice I meant."), Reason("Not now", "Not now"))
+
+
+@pytest.mark.parametrize("ask", [EMAIL, FLIGHT, BUDGET], ids=["confirmation", "choice", "input"])
+async def test_a_reason_rejects_in_one_press(mira: Browser, desk: MemoryDesk, ask: dict[str, Any]) -> None:
+    desk.put(handoff(ask, id=EMAIL_ID, route=ruled(reasons=TAPS)))
+    _, page = await mira.get(f"/handoffs/{EMAIL_ID}")
+    assert re.findall(r'value="(reject-\d)"[^>]*>([^<]+)<', page) == [
+        ("reject-0", "Wrong person"),
+        ("reject-1", "Not now"),
+    ]
+    response, _ = await mira.press(EMAIL_ID, "reject-0")
+    assert response.status == 303
+    ((_, answer, by),) = desk.answers
+    assert isinstance(answer, wire.Reject)
+    assert (answer.reason, answer.revision, by) == ("This is not the Alice I meant.", 1, MIRA)
+
+
+async def test_what_was_typed_goes_along_with_the_reason(mira: Browser, desk: MemoryDesk) -> None:
+    desk.put(handoff(EMAIL, id=EMAIL_ID, route=ruled(reasons=TAPS)))
+    await mira.press(EMAIL_ID, "reject-1", reason=" Ask me on Monday. ")
+    ((_, answer, _),) = desk.answers
+    assert isinstance(answer, wire.Reject)
+    assert answer.reason == "Not now\n\nAsk me on Monday."
+
+
+@pytest.mark.parametrize("kind", ["reject-2", "reject--1", "reject-", "reject-00", "reject-0x"])
+async def test_a_reason_that_the_policy_does_not_have_is_no_answer(mira: Browser, desk: MemoryDesk, kind: str) -> None:
+    desk.put(handoff(EMAIL, id=EMAIL_ID, route=ruled(reasons=TAPS)))
+    response, page = await mira.press(EMAIL_ID, kind)
+    assert response.status == 422
+    assert "does not take that answer" in page
+    assert desk.answers == []
+
+
+async def test_a_card_that_was_not_read_in_full_may_still_be_rejected_in_one_press(
+    mira: Browser, desk: MemoryDesk
+) -> None:
+    long = replace(desk.all[LONG_ID], route=ruled(reasons=TAPS))
+    desk.put(long)
+    assert (await mira.press(LONG_ID, "reject-1"))[0].status == 303
+
+
+async def test_who_is_not_listed_is_told_by_the_page_and_loses_nothing(mira: Browser, desk: MemoryDesk) -> None:
+    desk.put(handoff(EMAIL, id=EMAIL_ID, route=ruled("ana@example.com")))
+    _, page = await mira.get(f"/handoffs/{EMAIL_ID}")
+    assert "Only ana@example.com may answer." in page
+    response, page = await mira.press(EMAIL_ID, "approve", reason="fine by me")
+    assert response.status == 403
+    said = unescape(page)
+    assert "Mira, policy v1/mail lets only ana@example.com answer this. Your press changed nothing." in said
+    assert "fine by me" in said
+    assert desk.answers == []
+
+
+async def test_a_closed_card_does_not_say_who_may_answer_it(mira: Browser, desk: MemoryDesk) -> None:
+    desk.put(replace(desk.all[ENDED_ID], route=ruled("ana@example.com", reasons=TAPS)))
+    _, page = await mira.get(f"/handoffs/{ENDED_ID}")
+    assert "may answer." not in page.partition('<footer class="facts">')[0]
+    assert "reject-0" not in page
+
+
+async def test_a_policy_s_reason_is_text_and_never_markup(mira: Browser, desk: MemoryDesk) -> None:
+    hostile = Reason('<b>"no"</b>', '"><script>alert(1)</script>')
+    desk.put(handoff(EMAIL, id=EMAIL_ID, route=ruled('"<i>"@x.com', reasons=(hostile,))))
+    _, page = await mira.get(f"/handoffs/{EMAIL_ID}")
+    assert "<b>" not in page
+    assert "<i>" not in page.partition("</header>")[2].partition("Only ")[2].partition(" may")[0]
+    assert "<script>alert" not in page

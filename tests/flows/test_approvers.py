@@ -85,7 +85,7 @@ async def test_who_is_listed_answers_and_nobody_else(policy: Settings) -> None:
         refused = await service.person.approve(asked)
         assert (refused.status, refused.problem) == (403, "not-an-approver")
         assert refused.body["detail"].startswith("mira")
-        assert refused.body["detail"].endswith("lets only ana@example.com, 3 people or groups by id answer this.")
+        assert refused.body["detail"].endswith("lets only ana@example.com and 3 people or groups by id answer this.")
         assert (await service.agent.look(asked["id"]))["state"] == "pending"
         ana = await service.new_person("Ana@example.com")
         assert (await ana.approve(asked)).ok()["decision"]["kind"] == "approved"

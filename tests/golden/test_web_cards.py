@@ -17,7 +17,7 @@ import pytest
 from adapters.web.pages import Form, Notice, Pages
 from andon import wire
 from bot.cards import card
-from bot.handoff import Handoff, State
+from bot.handoff import Handoff, Reason, Route, State
 from bot.ports import Session
 from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, MIRA, NOON, handoff
 
@@ -84,6 +84,14 @@ def rejected() -> Handoff:
 
 FORM = Form(answer_id="answer-id")
 EDITING = replace(FORM, editing=True)
+LISTED = Route(
+    policy="0123456789ab/mail",
+    timeout_s=1800,
+    on_timeout="deny",
+    to=(),
+    approvers=("ana@example.com", "slack:U024BE7LH", "slack:S0614TZR7"),
+    reasons=(Reason("Wrong person", "This is not the Alice I meant: look her up."), Reason("Not now", "Not now")),
+)
 WRONG = replace(EDITING, typed={"to": "nobody"}, errors={"to": ("must be an e-mail address",)}, reason="why not")
 CARDS: dict[str, tuple[Handoff, Form, Notice | None, bool]] = {
     "confirmation": (handoff(EMAIL), FORM, None, False),
@@ -91,6 +99,8 @@ CARDS: dict[str, tuple[Handoff, Form, Notice | None, bool]] = {
     "confirmation-edit-wrong": (handoff(EMAIL), WRONG, Notice("Some fields need another look."), False),
     "confirmation-revised": (revised(), FORM, None, False),
     "confirmation-done": (approved(), FORM, None, False),
+    "confirmation-listed": (handoff(EMAIL, route=LISTED), FORM, None, False),
+    "choice-listed": (handoff(FLIGHT, route=LISTED), FORM, None, False),
     "choice": (handoff(FLIGHT), FORM, None, False),
     "input": (handoff(BUDGET), FORM, None, False),
     "review": (handoff(DRAFT), FORM, None, False),

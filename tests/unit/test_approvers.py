@@ -74,7 +74,7 @@ def test_who_may_answer(
         (
             (EMAIL, "slack:S9", "slack:U7"),
             "member",
-            "Bob, policy v1/mail lets only ana@example.com, 2 people or groups by id answer this.",
+            "Bob, policy v1/mail lets only ana@example.com and 2 people or groups by id answer this.",
         ),
         ((), "guest", "Bob, guests of this workspace may not answer, unless the policy lists them."),
         ((), "external", "Bob, people of other organisations may not answer, unless the policy lists them."),
@@ -84,6 +84,25 @@ def test_who_may_answer(
 def test_whoever_may_not_is_told_why(listed: tuple[str, ...], standing: Standing, sentence: str) -> None:
     bob = wire.Actor(kind="person", id="T1/U8", name="Bob", surface="slack")
     assert refusal(route(*listed), bob, standing, ()) == sentence
+
+
+@pytest.mark.parametrize(
+    "listed, words",
+    [
+        ((), ""),
+        ((EMAIL,), "ana@example.com"),
+        (("bob@example.com", EMAIL), "bob@example.com and ana@example.com"),
+        (("slack:S9",), "one person or group by id"),
+        (("slack:S9", "slack:U1"), "2 people or groups by id"),
+        (("slack:S9", EMAIL, "bob@example.com"), "ana@example.com, bob@example.com and one person or group by id"),
+        (
+            (*(f"p{n}@x.com" for n in range(8)), "slack:U1", "slack:U2"),
+            "p0@x.com, p1@x.com, p2@x.com, p3@x.com, p4@x.com, 3 more by e-mail address and 2 people or groups by id",
+        ),
+    ],
+)
+def test_who_is_listed_can_be_read(listed: tuple[str, ...], words: str) -> None:
+    assert route(*listed).listed == words
 
 
 def test_the_groups_to_look_into_are_those_of_the_person_s_own_surface() -> None:

@@ -12,7 +12,7 @@ from andon import wire
 from bot.cards import Card, card, silence, summary, too_late
 from bot.cards.rows import differences
 from bot.cards.view import NO_POLICY
-from bot.handoff import Handoff, Route, State
+from bot.handoff import Handoff, Reason, Route, State
 from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, MIRA, NOON, handoff
 
 SILENCE = wire.Actor(kind="silence", id="silence", name="Silence")
@@ -297,6 +297,21 @@ def test_without_a_policy_the_card_says_so() -> None:
     assert look(handoff(EMAIL)).policy == NO_POLICY
     ruled = handoff(EMAIL, route=Route("v3/mail", 60, "deny", ()))
     assert look(ruled).policy == "Policy: v3/mail"
+
+
+def test_a_card_says_who_alone_may_answer_and_offers_the_policy_s_reasons() -> None:
+    assert (look(handoff(EMAIL)).approvers, look(handoff(EMAIL)).reasons) == ("", ())
+    route = Route("v3/mail", 60, "deny", (), ("ana@example.com", "slack:S1"), (Reason("No\u202e", "Not now."),))
+    shown = look(handoff(EMAIL, route=route))
+    assert shown.approvers == "ana@example.com and one person or group by id"
+    assert shown.reasons == (Reason("No⟦U+202E⟧", "Not now."),)
+
+
+def test_a_card_that_cannot_be_rejected_now_offers_no_reason() -> None:
+    route = Route("v3/mail", 60, "deny", (), (), (Reason("No", "No."),))
+    assert look(handoff(EMAIL, route=route, state=State.HELD)).reasons == ()
+    assert look(handoff(EMAIL, route=route, minutes=1)).reasons == ()
+    assert look(replace(approved(), route=route)).reasons == ()
 
 
 @pytest.mark.parametrize(
