@@ -1,10 +1,10 @@
 """Calls to Slack's Web API on behalf of one workspace: with its token, at Slack's pace, and with errors that help."""
 
-import asyncio
 import json
 import logging
 import math
 import time
+from asyncio import sleep
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from hashlib import sha256
@@ -177,7 +177,7 @@ class Api:
             await self._shelf.save(ticket, str(due), timedelta(seconds=left_s + _LATE_S))
             raise TooMany(f"{left_s:.0f} s of messages wait for {channel}", retry_after_s=math.ceil(left_s))
         if left_s > 0:
-            await asyncio.sleep(left_s)
+            await sleep(left_s)
 
 
 def _ticket(team: str, channel: str, arguments: Mapping[str, Any]) -> str:

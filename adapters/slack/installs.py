@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from slack_bolt.authorization import AuthorizeResult
-from slack_bolt.authorization.async_authorize import AsyncAuthorize
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
 from slack_sdk.oauth.installation_store import Bot as SdkBot
 from slack_sdk.oauth.installation_store import Installation
@@ -43,7 +42,7 @@ log = logging.getLogger("andon")
 
 
 class Installs:
-    """Where the app is installed. Tokens leave this only through `token` and `authorize`."""
+    """Where the app is installed. Tokens leave it through `token` and `authorize` alone."""
 
     def __init__(
         self,
@@ -65,8 +64,6 @@ class Installs:
         self._met: dict[str, str] = {}
         """The organisation of each workspace that requests came from."""
         self._renewal = Renewal(config, shelf, self._caller.client, clock=clock, remedy=self._remedy())
-        self.authorize: AsyncAuthorize = _Authorize(self)
-        """For Bolt, with or without `oauth`: no call to Slack for each request."""
 
     async def token(self, team: str) -> str:
         """A token that is valid in this workspace.
@@ -260,25 +257,31 @@ class Installs:
         self._of_org.forget(lambda _: True)
         log.info("slack.installed team=%s enterprise=%s", record.team or "all", record.enterprise or "none")
 
-    async def authorized(self, enterprise: str | None, team: str | None, user: str | None) -> AuthorizeResult | None:
-        """Who the app is for one request; None where it is not installed."""
-        if enterprise and team:
-            self._met[team] = enterprise
+    async def authorize(
+        self, *, enterprise_id: str | None, team_id: str | None, user_id: str | None
+    ) -> AuthorizeResult | None:
+        """Who the app is for one request, without a call to Slack for each; None where it is not installed.
+
+        Raises:
+            SlackFailed, TooMany, StoreUnavailable: It cannot be told now; Slack sends the request again.
+        """
+        if enterprise_id and team_id:
+            self._met[team_id] = enterprise_id
         try:
-            record = await self._renewal.fresh(await self._find(team or await self._a_team_of(enterprise)))
+            record = await self._renewal.fresh(await self._find(team_id or await self._a_team_of(enterprise_id)))
         except NoAccess as error:
-            log.warning("slack.unauthorized team=%s enterprise=%s detail=%s", team, enterprise, error)
+            log.warning("slack.unauthorized team=%s enterprise=%s detail=%s", team_id, enterprise_id, error)
             return None
         return AuthorizeResult(
-            enterprise_id=enterprise or record.enterprise or None,
-            team_id=team or record.team or None,
+            enterprise_id=enterprise_id or record.enterprise or None,
+            team_id=team_id or record.team or None,
             team=record.team_name,
             url=record.url,
             bot_user_id=record.user,
             bot_id=record.bot_id,
             bot_token=record.token,
             bot_scopes=list(record.scopes),
-            user_id=user,
+            user_id=user_id,
         )
 
     async def _a_team_of(self, enterprise: str | None) -> str:
@@ -294,16 +297,6 @@ def authorize_url(api_url: str) -> str:
     """Where people are asked to install the app: on the host of the Web API, as in each of Slack's own clouds."""
     parts = urlsplit(api_url)
     return f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('/api')}/oauth/v2/authorize"
-
-
-class _Authorize(AsyncAuthorize):
-    def __init__(self, installs: Installs) -> None:
-        self._installs = installs
-
-    async def __call__(  # Bolt's names, and more of them than are needed
-        self, *, enterprise_id: str | None, team_id: str | None, user_id: str | None, **_: Any
-    ) -> AuthorizeResult | None:
-        return await self._installs.authorized(enterprise_id, team_id, user_id)
 
 
 class _BoltStore(AsyncInstallationStore):
@@ -322,7 +315,7 @@ class _BoltStore(AsyncInstallationStore):
     async def async_find_bot(
         self, *, enterprise_id: str | None, team_id: str | None, is_enterprise_install: bool | None = False
     ) -> SdkBot | None:
-        found = await self._installs.authorized(enterprise_id, team_id, None)
+        found = await self._installs.authorize(enterprise_id=enterprise_id, team_id=team_id, user_id=None)
         if found is None:
             return None
         return SdkBot(
