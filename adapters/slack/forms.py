@@ -4,6 +4,7 @@ A form that nobody touched gives the very same value: a text that Slack trimmed,
 text that was shown.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -127,7 +128,17 @@ def _is_same(field: Field, given: str) -> bool:
             return Decimal(given) == Decimal(field.text)
         except InvalidOperation:
             return False
-    return _trimmed(given) == _trimmed(field.text)
+    sent, shown = _trimmed(given), _trimmed(field.text)
+    return sent == shown or (":" in sent and bool(re.fullmatch(_with_shortcodes(shown), sent)))
+
+
+def _with_shortcodes(text: str) -> str:
+    """A pattern of the same text, where emoji may have become `:names:`: Slack writes them so in what people type."""
+    runs = re.split(r"([\u2190-\u2bff\U0001f000-\U0001faff]+)", text)
+    return "".join(
+        f"(?:{re.escape(run)}|(?::[a-z0-9_+'-]{{1,80}}:)+)" if index % 2 else re.escape(run)
+        for index, run in enumerate(runs)
+    )
 
 
 def _trimmed(text: str) -> str:

@@ -119,6 +119,8 @@ def pressed(action: Mapping[str, Any]) -> Pressed:
         extra: dict[str, JsonValue] = {} if index is None else {"index": _index(index)}
         return Pressed(kind, found[1], int(found[2]), found[3], extra)
     own = _object(action["value"])
+    if not _is_count(own.get("index", 0)) or not isinstance(own.get("text", ""), str):
+        raise _unreadable()
     return Pressed(
         kind,
         *_which(own),

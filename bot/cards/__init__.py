@@ -4,12 +4,13 @@ from bot.cards.characters import hidden_in, visible
 from bot.cards.form import ABSENT, Field, by_field, fields, read
 from bot.cards.render import environment
 from bot.cards.schema import check, check_schema
-from bot.cards.sentences import lasting, moment, silence, too_late
+from bot.cards.sentences import HEADLINES, lasting, moment, silence, too_late
 from bot.cards.summaries import Heard, Summary, heard, summary
 from bot.cards.view import Card, card
 
 __all__ = [
     "ABSENT",
+    "HEADLINES",
     "Card",
     "Field",
     "Heard",

@@ -25,7 +25,7 @@ DELIVERIES: Final = 5
 _AT_ONCE: Final = 8
 """Calls to one surface that are under way together."""
 
-_GIVE_UP_S: Final = 24 * 3600.0
+GIVE_UP_S: Final = 24 * 3600.0
 
 _T = TypeVar("_T")
 
@@ -94,6 +94,11 @@ class Surface:
         return answer
 
 
+def place_name(place: wire.Place) -> str:
+    """A place in a line of the log."""
+    return " ".join([place.surface, *(part for part in (place.channel, place.thread, place.person) if part)])
+
+
 class _Busy(Exception):
     """Another process posts this card just now."""
 
@@ -126,8 +131,7 @@ class _Spot:
 
     @property
     def name(self) -> str:
-        parts = (self.place.channel, self.place.thread, self.place.person)
-        return " ".join([self.place.surface, *(part for part in parts if part)])
+        return place_name(self.place)
 
 
 class Showing:
@@ -246,7 +250,7 @@ class Showing:
         if all(spot.settled and not spot.busy for spot in self._spots.values()):
             return None
         resting = [spot.not_before for spot in self._spots.values() if not spot.settled and not spot.busy]
-        return min(resting, default=now + _GIVE_UP_S) - now
+        return min(resting, default=now + GIVE_UP_S) - now
 
     async def _settle(self, spot: _Spot, handoff: Handoff) -> None:
         try:
@@ -395,7 +399,7 @@ class Showing:
         )
         taken = list(self._deliveries.values())
         before = max(delivery.number for delivery in taken) - 1
-        if before + spot.failures >= DELIVERIES or now - spot.failed_at > _GIVE_UP_S:
+        if before + spot.failures >= DELIVERIES or now - spot.failed_at > GIVE_UP_S:
             spot.given_up = detail
         elif counts:
             with contextlib.suppress(StoreUnavailable):

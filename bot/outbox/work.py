@@ -7,14 +7,20 @@ that something happened: what a card shows is read from the store.
 import asyncio
 import contextlib
 import logging
+import random
 import secrets
+import time
+from collections import Counter
 from collections.abc import Collection, Coroutine, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from andon import wire
 from bot.errors import StoreUnavailable, TooMany, Undeliverable
-from bot.outbox.showing import DELIVERIES, Pace, Showing, Surface, Truth
+from bot.handoff import Told
+from bot.outbox.showing import DELIVERIES, GIVE_UP_S, Pace, Showing, Surface, Truth, place_name
 from bot.ports import Adapter
 from bot.store import Delivery, Outbox
 
@@ -70,6 +76,7 @@ class _Follower:
         self._showing: dict[str, Showing] = {}
         self._loops: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ending = asyncio.Event()
 
     def start(self) -> None:
         name = self.surface.name
@@ -80,6 +87,7 @@ class _Follower:
 
     async def stop(self) -> None:
         self.surface.stopping = True
+        self._ending.set()
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -150,38 +158,83 @@ class _Follower:
         del self._showing[showing.handoff_id]
 
     async def _pass(self, delivery: Delivery) -> None:
-        """Not about a handoff: a notice is told, as often as it takes; anything else is not for people."""
-        if delivery.event == "noticed":
-            await self._tell(delivery)
-        with contextlib.suppress(StoreUnavailable):  # else it is delivered again
-            await self._outbox.done(self.surface.name, [delivery.id])
+        """Not about a handoff: a notice is told at its places; anything else is not for people."""
+        if delivery.event != "noticed" or await self._tell(delivery):
+            with contextlib.suppress(StoreUnavailable):  # else it is delivered again
+                await self._outbox.done(self.surface.name, [delivery.id])
         self._let_go([delivery])
 
-    async def _tell(self, delivery: Delivery) -> None:
-        """Tell a notice at each of its places on this surface; what fails again and again is let be, with a line."""
-        surface, pace = self.surface, self.surface.pace
-        for attempt in range(DELIVERIES):
-            try:
-                told = await self._truth.told(delivery.kind) if delivery.kind else None
-                for place in told.to if told else ():
-                    if told and place.surface == surface.name:
-                        await surface.slot(partial(surface.call, partial(surface.adapter.tell, told, place)))
-            except TooMany as error:
-                rest_s = float(error.retry_after_s)
-            except Undeliverable as error:
-                log.warning("notices.refused id=%s detail=%s", delivery.kind, error)
-                return
-            except Exception as error:  # noqa: BLE001  # whatever it is, it must not stop the others
-                if surface.stopping:
-                    return
-                log.warning("notices.failed id=%s try=%d detail=%s", delivery.kind, attempt + 1, error)
-                rest_s = min(pace.longest_pause_s, pace.pause_s * 4.0**attempt)
-            else:
-                return
-            await asyncio.sleep(rest_s)
-        log.error("notices.dead id=%s surface=%s", delivery.kind, surface.name)
+    async def _tell(self, delivery: Delivery) -> bool:
+        """Tell a notice at each of its places on this surface; False when the service stops before that is done.
+
+        One place waits for no other. What fails again and again is let be, with a line in the log.
+        """
+        surface, notice = self.surface, _Notice(delivery.kind, worked=self.surface.worked)
+        if delivery.number > DELIVERIES:
+            log.error("notices.dead id=%s surface=%s detail=whoever had it did not live", notice.id, surface.name)
+            return True
+        while not surface.stopping:
+            rests = await self._try_telling(notice)
+            if not rests:
+                return True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(rests)):
+                    await self._ending.wait()
+        return False
+
+    async def _try_telling(self, notice: "_Notice") -> list[float]:
+        """One try at every place that is left; returns how long each that is still left should rest, in seconds."""
+        try:
+            told = await self._truth.told(notice.id)
+        except StoreUnavailable as error:
+            log.warning("notices.waiting id=%s detail=%s", notice.id, error)
+            return [self.surface.pace.pause_s]
+        rests = []
+        for place in told.to if told else ():  # None: not kept any more
+            if told and place.surface == self.surface.name and place not in notice.done:
+                rest_s = await self._tell_at(told, place, notice)
+                if rest_s is None:
+                    notice.done.add(place)
+                else:
+                    rests.append(rest_s)
+        notice.worked = self.surface.worked
+        return rests
+
+    async def _tell_at(self, told: Told, place: wire.Place, notice: "_Notice") -> float | None:
+        """One try at one place; returns how long to rest before the next, or None when there is to be none."""
+        surface, pace, name = self.surface, self.surface.pace, place_name(place)
+        try:
+            await surface.slot(partial(surface.call, partial(surface.adapter.tell, told, place)))
+        except TooMany as error:  # its turn comes then; nothing is wrong
+            return float(error.retry_after_s)
+        except Undeliverable as error:
+            log.warning("notices.refused id=%s place=%s detail=%s", notice.id, name, error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it must not stop the others
+            notice.tries += 1
+            notice.failures[place] += surface.worked > notice.worked
+            detail = f"{type(error).__name__}: {error}"
+            log.warning("notices.failed id=%s place=%s try=%d detail=%s", notice.id, name, notice.tries, detail)
+            if notice.failures[place] < DELIVERIES and time.monotonic() - notice.since < GIVE_UP_S:
+                longest_s = min(pace.longest_pause_s, pace.pause_s * 4.0 ** min(notice.tries - 1, 20))
+                return random.uniform(0.0, longest_s)  # noqa: S311  # jitter, no secret
+            log.error("notices.dead id=%s place=%s detail=%s", notice.id, name, detail)  # noqa: TRY400  # told above
+        return None
 
     def _let_go(self, deliveries: Collection[Delivery]) -> None:
         self._in_hand.difference_update(delivery.id for delivery in deliveries)
         if len(self._in_hand) < _IN_HAND:
             self._room.set()
+
+
+@dataclass(slots=True)
+class _Notice:
+    """How far one notice is with its places on one surface."""
+
+    id: str
+    worked: int
+    """How often the surface had worked before this try."""
+    done: set[wire.Place] = field(default_factory=set)
+    failures: Counter[wire.Place] = field(default_factory=Counter)
+    """Those that count: the surface worked for others meanwhile."""
+    tries: int = 0
+    since: float = field(default_factory=time.monotonic)

@@ -178,6 +178,10 @@ class MemoryDesk:
     async def alert(self, about: str, text: str) -> None:
         self.alerts.append((about, text))
 
+    async def may_answer(self, handoff: Handoff, by: wire.Actor, *, standing: Standing = "member") -> None:
+        if refused := refusal(handoff.route, by, standing, ()):
+            raise NotAnApprover(refused, handoff=handoff.id)
+
     async def answer(
         self,
         handoff_id: str,
@@ -192,8 +196,7 @@ class MemoryDesk:
         now, standing_now = self.clock(), await self.look(handoff_id)
         if answer_id and answer_id in self._seen:
             return standing_now
-        if refused := refusal(standing_now.route, by, standing, ()):
-            raise NotAnApprover(refused, handoff=handoff_id)
+        await self.may_answer(standing_now, by, standing=standing)
         made = read_answer(standing_now, answer, by, at=now)
         if standing_now.decision:
             raise AlreadyDecided("decided", handoff=handoff_id, decision=standing_now.decision)
