@@ -1,0 +1,220 @@
+"""The parts that people on Slack talk to, put together in front of the stand-in, which reaches them over HTTP."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from adapters.slack.asking import Asking
+from adapters.slack.cards import Cards
+from adapters.slack.home import Home
+from adapters.slack.lists import Lists
+from adapters.slack.modals import Modals
+from adapters.slack.saying import Saying
+from adapters.slack.standing import Standings
+from adapters.slack.talk import Talk
+from adapters.slack.threads import Threads
+from adapters.slack.waiting import Waiting
+from adapters.slack.whisper import Whisper
+from andon import wire
+from bot.handoff import Handoff
+from tests.adapters.plumbing import Parts, plumbing
+from tests.fakes.desk import EMAIL, RUN, MemoryDesk, handoff
+from tests.fakes.slack.cloud import SlackCloud
+from tests.fakes.slack.model import Channel, Message
+from tests.fakes.slack.people import Person
+
+Json = dict[str, Any]
+AGE: Json = {"kind": "input", "gate": "ask_age", "run": RUN, "question": "How old is it?", "reply_in_thread": True}
+
+
+@dataclass
+class House:
+    """All of it, two members, a guest, somebody of another organisation, and two channels."""
+
+    cloud: SlackCloud
+    parts: Parts
+    desk: MemoryDesk
+    waiting: Waiting
+    threads: Threads
+    talk: Talk
+    asking: Asking
+    standings: Standings
+    home: Home
+    cards: Cards
+    ana: Person
+    mira: Person
+    guest: Person
+    stranger: Person
+    ops: Channel
+    """Everybody is in it."""
+    secret: Channel
+    """Private: only Mira is in it."""
+    _numbers: int = 0
+
+    @property
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.cloud.clock.now(), UTC)
+
+    def ask(self, ask: Json, *places: wire.Place, id: str = "", **given: Any) -> Handoff:
+        """Open a handoff at the desk; without a place it is in #ops."""
+        self._numbers += 1
+        made = handoff(ask, id=id or f"hf_{self._numbers:022d}", opened_at=self.now, **given)
+        made = replace(made, route=replace(made.route, to=places or (self.place(self.ops),)))
+        self.desk.put(made)
+        return made
+
+    def place(self, channel: Channel) -> wire.Place:
+        return wire.Place(surface="slack", channel=channel.id)
+
+    async def post(self, made: Handoff, channel: Channel | None = None) -> Message:
+        """Put its card where people see it."""
+        channel = channel or self.ops
+        message = self.cards.message(made, now=self.now)
+        team = channel.team.id
+        posted = await self.parts.api.call(
+            team, "chat.postMessage", channel=channel.id, text=message.text, blocks=message.blocks
+        )
+        self.desk.cards["slack", f"{team}/{channel.id}/{posted['ts']}"] = made.id
+        card = channel.find(str(posted["ts"]))
+        assert card
+        return card
+
+    async def card(self, ask: Json, **given: Any) -> tuple[Handoff, Message]:
+        made = self.ask(ask, **given)
+        return made, await self.post(made)
+
+    def run(self, channel: str, *, name: str = "weekly-report", number: int = 1, thread: str | None = None) -> wire.Run:
+        """A run that is bound to a channel."""
+        run = wire.Run(
+            id=f"run_{number:022d}",
+            agent="assistant",
+            name=name,
+            conversation=wire.Place(surface="slack", channel=channel, thread=thread),
+            started_at=self.now,
+        )
+        self.desk.bound.append(run)
+        return run
+
+    def replies(self, card: Message) -> list[str]:
+        """What the bot said below a message."""
+        return [reply.shown for reply in card.replies if reply.bot_id]
+
+    def answered(self) -> list[Any]:
+        """The answers that stand at the desk."""
+        return [answer.answer for _, answer, _ in self.desk.answers if isinstance(answer, wire.Reply)]
+
+    # --- as Slack reaches it ---------------------------------------------------------------------
+
+    async def take(self, request: web.Request) -> web.Response:
+        """One delivery of the stand-in's."""
+        if request.content_type == "application/json":
+            body = await request.json()
+            await self._happened(body["event"], body["team_id"])
+            return web.Response()
+        form = dict(await request.post())
+        if "payload" not in form:
+            await self.talk.command(form, str(form["team_id"]))
+            return web.Response()
+        payload = json.loads(str(form["payload"]))
+        team = str(payload["team"]["id"])
+        match payload["type"]:
+            case "view_submission":
+                return web.json_response(await self.asking.ask_submitted(payload, team))
+            case "message_action":
+                await self.asking.asked(payload, team)
+            case _:
+                await self.home.pressed(payload, team)
+        return web.Response()
+
+    async def _happened(self, event: Json, team: str) -> None:
+        match event["type"]:
+            case "app_mention":
+                await self.talk.mentioned(event, team)
+            case "app_home_opened":
+                await self.home.opened(team, event["user"])
+            case "message" if event.get("channel_type") == "im":
+                if not await self.threads.replied(event, team):
+                    await self.talk.messaged(event, team)
+            case "message":
+                await self.threads.replied(event, team)
+
+
+@asynccontextmanager
+async def talkers() -> AsyncIterator[House]:
+    """Everything, as one process has it."""
+    async with SlackCloud().serving() as cloud, plumbing(cloud) as parts, aiohttp.ClientSession() as http:
+        cloud.retry_scale = 0.01
+        cloud.rate_limits.off()
+
+        def clock() -> datetime:
+            return datetime.fromtimestamp(cloud.clock.now(), UTC)
+
+        desk, shelf, api = parts.desk, parts.shelf, parts.api
+        desk.clock = clock
+        shared = {"people": parts.people, "places": parts.places, "installs": parts.installs}
+        cards = Cards(None, console="https://andon.example.com")
+        lists, saying = Lists(cards), Saying(api)
+        whisper = Whisper(api, http, api_url=parts.config.api_url)
+        waiting = Waiting(desk, shelf, **shared, cards=cards, clock=clock)
+        threads = Threads(desk, shelf, api, **shared, whisper=whisper)
+        standings = Standings(
+            shelf, installs=parts.installs, places=parts.places, saying=saying, cards=cards, clock=clock
+        )
+        home = Home(shelf, api, waiting=waiting, standings=standings, lists=lists, clock=clock)
+        talk = Talk(
+            shelf,
+            waiting=waiting,
+            threads=threads,
+            saying=saying,
+            installs=parts.installs,
+            cards=cards,
+            lists=lists,
+            clock=clock,
+        )
+        asking = Asking(
+            desk, shelf, api, people=parts.people, waiting=waiting, saying=saying, cards=cards, modals=Modals(cards)
+        )
+        ana, mira = cloud.user("ana", email="ana@example.com"), cloud.user("mira", email="mira@example.com")
+        guest = cloud.user("gwen", is_restricted=True)
+        stranger = cloud.user("eve", team=cloud.team("T0OTHER"))
+        ops = cloud.channel("ops", [ana, mira, guest, stranger], shared=True)
+        secret = cloud.channel("secret", [mira], private=True)
+        house = House(
+            cloud,
+            parts,
+            desk,
+            waiting,
+            threads,
+            talk,
+            asking,
+            standings,
+            home,
+            cards,
+            ana,
+            mira,
+            guest,
+            stranger,
+            ops,
+            secret,
+        )
+        app = web.Application()
+        app.router.add_post("/", house.take)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        cloud.app.request_url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+        try:
+            yield house
+        finally:
+            await home.close()
+            await runner.cleanup()
+
+
+__all__ = ["AGE", "EMAIL", "House", "talkers"]
