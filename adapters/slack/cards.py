@@ -16,9 +16,10 @@ from bot.cards import Card, card, moment
 from bot.handoff import Handoff
 
 FALLBACK_CHARS: Final = 3_000
+"""An update with a longer top-level text than 4,000 is refused."""
+_FRAME_CHARS: Final = 400
 _ONE_TAP_REASONS: Final = 4
 _MOST_OVERFLOW: Final = 5
-_TITLE_CHARS: Final = 2_000
 _FACT_CHARS: Final = 1_000
 _ICONS = {"go": "✅", "stop": "⛔", "off": "⌛", "held": "⏸️", "alarm": "🚨"}
 
@@ -180,8 +181,10 @@ def headline(view: Card) -> str:
 def fallback_text(view: Card) -> str:
     """The message as one line of escaped text, for notifications and screen readers."""
     hazard = ", cannot be undone" if view.hazard and view.buttons else ""
-    title = mrkdwn(" ".join(view.title.text.split()), _TITLE_CHARS)
-    return f"{mrkdwn(view.headline, 100)}: {title}{mrkdwn(f' ({view.agent}, {view.gate}{hazard})', 400)}"
+    start = f"{mrkdwn(view.headline, _FRAME_CHARS)}: "
+    end = mrkdwn(f" ({view.agent}, {view.gate}{hazard})", _FRAME_CHARS)
+    title = " ".join(view.title.text.split())
+    return start + mrkdwn(title, FALLBACK_CHARS - len(start) - len(end)) + end
 
 
 def groups(view: Card, room: Room) -> tuple[Group, ...]:

@@ -68,6 +68,10 @@ CODE = acting(
 )
 LONG = acting(body="A line of the letter.\n" * 500 + "LAST WORDS")
 HUGE = acting(body="\u2028" * 15_000 + "LAST WORDS")
+DEEP: Any = "bottom"
+for _level in range(30):
+    DEEP = {"level": [DEEP, _level]}
+FIFTY = acting(**{f"argument_{index}": f"value {index}, " * (index // 5 + 1) for index in range(50)})
 MANY = acting(**{f"argument_{index}": f"value {index}" for index in range(200)})
 FLIGHTS = [
     {"id": f"f{index}", "label": f"Flight {index}", "details": f"Leaves at {index % 24}:00"} for index in range(150)
@@ -116,7 +120,11 @@ MESSAGES: dict[str, Handoff] = {
     "open-revised": revised(),
     "open-code": handoff(CODE),
     "open-long": handoff(LONG),
+    "open-50-arguments": handoff(FIFTY),
     "open-many": handoff(MANY),
+    "open-deep": handoff(acting(deep=DEEP)),
+    "open-100000": handoff(acting(to="bob@x.com", body="0123456789" * 10_000)),
+    "open-hidden": handoff(acting(to="\u202eb\u043eb@x.com", body="\u200b\u2066" * 2_000 + "end")),
     "open-hostile": handoff(HOSTILE, run_name=HOSTILE_TEXT, requester=HOSTILE_TEXT),
     "open-silence-approves": handoff({**EMAIL, "reversible": True, "on_timeout": "approve"}),
     "after": handoff(DRAFT),

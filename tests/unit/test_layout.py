@@ -50,7 +50,7 @@ def test_a_short_command_is_a_block_and_a_short_text_a_line() -> None:
 
 
 def test_a_mail_reads_as_mail() -> None:
-    args = {"body": "Hi,\n\nbye", "importance": 1, "subject": "S", "cc": ["c@x.com"], "to": "a@x.com"}
+    args: dict[str, Any] = {"body": "Hi,\n\nbye", "importance": 1, "subject": "S", "cc": ["c@x.com"], "to": "a@x.com"}
     assert [(each.name, each.language) for each in rows(args, None)] == [
         ("to", ""),
         ("cc", ""),
@@ -59,17 +59,21 @@ def test_a_mail_reads_as_mail() -> None:
         ("importance", ""),
     ]
     assert is_mail({"To": "a", "Subject": "", "Body": ""})
-    for other in ({"to": "a", "subject": "b"}, {"to": 1, "subject": "b", "body": "c"}, {"subject": "b", "body": "c"}):
-        assert not is_mail(other)
+    others: list[dict[str, Any]] = [
+        {"to": "a", "subject": "b"},
+        {"to": 1, "subject": "b", "body": "c"},
+        {"subject": "b", "body": "c"},
+    ]
+    assert not any(map(is_mail, others))
 
 
 def test_the_markup_of_a_mail_is_shown_as_it_is() -> None:
-    args = {"to": "a@x.com", "subject": "S", "body": "<html><body>Hi</body></html>"}
+    args: dict[str, Any] = {"to": "a@x.com", "subject": "S", "body": "<html><body>Hi</body></html>"}
     assert rows(args, None)[2].language == ""
 
 
 def test_a_mail_inside_an_argument_is_laid_out_when_all_of_it_fits() -> None:
-    mail = {"subject": "S", "to": ["a@x.com"], "body": "Hi,\nbye", "draft": True}
+    mail: dict[str, Any] = {"subject": "S", "to": ["a@x.com"], "body": "Hi,\nbye", "draft": True}
     shown = row("message", mail, None)
     assert [each.name for each in shown.parts] == ["to", "subject", "body", "draft"]
     assert '"draft": true' in shown.text

@@ -139,7 +139,7 @@ def test_whatever_became_of_it_the_update_fits_and_has_no_buttons(ask: Json, tex
     assert kinds(blocks) == []
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.text("ab <&\u202e", min_size=1, max_size=60), LONG), min_size=1, max_size=12),
     PROSE,
@@ -148,7 +148,7 @@ def test_whatever_became_of_it_the_update_fits_and_has_no_buttons(ask: Json, tex
 def test_a_choice_always_fits_and_is_chosen_with_all_of_it_in_view(
     found: list[tuple[str, str]], question: str, times: int
 ) -> None:
-    candidates = [
+    candidates: list[Json] = [
         {
             "id": f"c{index}",
             "label": f"{index} {label.strip()}"[:300],
@@ -179,7 +179,7 @@ def test_a_question_always_fits(question: str, why: str) -> None:
 
 def test_the_fullest_card_of_all_fits() -> None:
     """What takes most room a character: hidden characters, everywhere that text can be, and every button."""
-    dark = "\U000e0001" * 4_000
+    dark = "\U000e0001" * 1_000
     reasons = tuple(Reason("r" * 75, "\u202e" * 4_000) for _ in range(9))
     ask = {
         **EMAIL,
@@ -190,21 +190,21 @@ def test_the_fullest_card_of_all_fits() -> None:
         "action": {"tool": "t" * 128, "args": {f"{dark[:200]}{index}": dark[:20] for index in range(200)}},
     }
     asked = handoff(ask, run_name=dark, requester=dark, route=Route("p" * 200, 60, "deny", (), reasons=reasons))
-    edit = wire.Revision(revision=2, by=replace_name(dark), at=LATER, args={"a": dark, "b": dark}, digest="0" * 64)
+    edit = wire.Revision(revision=2, by=called(dark), at=LATER, args={"a": dark, "b": dark}, digest="0" * 64)
     for shown in (asked, replace(asked, revision=2, revisions=(edit,))):
         check(message(shown))
         check_view(MODALS.edit(shown, now=NOON, address="a" * 500).view, "modal")
         check_view(MODALS.reject(shown, now=NOON, address="a" * 500).view, "modal")
-    candidates = [{"id": f"c{index}", "label": f"{index}{dark[:290]}", "details": dark} for index in range(500)]
+    candidates = [{"id": f"c{index}", "label": f"{index}{dark[:290]}", "details": dark[:200]} for index in range(500)]
     check(message(handoff({**FLIGHT, "question": dark, "candidates": candidates})))
     after = handoff({**DRAFT, "result": {"text": dark}, "risks": [dark]})
     check(message(after))
-    done = wire.Approved(by=replace_name(dark), at=LATER, revision=1, digest="0" * 64, args={}, message_for_agent=dark)
+    done = wire.Approved(by=called(dark), at=LATER, revision=1, digest="0" * 64, args={}, message_for_agent=dark)
     outcome = wire.Outcome(status="executed", at=LATER, result={"to": "a", "subject": "b", "body": dark})
     check(message(replace(after, state=State.CLOSED, decision=done, outcome=outcome)))
 
 
-def replace_name(name: str) -> wire.Actor:
+def called(name: str) -> wire.Actor:
     return wire.Actor(kind="person", id="U1", name=name, surface="slack")
 
 
@@ -242,7 +242,7 @@ def test_nothing_from_outside_reaches_markup(text: str) -> None:
         "action": {"tool": "evil.example/x", "args": {said: said}},
     }
     asked = handoff(ask, run_name=said, requester=said, agent="https://evil.example", route=Route(said, 60, "deny", ()))
-    rejected = wire.Rejected(by=replace_name(said), at=LATER, revision=1, reason=said, message_for_agent="…")
+    rejected = wire.Rejected(by=called(said), at=LATER, revision=1, reason=said, message_for_agent="…")
     for shown in (asked, replace(asked, state=State.DECIDED, decision=rejected)):
         for markup in words(message(shown), "mrkdwn"):
             assert "evil" not in markup
@@ -279,7 +279,7 @@ def test_pieces_spread_over_blocks_lose_nothing(which: list[Any], text: str) -> 
     shown = visible(text) or "x"
     pieces = [each(shown) for each in which if each is not Line]
     groups = spread(pieces, 500)
-    assert "".join(piece.text for group in groups for piece in group if not isinstance(piece, Line)) == shown * len(
+    assert "".join(piece.text for group in groups for piece in group if isinstance(piece, Code | Quote)) == shown * len(
         pieces
     )
 
@@ -348,6 +348,7 @@ BROKEN: list[Json] = [
     {"action_id": "andon:approve", "value": "no JSON"},
     {"action_id": "andon:approve", "value": "[" * 100_000},
     {"action_id": "andon:approve", "value": "[]"},
+    {"action_id": "andon:reason:0", "value": '{"h": "hf_1", "r": 1, "d": "' + "0" * 64 + '", "index": -1}'},
     {"action_id": "andon:approve", "value": '{"h": "hf_1", "r": true, "d": "' + "0" * 64 + '"}'},
     {"action_id": "andon:approve", "value": '{"h": "hf_1", "r": 1, "d": "short"}'},
     {"action_id": "andon:approve", "value": '{"h": "a:b", "r": 1, "d": "' + "0" * 64 + '"}'},

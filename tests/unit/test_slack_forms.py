@@ -104,6 +104,16 @@ def test_a_form_that_nobody_touched_gives_the_very_same_arguments(schema: Json, 
         assert json.dumps(forms.arguments(shown, form, given_)) == json.dumps(args)
 
 
+def test_emoji_that_slack_spells_out_are_no_change() -> None:
+    shown = acting({}, note="Well done \U0001f389\U0001f44d: see (a)* \u2714", n=1)
+    form = card(shown, now=NOON, full=True).form
+    same = values(edit(shown), note="Well done :tada::+1:: see (a)* :heavy_check_mark:")
+    assert shown.action
+    assert forms.arguments(shown, form, same) == shown.action.args
+    other = values(edit(shown), note="Well done :tada: see (a)* :heavy_check_mark:")
+    assert forms.arguments(shown, form, other)["note"] == "Well done :tada: see (a)* :heavy_check_mark:"
+
+
 def test_a_change_is_read_with_its_type() -> None:
     shown = handoff(EMAIL)
     form = card(shown, now=NOON, full=True).form
@@ -220,7 +230,7 @@ def test_a_free_answer_is_a_text() -> None:
 
 
 def test_an_answer_of_many_parts_is_json() -> None:
-    schema = {"type": "object", "properties": {f"f{index}": {"type": "string"} for index in range(60)}}
+    schema: Json = {"type": "object", "properties": {f"f{index}": {"type": "string"} for index in range(60)}}
     modal = MODALS.answer(handoff({**BUDGET, "answer_schema": schema}), now=NOON, address="here")
     assert forms.reply(schema, values(modal, **{"All of it, as JSON": '{"f1": "x"}'})) == {"f1": "x"}
     assert forms.reply(schema, values(modal, **{"All of it, as JSON": "[]"})) == []
