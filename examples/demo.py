@@ -22,6 +22,8 @@ USAGE = """usage: python -m examples.demo [--auto]
 
   --auto   play the person too, check every result, and exit
 
+  With SLACK_BOT_TOKEN, SLACK_APP_TOKEN and SLACK_CHANNEL set, the cards are in that channel too.
+
 examples:
   make demo
   make demo ARGS=--auto
@@ -33,9 +35,13 @@ AUTO_S = 60
 async def demonstrate(state: Path) -> int:
     """Serve and ask until Ctrl-C."""
     async with Service(state) as service, Andon(service.url, (state / AGENT_KEY_FILE).read_text().strip()) as andon:
-        print("Andon is up. Open this link, and answer what the agent asks:\n")
+        if service.slack_channel:
+            print(f"Andon is up. Answer what the agent asks in Slack, in {service.slack_channel}; or open this link:\n")
+        else:
+            print("Andon is up. Open this link, and answer what the agent asks:\n")
         print(f"  {service.sign_in}\n")
-        print("The link signs you in once, within 15 minutes. Nothing leaves this machine. Ctrl-C ends it.\n")
+        stays = "The cards go to Slack, and nowhere else" if service.slack_channel else "Nothing leaves this machine"
+        print(f"The link signs you in once, within 15 minutes. {stays}. Ctrl-C ends it.\n")
         await plan_the_day(andon, Day(state))
         print("\nThat was the day. Look around in the console; Ctrl-C ends it.", flush=True)
         await asyncio.Event().wait()

@@ -15,8 +15,10 @@ ROOT = Path(__file__).parent.parent
 START_S = 30
 STOP_S = 15
 LOG_LINES = 15
-# A demonstration must not write to the store, or to the chats, that this shell is set up for.
-ELSEWHERE = ("ANDON_", "SLACK_", "TEAMS_")
+# A demonstration must not write to the store that this shell is set up for. Slack is different: who has set up a
+# channel for it wants to see the cards there.
+ELSEWHERE = ("ANDON_", "TEAMS_")
+KEPT = ("ANDON_PORT", "ANDON_PUBLIC_URL")
 
 _SIGN_IN = re.compile(r"https?://\S+/sign-in\?\S+")
 _LISTENS = re.compile(r"listens on (https?://\S+)")
@@ -32,7 +34,10 @@ class Service:
     Attributes:
         url: Where it listens.
         sign_in: The link that signs a person in to the console.
+        slack_channel: The channel that has the cards; empty when Slack is not set up.
     """
+
+    slack_channel = os.environ.get("SLACK_CHANNEL", "") if os.environ.get("SLACK_BOT_TOKEN") else ""
 
     def __init__(self, state: Path) -> None:
         self.url = ""
@@ -42,6 +47,10 @@ class Service:
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
+        if os.environ.get("SLACK_BOT_TOKEN") and not self.slack_channel:
+            raise ServiceFailed(
+                "SLACK_BOT_TOKEN is set; set SLACK_CHANNEL too, to the channel that is to have the cards"
+            )
         for folder in (self._state.parent, self._state):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._log.open("wb") as log:
@@ -89,10 +98,11 @@ class Service:
         return key
 
     def _env(self) -> Mapping[str, str]:
-        env = {name: value for name, value in os.environ.items() if not name.startswith(ELSEWHERE)}
+        env = {name: value for name, value in os.environ.items() if not name.startswith(ELSEWHERE) or name in KEPT}
+        if not self.slack_channel:
+            env = {name: value for name, value in env.items() if not name.startswith("SLACK_")}
         path = os.pathsep.join(filter(None, (str(ROOT), env.get("PYTHONPATH"))))
-        port = os.environ.get("ANDON_PORT", "0")
-        return env | {"ANDON_STATE": str(self._state), "ANDON_PORT": port, "PYTHONPATH": path}
+        return {"ANDON_PORT": "0", **env, "ANDON_STATE": str(self._state), "PYTHONPATH": path}
 
     async def _ready(self, process: asyncio.subprocess.Process) -> None:
         """Wait until it has said where it listens and how to sign in."""

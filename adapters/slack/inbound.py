@@ -100,7 +100,7 @@ class Inbound:
         self._config = config
         self._shelf = shelf
         self._inbox = inbox
-        self._verifier = SignatureVerifier(config.signing_secret)
+        self._verifier = SignatureVerifier(config.signing_secret) if config.signing_secret else None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = False
         oauth = installs.oauth()
@@ -167,7 +167,7 @@ class Inbound:
         """
         timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
         signature = request.headers.get("X-Slack-Signature", "")
-        if not (timestamp.isascii() and timestamp.isdigit() and signature.isascii()):
+        if not (self._verifier and timestamp.isascii() and timestamp.isdigit() and signature.isascii()):
             return False
         return self._verifier.is_valid(body, timestamp, signature)
 
