@@ -27,9 +27,12 @@ class Api:
         """Look up a run."""
         return _read(wire.Run, await self._http.call("GET", f"/v1/runs/{run_id}"))
 
-    async def save_checkpoint(self, run_id: str, save: wire.CheckpointSave) -> wire.CheckpointReceipt:
-        """Save where a run stands."""
-        content = await self._http.call("PUT", f"/v1/runs/{run_id}/checkpoint", body=_json(save))
+    async def save_checkpoint(
+        self, run_id: str, save: wire.CheckpointSave, *, idempotency_key: str
+    ) -> wire.CheckpointReceipt:
+        """Save where a run stands; the same key is one save, with one receipt."""
+        path = f"/v1/runs/{run_id}/checkpoint"
+        content = await self._http.call("PUT", path, body=_json(save), idempotency_key=idempotency_key)
         return _read(wire.CheckpointReceipt, content)
 
     async def read_checkpoint(self, run_id: str) -> wire.Checkpoint | None:

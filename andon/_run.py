@@ -35,6 +35,9 @@ class Run:
     def __init__(self, line: Line, info: wire.Run) -> None:
         self._line = line
         self.info = info
+        self._version = info.checkpoint
+        self._unmet: tuple[wire.Steer, ...] = ()
+        self._unsure = False
 
     @property
     def id(self) -> str:
@@ -148,6 +151,7 @@ class Run:
         gate: str = ...,
         timeout: Timeout = ...,
         to: Sequence[Where] = ...,
+        reply_in_thread: bool = ...,
         idempotency_key: str | None = ...,
     ) -> str: ...
 
@@ -162,6 +166,7 @@ class Run:
         gate: str = ...,
         timeout: Timeout = ...,
         to: Sequence[Where] = ...,
+        reply_in_thread: bool = ...,
         idempotency_key: str | None = ...,
     ) -> T: ...
 
@@ -176,6 +181,7 @@ class Run:
         gate: str = ...,
         timeout: Timeout = ...,
         to: Sequence[Where] = ...,
+        reply_in_thread: bool = ...,
         idempotency_key: str | None = ...,
     ) -> Any: ...
 
@@ -189,6 +195,7 @@ class Run:
         gate: str = "ask",
         timeout: Timeout = None,
         to: Sequence[Where] = (),
+        reply_in_thread: bool = False,
         idempotency_key: str | None = None,
     ) -> Any:
         """Ask a question, and wait for the answer.
@@ -202,6 +209,7 @@ class Run:
             gate: The point where the agent stops.
             timeout: How long to wait for a person.
             to: Where the card goes, if not to the run's conversation.
+            reply_in_thread: In chat, a message below the card from somebody who may answer is the answer.
             idempotency_key: Yours, if you may ask again after a crash and mean the same ask.
 
         Returns:
@@ -221,6 +229,7 @@ class Run:
             risks=tuple(risks),
             timeout_s=seconds(timeout),
             to=tuple(map(place, to)),
+            reply_in_thread=reply_in_thread,
             **fields,
         )
         _, decision = await ask(self._line, asked, idempotency_key)
@@ -350,15 +359,31 @@ class Run:
         Raises:
             Steered: People told the run something since the checkpoint before; this one is saved all the same.
             Stopped: Somebody pulled the cord.
+            ServiceUnavailable: It may have been saved. What people told the run is not lost: the next call has it.
         """
         save = wire.CheckpointSave(name=name, state=plain(state))
-        receipt = await self._line.api.save_checkpoint(self.id, save)
-        if receipt.steers:
-            raise Steered(receipt.steers, version=receipt.version)
+        if self._unsure:
+            await self._catch_up()
+        self._unsure = True  # until the receipt is here, words may have been handed to nobody
+        receipt = await self._line.api.save_checkpoint(self.id, save, idempotency_key=uuid4().hex)
+        self._unsure, self._version = False, receipt.version
+        steers, self._unmet = (*self._unmet, *receipt.steers), ()
+        if steers:
+            raise Steered(steers, version=receipt.version)
         return receipt.version
 
+    async def _catch_up(self) -> None:
+        """Read the receipt of a save that was given up; the save may have been made, and taken people's words along."""
+        latest = await self._line.api.read_checkpoint(self.id)
+        if latest and latest.version > self._version:
+            self._unmet, self._version = (*self._unmet, *latest.steers), latest.version
+
     async def load_checkpoint(self) -> wire.Checkpoint | None:
-        """Return the latest checkpoint, or None when there is none yet."""
+        """Return the latest checkpoint, or None when there is none yet.
+
+        Its `steers` are what people had told the run when it was saved; whoever saved it may not have lived to read
+        them.
+        """
         return await self._line.api.read_checkpoint(self.id)
 
     async def open(self, ask: wire.Ask | Mapping[str, Any], *, idempotency_key: str | None = None) -> Handoff:

@@ -57,6 +57,10 @@ class FakeService:
         self.notices: list[Json] = []
         self.runs: dict[str, Json] = {}
         self.drop_replies = 0
+        self.drop_receipts = 0
+        """So many saves are made, and their replies are lost."""
+        self.steers: list[Json] = []
+        """What people told the run since its last checkpoint."""
         self.busy = 0
         self.tamper: Callable[[Json], Json] = lambda permit: permit
         self.claim_problem: tuple[int, str] | None = None
@@ -65,6 +69,7 @@ class FakeService:
         self.forget_notices = False
         self._made: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._checkpoints: dict[str, Json] = {}
+        self._receipts: dict[str, Json] = {}
         self._events: list[tuple[int, str, Json]] = []
         self._streams: set[asyncio.Queue[tuple[int, str, Json] | None]] = set()
         self._connections: list[web.Request] = []
@@ -124,6 +129,11 @@ class FakeService:
         (handoff,) = self.handoffs.values()
         return handoff
 
+    def steer(self, text: str) -> None:
+        """Tell the run something."""
+        said = {"id": f"s{len(self.steers)}", "text": text, "by": MIRA, "at": _now()}
+        self.steers = [*self.steers, said]
+
     def decide(self, handoff: Json, decision: Json) -> None:
         """Let a decision stand, and tell the streams."""
         kind = decision["kind"]
@@ -170,6 +180,10 @@ class FakeService:
             self.drop_replies -= 1
             if request.transport is not None:
                 request.transport.abort()
+        if self.drop_receipts and request.method == "PUT":
+            self.drop_receipts -= 1
+            if request.transport is not None:
+                request.transport.abort()
         return response
 
     async def _once(self, request: web.Request, make: Callable[[Json], str]) -> tuple[int, str] | web.Response:
@@ -199,11 +213,15 @@ class FakeService:
         return web.json_response(self.runs[request.match_info["run"]])
 
     async def _save(self, request: web.Request) -> web.Response:
-        run = request.match_info["run"]
-        before = self._checkpoints.get(run, {"version": 0})
-        saved = {**await request.json(), "run": run, "version": before["version"] + 1, "saved_at": _now()}
-        self._checkpoints[run] = saved
-        return web.json_response({"run": run, "version": saved["version"]})
+        run, key = request.match_info["run"], request.headers.get("Idempotency-Key")
+        if key not in self._receipts:
+            version = self._checkpoints.get(run, {"version": 0})["version"] + 1
+            receipt = {"run": run, "version": version, "steers": self.steers}
+            self.steers = []
+            self._checkpoints[run] = {**await request.json(), **receipt, "saved_at": _now()}
+            self._receipts[key or f"none {version}"] = receipt
+            return web.json_response(receipt)
+        return web.json_response(self._receipts[key])
 
     async def _load(self, request: web.Request) -> web.Response:
         saved = self._checkpoints.get(request.match_info["run"])

@@ -21,8 +21,10 @@ from andon import (
     Refused,
     Rejected,
     Run,
+    Steered,
     Undeliverable,
     Withdrawn,
+    wire,
 )
 
 
@@ -43,6 +45,20 @@ async def test_answers_have_the_type_that_was_asked_for(run: Run) -> None:
     adapter: TypeAdapter[int | None] = TypeAdapter(int | None)
     assert_type(await run.ask("How many?", answer=adapter), int | None)
     assert_type(await run.ask("Which?", answer=list[str]), list[str])
+    assert_type(await run.ask("Which?", reply_in_thread=True), str)
+    assert_type(await run.ask("How many?", answer=int, reply_in_thread=True), int)
+    await run.ask("Which?", reply_in_thread="yes")  # type: ignore[call-overload] # it is, or it is not
+
+
+async def test_what_people_told_the_run_is_read_at_a_checkpoint(run: Run) -> list[str]:
+    try:
+        assert_type(await run.checkpoint("planned"), int)
+    except Steered as steered:
+        assert_type(steered.version, int)
+        assert_type(steered.steers, tuple[wire.Steer, ...])
+        return [f"{steer.by.name}: {steer.text}" for steer in steered.steers]
+    found = await run.load_checkpoint()
+    return [steer.text for steer in found.steers] if found else []
 
 
 async def test_a_choice_is_chosen(run: Run) -> None:

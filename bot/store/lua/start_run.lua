@@ -33,7 +33,8 @@ redis.call("HSET", KEYS[1], "v", "1", "print", ARGV[1], "agent", ARGV[2], "doc",
   "started_at", string.format("%.0f", now), "checkpoint", "0")
 redis.call("PEXPIRE", KEYS[1], ARGV[5])
 if ARGV[8] ~= "" then
-  redis.call("ZADD", KEYS[4], now, ARGV[8])
+  local t = redis.call("TIME")  -- to the microsecond: those of one millisecond keep their order
+  redis.call("ZADD", KEYS[4], t[1] * 1000 + t[2] / 1000, ARGV[8])
   redis.call("ZREMRANGEBYRANK", KEYS[4], 0, -201)
   redis.call("PEXPIRE", KEYS[4], ARGV[5])
 end
