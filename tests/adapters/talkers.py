@@ -157,28 +157,26 @@ async def talkers() -> AsyncIterator[House]:
 
         desk, shelf, api = parts.desk, parts.shelf, parts.api
         desk.clock = clock
-        shared = {"people": parts.people, "places": parts.places, "installs": parts.installs}
+        people, places, installs = parts.people, parts.places, parts.installs
         cards = Cards(None, console="https://andon.example.com")
         lists, saying = Lists(cards), Saying(api)
         whisper = Whisper(api, http, api_url=parts.config.api_url)
-        waiting = Waiting(desk, shelf, **shared, cards=cards, clock=clock)
-        threads = Threads(desk, shelf, api, **shared, whisper=whisper)
-        standings = Standings(
-            shelf, installs=parts.installs, places=parts.places, saying=saying, cards=cards, clock=clock
-        )
+        waiting = Waiting(desk, shelf, people=people, places=places, installs=installs, cards=cards, clock=clock)
+        threads = Threads(desk, shelf, api, people=people, places=places, installs=installs, whisper=whisper)
+        standings = Standings(shelf, installs=installs, places=places, saying=saying, cards=cards, clock=clock)
         home = Home(shelf, api, waiting=waiting, standings=standings, lists=lists, clock=clock)
         talk = Talk(
             shelf,
             waiting=waiting,
             threads=threads,
             saying=saying,
-            installs=parts.installs,
+            installs=installs,
             cards=cards,
             lists=lists,
             clock=clock,
         )
         asking = Asking(
-            desk, shelf, api, people=parts.people, waiting=waiting, saying=saying, cards=cards, modals=Modals(cards)
+            desk, shelf, api, people=people, waiting=waiting, saying=saying, cards=cards, modals=Modals(cards)
         )
         ana, mira = cloud.user("ana", email="ana@example.com"), cloud.user("mira", email="mira@example.com")
         guest = cloud.user("gwen", is_restricted=True)
@@ -217,4 +215,4 @@ async def talkers() -> AsyncIterator[House]:
             await runner.cleanup()
 
 
-__all__ = ["AGE", "EMAIL", "House", "talkers"]
+__all__ = ["AGE", "EMAIL", "RUN", "House", "talkers"]

@@ -18,7 +18,7 @@ from adapters.slack.words import (
     [
         ("pending", "pending", ""),
         ("  Pending! ", "pending", ""),
-        ("ＰＥＮＤＩＮＧ here", "pending", "here"),
+        ("\uff30\uff25\uff2e\uff24\uff29\uff2e\uff27 here", "pending", "here"),
         ("pending\nhere", "pending", "here"),
         ("show hf_AbC-9", "show", "hf_AbC-9"),
         ("show: hf_AbC", "show", "hf_AbC"),
