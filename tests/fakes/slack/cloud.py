@@ -10,11 +10,10 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from tests.fakes.slack import doors, events
+from tests.fakes.slack import browser, doors, events
 from tests.fakes.slack.app import Installation
 from tests.fakes.slack.deliveries import Background, Courier, Delivery
-from tests.fakes.slack.model import Channel, Group, Message, Team, User, View
-from tests.fakes.slack.payloads import view_json
+from tests.fakes.slack.model import Channel, Group, Message, Team, User
 from tests.fakes.slack.people import Person
 from tests.fakes.slack.sockets import Sockets
 from tests.fakes.slack.state import State
@@ -104,6 +103,11 @@ class SlackCloud(State):
                 web.get("/files-pri/{id}/{name}", self._by(doors.download)),
                 web.get("/oauth/v2/authorize", self._by(doors.authorize)),
                 web.get("/link/", self.sockets.serve),
+                web.get("/", self._by(browser.page)),
+                web.get("/page/{name}", self._by(browser.part)),
+                web.get("/ui/state", self._by(browser.seen)),
+                web.post("/ui/suggest", self._by(browser.suggest)),
+                web.post("/ui/{verb}", self._by(browser.do)),
             ]
         )
         return app
@@ -171,10 +175,6 @@ class SlackCloud(State):
     def installation_of(self, message: Message) -> Installation:
         """The installation whose bot posted a message."""
         return next(item for item in self.installations.values() if item.bot is message.user)
-
-    def view_json(self, view: View) -> Json:
-        """A view as payloads carry it."""
-        return view_json(self, view)
 
     # --- what else happens to the app ------------------------------------------------------------
 

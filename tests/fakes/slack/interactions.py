@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.fakes.slack import payloads
+from tests.fakes.slack import events, payloads
 from tests.fakes.slack.deliveries import Delivery
 from tests.fakes.slack.grants import ResponseUrl, Trigger
 from tests.fakes.slack.kit import Control, check_message, check_options, complaint, controls
@@ -331,3 +331,15 @@ async def shortcut(person: "Person", callback_id: str, message: Message | None) 
         }
     delivery = await cloud.courier.ask("interaction", payload)
     return await _settled(Outcome(person, delivery, since, trigger, failed=not delivery.ok), None)
+
+
+async def open_home(person: "Person") -> None:
+    """Open the Home tab; wait until the app has published it anew, or a moment has passed."""
+    cloud, since = _begin(person)
+    known = cloud.homes.get(person.id)
+    await events.home_opened(cloud, person, payloads.view_json(cloud, known) if known else None)
+
+    def published() -> bool:
+        return any(effect.kind == "home" and effect.user is person for effect in cloud.effects[since:])
+
+    await seen(published, within_s=cloud.settle_s if known else cloud.reply_within_s)

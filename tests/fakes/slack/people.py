@@ -8,7 +8,6 @@ from tests.fakes.slack import events, interactions
 from tests.fakes.slack.kit import Control
 from tests.fakes.slack.model import Channel, Message, User
 from tests.fakes.slack.screens import Home, Modal, chosen, control_named
-from tests.fakes.slack.waiting import seen
 
 if TYPE_CHECKING:
     from tests.fakes.slack.cloud import SlackCloud
@@ -142,14 +141,7 @@ class Person(User):
 
     async def open_home(self) -> Home:
         """Open the Home tab and wait until the app has published it anew, or a moment has passed."""
-        before = len(self.cloud.effects)
-        known = self.cloud.homes.get(self.id)
-        await events.home_opened(self.cloud, self, self.cloud.view_json(known) if known else None)
-
-        def published() -> bool:
-            return any(effect.kind == "home" and effect.user is self for effect in self.cloud.effects[before:])
-
-        await seen(published, within_s=self.cloud.settle_s if known else self.cloud.reply_within_s)
+        await interactions.open_home(self)
         home = self.home
         assert home, "the app has published no Home tab"
         return home

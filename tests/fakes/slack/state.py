@@ -198,7 +198,8 @@ class State:
             for token in self.tokens.values():
                 if token.installation is installation and token.expires_at is None and not token.is_revoked:
                     return token.value, None
-            value = f"xoxb-{secrets.randbelow(10**12):012d}-{secrets.token_hex(12)}"
+            # Known in advance, so that a stand-in that was started again takes the token of before.
+            value = f"xoxb-{installation.team.id}-{len(self.tokens) + 1:04d}"
             self.tokens[value] = Token(value, installation)
             return value, None
         value = f"xoxe.xoxb-1-{secrets.token_hex(20)}"
