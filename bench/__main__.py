@@ -13,17 +13,19 @@ from typing import Any, Final
 
 import uvloop
 
-from bench import targets
+from bench import presses, targets
 from bench.wireclient import Connection, connect, expect, request
 from bot.store import connect as connect_store
 
 CONCURRENCY: Final = 64
+PRESSES_A_SECOND: Final = 200
 WAITING: Final = (1, 10, 64, 1_000, 10_000)
 
 _HELP: Final = """usage: python -m bench [--quick] [--json FILE]
 
   Measure handoffs per second and per CPU second, wake latency, memory per waiting agent and per pending handoff,
-  each beside a service without features, in the same run. Takes about four minutes; other load on the machine shows.
+  each beside a service without features, in the same run; then presses from a stand-in for Slack at 200 a second.
+  Takes about five minutes; other load on the machine shows.
 
   --quick       a tenth of the work, for a first look
   --json FILE   write every figure to FILE as well
@@ -163,6 +165,7 @@ async def run(*, quick: bool) -> dict[str, Any]:
                 figures["wake"][f"{count}_{fsync}"] = {t.name: await wakes(t, count, samples) for t in (floor, andon)}
     async with targets.andon("everysec") as andon:
         figures["store"] = await store_bytes(andon, 1_000 if quick else 10_000)
+    figures["presses"] = await presses.measure(PRESSES_A_SECOND, 2 if quick else 10)
     return figures
 
 
@@ -192,6 +195,11 @@ def table(figures: dict[str, Any]) -> str:
         ),
         f"{'service bytes per shared wait':34}{store['shared_wait_bytes']:>24,.0f}",
     ]
+    slack = figures["presses"]
+    for name, label in (("ack", "press to acknowledgement"), ("decision", "press to agent has it")):
+        for part in ("p50", "p99"):
+            title = f"Slack, {slack['rate']:.0f}/s, {label}, {part}, ms"
+            lines.append(f"{title:58}{slack[f'{name}_{part}_ms']:.1f}")
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -167,15 +167,16 @@ async def _store(folder: Path, fsync: str) -> AsyncIterator[EmbeddedStore]:
 
 
 @asynccontextmanager
-async def andon(fsync: str) -> AsyncIterator[Andon]:
-    """The product on a store of its own."""
+async def andon(fsync: str, settings: Mapping[str, str] | None = None) -> AsyncIterator[Andon]:
+    """The product on a store of its own, with more `settings`."""
     with tempfile.TemporaryDirectory(prefix="andon-bench-") as name:
         folder = Path(name)
         async with _store(folder / "redis", fsync) as store:
-            env = {k: v for k, v in os.environ.items() if not k.startswith("ANDON_")} | {
+            env = {k: v for k, v in os.environ.items() if not k.startswith(("ANDON_", "SLACK_"))} | {
                 "ANDON_STATE": str(folder / "state"),
                 "ANDON_REDIS_URL": store.url,
                 "ANDON_PORT": "0",
+                **(settings or {}),
             }
             loose = ["--per-minute", "10000000", "--burst", "10000000", "--open", "10000000"]
             agent = {"Authorization": f"Bearer {await _key(env, '--agent', 'bench', *loose)}"}

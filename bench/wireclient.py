@@ -71,8 +71,10 @@ def request(method: str, path: str, body: bytes = b"", headers: Mapping[str, str
     """The bytes of a request."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    if body and "Content-Type" not in (headers or {}):
+        lines.append("Content-Type: application/json")
     if body:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        lines.append(f"Content-Length: {len(body)}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
