@@ -454,3 +454,41 @@ async def test_closing_is_told_when_asked_for(
     await screen.close()
     (payload,) = app.heard_of("view_closed")
     assert (payload["view"]["id"], payload["is_cleared"]) == (screen.raw.id, False)
+
+
+async def test_cross_closes_all_that_lies_below(
+    app: ScriptedApp, client: AsyncWebClient, mira: Person, card: Message
+) -> None:
+    screen = await opened(mira, card, client, app, modal(notify_on_close=True, private_metadata="hf_1"))
+    await screen.fill("Reason", "no")
+    app.answers["view_submission"] = lambda _p: {"response_action": "push", "view": modal("Deeper")}
+    await screen.submit()
+    assert (screen.submit_label, screen.private_metadata) == ("Send", "hf_1")
+    await screen.close_all()
+    assert mira.stack == []
+    assert [payload["is_cleared"] for payload in app.heard_of("view_closed")] == [True]
+
+
+# --- what changes about people -------------------------------------------------------------------
+
+
+async def test_changes_of_people_and_groups_are_told(cloud: SlackCloud, app: ScriptedApp, mira: Person) -> None:
+    ana = cloud.user("ana")
+    group = cloud.group("@dba", [mira])
+    await cloud.change_group(group, [ana])
+    await cloud.deactivate(mira)
+    changed, gone = [payload["event"] for payload in app.heard]
+    assert (changed["added_users"], changed["removed_users"]) == ([ana.id], [mira.id])
+    assert (gone["type"], gone["user"]["deleted"]) == ("user_change", True)
+    assert [delivery.ack_status for delivery in cloud.deliveries] == [200, 200]
+
+
+async def test_waiting_names_what_was_there_instead(cloud: SlackCloud, client: AsyncWebClient, mira: Person) -> None:
+    """A test that fails on a wait must say what it saw."""
+    ops = cloud.channel("#ops", [mira])
+    await client.chat_postEphemeral(channel=ops.id, user=mira.id, text="You may not")
+    assert await cloud.wait_for_told(mira, "may not") == "You may not"
+    with pytest.raises(AssertionError, match=r"not told 'later' within 0 s, but .*You may not"):
+        await cloud.wait_for_told(mira, "later", within_s=0)
+    with pytest.raises(AssertionError, match="no card containing 'Drop'"):
+        await cloud.wait_for_card(ops, "Drop", within_s=0)

@@ -66,13 +66,13 @@ async def test_bolt_plays_along_over_a_socket(
 ) -> None:
     """Press, modal, errors in the ack, update of the card: all through Slack's own framework."""
 
-    @bolt.action("approve")
-    async def _open(ack: AsyncAck, body: Json, client: AsyncWebClient) -> None:
+    async def open_why(ack: AsyncAck, body: Json, client: AsyncWebClient) -> None:
         await ack()
         await client.views_open(trigger_id=body["trigger_id"], view=modal())
 
-    @bolt.view("why")
-    async def _send(ack: AsyncAck, view: Json, client: AsyncWebClient) -> None:
+    bolt.action("approve")(open_why)
+
+    async def send_why(ack: AsyncAck, view: Json, client: AsyncWebClient) -> None:
         reason = view["state"]["values"]["reason"]["value"]["value"]
         if reason == "no":
             await ack({"response_action": "errors", "errors": {"reason": "Say more"}})
@@ -80,22 +80,28 @@ async def test_bolt_plays_along_over_a_socket(
         await ack()
         await client.chat_update(channel=ops.id, ts=card.ts, text=f"Approved: {reason}")
 
-    @bolt.options("city")
-    async def _cities(ack: AsyncAck) -> None:
+    bolt.view("why")(send_why)
+
+    async def cities(ack: AsyncAck) -> None:
         await ack({"options": [{"text": {"type": "plain_text", "text": "London"}, "value": "lon"}]})
 
-    @bolt.command("/andon")
-    async def _pending(ack: AsyncAck, respond: AsyncRespond) -> None:
+    bolt.options("city")(cities)
+
+    async def pending(ack: AsyncAck, respond: AsyncRespond) -> None:
         await ack()
         await respond("nothing is pending")
 
-    @bolt.event("app_mention")
-    async def _mentioned(event: Json, client: AsyncWebClient) -> None:
+    bolt.command("/andon")(pending)
+
+    async def mentioned(event: Json, client: AsyncWebClient) -> None:
         await client.chat_postMessage(channel=event["channel"], text="yes?", thread_ts=event["ts"])
 
-    @bolt.event("message")
-    async def _heard() -> None:
+    bolt.event("app_mention")(mentioned)
+
+    async def hear() -> None:
         pass
+
+    bolt.event("message")(hear)
 
     assert await mira.search(card, "Which city", "lon") == ["London"]
     opened = (await mira.press(card, "Approve")).modal
@@ -115,9 +121,10 @@ async def test_bolt_plays_along_over_a_socket(
 async def test_client_comes_back_after_disconnect(cloud: SlackCloud, bolt: AsyncApp, mira: Person) -> None:
     heard: list[str] = []
 
-    @bolt.event("message")
-    async def _heard(event: Json) -> None:
+    async def hear(event: Json) -> None:
         heard.append(event["text"])
+
+    bolt.event("message")(hear)
 
     for n, reason in enumerate(("warning", "refresh_requested"), start=2):
         await cloud.sockets.disconnect(reason)

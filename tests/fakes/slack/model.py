@@ -255,7 +255,6 @@ class View:
     values: dict[str, dict[str, Json]] = field(default_factory=dict)
     """What stands in its elements, by block_id and action_id."""
     is_open: bool = True
-    updates: int = 0
 
     @property
     def kind(self) -> str:

@@ -2,6 +2,7 @@
 
 import itertools
 import secrets
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tests.fakes.slack.app import App, Installation, Token
@@ -12,8 +13,6 @@ from tests.fakes.slack.people import Person
 from tests.fakes.slack.rates import Rates
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tests.fakes.slack.cloud import SlackCloud
 
 Json = dict[str, Any]
@@ -111,7 +110,7 @@ class State:
             self._bots[team.id] = self.users[user.id] = user
         return self._bots[team.id]
 
-    def group(self, handle: str, members: "Sequence[User]", *, team: Team | None = None) -> Group:
+    def group(self, handle: str, members: Sequence[User], *, team: Team | None = None) -> Group:
         """A new user group."""
         group = Group(self.new_id("S"), team or self.home, handle.removeprefix("@"), handle, list(members))
         self.groups[group.id] = group
@@ -120,7 +119,7 @@ class State:
     def channel(
         self,
         name: str,
-        members: "Sequence[User]" = (),
+        members: Sequence[User] = (),
         *,
         bot: bool = True,
         private: bool = False,
@@ -171,9 +170,7 @@ class State:
 
     # --- the app ---------------------------------------------------------------------------------
 
-    def install(
-        self, team: Team | None = None, *, scopes: "Sequence[str] | None" = None, org_wide: bool = False
-    ) -> str:
+    def install(self, team: Team | None = None, *, scopes: Sequence[str] | None = None, org_wide: bool = False) -> str:
         """Install the app, or install it again with other scopes.
 
         Returns:
@@ -182,7 +179,7 @@ class State:
         installation = self.installed(team or self.home, scopes=scopes, org_wide=org_wide)
         return self.new_token(installation)[0]
 
-    def installed(self, team: Team, *, scopes: "Sequence[str] | None" = None, org_wide: bool = False) -> Installation:
+    def installed(self, team: Team, *, scopes: Sequence[str] | None = None, org_wide: bool = False) -> Installation:
         """The installation in a workspace, made or brought up to date."""
         granted = list(self.app.scopes if scopes is None else scopes)
         installation = self.installations.get(team.id)
@@ -211,11 +208,6 @@ class State:
     def bot_ids(self) -> dict[str, Installation]:
         """Where the app is installed, by the id of its bot user."""
         return {item.bot.id: item for item in self.installations.values() if not item.is_removed}
-
-    def installation_in(self, channel: Channel) -> Installation | None:
-        """The installation whose bot is in a channel."""
-        known = self.bot_ids()
-        return next((known[user.id] for user in channel.members if user.id in known), None)
 
     def installation_for(self, user: User) -> Installation | None:
         """The installation that serves a person's workspace."""

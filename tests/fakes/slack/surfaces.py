@@ -90,7 +90,6 @@ def replace(cloud: "SlackCloud", view: View, source: Json) -> None:
     check_view(source, "home" if view.kind == "home" else "modal")
     view.source = _named(source)
     view.hash = _new_hash(cloud)
-    view.updates += 1
     kept = {(c.block_id, c.action_id): c.kind for c in controls(view.blocks) if holds_value(c.element)}
     view.values = {
         block_id: {
