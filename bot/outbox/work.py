@@ -189,16 +189,14 @@ class _Follower:
         except StoreUnavailable as error:
             log.warning("notices.waiting id=%s detail=%s", notice.id, error)
             return [self.surface.pace.pause_s]
-        rests = []
-        for place in told.to if told else ():  # None: not kept any more
-            if told and place.surface == self.surface.name and place not in notice.done:
-                rest_s = await self._tell_at(told, place, notice)
-                if rest_s is None:
-                    notice.done.add(place)
-                else:
-                    rests.append(rest_s)
+        places = (
+            [place for place in told.to if place.surface == self.surface.name] if told else []
+        )  # else it is too old
+        left = [place for place in dict.fromkeys(places) if place not in notice.done]
+        said = await asyncio.gather(*(self._tell_at(told, place, notice) for place in left if told))
+        notice.done.update(place for place, rest_s in zip(left, said, strict=True) if rest_s is None)
         notice.worked = self.surface.worked
-        return rests
+        return [rest_s for rest_s in said if rest_s is not None]
 
     async def _tell_at(self, told: Told, place: wire.Place, notice: "_Notice") -> float | None:
         """One try at one place; returns how long to rest before the next, or None when there is to be none."""

@@ -51,7 +51,7 @@ class Paper:
 
     async def tell(self, told: Told, to: wire.Place) -> None:
         note = {
-            "handoff": "",
+            "handoff": told.id,
             "revision": 0,
             "headline": "Notice",
             "title": told.text,

@@ -71,7 +71,9 @@ class Board:
         self.broken: set[str] = set()
         """Handoffs whose notes are answered with 500."""
         self.too_many = 0
-        """So many requests are told to come back in a second."""
+        """So many requests are told to come back."""
+        self.patience_s = 1
+        """In so many seconds."""
         self.loses_replies = 0
         """So many posts are written, and their connection then breaks."""
         self.finds = True
@@ -143,7 +145,7 @@ class Board:
             raise web.HTTPServiceUnavailable
         if self.too_many:
             self.too_many -= 1
-            raise web.HTTPTooManyRequests(headers={"Retry-After": "1"})
+            raise web.HTTPTooManyRequests(headers={"Retry-After": str(self.patience_s)})
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:

@@ -14,6 +14,7 @@ import pytest
 
 from bot.config import Settings
 from bot.outbox import Pace
+from bot.ports import Desk, Shelf
 from tests.adapters.paper import QUICK, paper
 from tests.fakes.board import Board, Hold, Moment
 from tests.people import MAIL, Agent, Json, Person
@@ -244,6 +245,45 @@ async def test_a_board_that_asks_for_patience_gets_it(here: Live, board: Board) 
     assert board.requests["POST"] == 1 + 8 + 8, "once too early, once in time"
     assert not await here.store.outbox.buried()
     await settled(here)
+
+
+async def test_a_card_that_waits_for_its_turn_waits_no_longer_each_time(
+    settings: Settings, board: Board, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A turn is no failure: after thirty of those the next try would be an hour away, or never come."""
+    board.too_many, board.patience_s = 30, 0
+    async with replica(settings, board, pace=Pace(pause_s=0.5, longest_pause_s=3600, call_s=5)) as here:
+        asked = await here.agent.ask(to=[OPS])
+        await board.shows(asked["id"], "Waiting for a person")
+        await settled(here)
+        assert not await here.store.outbox.buried()
+    assert board.requests["POST"] + board.requests["GET"] >= 31
+    assert "cards.failed" not in caplog.text
+
+
+async def test_a_card_leads_back_to_its_handoff_until_it_is_not_there_any_more(
+    settings: Settings, board: Board
+) -> None:
+    """Whoever writes below a card, or presses on it, means that handoff."""
+    desks: list[Desk] = []
+
+    def meet(desk: Desk, _: Shelf) -> None:
+        desks.append(desk)
+
+    async with live(settings, adapters={"paper": paper(board.url, meet=meet)}, pace=QUICK) as here:
+        (desk,) = desks
+        asked = await here.agent.ask(to=[OPS])
+        await settled(here)
+        (first,) = board.of(asked["id"])
+        assert await desk.card_at("paper", first.id) == asked["id"]
+        assert await desk.card_at("paper", "no such note") is None
+        assert await desk.card_at("web", first.id) is None
+
+        board.boards.remove("ops")
+        await here.person.edit(asked, {**MAIL, "to": "bob@example.com"}, approve=False)
+        await here.agent.wait(asked["id"], revision=2)
+        await settled(here)
+        assert await desk.card_at("paper", first.id) is None
 
 
 async def test_calls_to_one_surface_are_bounded(here: Live, board: Board) -> None:

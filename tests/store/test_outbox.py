@@ -7,9 +7,9 @@ from aiohttp.web import AbstractRouteDef
 
 from andon import wire
 from bot.errors import Gone
-from bot.handoff import Handoff
+from bot.handoff import Handoff, Told
 from bot.outbox import CardWork, Pace
-from bot.ports import CardRef
+from bot.ports import CardRef, Directory
 from bot.store import Delivery, Store
 from tests.servers import until
 from tests.store import asks
@@ -120,11 +120,24 @@ async def test_cards_are_remembered_by_place(store: Store) -> None:
     assert (await store.outbox.placed("hf_x", here)).addresses == ("2",)
 
 
+async def test_a_card_leads_back_to_its_handoff_until_it_is_dropped(store: Store) -> None:
+    here = '{"surface":"paper","channel":"a"}'
+    await store.outbox.save_card("hf_x", here, "1")
+    await store.outbox.save_card("hf_y", here, "2")
+    assert await store.outbox.card_at("paper", "1") == "hf_x"
+    assert await store.outbox.card_at("paper", "2") == "hf_y"
+    assert await store.outbox.card_at("stone", "1") is None
+    await store.outbox.drop_card("hf_x", here, "1")
+    assert await store.outbox.card_at("paper", "1") is None
+    assert await store.outbox.card_at("paper", "2") == "hf_y"
+
+
 class Deadly:
     """A surface whose card kills whoever posts it, as if there were no memory left."""
 
     name = NAME
     reads_store = False
+    directory: Directory | None = None
 
     def routes(self) -> list[AbstractRouteDef]:
         return []
@@ -138,6 +151,9 @@ class Deadly:
     async def update(self, ref: CardRef, handoff: Handoff) -> None:
         raise AssertionError("nor this")
 
+    async def tell(self, told: Told, to: wire.Place) -> None:
+        raise AssertionError("nor this")
+
 
 class Looks:
     def __init__(self, store: Store) -> None:
@@ -148,6 +164,9 @@ class Looks:
         if found is None:
             raise Gone("gone", handoff=handoff_id)
         return found
+
+    async def told(self, notice_id: str) -> Told | None:
+        return await self._store.runs.told(notice_id)
 
     async def undeliverable(self, handoff: Handoff, reason: str) -> Handoff:
         return handoff
@@ -176,3 +195,28 @@ async def test_an_event_that_killed_five_processes_kills_no_sixth(
     assert (dead.handoff, dead.deliveries) == (asked.id, 6)
     assert "did not live" in dead.reason
     assert "cards.dead" in caplog.text
+
+
+async def test_a_notice_that_killed_five_processes_kills_no_sixth(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    await asks.start_run(store)
+    await store.outbox.join(NAME)
+    run = await store.runs.load(asks.RUN)
+    assert run
+    notice = wire.Notice(text="Done", to=(wire.Place(surface=NAME, channel="ops"),))
+    await store.runs.notice(run, notice, "key 1", asks.NO_LIMITS)
+    await read(store, "1st")
+    for reader in ("2nd", "3rd", "4th", "5th"):
+        await take_over(store, reader)
+    work = CardWork(store.outbox, Looks(store), {NAME: Deadly()}, pace=Pace(taken_over=SOON))
+    work.start()
+    try:
+
+        async def told() -> bool:
+            return "notices.dead" in caplog.text
+
+        await until(told)
+    finally:
+        await work.stop()
+    assert "notices.failed" not in caplog.text, "nobody tried again"
