@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
 from ipaddress import ip_address
@@ -122,29 +123,30 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _slack_is_whole(self) -> Self:
-        if self.slack_client_id and not self.slack_client_secret:
-            msg = "SLACK_CLIENT_SECRET is empty; copy it from the app's Basic Information page"
-            raise ValueError(msg)
-        if self.slack_client_id and not self.public_url:
-            msg = "SLACK_CLIENT_ID needs ANDON_PUBLIC_URL: Slack sends people back there after an installation"
-            raise ValueError(msg)
+        if faults := list(self._slack_faults()):
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _slack_faults(self) -> Iterator[str]:
         for name, token, begins in (
             ("SLACK_BOT_TOKEN", self.slack_bot_token, ("xoxb-", "xoxe.xoxb-")),
             ("SLACK_APP_TOKEN", self.slack_app_token, ("xapp-",)),
         ):
             if token and not token.get_secret_value().startswith(begins):
-                msg = f"{name} begins with {' or '.join(begins)}; this is another kind of token"
-                raise ValueError(msg)
+                yield f"{name} begins with {' or '.join(begins)}; this is another kind of token"
+        if self.slack_client_id and not self.slack_client_secret:
+            yield "SLACK_CLIENT_SECRET is empty; copy it from the app's Basic Information page"
+        if self.slack_client_secret and not self.slack_client_id:
+            yield "SLACK_CLIENT_ID is empty; copy it from the app's Basic Information page"
+        if self.slack_client_id and not self.public_url:
+            yield "SLACK_CLIENT_ID needs ANDON_PUBLIC_URL: Slack sends people back there after an installation"
         if self.slack and not self.slack_app_token and not self.slack_signing_secret:
-            msg = (
+            yield (
                 "SLACK_SIGNING_SECRET is empty; copy it from the app's Basic Information page, "
                 "or set SLACK_APP_TOKEN to use Socket Mode"
             )
-            raise ValueError(msg)
         if not self.slack and (self.slack_app_token or self.slack_signing_secret or self.slack_channel):
-            msg = "SLACK_BOT_TOKEN is empty; copy it from the app's OAuth & Permissions page"
-            raise ValueError(msg)
-        return self
+            yield "SLACK_BOT_TOKEN is empty; copy it from the app's OAuth & Permissions page"
 
     @property
     def slack(self) -> bool:

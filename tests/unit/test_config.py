@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import Settings, load_settings, unknown_settings
+from bot.app import slack_config
+from bot.config import Settings, load_settings, setting_name, unknown_settings
 from bot.errors import ConfigError
 
 
@@ -105,3 +106,103 @@ def test_a_folder_that_cannot_be_made_is_a_fault_with_its_setting(tmp_path: Path
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="ANDON_STATE"):
         load_settings(state=tmp_path / "file" / "state").key_material()
+
+
+# --- Slack ---
+
+TOKEN, SIGNING = "xoxb-1-hunter2", "s1gn1ng-hunter2"
+
+
+@pytest.mark.parametrize(
+    "given, says",
+    [
+        ({"SLACK_BOT_TOKEN": "xoxp-1", "SLACK_SIGNING_SECRET": "s"}, "SLACK_BOT_TOKEN begins with xoxb-"),
+        ({"SLACK_BOT_TOKEN": "xapp-1", "SLACK_SIGNING_SECRET": "s"}, "SLACK_BOT_TOKEN begins with xoxb-"),
+        ({"SLACK_BOT_TOKEN": TOKEN, "SLACK_APP_TOKEN": "xoxb-2"}, "SLACK_APP_TOKEN begins with xapp-"),
+        ({"SLACK_BOT_TOKEN": TOKEN}, "SLACK_SIGNING_SECRET is empty"),
+        ({"SLACK_BOT_TOKEN": TOKEN}, "or set SLACK_APP_TOKEN to use Socket Mode"),
+        ({"SLACK_CLIENT_ID": "1.2", "SLACK_SIGNING_SECRET": "s"}, "SLACK_CLIENT_SECRET is empty"),
+        (
+            {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "c", "SLACK_SIGNING_SECRET": "s"},
+            "SLACK_CLIENT_ID needs ANDON_PUBLIC_URL",
+        ),
+        ({"SLACK_CLIENT_SECRET": "c"}, "SLACK_CLIENT_ID is empty"),
+        ({"SLACK_CHANNEL": "C0OPS"}, "SLACK_BOT_TOKEN is empty"),
+        ({"SLACK_APP_TOKEN": "xapp-1"}, "SLACK_BOT_TOKEN is empty"),
+        ({"SLACK_SIGNING_SECRET": "s"}, "SLACK_BOT_TOKEN is empty"),
+        ({"SLACK_API_URL": "slack.example.com"}, "SLACK_API_URL: "),
+    ],
+)
+def test_a_half_set_slack_is_refused_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], says: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert says in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_every_fault_of_slack_s_settings_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxp-1")
+    monkeypatch.setenv("SLACK_CLIENT_ID", "1.2")
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    for says in ("SLACK_BOT_TOKEN begins", "SLACK_CLIENT_SECRET is", "ANDON_PUBLIC_URL", "SLACK_SIGNING_SECRET is"):
+        assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"SLACK_BOT_TOKEN": TOKEN, "SLACK_SIGNING_SECRET": SIGNING},
+        {"SLACK_BOT_TOKEN": TOKEN, "SLACK_APP_TOKEN": "xapp-1", "SLACK_CHANNEL": "C0OPS"},
+        {"SLACK_BOT_TOKEN": "xoxe.xoxb-1", "SLACK_SIGNING_SECRET": SIGNING},
+        {
+            "SLACK_CLIENT_ID": "1.2",
+            "SLACK_CLIENT_SECRET": "c",
+            "SLACK_SIGNING_SECRET": SIGNING,
+            "ANDON_PUBLIC_URL": "https://andon.example.com",
+        },
+    ],
+)
+def test_a_slack_that_is_whole_is_wanted(monkeypatch: pytest.MonkeyPatch, given: dict[str, str]) -> None:
+    assert not load_settings().slack
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.slack
+    assert settings.slack_api_url == "https://slack.com/api"
+    assert unknown_settings() == []
+
+
+def test_slack_s_secrets_are_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {
+        "SLACK_BOT_TOKEN": "xoxb-",
+        "SLACK_APP_TOKEN": "xapp-",
+        "SLACK_SIGNING_SECRET": "",
+        "SLACK_CLIENT_SECRET": "",
+    }
+    for name, begins in names.items():
+        monkeypatch.setenv(name, f"{begins}hunter2")
+    monkeypatch.setenv("SLACK_CLIENT_ID", "1.2")
+    monkeypatch.setenv("ANDON_PUBLIC_URL", "https://andon.example.com")
+    settings = load_settings()
+    for text in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.model_dump())):
+        assert "hunter2" not in text
+    config = slack_config(settings, "https://andon.example.com")
+    assert config.bot_token == "xoxb-hunter2"
+
+
+def test_names_that_are_none_of_slack_s_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_TOKEN", "xoxb-1")
+    monkeypatch.setenv("SLACK_SIGNING_SECRETS", "s")
+    monkeypatch.setenv("ANDON_SLACK_CHANNEL", "C0OPS")
+    assert unknown_settings() == ["ANDON_SLACK_CHANNEL", "SLACK_SIGNING_SECRETS", "SLACK_TOKEN"]
+
+
+@pytest.mark.parametrize("field", sorted(Settings.model_fields))
+def test_a_setting_is_read_under_the_name_that_is_told(field: str) -> None:
+    """A fault, the documents and the warning about unknown names all use `setting_name`."""
+    assert setting_name(field) == (Settings.model_fields[field].alias or f"ANDON_{field.upper()}")
