@@ -21,6 +21,7 @@ from slack_sdk.oauth.installation_store import Bot as SdkBot
 from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
+from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.calls import Caller, NoAccess, Refused, Unreachable, why
 from adapters.slack.config import SlackConfig
@@ -63,7 +64,7 @@ class Installs:
         self._of_org: Memory[str, Mapping[str, str]] = Memory(self._ask_org, life_s=_TEAMS_S)
         self._met: dict[str, str] = {}
         """The organisation of each workspace that requests came from."""
-        self._renewal = Renewal(config, shelf, self._caller.client, clock=clock, remedy=self._remedy())
+        self._renewal = Renewal(config, shelf, self._caller, clock=clock, remedy=self._remedy())
 
     async def token(self, team: str) -> str:
         """A token that is valid in this workspace.
@@ -73,7 +74,7 @@ class Installs:
             SlackFailed, TooMany: Slack does not tell now.
             StoreUnavailable: The installations cannot be read.
         """
-        record = await self._renewal.fresh(await self._find(team))
+        record = await self._fresh(await self._find(team))
         return record.token
 
     async def bot(self, team: str) -> Bot:
@@ -113,11 +114,15 @@ class Installs:
     async def renew(self, team: str, stale: str) -> bool:
         """Slack called this token expired: is there another one now?"""
         self._shelves.forget(lambda _: True)
-        return (await self._renewal.fresh(await self._find(team), stale=stale)).token != stale
+        return (await self._fresh(await self._find(team), stale=stale)).token != stale
 
     async def remedy(self, team: str) -> str:
         """How an operator gives the app a valid token for this workspace, as the end of a sentence."""
         return self._remedy(own=bool(self._config.bot_token) and (self._own is None or team in {"", self._own.team}))
+
+    def client(self) -> AsyncWebClient:
+        """For Bolt: it calls where we call, never tries a post twice, and logs no body, in which tokens are."""
+        return self._caller.client
 
     def bolt(self) -> AsyncInstallationStore | None:
         """For Bolt's OAuth flow; None with one workspace."""
@@ -146,7 +151,7 @@ class Installs:
     # --- finding one -----------------------------------------------------------------------------
 
     async def _find(self, team: str) -> Record:
-        records = await self._records()
+        records = await self._records() if team else ()
         for record in records:
             if record.team == team:
                 return record
@@ -169,7 +174,7 @@ class Installs:
     async def _records(self) -> tuple[Record, ...]:
         own = (await self._whose(),) if self._config.bot_token else ()
         shelved = await self._shelves.get("") if self._config.client_id else ()
-        return own + tuple(record for record in shelved if not any(record.team == each.team for each in own))
+        return own + shelved  # the setting goes first
 
     async def _whose(self) -> Record:
         """Whose token the setting is: asked once, and again as long as Slack does not tell."""
@@ -209,7 +214,7 @@ class Installs:
         found = [each for each in await self._records() if not each.team and each.enterprise == enterprise]
         if not found:
             return {}
-        record = await self._renewal.fresh(found[0])
+        record = await self._fresh(found[0])
         cursor, names = "", dict[str, str]()
         while True:
             try:
@@ -220,6 +225,12 @@ class Installs:
             cursor = (reply.data.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:
                 return names
+
+    async def _fresh(self, record: Record, *, stale: str = "") -> Record:
+        fresh = await self._renewal.fresh(record, stale=stale)
+        if fresh is not record:
+            self._shelves.forget(lambda _: True)
+        return fresh
 
     def _remedy(self, *, own: bool = False) -> str:
         if own or not self._config.client_id:
@@ -268,7 +279,7 @@ class Installs:
         if enterprise_id and team_id:
             self._met[team_id] = enterprise_id
         try:
-            record = await self._renewal.fresh(await self._find(team_id or await self._a_team_of(enterprise_id)))
+            record = await self._fresh(await self._find(team_id or await self._a_team_of(enterprise_id)))
         except NoAccess as error:
             log.warning("slack.unauthorized team=%s enterprise=%s detail=%s", team_id, enterprise_id, error)
             return None

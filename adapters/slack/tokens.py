@@ -2,23 +2,17 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
-import aiohttp
-from pydantic import BaseModel, ConfigDict, ValidationError
-from slack_sdk.errors import SlackClientError, SlackTokenRotationError
-from slack_sdk.oauth.installation_store import Bot as SdkBot
-from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
-from slack_sdk.web.async_client import AsyncWebClient
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from adapters.slack.calls import TIMEOUT_S, NoAccess, SlackFailed
+from adapters.slack.calls import Caller, NoAccess, Refused, SlackFailed
 from adapters.slack.config import SlackConfig
-from bot.errors import BotError
+from bot.errors import BotError, TooMany
 from bot.ports import Shelf
 
 NAME: Final = "andon"
@@ -67,8 +61,8 @@ class Record(BaseModel):
     team_name: str = ""
     url: str = ""
     scopes: tuple[str, ...] = ()
-    token: str
-    refresh_token: str = ""
+    token: str = Field(repr=False)
+    refresh_token: str = Field(default="", repr=False)
     expires_at: float | None = None
     installed_at: float = 0.0
 
@@ -97,12 +91,12 @@ class Renewal:
     """Exchanges refresh tokens, each of which works once."""
 
     def __init__(
-        self, config: SlackConfig, shelf: Shelf, client: AsyncWebClient, *, clock: Callable[[], float], remedy: str
+        self, config: SlackConfig, shelf: Shelf, caller: Caller, *, clock: Callable[[], float], remedy: str
     ) -> None:
         """Say `remedy` when Slack does not renew a token."""
         self._config = config
         self._shelf = shelf
-        self._client = client
+        self._caller = caller
         self._clock = clock
         self._remedy = remedy
         self._renewing: dict[str, asyncio.Lock] = {}
@@ -131,42 +125,39 @@ class Renewal:
             if not ended:
                 return record
             raise SlackFailed("another process is renewing the token", method="oauth.v2.access", code="renewing")
-        rotator = AsyncTokenRotator(
-            client_id=self._config.client_id, client_secret=self._config.client_secret, client=self._client
-        )
-        old = SdkBot(
-            team_id=record.team or None,
-            enterprise_id=record.enterprise or None,
-            bot_token=record.token,
-            bot_id=record.bot_id,
-            bot_user_id=record.user,
-            bot_refresh_token=record.refresh_token,
-            bot_token_expires_at=0,  # the rotator's own clock and patience are not asked
-            installed_at=record.installed_at,
-        )
+        asked = {
+            "client_id": self._config.client_id,
+            "client_secret": self._config.client_secret,
+            "grant_type": "refresh_token",
+            "refresh_token": record.refresh_token,
+        }
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                new = await rotator.perform_bot_token_rotation(bot=old)
-        except (SlackTokenRotationError, SlackClientError, aiohttp.ClientError, OSError, TimeoutError) as error:
+            told = (await self._caller("oauth.v2.access", "", asked)).data
+        except (Refused, SlackFailed, TooMany) as error:
             await self._shelf.forget(this)
-            if not ended:
-                log.warning(
-                    "slack.not_renewed team=%s detail=%s", record.team or record.enterprise, type(error).__name__
-                )
-                return record
-            raise _not_renewed(record, error, self._remedy) from error
-        if new is None or new.bot_token_expires_at is None:
+            if ended:
+                raise self._sentence(record, error) from error
+            log.warning("slack.not_renewed team=%s detail=%s", record.team or record.enterprise, error)
             return record
         renewed = record.model_copy(
             update={
-                "token": new.bot_token,
-                "refresh_token": new.bot_refresh_token or "",
-                "expires_at": self._clock() + (new.bot_token_expires_at - time.time()),
+                "token": str(told["access_token"]),
+                "refresh_token": str(told.get("refresh_token") or ""),
+                "expires_at": self._clock() + float(told["expires_in"]) if told.get("expires_in") else None,
             }
         )
         await self._shelf.save_lasting(renewed.shelved, renewed.model_dump_json())
         log.info("slack.token_renewed team=%s", record.team or record.enterprise)
         return renewed
+
+    def _sentence(self, record: Record, error: BotError | Refused) -> BotError:
+        if not isinstance(error, Refused):
+            return error
+        where = record.team_name or record.team or record.enterprise
+        detail = f"Slack does not renew the token of {where}: {error.code}"
+        if error.code in _PASSING:
+            return SlackFailed(detail, method=error.method, code=error.code)
+        return NoAccess(f"{detail}; {self._remedy}", code=error.code)
 
 
 def read(text: str | None) -> Record | None:
@@ -184,13 +175,3 @@ def _is_due(record: Record, now: float, *, stale: str) -> bool:
     if not record.refresh_token:
         return False
     return record.token == stale or (record.expires_at is not None and record.expires_at - now < _EARLY_S)
-
-
-def _not_renewed(record: Record, error: Exception, remedy: str) -> BotError:
-    cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
-    data = getattr(getattr(cause, "response", None), "data", None)
-    code = data.get("error") if isinstance(data, dict) else None
-    where = record.team_name or record.team or record.enterprise
-    if isinstance(code, str) and code not in _PASSING:
-        return NoAccess(f"Slack does not renew the token of {where}: {code}; {remedy}", code=code)
-    return SlackFailed(f"Slack did not renew the token of {where}", method="oauth.v2.access", code=code or "connection")
