@@ -110,8 +110,9 @@ browser: install ## Install Chromium for the browser tests (Debian, as root; els
 	fi; \
 	echo "No Chromium found: the browser tests need one (Debian: apt-get install chromium; macOS: brew install --cask chromium)"
 
-screenshot: install browser ## Draw the README's pictures from the running service
+screenshot: install browser ## Draw the pictures in the README and the docs from the running service
 	@$(BIN)/python -m docs.screenshot
+	@$(BIN)/python -m docs.slack_pictures
 
 lock: install ## Write requirements.lock anew (ARGS=--upgrade for the newest of everything)
 	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --extra server --extra slack --extra dev \

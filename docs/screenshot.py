@@ -73,12 +73,22 @@ DRAFT: dict[str, Any] = {
 }
 
 
-async def main() -> int:
-    """Take both pictures."""
+def find_browser() -> str:
+    """The browser's path; ends the program when there is none."""
     browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if browser is None:
-        print(f"error: no browser found; looked for {', '.join(BROWSERS)}", file=sys.stderr)
-        return 1
+        sys.exit(f"error: no browser found; looked for {', '.join(BROWSERS)}")
+    return browser
+
+
+def flags() -> list[str]:
+    """Chromium's own sandbox does not work for root, and the pages are ours."""
+    return ["--no-sandbox"] if os.geteuid() == 0 else []
+
+
+async def main() -> None:
+    """Take both pictures."""
+    browser = find_browser()
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="andon-") as state:
         settings = Settings.model_validate({"state": state, "port": 0})
@@ -89,15 +99,12 @@ async def main() -> int:
             async with Andon(running.url, key) as andon, andon.run("weekly-report", requester="ana@example.com") as run:
                 asked = [await run.open({**ask, "run": run.id}) for ask in (EMAIL, FLIGHT, SHELL, DRAFT)]
             await photograph(browser, sign_in, f"{running.url}/handoffs/{asked[0].id}")
-    return 0
 
 
 async def photograph(browser: str, sign_in: str, card: str) -> None:
     """Sign in, and save the inbox and the card, twice as sharp as the page."""
-    # Chromium's own sandbox does not work for root, and the pages are ours.
-    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=browser, args=["--disable-gpu", *flags])
+        chromium = await playwright.chromium.launch(executable_path=browser, args=["--disable-gpu", *flags()])
         page = await chromium.new_page(viewport={"width": 900, "height": 560}, device_scale_factor=2)
         await page.goto(sign_in)
         await page.get_by_role("button", name="Sign in").click()
@@ -110,4 +117,4 @@ async def photograph(browser: str, sign_in: str, card: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    asyncio.run(main())

@@ -5,7 +5,7 @@ from typing import Final
 
 SCOPES: Final[Mapping[str, str]] = {
     "app_mentions:read": "hear people who mention the app",
-    "channels:history": "hear a typed stop in public channels, and find a card whose posting was not confirmed",
+    "channels:history": "hear replies below cards in public channels, and find a card whose posting was not confirmed",
     "channels:read": "know the names of public channels, and who is in them",
     "chat:write": "post and change cards",
     "commands": "the command /andon and the shortcut on messages",

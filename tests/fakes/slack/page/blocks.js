@@ -117,7 +117,7 @@ const TYPES = { number_input: "text", email_text_input: "email", url_text_input:
 const held = (value) => Object.entries(value ?? {}).find(([name]) => name !== "type")?.[1];
 
 function chooser(element, block, at) {
-  const now = held(at.values[block.block_id]?.[element.action_id]);
+  const now = held(at.values[block.block_id]?.[element.action_id]) ?? element.initial_option ?? element.initial_options;
   const many = element.type.startsWith("multi_");
   const groups = element.option_groups ?? [{ options: element.options ?? [] }];
   const option = (item) => make("option", { value: item.value, selected: many ? now?.some((o) => o.value === item.value) : now?.value === item.value }, item.text.text);
