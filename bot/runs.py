@@ -34,6 +34,8 @@ class Runs:
             TooMany: The agent starts runs too fast.
         """
         run_id = self._access.derive_id("run", agent.name, idempotency_key or secrets.token_urlsafe(16))
+        if start.conversation is None and self._default_place.channel:
+            start = start.model_copy(update={"conversation": self._default_place})
         word, wait_ms = await self._store.runs.start(run_id, agent.name, start, fingerprint, agent.limits)
         match word:
             case "reused":
