@@ -1,0 +1,101 @@
+"""Puts the surface together, and takes it apart."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import aiohttp
+
+from adapters.slack.adapter import Slack
+from adapters.slack.answers import Answers
+from adapters.slack.api import Api
+from adapters.slack.asking import Asking
+from adapters.slack.cards import Cards
+from adapters.slack.config import SlackConfig
+from adapters.slack.files import Files
+from adapters.slack.home import Home
+from adapters.slack.inbound import Inbound
+from adapters.slack.installs import Installs
+from adapters.slack.lists import Lists
+from adapters.slack.modals import Modals
+from adapters.slack.people import People
+from adapters.slack.places import Places
+from adapters.slack.reception import Reception
+from adapters.slack.saying import Saying
+from adapters.slack.standing import Standings
+from adapters.slack.stories import Stories
+from adapters.slack.talk import Talk
+from adapters.slack.threads import Threads
+from adapters.slack.waiting import Waiting
+from adapters.slack.whisper import Whisper
+from bot.handoff import Handoff
+from bot.ports import Adapter, Desk, Shelf
+
+
+@asynccontextmanager
+async def slack(
+    config: SlackConfig, desk: Desk, shelf: Shelf, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> AsyncIterator[Adapter]:
+    """Open the surface: its connections, and its ear."""
+    async with aiohttp.ClientSession() as http:
+        installs = Installs(config, shelf, http)
+        api = Api(installs, shelf, desk, url=config.api_url, http=http)
+        people = People(api, installs)
+        places = Places(api, installs, people, default=config.channel)
+        cards = Cards(config.templates, console=config.public_url)
+        files = Files(api, shelf, http)
+        whisper = Whisper(api, http, api_url=config.api_url)
+        saying, lists, modals = Saying(api), Lists(cards), Modals(cards)
+        standings = Standings(shelf, installs=installs, places=places, saying=saying, cards=cards, clock=clock)
+        waiting = Waiting(desk, shelf, people=people, places=places, installs=installs, cards=cards, clock=clock)
+        threads = Threads(desk, shelf, api, people=people, places=places, installs=installs, whisper=whisper)
+        home = Home(shelf, api, waiting=waiting, standings=standings, lists=lists, clock=clock)
+        answers = Answers(
+            desk,
+            api=api,
+            people=people,
+            standings=standings,
+            cards=cards,
+            modals=modals,
+            files=files,
+            whisper=whisper,
+            clock=clock,
+        )
+        talk = Talk(
+            shelf,
+            waiting=waiting,
+            threads=threads,
+            saying=saying,
+            installs=installs,
+            cards=cards,
+            lists=lists,
+            clock=clock,
+        )
+        asking = Asking(desk, shelf, api, people=people, waiting=waiting, saying=saying, cards=cards, modals=modals)
+        reception = Reception(installs, people, answers=answers, talk=talk, asking=asking, threads=threads, home=home)
+        inbound = Inbound(config, installs, shelf, reception)
+
+        async def afterwards(handoff: Handoff) -> None:
+            await standings.ended(handoff)
+            await home.changed(handoff)
+
+        adapter = Slack(
+            config,
+            desk,
+            api=api,
+            installs=installs,
+            places=places,
+            people=people,
+            cards=cards,
+            stories=Stories(api, shelf, files),
+            inbound=inbound,
+            shelf=shelf,
+            posted=waiting.posted,
+            afterwards=afterwards,
+            clock=clock,
+        )
+        try:
+            async with inbound.open():
+                yield adapter
+        finally:
+            await home.close()
