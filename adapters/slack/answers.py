@@ -18,8 +18,9 @@ from adapters.slack.modals import Modal, Modals
 from adapters.slack.people import People, Person
 from adapters.slack.presses import Pressed, Sheet, pressed, sheet
 from adapters.slack.refusals import why_not
+from adapters.slack.saying import Listener
 from adapters.slack.standing import Standings
-from adapters.slack.whisper import Listener, Whisper
+from adapters.slack.whisper import Whisper
 from andon import wire
 from bot.cards import card
 from bot.errors import AlreadyDecided, BotError, Fault, InvalidAnswer, NotAnApprover

@@ -3,18 +3,30 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.slack.api import Api, Unreachable
 from adapters.slack.fit import Json
 from adapters.slack.quiet import QUIET
-from adapters.slack.whisper import Listener
 from bot.errors import BotError, TooMany
 
 log = logging.getLogger("andon.slack")
 
 _TRIES: Final = 5
 _LONGEST_S: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Somebody, and the ways to reach them in private."""
+
+    team: str
+    user: str
+    channel: str | None
+    thread: str | None = None
+    response_url: str | None = None
+    """Of the press that this is about: five uses within half an hour."""
 
 
 class Saying:

@@ -14,10 +14,9 @@ from adapters.slack.fit import Json
 from adapters.slack.installs import Installs
 from adapters.slack.lists import HelpLine, Lists, PendingLine
 from adapters.slack.markup import mrkdwn
-from adapters.slack.saying import Saying
+from adapters.slack.saying import Listener, Saying
 from adapters.slack.threads import Threads, is_by_person
 from adapters.slack.waiting import Viewer, Waiting
-from adapters.slack.whisper import Listener
 from bot.cards import visible
 from bot.errors import BotError, DirectoryDown, StoreUnavailable
 from bot.ports import Shelf

@@ -17,7 +17,8 @@ from adapters.slack.markup import clip, mrkdwn
 from adapters.slack.people import People, Person
 from adapters.slack.places import Places
 from adapters.slack.quiet import QUIET
-from adapters.slack.whisper import Listener, Whisper
+from adapters.slack.saying import Listener
+from adapters.slack.whisper import Whisper
 from andon import wire
 from bot.cards import ABSENT, Field, fields, read, too_late, visible
 from bot.errors import (

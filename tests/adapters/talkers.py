@@ -109,6 +109,13 @@ class House:
         """The answers that stand at the desk."""
         return [answer.answer for _, answer, _ in self.desk.answers if isinstance(answer, wire.Reply)]
 
+    async def again(self, message: Message) -> None:
+        """Slack tells of a message once more, in each way that it told of it."""
+        told = [each for each in self.cloud.deliveries if (each.payload.get("event") or {}).get("ts") == message.ts]
+        assert told
+        for delivery in told:
+            assert (await self.cloud.courier.again(delivery)).ok
+
     # --- as Slack reaches it ---------------------------------------------------------------------
 
     async def take(self, request: web.Request) -> web.Response:
@@ -160,7 +167,7 @@ async def talkers() -> AsyncIterator[House]:
         people, places, installs = parts.people, parts.places, parts.installs
         cards = Cards(None, console="https://andon.example.com")
         lists, saying = Lists(cards), Saying(api)
-        whisper = Whisper(api, http, api_url=parts.config.api_url)
+        whisper = Whisper(saying, http, api_url=parts.config.api_url)
         waiting = Waiting(desk, shelf, people=people, places=places, installs=installs, cards=cards, clock=clock)
         threads = Threads(desk, shelf, api, people=people, places=places, installs=installs, whisper=whisper)
         standings = Standings(shelf, installs=installs, places=places, saying=saying, cards=cards, clock=clock)
