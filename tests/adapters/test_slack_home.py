@@ -60,6 +60,14 @@ async def test_a_run_of_a_channel_that_is_called_the_same_elsewhere_is_not_mine(
     assert "theirs" not in (await house.ana.open_home()).shown
 
 
+async def test_a_channels_id_alone_means_the_first_workspace(house: House) -> None:
+    """A run that names no workspace is not bound to a channel of another one."""
+    house.run(house.ops.id)
+
+    assert await house.waiting.bound(house.ops.team.id, house.ops.id)
+    assert await house.waiting.bound("T0SECOND", house.ops.id) == []
+
+
 async def test_runs_come_newest_first_and_at_most_twenty(house: House) -> None:
     for number in range(25):
         house.run("#ops", name=f"job-{number:02d}", number=number)
@@ -137,6 +145,20 @@ async def test_a_home_that_was_opened_long_ago_is_left_alone(house: House) -> No
 
     assert not house.home._later
     assert _publishes(house) == before
+
+
+async def test_that_others_look_on_keeps_nobodys_home_in_step(house: House) -> None:
+    await house.ana.open_home()
+    house.cloud.clock.advance(40 * 60)
+    await house.mira.open_home()
+    house.cloud.clock.advance(30 * 60)
+
+    await house.home.changed(house.ask({**EMAIL, "what": "brand new"}))
+
+    assert await seen(lambda: house.mira.home and "brand new" in house.mira.home.shown, within_s=5)
+    assert not house.home._later
+    assert house.ana.home
+    assert "brand new" not in house.ana.home.shown
 
 
 async def test_many_changes_at_once_are_two_publishes(house: House) -> None:

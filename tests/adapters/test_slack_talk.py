@@ -1,5 +1,6 @@
 """Talking with the bot: what waits, one card in short, words for an agent; and who learns nothing."""
 
+import copy
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ import pytest
 
 from adapters.slack.address import Address
 from andon import wire
+from bot.errors import StoreUnavailable
 from bot.handoff import Handoff, State
 from tests.adapters.talkers import AGE, EMAIL, RUN, House, talkers
 from tests.fakes.slack.model import Channel, Message
@@ -78,26 +80,31 @@ async def test_a_command_where_the_bot_is_not_is_answered_directly(house: House)
 async def test_a_mention_is_answered_once_however_often_it_comes(house: House) -> None:
     """Slack tells of a mention twice, and of everything again when an answer was late."""
     asked = await _mention(house, house.ana, "help")
-    await house.cloud.redeliver_last("app_mention")
-    await house.cloud.redeliver_last("message")
+    await house.again(asked)
 
     assert len(house.replies(asked)) == 1
 
 
 async def test_a_direct_message_is_answered_once(house: House) -> None:
-    await house.ana.dm("help")
-    await house.cloud.redeliver_last("event")
+    message = await house.ana.dm("help")
+    await house.again(message)
 
     assert len([message for message in house.ana.dms if message.bot_id]) == 1
 
 
-async def test_an_answer_that_broke_halfway_is_given_when_the_event_comes_again(house: House) -> None:
-    house.parts.shelf.is_down = True
+async def test_an_answer_that_broke_halfway_is_given_when_the_event_comes_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nobody(team: str) -> None:
+        raise StoreUnavailable(f"nothing is known of {team}")
+
+    monkeypatch.setattr(house.parts.installs, "bot", nobody)
+    house.cloud.retry_scale = 1.0
     await house.ana.dm("help")
     assert not [message for message in house.ana.dms if message.bot_id]
 
-    house.parts.shelf.is_down = False
-    await house.cloud.redeliver_last("event")
+    monkeypatch.undo()
+    await house.again(house.ana.dms[0])
 
     await house.cloud.wait_for_card(house.ana, "pending")
 
@@ -291,6 +298,22 @@ async def test_a_private_channels_cards_are_not_told_to_others(house: House) -> 
 
     assert "fire" not in await _ask(house.ana, "pending")
     assert "fire" in await _ask(house.mira, "pending")
+
+
+async def test_what_the_policy_lists_others_for_is_not_told_to_me(house: House) -> None:
+    made = house.ask({**EMAIL, "what": "fire everybody"}, house.place(house.secret))
+    house.desk.put(replace(made, route=replace(made.route, policy="p/1", approvers=("mira@example.com",))))
+
+    assert await _ask(house.ana, "pending") == "Nothing waits for you."
+
+
+async def test_a_channels_list_is_for_who_is_in_it(house: House) -> None:
+    house.ask({**EMAIL, "what": "fire everybody"}, house.place(house.secret))
+    team = house.ops.team.id
+    ana, mira = [await house.waiting.viewer(team, each.id, channel=house.secret.id) for each in (house.ana, house.mira)]
+
+    assert await house.waiting.here(ana, house.secret.id) == []
+    assert len(await house.waiting.here(mira, house.secret.id)) == 1
 
 
 async def test_my_own_list_is_never_shown_to_the_channel(house: House) -> None:
@@ -499,6 +522,26 @@ async def test_who_left_the_channel_meanwhile_asks_nobody(house: House) -> None:
     assert sent.view
     assert "Only full members" in sent.view.shown
     assert about.replies == []
+
+
+async def test_only_a_run_that_was_offered_can_be_asked(house: House) -> None:
+    house.run("#ops", name="first", number=1)
+    house.run("#ops", name="second", number=2)
+    other = house.run("C0SECRET", name="other", number=3)
+    about = await house.mira.say(house.ops, "hm")
+    modal = await (await house.ana.shortcut("ask_agent", about)).opened()
+    await modal.fill("Which agent?", "assistant · second")
+    await modal.fill("Your words", "why?")
+    await modal.submit()
+    submitted = next(each for each in house.cloud.deliveries if each.name == "view_submission")
+    payload = copy.deepcopy(submitted.payload)
+    states = payload["view"]["state"]["values"]["andon:in:run:ask"]
+    next(iter(states.values()))["selected_option"]["value"] = other.id
+
+    reply = await house.asking.ask_submitted(payload, house.ops.team.id)
+
+    assert reply == {"response_action": "errors", "errors": {"andon:in:run:ask": "Choose one of these."}}
+    assert other.id not in [run_id for run_id, _, _ in house.desk.steers]
 
 
 async def test_the_same_submission_again_is_shown_once(house: House) -> None:

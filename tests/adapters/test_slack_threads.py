@@ -140,13 +140,36 @@ async def test_a_request_to_the_bot_below_a_card_is_not_taken_for_the_answer(hou
 
 async def test_the_same_reply_again_changes_nothing(house: House) -> None:
     _, card = await house.card(AGE)
-    await house.ana.say(house.ops, "three", thread=card)
+    message = await house.ana.say(house.ops, "three", thread=card)
 
-    await house.cloud.redeliver_last("event")
+    await house.again(message)
 
     assert house.answered() == ["three"]
     assert len(house.replies(card)) == 1
     assert house.ana.told == []
+
+
+async def test_the_desk_is_told_who_they_are_at_the_answer(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked before is a courtesy; the check that counts is the desk's own."""
+
+    async def anybody(*_: Any, **__: Any) -> None:
+        return None
+
+    real, given = house.desk.answer, list[Any]()
+
+    async def answer(*args: Any, **named: Any) -> Any:
+        given.append(named)
+        monkeypatch.undo()
+        return await real(*args, **named)
+
+    _, card = await house.card(AGE)
+    monkeypatch.setattr(house.desk, "may_answer", anybody)
+    monkeypatch.setattr(house.desk, "answer", answer)
+
+    message = await house.guest.say(house.ops, "seven", thread=card)
+
+    assert given == [{"answer_id": f"slack:{house.ops.team.id}/{house.ops.id}/{message.ts}", "standing": "guest"}]
+    assert house.answered() == []
 
 
 async def test_a_reply_while_the_store_is_down_is_sent_again_by_slack_and_then_counts(house: House) -> None:
