@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 from andon import wire
 from bot import policy
 from bot.access import agent_name, person
-from bot.app import VERSION, known_url, local_person, open_store, service, sign_in_url
+from bot.app import VERSION, check_slack, known_url, local_person, open_store, service, sign_in_url
 from bot.config import Settings, load_settings, unknown_settings
 from bot.errors import BadRequest, BotError, ConfigError, StoreUnavailable
 from bot.idle import allow_many_files
@@ -51,7 +51,8 @@ examples:
 
 _CHECK: Final = """usage: python -m bot check
 
-  Look over settings, store, permissions and policy, list every fault at once, and exit: 0 fine, 1 not.
+  Look over settings, store, permissions, policy and, when it is set up, Slack: tokens, scopes, the way in and the
+  default channel. List every fault at once, and exit: 0 fine, 1 not.
 
 examples:
   python -m bot check
@@ -218,7 +219,8 @@ async def _checking() -> int:
         settings = load_settings()
     except ConfigError as error:
         return _tell([*faults, *error.faults], [])
-    notes = []
+    notes: list[str] = []
+    slack = None
     try:
         rules = policy.load(settings.policy)
         notes.append(
@@ -241,12 +243,17 @@ async def _checking() -> int:
             notes += [f"warning: {fault.detail}" for fault in found if not fault.fatal]
             notes.append(f"store: {'embedded, in ' + str(settings.state) if opened.embedded else 'Redis'} answers")
             notes.append(f"keys: {len(await opened.access.keys())}")
+            slack = await check_slack(settings, opened) if settings.slack else None
     except ConfigError as error:
         faults += error.faults
     except StoreUnavailable as error:
         faults.append(f"the store does not answer: {error.__cause__ or error}; start it, or mend ANDON_REDIS_URL")
     except BotError as error:
         faults.append(str(error))
+    if settings.slack:
+        wrong, told = slack or await check_slack(settings, None)
+        faults += wrong
+        notes += told
     return _tell(faults, notes)
 
 

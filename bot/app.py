@@ -301,3 +301,12 @@ def write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text + "\n")
     part.replace(path)
+
+
+async def check_slack(settings: Settings, opened: Opened | None) -> tuple[list[str], list[str]]:
+    """Try the Slack settings on Slack: faults, and notes; `opened` is None when the store cannot be opened."""
+    from adapters.slack.check import check
+
+    shelf = SealedShelf(opened.store, settings.key_material(), "slack") if opened else None
+    channels = [settings.slack_channel] if settings.slack_channel else []
+    return await check(slack_config(settings, known_url(settings)), shelf, channels=channels)
