@@ -134,6 +134,16 @@ async def test_one_place_that_hangs_or_is_gone_keeps_nothing_from_another(here: 
     assert board.requests["POST"] == 3, "no place is told again for another's sake"
 
 
+async def test_a_place_that_must_be_tried_again_makes_no_other_hear_it_again(settings: Settings, board: Board) -> None:
+    hasty = replace(QUICK, call_s=0.1)
+    async with replica(settings, board, pace=hasty) as here:
+        with board.holding("POST", board="ops"):
+            await tell(here, "Synced", OPS, DEV)
+            await until(lambda: tried(board, 4))
+        await settled(here)
+    assert len([note for note in board.notes.values() if note.board == "dev"]) == 1
+
+
 async def test_one_surface_s_trouble_keeps_nothing_from_another(settings: Settings, board: Board) -> None:
     surfaces = {"stone": paper("http://127.0.0.1:1"), "paper": paper(board.url)}
     async with live(settings, adapters=surfaces, pace=QUICK) as here:
