@@ -163,8 +163,8 @@ def _answer(handoff: Handoff, press: _Press, typed: Mapping[str, str]) -> wire.A
             case "reject":
                 return wire.Reject.model_validate(reasoned)
             case kind if one_tap := _one_tap(handoff, kind):
-                said = [one_tap, reasoned["reason"]] if reasoned["reason"] else [one_tap]
-                return wire.Reject.model_validate({**given, "reason": "\n\n".join(said)})
+                said = f"{one_tap}\n\n{typed_too}" if (typed_too := reasoned["reason"]) else one_tap
+                return wire.Reject.model_validate({**given, "reason": said})
             case "choose" if not press.values.get("choice"):
                 raise InvalidAnswer("Pick one first.", handoff=handoff.id)
             case "choose":
