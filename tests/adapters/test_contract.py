@@ -11,14 +11,17 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from adapters.slack import SlackConfig, slack
 from adapters.web import WebConsole
 from andon import wire
 from bot.handoff import Handoff
-from bot.ports import CardRef
+from bot.ports import Adapter, CardRef
 from tests.adapters.contract import AdapterContract, Shown
 from tests.adapters.paper import Paper
 from tests.fakes.board import TOKEN, Board
 from tests.fakes.desk import MIRA, NOON, MemoryDesk, MemorySignIn
+from tests.fakes.shelf import MemoryShelf
+from tests.fakes.slack import SlackCloud
 
 LATER = NOON + timedelta(minutes=1)
 
@@ -81,4 +84,43 @@ class TestWeb(AdapterContract):
             async with http.post(f"{url}/sign-in", data={"token": book.link(MIRA)}, headers=sent) as response:
                 assert response.status in {200, 303}
             yield WebStage(console, desk, http, url)
+            desk.close()
+
+
+@dataclass
+class SlackStage:
+    adapter: Adapter
+    cloud: SlackCloud
+    place: wire.Place
+    nowhere: wire.Place | None = wire.Place(surface="slack", channel="C0NOWHERE")  # noqa: RUF009  # it is frozen
+
+    def put(self, handoff: Handoff) -> None:
+        """A message shows what it was sent."""
+
+    async def look(self, ref: CardRef) -> Shown:
+        _, channel, ts = ref.address.split("/")
+        message = self.cloud.channels[channel].find(ts)
+        assert message
+        answers = {"Reject…": "Reject"}
+        return Shown(message.shown, frozenset(answers.get(label, label) for label in message.buttons))
+
+
+class TestSlack(AdapterContract):
+    @pytest.fixture
+    async def stage(self) -> AsyncIterator[SlackStage]:
+        async with SlackCloud().serving() as cloud:
+            ops = cloud.channel("#ops", bot=True)
+            config = SlackConfig(
+                bot_token=cloud.install(cloud.home),
+                signing_secret=cloud.app.signing_secret,
+                app_token="",
+                client_id="",
+                client_secret="",
+                channel="",
+                api_url=cloud.api_url.rstrip("/"),
+                public_url="http://127.0.0.1:8080",
+            )
+            desk = MemoryDesk(clock=lambda: LATER)
+            async with slack(config, desk, MemoryShelf(), clock=lambda: LATER) as adapter:
+                yield SlackStage(adapter, cloud, wire.Place(surface="slack", channel=ops.id))
             desk.close()
