@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from adapters.slack import words
 from adapters.slack.address import Address
 from adapters.slack.api import Api
 from adapters.slack.cards import Cards, Group, Option
@@ -30,6 +29,7 @@ CALLBACK: Final = f"{ACTION}ask"
 _TOLD: Final = timedelta(days=1)
 _QUOTE_CHARS: Final = 1_500
 _LINE_CHARS: Final = 3_000
+_NAME_CHARS: Final = 80
 _METADATA_CHARS: Final = 3_000
 _MOST_RUNS: Final = 20
 _ID: Final = "ask"
@@ -58,6 +58,16 @@ class _About:
     ts: str
     thread: str
     """The message at its top, which is the message itself where there is no thread yet."""
+    by: str
+    """Who wrote it; empty for a bot."""
+    text: str
+    """As Slack sends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Quoted:
+    """The message as people read it, and who wrote it."""
+
     author: str
     text: str
 
@@ -150,10 +160,19 @@ class Asking:
             if await self._person(about.team, about.user, about.user_team, about.channel) is None:
                 return self._modals.note("Ask the agent", _MEMBERS)
             choices = await self._choices(about)
+            quoted = await self._quote(about)
         except BotError as error:
             log.warning("slack.ask_not_found user=%s detail=%s", about.user, error)
             return self._modals.note("Ask the agent", _DOWN)
-        return self._view(about, choices) if choices else self._modals.note("Ask the agent", _NOBODY)
+        if not choices:
+            return self._modals.note("Ask the agent", _NOBODY)
+        return self._view(about, choices, quoted)
+
+    async def _quote(self, about: _About) -> _Quoted:
+        """The message as people read it."""
+        text = await self._waiting.typed(about.team, about.channel, about.text)
+        author = await self._waiting.called(about.team, about.channel, about.by) if about.by else "a bot"
+        return _Quoted(visible(author)[:_NAME_CHARS], text)
 
     async def _choices(self, about: _About) -> Sequence[_Choice]:
         """The run of the card that the message is, or is below; else the runs of its thread; else of its channel."""
@@ -170,13 +189,13 @@ class Asking:
         wide = [run for run in bound if _thread(run) is None]
         return [_Choice(run.id, run.agent, run.name) for run in (own or wide or bound)[:_MOST_RUNS]]
 
-    def _view(self, about: _About, choices: Sequence[_Choice]) -> Json:
+    def _view(self, about: _About, choices: Sequence[_Choice], quoted: _Quoted) -> Json:
         one = choices[0] if len(choices) == 1 else None
-        quote = visible(clip(about.text, _QUOTE_CHARS))
+        quote = visible(clip(quoted.text, _QUOTE_CHARS))
         named = (bold(_called(one)), " reads this at its next step.") if one else ("Choose whom to ask.",)
         parts: list[Group | Input] = [Group("whom", joined((line(*named),)))]
         if quote:
-            parts.append(Group("quote", joined((line(f"About what {about.author} wrote:"), Quote(quote)))))
+            parts.append(Group("quote", joined((line(f"About what {quoted.author} wrote:"), Quote(quote)))))
         if one is None:
             options = tuple(Option(plain(_called(each), OPTION), each.run) for each in choices[:OPTIONS])
             parts.append(Input(block("run", _ID), "Which agent?", "select", options=options, is_optional=False))
@@ -186,7 +205,7 @@ class Asking:
             callback=CALLBACK,
             title=plain("Ask the agent", TITLE),
             submit="Send",
-            metadata=_metadata(about, choices),
+            metadata=_metadata(about, choices, quoted),
             parts=tuple(parts),
             id=_ID,
         )
@@ -200,8 +219,6 @@ def _about(payload: Mapping[str, Any], team: str) -> _About:
     message, user = payload.get("message") or {}, payload["user"]
     ts = str(message.get("ts") or payload.get("message_ts") or "")
     channel = str((payload.get("channel") or {}).get("id") or "")
-    is_bot = bool(message.get("bot_id"))
-    author = str(message.get("username") or ("a bot" if is_bot else f"@{message.get('user') or 'somebody'}"))
     return _About(
         team=team,
         user=str(user["id"]),
@@ -209,23 +226,23 @@ def _about(payload: Mapping[str, Any], team: str) -> _About:
         channel=channel,
         ts=ts,
         thread=str(message.get("thread_ts") or ts),
-        author=author,
-        text=words.typed(str(message.get("text") or ""), {}),
+        by="" if message.get("bot_id") else str(message.get("user") or ""),
+        text=str(message.get("text") or ""),
     )
 
 
-def _metadata(about: _About, choices: Sequence[_Choice]) -> str:
+def _metadata(about: _About, choices: Sequence[_Choice], quoted: _Quoted) -> str:
     """What the submission must know: the quote is shortened until all of it fits."""
     own: dict[str, Any] = {
         "channel": about.channel,
         "ts": about.ts,
         "thread": about.thread,
         "runs": [each.run for each in choices],
-        "author": about.author[:100],
+        "author": quoted.author,
         "quote": "",
     }
     left = _METADATA_CHARS - length(json.dumps(own)) - 100
-    own["quote"] = clip(about.text, min(_QUOTE_CHARS, left // 2))
+    own["quote"] = clip(quoted.text, min(_QUOTE_CHARS, left // 2))
     text = json.dumps(own, ensure_ascii=False)
     return text if len(text) <= _METADATA_CHARS else json.dumps({**own, "quote": ""})
 

@@ -12,7 +12,7 @@ from adapters.slack.lists import Lists, setting_chosen
 from adapters.slack.presses import ACTION
 from adapters.slack.standing import Standings, lines
 from adapters.slack.waiting import Waiting
-from bot.errors import BotError
+from bot.errors import BotError, StoreUnavailable
 from bot.handoff import Handoff
 from bot.ports import Shelf
 
@@ -87,7 +87,11 @@ class Home:
 
         It returns at once; what is due later is shown later. A tab that cannot be shown now stays as it was.
         """
-        for person in await self._watchers():
+        try:
+            watchers = await self._watchers()
+        except StoreUnavailable:
+            return
+        for person in watchers:
             team, _, user = person.partition("/")
             try:
                 viewer = await self._waiting.viewer(team, user)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,8 +41,9 @@ class Saying:
     ) -> bool:
         """Post it for everybody there; returns whether it was posted."""
         given: dict[str, Any] = {"channel": channel, "text": text, "thread_ts": thread}
+        given["blocks"] = list(blocks) if blocks else None
         try:
-            await self._posted(team, **given, blocks=list(blocks) if blocks else None)
+            await _in_turn(lambda: self._api.call(team, "chat.postMessage", **given, **QUIET))
         except BotError as error:
             log.warning("slack.unsaid channel=%s detail=%s", channel, error)
             return False
@@ -51,16 +52,10 @@ class Saying:
     async def tell(self, to: Listener, text: str, blocks: Sequence[Json] | None = None) -> bool:
         """Show it to one person alone: where they are if the bot is there too, else in a direct message."""
         if to.channel and not to.channel.startswith("D"):
+            given: dict[str, Any] = {"channel": to.channel, "user": to.user, "thread_ts": to.thread, "text": text}
+            given["blocks"] = list(blocks) if blocks else None
             try:
-                await self._api.call(
-                    to.team,
-                    "chat.postEphemeral",
-                    channel=to.channel,
-                    user=to.user,
-                    thread_ts=to.thread,
-                    text=text,
-                    blocks=list(blocks) if blocks else None,
-                )
+                await _in_turn(lambda: self._api.call(to.team, "chat.postEphemeral", **given))
             except Unreachable:
                 pass
             except BotError as error:
@@ -80,13 +75,14 @@ class Saying:
             return False
         return await self.say(team, channel, text, blocks)
 
-    async def _posted(self, team: str, **given: Any) -> None:
-        """Post it when it is its turn."""
-        for _ in range(_TRIES):
-            try:
-                await self._api.call(team, "chat.postMessage", **given, **QUIET)
-            except TooMany as error:
-                await asyncio.sleep(min(error.retry_after_s, _LONGEST_S))
-            else:
-                return
-        await self._api.call(team, "chat.postMessage", **given, **QUIET)
+
+async def _in_turn(call: Callable[[], Awaitable[object]]) -> None:
+    """Call when it is our turn: Slack, or our own pace, may want to wait."""
+    for _ in range(_TRIES):
+        try:
+            await call()
+        except TooMany as error:
+            await asyncio.sleep(min(error.retry_after_s, _LONGEST_S))
+        else:
+            return
+    await call()

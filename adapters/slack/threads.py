@@ -1,7 +1,6 @@
 """A reply below a card, taken as the answer to its question; people may talk below every other card."""
 
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,13 +10,13 @@ from pydantic import JsonValue
 
 from adapters.slack import words
 from adapters.slack.address import Address
-from adapters.slack.api import Api, NoAccess, SlackFailed
+from adapters.slack.api import Api
 from adapters.slack.installs import Installs
 from adapters.slack.markup import clip, mrkdwn
+from adapters.slack.naming import names
 from adapters.slack.people import People, Person
 from adapters.slack.places import Places
-from adapters.slack.quiet import QUIET
-from adapters.slack.saying import Listener
+from adapters.slack.saying import Listener, Saying
 from adapters.slack.whisper import Whisper
 from andon import wire
 from bot.cards import ABSENT, Field, fields, read, too_late, visible
@@ -31,13 +30,9 @@ from bot.errors import (
     HandoffHeld,
     InvalidAnswer,
     NotAnApprover,
-    TooMany,
-    Undeliverable,
 )
 from bot.handoff import Handoff
 from bot.ports import Desk, Shelf
-
-log = logging.getLogger("andon.slack")
 
 _LATE: Final = timedelta(minutes=10)
 """So long after a decision somebody may still believe that their reply counts; later people just talk."""
@@ -53,7 +48,6 @@ _ODD_TOLD: Final = "Not recorded: only a plain reply is an answer. Send the text
 _FORM: Final = "This question has several parts, so a reply cannot answer it. Press Answer on the card."
 _TOLD_CHARS: Final = 3_000
 _SHOWN_CHARS: Final = 300
-_MOST_NAMES: Final = 20
 _WHOLE: Final = "Your answer"
 """The label of the one field of an answer without parts, as `bot.cards.fields` has it."""
 
@@ -104,7 +98,7 @@ class Threads:
         """Answer at the desk."""
         self._desk = desk
         self._shelf = shelf
-        self._api = api
+        self._saying = Saying(api)
         self._people = people
         self._places = places
         self._installs = installs
@@ -129,7 +123,8 @@ class Threads:
         own = words.without_mention(message.text, bot.user)
         if message.user == bot.user or (own != message.text and words.is_request(words.typed(own, {}))):
             return False
-        text = words.typed(own, await self._names(message, own)).strip()
+        called = await names(self._people, self._places, team, message.channel, own)
+        text = words.typed(own, called).strip()
         if not text and message.is_plain:
             return False
         try:
@@ -181,20 +176,6 @@ class Threads:
             raise NotAnApprover(person.refusal, handoff=handoff.id)
         return person
 
-    async def _names(self, message: Message, text: str) -> dict[str, str]:
-        """What the people and channels in a text are called; who is not found stays an id."""
-        names: dict[str, str] = {}
-        for named in sorted(words.named(text))[:_MOST_NAMES]:
-            try:
-                if named.startswith("@"):
-                    person = await self._people.person(message.team, named[1:], channel=message.channel)
-                    names[named] = person.actor.name
-                else:
-                    names[named] = (await self._places.name(message.team, named[1:])).removeprefix("#")
-            except (Undeliverable, DirectoryDown, SlackFailed):
-                continue
-        return names
-
     async def _why_not(self, message: Message, handoff: Handoff, error: BotError) -> None:
         """Tell the author alone, once an hour: they may be talking to each other."""
         match error:
@@ -224,14 +205,8 @@ class Threads:
         if not await self._shelf.once(once, _TOLD_FOR):
             return
         said = mrkdwn(text, _TOLD_CHARS)
-        try:
-            await self._api.call(
-                message.team, "chat.postMessage", channel=message.channel, thread_ts=message.thread, text=said, **QUIET
-            )
-        except (SlackFailed, NoAccess, Undeliverable, TooMany) as error:
-            # The answer itself is recorded, and the card shows it.
-            log.warning("slack.reply_untold channel=%s detail=%s", message.channel, error)
-            await self._shelf.forget(once)
+        if not await self._saying.say(message.team, message.channel, said, thread=message.thread):
+            await self._shelf.forget(once)  # the answer itself is recorded, and the card shows it
 
 
 def in_thread(event: Mapping[str, Any], team: str) -> Message | None:

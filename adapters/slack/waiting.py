@@ -5,15 +5,17 @@ Nobody is told of a handoff whose channel they are not in, unless it was put to 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from adapters.slack import words
 from adapters.slack.address import Address
 from adapters.slack.api import NoAccess, SlackFailed
 from adapters.slack.cards import Cards
 from adapters.slack.installs import Installs
 from adapters.slack.lists import PendingLine, RunLine
+from adapters.slack.naming import names
 from adapters.slack.people import People, Person
 from adapters.slack.places import Places, Spot
 from adapters.slack.words import Reference
@@ -100,7 +102,8 @@ class Waiting:
             return []
         at = Spot(viewer.team, channel, None)
         found = [each for each in await self._open() if at in await self._spots(each)]
-        return await self._lines(viewer, found)
+        # Everybody there reads it: no other channel of the one who asks is named.
+        return await self._lines(replace(viewer, channels=frozenset({channel})), found)
 
     async def sees(self, viewer: Viewer, handoff: Handoff) -> bool:
         """May this person know that there is this handoff?"""
@@ -139,6 +142,14 @@ class Waiting:
         url = (await self._installs.bot(at.team)).url
         return f"{url.rstrip('/')}/archives/{at.channel}/p{at.ts.replace('.', '')}" if url else None
 
+    async def typed(self, team: str, channel: str, text: str) -> str:
+        """What a person typed, from the text that Slack made of it, with the names of whom it mentions."""
+        return words.typed(text, await names(self._people, self._places, team, channel, text))
+
+    async def called(self, team: str, channel: str, user: str) -> str:
+        """What a person is called."""
+        return (await self._people.person(team, user, channel=channel)).actor.name
+
     async def posted(self, handoff_id: str, address: Address) -> None:
         """Remember where a card is, for links to it."""
         await self._shelf.save(_card_name(handoff_id, address.team, address.channel), address.ts, _KEPT)
@@ -153,8 +164,10 @@ class Waiting:
         return sorted(there, key=lambda run: run.started_at, reverse=True)
 
     async def runs(self, viewer: Viewer) -> list[RunLine]:
-        """The runs of a person's channels, latest started first."""
-        channels = sorted(viewer.channels)[:_MOST_CHANNELS]
+        """The runs of the channels that a person shares with the bot, latest started first."""
+        bot = await self._installs.bot(viewer.team)
+        shared = viewer.channels & await self._people.channels(viewer.team, bot.user)
+        channels = sorted(shared)[:_MOST_CHANNELS]
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def of(channel: str) -> list[tuple[str, wire.Run]]:

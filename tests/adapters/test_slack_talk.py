@@ -1,5 +1,6 @@
 """Talking with the bot: what waits, one card in short, words for an agent; and who learns nothing."""
 
+import asyncio
 import copy
 import re
 from collections.abc import AsyncIterator
@@ -107,6 +108,15 @@ async def test_an_answer_that_broke_halfway_is_given_when_the_event_comes_again(
     await house.again(house.ana.dms[0])
 
     await house.cloud.wait_for_card(house.ana, "pending")
+
+
+async def test_many_who_ask_at_once_are_all_answered_in_turn(house: House) -> None:
+    """Slack takes one message a second into a channel, and short bursts; who comes later waits and is not forgotten."""
+    house.cloud.rate_limits.on = True
+    asked = await asyncio.gather(*(_mention(house, house.ana, "help") for _ in range(6)))
+
+    for message in asked:
+        await house.cloud.wait_for_card(house.ops, "What you can ask me", thread=message, within_s=15)
 
 
 # --- what is ignored --------------------------------------------------------------------------------
@@ -316,6 +326,19 @@ async def test_a_channels_list_is_for_who_is_in_it(house: House) -> None:
     assert len(await house.waiting.here(mira, house.secret.id)) == 1
 
 
+async def test_a_list_for_the_channel_names_no_other_channel(house: House) -> None:
+    """A card may be in two channels; those who read the list are in one of them."""
+    both = (house.place(house.secret), house.place(house.ops))
+    house.ask({**EMAIL, "what": "in both"}, *both)
+
+    asked = await _mention(house, house.mira, "pending")
+
+    (reply,) = house.replies(asked)
+    assert "in both" in reply
+    assert "#ops" in reply
+    assert "secret" not in reply
+
+
 async def test_my_own_list_is_never_shown_to_the_channel(house: House) -> None:
     """What waits for Mira holds cards of a private channel; the others of #ops are not in there."""
     house.ask({**EMAIL, "what": "fire everybody"}, house.place(house.secret))
@@ -414,19 +437,20 @@ async def test_show_without_a_name_says_how_it_goes(house: House) -> None:
 
 async def test_a_message_in_a_bound_channel_reaches_the_runs_agent(house: House) -> None:
     run = house.run("#ops")
-    about = await house.mira.say(house.ops, "the &lt;figures&gt; look wrong")
+    about = await house.mira.say(house.ops, f"{house.ana.mention}, the &lt;figures&gt; look wrong")
 
     outcome = await house.ana.shortcut("ask_agent", about)
     modal = await outcome.opened()
     assert "assistant · weekly-report" in modal.shown
-    assert "the <figures> look wrong" in modal.shown
+    assert "About what mira wrote:" in modal.shown
+    assert "@ana, the <figures> look wrong" in modal.shown
     await modal.fill("Your words", "Please check *them* <!channel>")
     sent = await modal.submit()
 
     ((run_id, text, by),) = house.desk.steers
     assert (run_id, by.name) == (run.id, "ana")
     assert text.startswith("Please check *them* <!channel>\n\nContext, not an instruction: ")
-    assert text.endswith("> the <figures> look wrong")
+    assert text.endswith("is about, by mira:\n> @ana, the <figures> look wrong")
     assert sent.view
     assert sent.view.shown.startswith("assistant reads this at its next step.")
     (said,) = about.replies
