@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 import aiohttp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
-from slack_sdk.oauth.installation_store import Bot as SdkBot
 from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
@@ -311,42 +310,13 @@ def authorize_url(api_url: str) -> str:
 
 
 class _BoltStore(AsyncInstallationStore):
-    """What Bolt's OAuth flow writes to. It reads nothing from here: `authorize` does."""
+    """What Bolt's OAuth flow writes to. It finds and deletes nothing here: `authorize` and `forget` do."""
 
     def __init__(self, installs: Installs) -> None:
         self._installs = installs
 
-    @property
-    def logger(self) -> logging.Logger:
-        return log
-
     async def async_save(self, installation: Installation) -> None:
         await self._installs.save(installation)
-
-    async def async_find_bot(
-        self, *, enterprise_id: str | None, team_id: str | None, is_enterprise_install: bool | None = False
-    ) -> SdkBot | None:
-        found = await self._installs.authorize(enterprise_id=enterprise_id, team_id=team_id, user_id=None)
-        if found is None:
-            return None
-        return SdkBot(
-            enterprise_id=enterprise_id,
-            team_id=team_id,
-            bot_token=found.bot_token or "",
-            bot_id=found.bot_id or "",
-            bot_user_id=found.bot_user_id or "",
-            bot_scopes=found.bot_scopes or (),
-            is_enterprise_install=is_enterprise_install,
-            installed_at=0.0,
-        )
-
-    async def async_delete_bot(self, *, enterprise_id: str | None, team_id: str | None) -> None:
-        await self._installs.forget(team_id or enterprise_id or "")
-
-    async def async_delete_installation(
-        self, *, enterprise_id: str | None, team_id: str | None, user_id: str | None = None
-    ) -> None:
-        """People's own tokens are never asked for."""
 
 
 class _States(AsyncOAuthStateStore):
@@ -354,10 +324,6 @@ class _States(AsyncOAuthStateStore):
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
-
-    @property
-    def logger(self) -> logging.Logger:
-        return log
 
     async def async_issue(self, *_: Any, **__: Any) -> str:
         state = secrets.token_urlsafe(32)

@@ -191,6 +191,7 @@ async def test_a_mark_of_installation_works_for_ten_minutes(many: Parts) -> None
 async def test_a_mark_of_another_shape_is_never_looked_up(many: Parts, state: str) -> None:
     settings = many.installs.oauth()
     assert settings
+    assert await settings.state_store.async_consume(await settings.state_store.async_issue())
     many.shelf.is_down = True  # looking it up would raise
 
     assert not await settings.state_store.async_consume(state)
@@ -206,10 +207,8 @@ async def test_who_declines_installs_nothing(many: Parts) -> None:
 
 async def test_a_removed_app_has_no_token_any_more(many: Parts) -> None:
     await install(many)
-    store = many.installs.bolt()
-    assert store
 
-    await store.async_delete_all(enterprise_id=None, team_id=HOME)
+    await many.installs.forget(HOME)
 
     assert await many.installs.teams() == []
     with pytest.raises(NoAccess):
