@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -20,13 +21,13 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.authorization.async_authorize import AsyncAuthorize
 from slack_bolt.context.ack.async_ack import AsyncAck
-from slack_bolt.request.async_request import AsyncBoltRequest
-from slack_sdk.signature import SignatureVerifier
+from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.config import SlackConfig
 from adapters.slack.installs import Installs
-from bot.errors import BotError, StoreUnavailable
+from adapters.slack.requests import is_signed, readable
+from bot.errors import BadRequest, BotError, StoreUnavailable
 from bot.ports import Shelf
 
 log = logging.getLogger("andon.slack")
@@ -41,6 +42,8 @@ SEEN: Final = timedelta(hours=24)
 _STOP_S: Final = 10.0
 _BODY_BYTES: Final = 1024 * 1024
 _PERSONAL: Final = "interaction:"
+_DOING: Final = timedelta(seconds=50)
+"""How long whoever began with an event may still be at it. Slack's second retry comes after a minute."""
 _REST_S: Final = (1.0, 5.0, 15.0, 60.0)
 
 
@@ -100,7 +103,6 @@ class Inbound:
         self._config = config
         self._shelf = shelf
         self._inbox = inbox
-        self._verifier = SignatureVerifier(config.signing_secret) if config.signing_secret else None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = False
         oauth = installs.oauth()
@@ -148,28 +150,13 @@ class Inbound:
         if (request.content_length or 0) > _BODY_BYTES:
             return web.Response(status=413)
         body = await request.read()
-        if not self._is_signed(request, body):
+        if not is_signed(body, request.headers, secret=self._config.signing_secret, now=time.time()):
             return web.Response(status=401, text="the signature is missing, wrong or too old")
         try:
-            text = body.decode()
-        except UnicodeDecodeError:
-            return web.Response(status=400, text="the body is no UTF-8")
-        headers: dict[str, str | Sequence[str]] = dict(request.headers)
-        answered = await self.app.async_dispatch(
-            AsyncBoltRequest(body=text, query=request.query_string, headers=headers)
-        )
-        return await to_aiohttp_response(answered)
-
-    def _is_signed(self, request: web.Request, body: bytes) -> bool:
-        """Is it Slack's, and not older than five minutes?
-
-        Source: https://docs.slack.dev/authentication/verifying-requests-from-slack, read 2026-11.
-        """
-        timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
-        signature = request.headers.get("X-Slack-Signature", "")
-        if not (self._verifier and timestamp.isascii() and timestamp.isdigit() and signature.isascii()):
-            return False
-        return self._verifier.is_valid(body, timestamp, signature)
+            asked = readable(body.decode(), query=request.query_string, headers=request.headers)
+        except (UnicodeDecodeError, BadRequest):
+            return web.Response(status=400, text="the body is nothing that Slack sends")
+        return await to_aiohttp_response(await self.app.async_dispatch(asked))
 
     async def _install(self, request: web.Request) -> web.StreamResponse:
         assert self.app.oauth_flow  # noqa: S101  # else there is no such route
@@ -232,16 +219,23 @@ class Inbound:
             await asyncio.wait({doing}, timeout=ACK_S)
             if doing.done() and doing.exception():
                 raise doing.exception() or AssertionError  # answered with 500: Slack sends an event again
+            if doing.done() and not doing.result():
+                ack.response = BoltResponse(status=503)
+                return
             await ack()
 
         return listener
 
-    async def _once(self, name: str, work: Callable[[Payload], Awaitable[None]], body: Payload) -> None:
+    async def _once(self, name: str, work: Callable[[Payload], Awaitable[None]], body: Payload) -> bool:
+        """Do it unless it is done; False when somebody else is at it, who may not live to finish it."""
+        is_personal = name.startswith(_PERSONAL)  # sent once: who pressed in vain presses again
         try:
-            if name and not await self._shelf.once(name, SEEN):
-                return
+            if name and not is_personal and await self._shelf.load(f"done:{name}") is not None:
+                return True
+            if name and not await self._shelf.once(name, SEEN if is_personal else _DOING):
+                return is_personal
         except StoreUnavailable:
-            if not name.startswith(_PERSONAL):
+            if not is_personal:
                 raise  # Slack sends the event again
             # Whoever pressed hears from `work` that the store is away; were it not, their answer would count once.
         try:
@@ -251,6 +245,10 @@ class Inbound:
                 with contextlib.suppress(BotError):
                     await self._shelf.forget(name)
             raise
+        if name and not is_personal:
+            with contextlib.suppress(StoreUnavailable):  # then it is done again, by work that bears it
+                await self._shelf.save(f"done:{name}", "", SEEN)
+        return True
 
     async def _submitted(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         doing = self._spawn(self._inbox.submitted(body))

@@ -156,6 +156,7 @@ def _which(own: Mapping[str, Any]) -> tuple[str, int, str]:
         isinstance(handoff, str)
         and _ID_RE.fullmatch(handoff)
         and _is_count(revision)
+        and revision
         and isinstance(digest, str)
         and _DIGEST_RE.fullmatch(digest)
     ):
