@@ -12,9 +12,9 @@ import pytest
 
 from andon import wire
 from bot.errors import Undeliverable
-from bot.handoff import Handoff, State, digest_of
+from bot.handoff import Handoff, State, Told, digest_of
 from bot.ports import Adapter, CardRef
-from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, NOON, handoff
+from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, NOON, RUN, handoff
 
 
 @dataclass(frozen=True)
@@ -163,3 +163,17 @@ class AdapterContract:
             pytest.skip("this surface reaches everybody who signs in")
         with pytest.raises(Undeliverable, match=r".{10}"):
             await stage.adapter.post(handoff(EMAIL), stage.nowhere)
+
+    @pytest.mark.parametrize("text", ["Nightly sync finished", HOSTILE["what"]], ids=["plain", "hostile"])
+    async def test_a_notice_can_be_told_and_told_again(self, stage: Stage, text: str) -> None:
+        """After a crash it comes a second time, under the same id."""
+        told = Told(NOON, "mailer", RUN, "weekly-report", text, id="1-0", to=(stage.place,))
+        for _ in range(2):
+            await stage.adapter.tell(told, stage.place)
+
+    async def test_a_notice_that_can_never_arrive_is_told_apart(self, stage: Stage) -> None:
+        if stage.nowhere is None:
+            pytest.skip("this surface reaches everybody who signs in")
+        told = Told(NOON, "mailer", RUN, "weekly-report", "Nightly sync finished", id="1-0", to=(stage.nowhere,))
+        with pytest.raises(Undeliverable, match=r".{10}"):
+            await stage.adapter.tell(told, stage.nowhere)

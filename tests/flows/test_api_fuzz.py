@@ -33,7 +33,7 @@ CONFIG: Final = """
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429]
 """
-PEOPLES: Final = "get_run list_handoffs get_handoff answer"
+PEOPLES: Final = "get_run brake list_handoffs get_handoff answer"
 
 
 async def test_the_document_is_valid_openapi(service: Live) -> None:
