@@ -60,6 +60,18 @@ async def test_a_run_of_a_channel_that_is_called_the_same_elsewhere_is_not_mine(
     assert "theirs" not in (await house.ana.open_home()).shown
 
 
+async def test_runs_are_looked_up_only_where_the_bot_is(house: House) -> None:
+    """People are in many more channels than the bot, and to name each is a call to Slack."""
+    public = house.cloud.channel("public", [house.ana], bot=False)
+    house.run(public.id, name="elsewhere")
+    house.run("#ops")
+
+    shown = (await house.ana.open_home()).shown
+
+    assert "weekly-report" in shown
+    assert "elsewhere" not in shown
+
+
 async def test_a_channels_id_alone_means_the_first_workspace(house: House) -> None:
     """A run that names no workspace is not bound to a channel of another one."""
     house.run(house.ops.id)

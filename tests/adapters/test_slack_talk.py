@@ -339,6 +339,22 @@ async def test_a_list_for_the_channel_names_no_other_channel(house: House) -> No
     assert "secret" not in reply
 
 
+async def test_a_deactivated_account_is_told_nothing(house: House) -> None:
+    _named(house, "in ops")
+    listed = house.ask({**EMAIL, "what": "listed"}, house.place(house.secret))
+    approvers = (f"slack:{house.ana.id}",)
+    house.desk.put(replace(listed, route=replace(listed.route, policy="p/1", approvers=approvers)))
+    house.ana.deleted = True
+
+    asked = await _mention(house, house.ana, "pending")
+    viewer = await house.waiting.viewer(house.ops.team.id, house.ana.id, channel=house.ops.id)
+
+    assert house.replies(asked) == []
+    (told,) = house.cloud.told(house.ana)
+    assert "this account is deactivated" in told
+    assert await house.waiting.mine(viewer) == []
+
+
 async def test_my_own_list_is_never_shown_to_the_channel(house: House) -> None:
     """What waits for Mira holds cards of a private channel; the others of #ops are not in there."""
     house.ask({**EMAIL, "what": "fire everybody"}, house.place(house.secret))

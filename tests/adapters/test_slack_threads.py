@@ -225,6 +225,30 @@ async def test_only_the_listed_may_answer_and_hear_of_faults(house: House) -> No
     assert len(house.ana.told) == 1
 
 
+async def test_a_deactivated_account_answers_nothing_even_where_it_is_listed(house: House) -> None:
+    made, card = await house.card(AGE)
+    house.desk.put(replace(made, route=replace(made.route, policy="p/1", approvers=(f"slack:{house.ana.id}",))))
+    house.ana.deleted = True
+
+    await house.ana.say(house.ops, "three", thread=card)
+
+    assert house.answered() == []
+    assert "this account is deactivated" in house.cloud.told(house.ana)[0]
+
+
+async def test_a_receipt_that_slack_did_not_take_is_given_when_the_event_comes_again(house: House) -> None:
+    _, card = await house.card(AGE)
+    house.cloud.refuses["chat.postMessage"] = "fatal_error"
+    message = await house.ana.say(house.ops, "three", thread=card)
+    assert house.replies(card) == []
+
+    del house.cloud.refuses["chat.postMessage"]
+    await house.again(message)
+
+    assert house.answered() == ["three"]
+    assert len(house.replies(card)) == 1
+
+
 def _reply(**other: Any) -> Json:
     plain = {"type": "message", "channel": "C1", "user": "U1", "text": "x", "ts": "1700000001.000100"}
     return {**plain, "thread_ts": "1700000000.000100", **other}
