@@ -15,6 +15,7 @@ from andon import wire
 from bot import policy
 from bot.access import agent_name, person
 from bot.app import VERSION, check_slack, known_url, local_person, open_store, service, sign_in_url
+from bot.cards.view import NO_POLICY
 from bot.config import Settings, load_settings, unknown_settings
 from bot.errors import BadRequest, BotError, ConfigError, StoreUnavailable
 from bot.idle import allow_many_files
@@ -194,7 +195,7 @@ async def _serving(settings: Settings) -> int:
     async with service(settings) as running:
         print(f"Andon listens on {running.url}")
         if settings.policy is None:
-            print("No policy is set: everything is asked, and any signed-in person may answer.")
+            print(NO_POLICY)
         if running.sign_in:
             print(f"Sign in to the console (once, within 15 minutes): {running.sign_in}")
             print(f"Agents of this user find the address and their key in {settings.state}")
@@ -224,7 +225,7 @@ async def _checking() -> int:
     try:
         rules = policy.load(settings.policy)
         notes.append(
-            "policy: none, so everything is asked and any signed-in person may answer"
+            f"policy: none. {NO_POLICY}"
             if rules.version == "none"
             else f"policy: {len(rules.rules)} rules, version {rules.version}"
         )

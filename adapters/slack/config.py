@@ -1,6 +1,6 @@
 """What the surface needs to know before it opens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -8,13 +8,13 @@ from pathlib import Path
 class SlackConfig:
     """Tokens, secrets and addresses; an empty text is a setting that is not there."""
 
-    bot_token: str
+    bot_token: str = field(repr=False)
     """Of the one workspace; empty when the workspaces come by installation."""
-    signing_secret: str
-    app_token: str
+    signing_secret: str = field(repr=False)
+    app_token: str = field(repr=False)
     """Switches to Socket Mode."""
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     channel: str
     """Where cards go that name no place, or whose own cannot be reached."""
     api_url: str

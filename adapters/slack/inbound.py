@@ -22,7 +22,6 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.authorization.async_authorize import AsyncAuthorize
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
-from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.config import SlackConfig
 from adapters.slack.installs import Installs
@@ -109,7 +108,7 @@ class Inbound:
         self.app = AsyncApp(
             name="andon",
             logger=logging.getLogger("andon.slack.bolt"),
-            client=AsyncWebClient(base_url=f"{config.api_url}/"),
+            client=installs.client(),
             signing_secret=config.signing_secret,
             authorize=_Authorize(installs),  # type: ignore[arg-type]  # it takes an `AsyncAuthorize` too, and does not say so
             oauth_settings=oauth,

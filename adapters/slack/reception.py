@@ -92,7 +92,9 @@ class Reception:
                 self._people.forget(team, str(event["user"]["id"]))
             case "subteam_members_changed":
                 self._people.forget_group(team, str(event["subteam_id"]))
-            case "app_uninstalled" | "tokens_revoked":
+            case "app_uninstalled":
+                await self._installs.forget(team)
+            case "tokens_revoked" if (event.get("tokens") or {}).get("bot"):
                 await self._installs.forget(team)
 
     async def _team(self, payload: Payload) -> str:
