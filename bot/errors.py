@@ -190,3 +190,9 @@ class Undeliverable(BotError):
     """A card can never reach this place; raised by an adapter."""
 
     slug, title = "undeliverable", "The card cannot be delivered"
+
+
+class SurfaceDown(BotError):
+    """A platform lets nothing through, or does not answer; nothing is wrong with what it was to show."""
+
+    slug, title, status = "surface-down", "The platform lets nothing through", 503

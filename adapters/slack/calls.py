@@ -12,7 +12,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.errors import BotError, TooMany, Undeliverable
+from bot.errors import BotError, SurfaceDown, TooMany, Undeliverable
 
 TIMEOUT_S: Final = 10.0
 _REST_S: Final = 30
@@ -89,6 +89,10 @@ class SlackFailed(BotError):
         self.code = code
 
 
+class SlackDown(SlackFailed, SurfaceDown):
+    """It did not answer, or failed by itself: perhaps for everybody, as when only posting is out of order."""
+
+
 class Unreachable(Undeliverable):
     """It can never arrive there; `code` is Slack's word for why, and the sentence says what to do."""
 
@@ -98,7 +102,7 @@ class Unreachable(Undeliverable):
         self.code = code
 
 
-class NoAccess(BotError):
+class NoAccess(SurfaceDown):
     """The app has no valid token, or lacks a scope; the sentence says which setting to mend."""
 
     slug, title, status = "slack-no-access", "Slack does not let the app in", 502
@@ -152,14 +156,14 @@ class Caller:
             async with asyncio.timeout(TIMEOUT_S):
                 answer = await self.client.api_call(method, headers=headers, **body)
         except TimeoutError as error:
-            raise SlackFailed(
+            raise SlackDown(
                 f"Slack did not answer {method} within {TIMEOUT_S:.0f} s", method=method, code="timeout"
             ) from error
         except SlackApiError as error:
             raise _refusal(method, error) from error
         except (aiohttp.ClientError, OSError) as error:
             detail = f"Slack cannot be reached for {method}: {type(error).__name__}: {error}"
-            raise SlackFailed(detail, method=method, code="connection") from error
+            raise SlackDown(detail, method=method, code="connection") from error
         except (SlackClientError, ValueError, AttributeError) as error:  # a body that is not what the client reads
             detail = f"what came back for {method} is not from Slack's Web API; mend SLACK_API_URL"
             raise SlackFailed(detail, method=method, code="unreadable") from error
@@ -209,7 +213,7 @@ def _refusal(method: str, error: SlackApiError) -> BotError | Refused:
         seconds = max(1, int(wait)) if wait.isascii() and wait.isdecimal() else _REST_S
         return TooMany(f"Slack wants {seconds} s of rest before the next {method}", retry_after_s=seconds)
     if not isinstance(code, str) or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return SlackFailed(f"Slack answered {method} with HTTP {status}", method=method, code=f"http_{status}")
+        return SlackDown(f"Slack answered {method} with HTTP {status}", method=method, code=f"http_{status}")
     return Refused(method, code, data if isinstance(data, dict) else {})
 
 

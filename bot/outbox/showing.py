@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from andon import wire
-from bot.errors import Gone, StoreUnavailable, TooMany, Undeliverable
+from bot.errors import Gone, StoreUnavailable, SurfaceDown, TooMany, Undeliverable
 from bot.handoff import OPEN, Handoff, Told
 from bot.ports import Adapter, CardRef
 from bot.store import Delivery, Outbox, Placed
@@ -388,7 +388,7 @@ class Showing:
         longest_s = min(pace.longest_pause_s, pace.pause_s * 4.0 ** min(spot.tries - 1, 20))
         spot.not_before = now + random.uniform(0.0, longest_s)  # noqa: S311  # likewise
         ours = spot is self._reading
-        excused = isinstance(error, StoreUnavailable)
+        excused = isinstance(error, StoreUnavailable | SurfaceDown)
         counts = not excused and (ours or surface.worked > spot.worked_before)
         spot.worked_before = surface.worked
         spot.failures += counts

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Final
 
 from andon import wire
-from bot.errors import StoreUnavailable, TooMany, Undeliverable
+from bot.errors import StoreUnavailable, SurfaceDown, TooMany, Undeliverable
 from bot.handoff import Told
 from bot.outbox.showing import DELIVERIES, GIVE_UP_S, Pace, Showing, Surface, Truth, place_name
 from bot.ports import Adapter
@@ -209,7 +209,7 @@ class _Follower:
             log.warning("notices.refused id=%s place=%s detail=%s", notice.id, name, error)
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not stop the others
             notice.tries += 1
-            notice.failures[place] += surface.worked > notice.worked
+            notice.failures[place] += surface.worked > notice.worked and not isinstance(error, SurfaceDown)
             detail = f"{type(error).__name__}: {error}"
             log.warning("notices.failed id=%s place=%s try=%d detail=%s", notice.id, name, notice.tries, detail)
             if notice.failures[place] < DELIVERIES and time.monotonic() - notice.since < GIVE_UP_S:
