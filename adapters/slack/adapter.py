@@ -1,10 +1,11 @@
 """The surface `slack` as the core sees it: cards are posted, found again and kept in step; notices are told."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
@@ -18,6 +19,7 @@ from adapters.slack.markup import mrkdwn
 from adapters.slack.people import People
 from adapters.slack.places import Places, Spot
 from adapters.slack.quiet import QUIET
+from adapters.slack.saying import Saying
 from adapters.slack.stories import Stories
 from andon import wire
 from bot.cards import visible
@@ -33,6 +35,7 @@ CARD: Final = "andon_card"
 _NOTICE_CHARS: Final = 3_000
 _NOTICE_KEPT: Final = timedelta(days=2)
 _PAGES: Final = 5
+_T = TypeVar("_T")
 _EARLIER: Final = timedelta(minutes=1)
 """Slack's clock and the store's may differ."""
 
@@ -53,6 +56,7 @@ class Slack:
         places: Places,
         people: People,
         cards: Cards,
+        saying: Saying,
         stories: Stories,
         inbound: Inbound,
         shelf: Shelf,
@@ -68,12 +72,14 @@ class Slack:
         self._installs = installs
         self._places = places
         self._cards = cards
+        self._saying = saying
         self._stories = stories
         self._inbound = inbound
         self._shelf = shelf
         self._posted = posted
         self._afterwards = afterwards
         self._clock = clock
+        self._tasks: set[asyncio.Task[bool]] = set()
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """Where Slack sends to, unless it is Socket Mode."""
@@ -84,14 +90,10 @@ class Slack:
     async def post(self, handoff: Handoff, to: wire.Place) -> CardRef:
         """Post the card; where its own place cannot be reached, in the fallback channel, saying so below it."""
         try:
-            spot = await self._places.find(to)
-            return await self._post(spot, handoff)
+            return await self._post(await self._places.find(to), handoff)
         except Unreachable as error:
-            instead = await self._instead(to, error)
-            if instead is None:
-                raise
-            ref = await self._post(instead, handoff)
-            await self._explain(ref, error)
+            ref = await self._instead(to, error, lambda spot: self._post(spot, handoff))
+            self._explain(ref, error)
             return ref
 
     async def find(self, handoff: Handoff, to: wire.Place) -> CardRef | None:
@@ -126,15 +128,15 @@ class Slack:
         once = f"notice:{told.id}:{to.model_dump_json(exclude_none=True)}"
         if not await self._shelf.once(once, _NOTICE_KEPT):
             return
+
+        async def say(spot: Spot) -> None:
+            await self._api.call(spot.team, "chat.postMessage", **_to(spot), **_notice(told), **QUIET)
+
         try:
             try:
-                spot = await self._places.find(to)
+                await say(await self._places.find(to))
             except Unreachable as error:
-                instead = await self._instead(to, error)
-                if instead is None:
-                    raise
-                spot = instead
-            await self._api.call(spot.team, "chat.postMessage", **_to(spot), **_notice(told), **QUIET)
+                await self._instead(to, error, say)
         except BaseException:
             await self._shelf.forget(once)
             raise
@@ -186,25 +188,36 @@ class Slack:
         fallback = wire.Place(surface=self.name, channel=self._config.channel) if self._config.channel else None
         return None if fallback == place else fallback
 
-    async def _instead(self, to: wire.Place, error: Unreachable) -> Spot | None:
-        """Tell the operators, and find the fallback channel; None when there is none, or it is no better."""
+    async def _instead(self, to: wire.Place, error: Unreachable, do: Callable[[Spot], Awaitable[_T]]) -> _T:
+        """Tell the operators, and do it in the fallback channel.
+
+        Raises:
+            Unreachable: `error`, where there is no such channel, or it is no better.
+        """
         where = to.channel or to.person or "no channel"
         await self._desk.alert(f"slack:{where}:{error.code}", f"Slack, {where}: {error}")
         fallback = self._fallback(to)
         if fallback is None:
-            return None
+            raise error
         try:
-            return await self._places.find(fallback)
+            return await do(await self._places.find(fallback))
         except Unreachable as worse:
             await self._desk.alert(f"slack:fallback:{worse.code}", f"Slack, SLACK_CHANNEL: {worse}")
-            return None
+            raise error from worse
 
-    async def _explain(self, ref: CardRef, error: Unreachable) -> None:
+    def _explain(self, ref: CardRef, error: Unreachable) -> None:
+        """Say below the card why it is there, when that has its turn; the card itself does not wait for it."""
         at = Address.parse(ref.address)
         text = f"This card is here because its own place cannot be reached. {mrkdwn(str(error), _NOTICE_CHARS)}"
-        said = {"channel": at.channel, "thread_ts": at.ts, "text": text}
-        with contextlib.suppress(Exception):  # the card itself is there; that it is here by accident is second to it
-            await self._api.call(at.team, "chat.postMessage", **said, **QUIET)
+        task = asyncio.create_task(self._saying.say(at.team, at.channel, text, thread=at.ts), name="slack explanation")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Say no more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def _to(spot: Spot) -> dict[str, Any]:

@@ -88,6 +88,7 @@ async def slack(
             places=places,
             people=people,
             cards=cards,
+            saying=saying,
             stories=Stories(api, shelf, files),
             inbound=inbound,
             shelf=shelf,
@@ -99,4 +100,5 @@ async def slack(
             async with inbound.open():
                 yield adapter
         finally:
+            await adapter.close()
             await home.close()

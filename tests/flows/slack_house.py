@@ -7,13 +7,15 @@ is not ours (`live_marks`), and the stand-in must not have been sent anything th
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import pytest
 from pydantic import SecretStr
 
 from bot.config import Settings
@@ -138,11 +140,16 @@ def _is_about(message: Message, handoff_id: str) -> bool:
 
 
 @asynccontextmanager
-async def workspace() -> AsyncIterator[SlackCloud]:
-    """Slack, which lets everything through that is not about pace."""
-    async with SlackCloud().serving() as cloud:
-        cloud.settle_s = 0.3
-        yield cloud
+async def workspace(*, calm: bool = False) -> AsyncIterator[SlackCloud]:
+    """Slack; unless `calm`, turns to post come at once, for stories about something else than pace."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not calm:
+            patch.setattr("adapters.slack.api._EVERY", timedelta(milliseconds=2))
+        async with SlackCloud().serving() as cloud:
+            cloud.settle_s = 0.3
+            if not calm:
+                cloud.rate_limits.burst = 1_000
+            yield cloud
 
 
 def people_of(cloud: SlackCloud) -> tuple[Channel, Person, Person]:
@@ -159,6 +166,7 @@ async def house(
     policy: str = "",
     pace: Pace = HOUR_PACE,
     socket_mode: bool = False,
+    calm: bool = False,
     may_be_refused: tuple[str, ...] = (),
     **changes: Any,
 ) -> AsyncIterator[House]:
@@ -169,6 +177,7 @@ async def house(
         policy: The policy file's text.
         pace: The outbox's.
         socket_mode: Let the service connect, instead of being called.
+        calm: Let messages go out at the pace that Slack wants.
         may_be_refused: What the stand-in may find wrong with what it is sent.
         changes: Other settings.
     """
@@ -176,7 +185,7 @@ async def house(
         path = Path(settings.state).parent / "policy.yaml"
         path.write_text(policy)
         changes["policy"] = path
-    async with workspace() as cloud:
+    async with workspace(calm=calm) as cloud:
         ops, mira, ana = people_of(cloud)
         if socket_mode:
             cloud.app.socket_mode = True
@@ -184,35 +193,36 @@ async def house(
         async with live(settings_for(settings, cloud, **changes), pace=pace) as running:
             cloud.app.request_url = f"{running.url}/slack/events"
             yield House(cloud, ops, mira, ana, running)
-            check(cloud, running.url, may_be_refused)
+            check(cloud, running.url, may_be_refused=may_be_refused)
 
 
-def check(cloud: SlackCloud, url: str, may_be_refused: tuple[str, ...] = ()) -> None:
+def check(cloud: SlackCloud, *urls: str, may_be_refused: tuple[str, ...] = ()) -> None:
     """Nothing that was shown calls or leads anybody anywhere, and nothing that was sent was malformed."""
-    found = live_marks(cloud, url)
+    found = live_marks(cloud, urls)
     assert not found, found
     wrong = [e for e in cloud.errors if any(w in e for w in _UNTAKEN) and not any(m in e for m in may_be_refused)]
     assert not wrong, wrong
 
 
-def live_marks(cloud: SlackCloud, url: str) -> list[str]:
+def live_marks(cloud: SlackCloud, urls: Sequence[str]) -> list[str]:
     """All in what the app has shown that would call somebody or open an address that is not ours, or hides itself.
 
     A person may be called in one place: in the thread, after an undo that failed, by whoever wanted it undone.
     """
-    ours = re.compile(rf"<(?:{re.escape(url)}/|https://[a-z-]+\.slack\.com/archives/)[^<>|\s]*\|[^<>]*>")
+    own = "|".join(f"{re.escape(url)}/" for url in urls)
+    ours = re.compile(rf"<(?:{own}|https://[a-z-]+\.slack\.com/archives/)[^<>|\s]*\|[^<>]*>")
     found: list[str] = []
     for what, text, blocks in _everything(cloud):
         found += [f"{what} text: {mark}" for mark in _marks(text, ours)]
         for node in _nodes(blocks):
-            found += [f"{what}: {mark}" for mark in _marks_of(node, ours, url, may_call="reply" in what)]
+            found += [f"{what}: {mark}" for mark in _marks_of(node, ours, urls, may_call="reply" in what)]
     return found
 
 
-def _marks_of(node: Json, ours: re.Pattern[str], url: str, *, may_call: bool) -> Iterator[str]:
+def _marks_of(node: Json, ours: re.Pattern[str], urls: Sequence[str], *, may_call: bool) -> Iterator[str]:
     kind = node.get("type")
     calls = kind in _CALLING and not (may_call and kind == "user")
-    leads = bool(node.get("url")) and not str(node["url"]).startswith(f"{url}/")
+    leads = bool(node.get("url")) and not str(node["url"]).startswith(tuple(f"{url}/" for url in urls))
     if calls or leads or kind in {"markdown", "image", "video"} or node.get("emoji") is True:
         yield str(node)
     if kind == "mrkdwn":
