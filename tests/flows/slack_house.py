@@ -215,14 +215,14 @@ def live_marks(cloud: SlackCloud, urls: Sequence[str]) -> list[str]:
     for what, text, blocks in _everything(cloud):
         found += [f"{what} text: {mark}" for mark in _marks(text, ours)]
         for node in _nodes(blocks):
-            found += [f"{what}: {mark}" for mark in _marks_of(node, ours, urls, may_call="reply" in what)]
+            found += [f"{what}: {mark}" for mark in _marks_of(node, ours, may_call="reply" in what)]
     return found
 
 
-def _marks_of(node: Json, ours: re.Pattern[str], urls: Sequence[str], *, may_call: bool) -> Iterator[str]:
+def _marks_of(node: Json, ours: re.Pattern[str], *, may_call: bool) -> Iterator[str]:
     kind = node.get("type")
     calls = kind in _CALLING and not (may_call and kind == "user")
-    leads = bool(node.get("url")) and not str(node["url"]).startswith(tuple(f"{url}/" for url in urls))
+    leads = bool(node.get("url")) and not ours.fullmatch(f"<{node['url']}|>")
     if calls or leads or kind in {"markdown", "image", "video"} or node.get("emoji") is True:
         yield str(node)
     if kind == "mrkdwn":
