@@ -216,12 +216,15 @@ class Inbound:
         async def listener(ack: AsyncAck, body: dict[str, Any]) -> None:
             doing = self._spawn(self._once(name(body), work, body))
             await asyncio.wait({doing}, timeout=ACK_S)
-            if doing.done() and doing.exception():
-                raise doing.exception() or AssertionError  # answered with 500: Slack sends an event again
-            if doing.done() and not doing.result():
+            fault = doing.exception() if doing.done() else None
+            if isinstance(fault, BadRequest):
+                ack.response = BoltResponse(status=400)  # nothing would be better the next time
+            elif fault:
+                raise fault  # answered with 500: Slack sends an event again
+            elif doing.done() and not doing.result():
                 ack.response = BoltResponse(status=503)
-                return
-            await ack()
+            else:
+                await ack()
 
         return listener
 
@@ -253,7 +256,10 @@ class Inbound:
         doing = self._spawn(self._inbox.submitted(body))
         await asyncio.wait({doing}, timeout=ACK_S)
         if doing.done():
-            await _acknowledge(ack, doing.result())
+            if isinstance(doing.exception(), BadRequest):
+                ack.response = BoltResponse(status=400)
+            else:
+                await _acknowledge(ack, doing.result())
             return
         await _acknowledge(ack, await self._inbox.still_working(body))
         _ = self._spawn(self._catch_up(body, doing))
@@ -272,7 +278,10 @@ class Inbound:
 
     def _finished(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, BadRequest):
+            log.warning("slack.refused detail=%s", error)
+        elif error:
             log.error("slack.failed error=%s detail=%s", type(error).__name__, error, exc_info=error)
 
 

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from adapters.slack.answers import Answers
+from adapters.slack.asking import CALLBACK as ASK
 from adapters.slack.asking import Asking
 from adapters.slack.home import Home
 from adapters.slack.inbound import Payload, Reply
@@ -11,6 +12,7 @@ from adapters.slack.people import People
 from adapters.slack.presses import ACTION
 from adapters.slack.talk import Talk
 from adapters.slack.threads import Threads
+from bot.errors import BadRequest
 
 _CARDS: Final = tuple(f"{ACTION}{kind}" for kind in ("approve", "read", "edit", "reject", "reason", "choose", "answer"))
 
@@ -48,11 +50,18 @@ class Reception:
             await self._home.pressed(payload, team)
 
     async def submitted(self, payload: Payload) -> Reply:
-        """A modal of a card, or one of the conversation."""
+        """A modal of a card, or one of the conversation.
+
+        Raises:
+            BadRequest: Neither.
+        """
         team = await self._team(payload)
-        if str(payload["view"].get("callback_id", "")).startswith(_CARDS):
+        callback = str(payload["view"].get("callback_id", ""))
+        if callback.startswith(_CARDS):
             return await self._answers.submitted(payload, team)
-        return await self._asking.ask_submitted(payload, team)
+        if callback == ASK:
+            return await self._asking.ask_submitted(payload, team)
+        raise BadRequest("this form is none of ours")
 
     async def still_working(self, payload: Payload) -> Reply:  # noqa: ARG002  # the same for every modal
         """The store takes its time."""

@@ -48,11 +48,15 @@ class _Action(_Part):
     block_id: str
 
 
+class _State(_Part):
+    values: dict[str, dict[str, dict[str, Any]]] = {}
+
+
 class _View(_Part):
     id: str
     callback_id: str = ""
     private_metadata: str = ""
-    state: Texts = None
+    state: _State | None = None
 
 
 class _Request(_Part):

@@ -190,6 +190,17 @@ async def test_an_action_that_is_not_ours_changes_nothing(slack: House, action_i
     assert await slack.state(asked) == "pending"
 
 
+@pytest.mark.parametrize("value", [None, "", "[]", "yes", {"value": "maybe"}, {"value": ["on"]}])
+@pytest.mark.parametrize("key", ["twice", "outcomes", "burn", ""])
+async def test_a_forged_setting_changes_nothing(slack: House, key: str, value: Any) -> None:
+    asked, press = await pressed_before(slack)
+    press["actions"][0] |= {"action_id": f"andon:setting:{key}", "selected_option": value}
+    assert (await slack.send(press)).status in {200, 400}
+    _, card = await slack.asked_card(reversible=False)
+    assert (await slack.mira.press(card, "Approve")).modal is None
+    assert await slack.state(asked) == "pending"
+
+
 @pytest.mark.parametrize(
     "change, told",
     [
@@ -495,3 +506,72 @@ async def test_a_modal_outlives_the_service_that_opened_it(settings: Settings) -
             assert found.decision
             assert found.decision.kind == "edited"
             await card.shows("Figures")
+
+
+# --- modals and menus of somebody's own making ---
+
+
+SHEETS: dict[str, Json] = {
+    "no metadata": {"private_metadata": ""},
+    "metadata that is no json": {"private_metadata": "hello"},
+    "metadata that is a list": {"private_metadata": "[]"},
+    "deep metadata": {"private_metadata": "[" * 2_900},
+    "an address that is none": {"a": "here"},
+    "an address that is a number": {"a": 7},
+    "another kind": {"k": "edit"},
+    "another revision": {"r": 2},
+    "revision nought": {"r": 0},
+    "another digest": {"d": "0" * 64},
+    "no such handoff": {"h": "hf_doesnotexist00000000"},
+    "an unknown callback": {"callback_id": "andon:burn"},
+    "somebody else's callback": {"callback_id": "other:thing"},
+    "a choice": {"callback_id": "andon:choose", "k": "choose", "i": 0},
+    "an answer": {"callback_id": "andon:answer", "k": "answer"},
+    "an edit without its fields": {"callback_id": "andon:edit", "k": "edit"},
+    "values that are a text": {"state": {"values": "x"}},
+    "values of texts": {"state": {"values": {"andon:in:remark:x": "x"}}},
+    "values of values of texts": {"state": {"values": {"andon:in:remark:x": {"y": "x"}}}},
+    "a remark that is a list": {"state": {"values": {"andon:in:remark:x": {"y": {"value": ["a"]}}}}},
+    "ticks that are texts": {"state": {"values": {"andon:in:save:x": {"y": {"selected_options": "save"}}}}},
+    "no state": {"state": None},
+}
+
+
+@pytest.mark.parametrize("what", SHEETS)
+async def test_a_forged_modal_is_no_fault_of_ours(slack: House, what: str) -> None:
+    asked, card = await slack.asked_card()
+    modal = await (await slack.mira.press(card, "Reject…")).opened()
+    press = slack.last("block_actions")
+    change = dict(SHEETS[what])
+    view = {**modal.raw.source, "id": modal.raw.id, "state": {"values": {}}}
+    view |= {name: change.pop(name) for name in list(change) if len(name) > 1}
+    if change:
+        view["private_metadata"] = json.dumps(json.loads(modal.private_metadata) | change)
+    ack = await slack.send(
+        {"type": "view_submission", "user": press["user"], "team": press["team"], "view": view, "trigger_id": "1.2.3"}
+    )
+    assert ack.status in {200, 400}, ack
+    if what not in {"no state", "a remark that is a list", "ticks that are texts"}:
+        assert await slack.state(asked) == "pending", ack
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"action_id": "andon:burn"},
+        {"action_id": "other"},
+        {"block_id": "andon:answers:x"},
+        {"block_id": ""},
+        {"value": None},
+        {"value": 7},
+        {"value": "x" * 10_000},
+        {"value": "(" * 500 + "\\"},
+    ],
+    ids=str,
+)
+async def test_a_forged_search_offers_nothing_or_what_fits(slack: House, change: Json) -> None:
+    many = [{"id": f"f{n}", "label": f"Flight {n:03d}"} for n in range(150)]
+    card = await slack.card(await slack.agent.choose(*many, to=[slack.place()]))
+    await slack.mira.search(card, "Search and choose…", "flight")
+    ack = await slack.send(slack.last("block_suggestion") | change)
+    assert ack.status in {200, 400, 404}, ack
