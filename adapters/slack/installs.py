@@ -103,7 +103,7 @@ class Installs:
     async def forget(self, team: str) -> None:
         """The app was removed from this workspace, or from the organisation of this id (E…)."""
         for record in await self._read_shelf(""):
-            if team in {record.team, record.enterprise if not record.team else ""}:
+            if team and team == (record.team or record.enterprise):
                 await self._shelf.drop_lasting(record.shelved)
                 log.info("slack.uninstalled team=%s enterprise=%s", record.team or "all", record.enterprise or "none")
         self._shelves.forget(lambda _: True)

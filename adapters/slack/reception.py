@@ -102,9 +102,9 @@ class Reception:
             case "subteam_members_changed":
                 self._people.forget_group(team, str(event["subteam_id"]))
             case "app_uninstalled":
-                await self._installs.forget(team)
+                await self._installs.forget(_own_team(payload))
             case "tokens_revoked" if (event.get("tokens") or {}).get("bot"):
-                await self._installs.forget(team)
+                await self._installs.forget(_own_team(payload))
 
     async def _team(self, payload: Payload) -> str:
         """The workspace whose installation this is about: of a card in a shared channel, ours and not the presser's."""
@@ -116,3 +116,8 @@ class Reception:
             if each.get("team_id") in known:
                 return str(each["team_id"])
         return await self._installs.default_team() if len(known) == 1 else str(named or "")
+
+
+def _own_team(payload: Payload) -> str:
+    """Where the app was removed. Two events tell it, and at the second the workspace is not known any more."""
+    return str(payload.get("team_id") or payload.get("enterprise_id") or "")
