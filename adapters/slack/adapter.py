@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
-from adapters.slack.address import Address
+from adapters.slack.address import Address, asked_in
 from adapters.slack.api import Api, Unreachable
 from adapters.slack.cards import Cards
 from adapters.slack.config import SlackConfig
@@ -34,6 +34,8 @@ CARD: Final = "andon_card"
 
 _NOTICE_CHARS: Final = 3_000
 _NOTICE_KEPT: Final = timedelta(days=2)
+_ASKED_KEPT: Final = timedelta(days=8)
+"""The longest that an ask may wait, and a day."""
 _PAGES: Final = 5
 _T = TypeVar("_T")
 _EARLIER: Final = timedelta(minutes=1)
@@ -155,6 +157,10 @@ class Slack:
         at = Address(spot.team, str(posted["channel"]), str(posted["ts"]))
         with contextlib.suppress(StoreUnavailable):  # else no list links to it
             await self._posted(handoff.id, at)
+            if spot.thread and isinstance(handoff.ask, wire.Input) and handoff.ask.reply_in_thread:
+                # Of a reply Slack names only the message that the thread hangs from, which is not this card.
+                root = Address(at.team, at.channel, spot.thread)
+                await self._shelf.save(asked_in(root.text), handoff.id, _ASKED_KEPT)
             await self._afterwards(handoff)
         return CardRef(self.name, at.text)
 

@@ -5,6 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
 
 from adapters.slack.api import Api, Unreachable
 from adapters.slack.fit import Json
@@ -13,6 +16,7 @@ from bot.errors import BotError, TooMany
 
 log = logging.getLogger("andon.slack")
 
+_RESPONSE: Final = aiohttp.ClientTimeout(total=5)
 _TRIES: Final = 5
 _LONGEST_S: Final = 30
 
@@ -32,9 +36,11 @@ class Listener:
 class Saying:
     """Says one thing at a time. `text` is Slack's markup: who writes it escapes what is not ours."""
 
-    def __init__(self, api: Api) -> None:
-        """Say it through `api`."""
+    def __init__(self, api: Api, http: aiohttp.ClientSession, *, api_url: str) -> None:
+        """Say it through `api`, or in answer to a press through `http`; `api_url` says which hosts that may be."""
         self._api = api
+        self._http = http
+        self._hosts = {urlsplit(api_url).hostname, "hooks.slack.com", "slack.com"}
 
     async def say(
         self, team: str, channel: str, text: str, blocks: Sequence[Json] | None = None, *, thread: str | None = None
@@ -50,7 +56,12 @@ class Saying:
         return True
 
     async def tell(self, to: Listener, text: str, blocks: Sequence[Json] | None = None) -> bool:
-        """Show it to one person alone: where they are if the bot is there too, else in a direct message."""
+        """Show it to one person alone.
+
+        In answer to their press; else where they are, if the bot is there too; else in a direct message.
+        """
+        if to.response_url and await self._respond(to.response_url, text, blocks):
+            return True
         if to.channel and not to.channel.startswith("D"):
             given: dict[str, Any] = {"channel": to.channel, "user": to.user, "thread_ts": to.thread, "text": text}
             given["blocks"] = list(blocks) if blocks else None
@@ -64,6 +75,20 @@ class Saying:
             else:
                 return True
         return await self.write(to.team, to.user, text, blocks)
+
+    async def _respond(self, url: str, text: str, blocks: Sequence[Json] | None) -> bool:
+        """Answer a press or a command at the address that came with it; it needs the bot in no channel."""
+        if urlsplit(url).hostname not in self._hosts:
+            return False
+        body: dict[str, Any] = {"response_type": "ephemeral", "replace_original": False, "text": text}
+        if blocks:
+            body["blocks"] = list(blocks)
+        try:
+            async with self._http.post(url, json=body, timeout=_RESPONSE, allow_redirects=False) as response:
+                return response.status == 200  # noqa: PLR2004  # HTTP's own number
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.warning("slack.no_response detail=%s", type(error).__name__)
+            return False
 
     async def write(self, team: str, user: str, text: str, blocks: Sequence[Json] | None = None) -> bool:
         """Send it as a direct message; returns whether it was sent."""

@@ -44,12 +44,12 @@ async def slack(
         places = Places(api, installs, people, default=config.channel)
         cards = Cards(config.templates, console=config.public_url)
         files = Files(api, shelf, http)
-        saying = Saying(api)
-        whisper = Whisper(saying, http, api_url=config.api_url)
+        saying = Saying(api, http, api_url=config.api_url)
+        whisper = Whisper(saying)
         lists, modals = Lists(cards), Modals(cards)
         standings = Standings(shelf, installs=installs, places=places, saying=saying, cards=cards, clock=clock)
         waiting = Waiting(desk, shelf, people=people, places=places, installs=installs, cards=cards, clock=clock)
-        threads = Threads(desk, shelf, api, people=people, places=places, installs=installs, whisper=whisper)
+        threads = Threads(desk, shelf, people=people, places=places, installs=installs, saying=saying, whisper=whisper)
         home = Home(shelf, api, waiting=waiting, standings=standings, lists=lists, clock=clock)
         answers = Answers(
             desk,

@@ -120,7 +120,8 @@ class Talk:
     async def command(self, payload: Mapping[str, Any], team: str) -> None:
         """`/andon` was typed: answer, to this person alone."""
         channel = str(payload.get("channel_id") or "")
-        listener = Listener(team, str(payload["user_id"]), channel or None)
+        url = str(payload.get("response_url") or "") or None
+        listener = Listener(team, str(payload["user_id"]), channel or None, response_url=url)
         here = None if channel.startswith("D") else channel
         place = Place(channel, f"{payload.get('command') or '/andon'} ", here)
         said = await self._answer(words.typed(str(payload.get("text") or ""), {}), listener, place, None)

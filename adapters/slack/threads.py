@@ -9,8 +9,7 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from adapters.slack import words
-from adapters.slack.address import Address
-from adapters.slack.api import Api
+from adapters.slack.address import Address, asked_in
 from adapters.slack.installs import Installs
 from adapters.slack.markup import clip, mrkdwn
 from adapters.slack.naming import names
@@ -88,17 +87,17 @@ class Threads:
         self,
         desk: Desk,
         shelf: Shelf,
-        api: Api,
         *,
         people: People,
         places: Places,
         installs: Installs,
+        saying: Saying,
         whisper: Whisper,
     ) -> None:
         """Answer at the desk."""
         self._desk = desk
         self._shelf = shelf
-        self._saying = Saying(api)
+        self._saying = saying
         self._people = people
         self._places = places
         self._installs = installs
@@ -136,7 +135,7 @@ class Threads:
     async def _asked(self, message: Message) -> Handoff | None:
         """The handoff whose card is above the message, if it takes replies and the message may be meant for it."""
         card = Address(message.team, message.channel, message.thread).text
-        handoff_id = await self._desk.card_at("slack", card)
+        handoff_id = await self._desk.card_at("slack", card) or await self._shelf.load(asked_in(card))
         if handoff_id is None:
             return None
         try:

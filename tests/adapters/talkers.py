@@ -166,10 +166,10 @@ async def talkers() -> AsyncIterator[House]:
         desk.clock = clock
         people, places, installs = parts.people, parts.places, parts.installs
         cards = Cards(None, console="https://andon.example.com")
-        lists, saying = Lists(cards), Saying(api)
-        whisper = Whisper(saying, http, api_url=parts.config.api_url)
+        lists, saying = Lists(cards), Saying(api, http, api_url=parts.config.api_url)
+        whisper = Whisper(saying)
         waiting = Waiting(desk, shelf, people=people, places=places, installs=installs, cards=cards, clock=clock)
-        threads = Threads(desk, shelf, api, people=people, places=places, installs=installs, whisper=whisper)
+        threads = Threads(desk, shelf, people=people, places=places, installs=installs, saying=saying, whisper=whisper)
         standings = Standings(shelf, installs=installs, places=places, saying=saying, cards=cards, clock=clock)
         home = Home(shelf, api, waiting=waiting, standings=standings, lists=lists, clock=clock)
         talk = Talk(

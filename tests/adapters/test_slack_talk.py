@@ -70,12 +70,15 @@ async def test_a_command_is_answered_to_the_person_alone(house: House) -> None:
     assert "/andon pending here" in house.ana.told[0]
 
 
-async def test_a_command_where_the_bot_is_not_is_answered_directly(house: House) -> None:
+async def test_a_command_is_answered_where_it_was_typed_even_where_the_bot_is_not(house: House) -> None:
     elsewhere = house.cloud.channel("elsewhere", [house.ana], bot=False)
 
-    await house.ana.command("/andon", "help", channel=elsewhere)
+    said = await house.ana.command("/andon", "help", channel=elsewhere)
 
-    assert "/andon pending" in house.ana.dms[-1].shown
+    assert "/andon pending" in said.shown
+    assert said.reply
+    assert said.reply.channel is elsewhere
+    assert house.ana.dms == []
 
 
 async def test_a_mention_is_answered_once_however_often_it_comes(house: House) -> None:

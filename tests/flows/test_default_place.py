@@ -32,3 +32,16 @@ async def test_a_run_that_names_a_place_keeps_it(settings: Settings) -> None:
 
 async def _start(agent: Agent, conversation: dict[str, str]) -> dict[str, object]:
     return (await agent.call("POST", "/v1/runs", {"name": "job", "conversation": conversation})).ok()
+
+
+async def test_a_reply_counts_below_a_card_that_stands_in_a_thread_itself(settings: Settings) -> None:
+    """Slack names only the message that the thread hangs from."""
+    async with slack_surface() as surface, live(surface.settings(settings)) as service:
+        await surface.attach(service)
+        mira = surface.people["mira"]
+        root = await mira.say(surface.ops, "The trip to Lisbon")
+        place = {**surface.place, "thread": root.ts}
+        asked = await service.agent.ask_for("Window or aisle?", reply_in_thread=True, to=[place])
+        await surface.wait_for(asked)
+        await mira.say(surface.ops, "Window", thread=root)
+        assert (await service.agent.wait(asked["id"]))["decision"]["answer"] == "Window"
