@@ -85,6 +85,11 @@ class House:
         asked = await self.ask(**changes)
         return asked, await self.card(asked)
 
+    async def notify(self, text: str, *to: Json) -> None:
+        """Tell people something, of whom nothing is asked."""
+        path = f"/v1/runs/{await self.agent.run()}/notices"
+        assert (await self.agent.call("POST", path, {"text": text, "to": list(to)})).status == 202
+
     async def state(self, asked: Json) -> str:
         return str((await self.agent.look(asked["id"]))["state"])
 
@@ -137,6 +142,16 @@ class House:
 def _is_about(message: Message, handoff_id: str) -> bool:
     payload: Mapping[str, Any] = (message.metadata or {}).get("event_payload") or {}
     return payload.get("handoff") == handoff_id
+
+
+async def told_below(card: Message, containing: str, *, within_s: float = 5) -> Message:
+    """The reply below a card that says this."""
+
+    async def there() -> bool:
+        return any(containing in reply.text or containing in reply.shown for reply in card.replies)
+
+    await until(there, within_s=within_s, what=f"{containing!r} below the card: {[r.shown for r in card.replies]}")
+    return next(reply for reply in card.replies if containing in reply.text or containing in reply.shown)
 
 
 @asynccontextmanager

@@ -1,11 +1,11 @@
-"""Cards in Slack from the first post to the last word: one each, in step, in order, and never more than text."""
+"""Cards in Slack from the first post to the last word: one each, in step, and never more than text."""
 
 import asyncio
-import itertools
-import logging
+import copy
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,12 @@ import pytest
 
 from bot.config import Settings
 from tests.adapters.surface import HOUR_PACE
+from tests.fakes.slack import SlackCloud
+from tests.fakes.slack.interactions import act_in_message
 from tests.fakes.slack.methods import METHODS, Call
 from tests.fakes.slack.model import Message
-from tests.flows.slack_house import House, check, house, people_of, settings_for, workspace
+from tests.fakes.slack.screens import control_named
+from tests.flows.slack_house import House, check, house, people_of, settings_for, told_below, workspace
 from tests.people import MAIL, Agent, Json
 from tests.servers import SECRET, ServiceProcess, live, until
 
@@ -27,39 +30,7 @@ async def slack(settings: Settings) -> AsyncIterator[House]:
         yield running
 
 
-@pytest.fixture
-async def calm(settings: Settings) -> AsyncIterator[House]:
-    """At the pace that Slack wants."""
-    async with house(settings, calm=True) as running:
-        yield running
-
-
-# --- where they go ---
-
-
-@pytest.mark.parametrize(
-    "where", ["#ops", "OPS", "id", "team and id", "person", "team and person", "Mira@example.com", "thread"]
-)
-async def test_a_card_goes_where_the_ask_says(slack: House, where: str) -> None:
-    said = await slack.mira.say(slack.ops, "What about the report?")
-    place: Json = {
-        "#ops": {"channel": "#ops"},
-        "OPS": {"channel": "OPS"},
-        "id": {"channel": slack.ops.id},
-        "team and id": {"channel": f"{slack.ops.team.id}/{slack.ops.id}"},
-        "person": {"person": slack.mira.id},
-        "team and person": {"person": f"{slack.ops.team.id}/{slack.mira.id}"},
-        "Mira@example.com": {"person": "mira@example.com"},
-        "thread": {"channel": slack.ops.id, "thread": said.ts},
-    }[where]
-    asked, card = await slack.asked_card(to=[{"surface": "slack", **place}])
-    assert card.channel is (slack.mira.direct if "person" in place else slack.ops)
-    assert card.thread_ts == (said.ts if "thread" in place else None)
-    pressed = await slack.mira.press(card, "Approve")
-    assert pressed.told == [] or card.channel.kind == "im"
-    assert (await slack.agent.wait(asked["id"]))["decision"]["by"]["name"] == "Mira"
-    await card.shows("Approved")
-    assert card.buttons == []
+# --- in step ---
 
 
 async def test_all_copies_settle_after_one_press(slack: House) -> None:
@@ -138,35 +109,11 @@ async def test_a_process_killed_before_it_knew_the_address_leaves_one_card(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """C4: whoever takes over finds the card by its metadata, and it can be answered."""
-    assert settings.redis_url
     async with workspace() as cloud:
         ops, mira, ana = people_of(cloud)
-        process = QuickProcess(
-            tmp_path / "process",
-            {
-                "ANDON_REDIS_URL": settings.redis_url.get_secret_value(),
-                "ANDON_SECRET": SECRET,
-                "SLACK_BOT_TOKEN": cloud.token,
-                "SLACK_SIGNING_SECRET": cloud.app.signing_secret,
-                "SLACK_API_URL": cloud.api_url,
-            },
-        )
-        posting = METHODS["chat.postMessage"]
-
-        def posted(call: Call) -> Json:
-            told = posting.run(call)
-            os.kill(process.pid, signal.SIGKILL)
-            return told
-
-        try:
-            await process.start()
-            monkeypatch.setitem(METHODS, "chat.postMessage", replace(posting, run=posted))
-            async with Agent(process.url, await process.make_key("agent", "mailer")) as agent:
-                asked = await agent.ask(to=[{"surface": "slack", "channel": ops.id}])
-                await cloud.wait_for_card(ops)
-        finally:
-            await process.close()
-        monkeypatch.undo()
+        async with killed_once_posted(settings, cloud, tmp_path, monkeypatch) as agent:
+            asked = await agent.ask(to=[{"surface": "slack", "channel": ops.id}])
+            await cloud.wait_for_card(ops)
         async with live(settings_for(settings, cloud), pace=HOUR_PACE) as running:
             cloud.app.request_url = f"{running.url}/slack/events"
             slack = House(cloud, ops, mira, ana, running)
@@ -176,6 +123,51 @@ async def test_a_process_killed_before_it_knew_the_address_leaves_one_card(
             await card.shows("Approved")
             await slack.until_settled()
             assert len(slack.cards(asked)) == 1
+
+
+async def test_a_process_killed_before_it_knew_that_a_notice_was_told_leaves_one(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with workspace() as cloud:
+        ops, mira, ana = people_of(cloud)
+        async with killed_once_posted(settings, cloud, tmp_path, monkeypatch) as agent:
+            told = {"text": "Nightly sync finished", "to": [{"surface": "slack", "channel": ops.id}]}
+            await agent.call("POST", f"/v1/runs/{await agent.run()}/notices", told)
+            await cloud.wait_for_card(ops)
+        async with live(settings_for(settings, cloud), pace=HOUR_PACE) as running:
+            await House(cloud, ops, mira, ana, running).until_settled()
+            assert len(cloud.cards(ops)) == 1
+
+
+@asynccontextmanager
+async def killed_once_posted(
+    settings: Settings, cloud: SlackCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Agent]:
+    """A service that dies when Slack has its first message, and before it hears so."""
+    assert settings.redis_url
+    given = {
+        "ANDON_REDIS_URL": settings.redis_url.get_secret_value(),
+        "ANDON_SECRET": SECRET,
+        "SLACK_BOT_TOKEN": cloud.token,
+        "SLACK_SIGNING_SECRET": cloud.app.signing_secret,
+        "SLACK_API_URL": cloud.api_url,
+    }
+    process = QuickProcess(tmp_path / "process", given)
+    posting = METHODS["chat.postMessage"]
+
+    def posted(call: Call) -> Json:
+        told = posting.run(call)
+        os.kill(process.pid, signal.SIGKILL)
+        return told
+
+    try:
+        await process.start()
+        monkeypatch.setitem(METHODS, "chat.postMessage", replace(posting, run=posted))
+        async with Agent(process.url, await process.make_key("agent", "mailer")) as agent:
+            yield agent
+    finally:
+        await process.close()
+        monkeypatch.undo()
 
 
 async def test_another_apps_message_with_our_metadata_is_not_taken_for_our_card(slack: House) -> None:
@@ -201,180 +193,8 @@ async def test_another_apps_message_with_our_metadata_is_not_taken_for_our_card(
     (card,) = await ours()
     await slack.mira.press(card, "Approve")
     await card.shows("Approved")
-    assert forged.text == "Approve me"
+    assert not [error for error in slack.cloud.errors if "cant_update" in error], "it was not even tried"
     slack.ops.messages.remove(forged)
-
-
-# --- where they cannot go ---
-
-
-def unreachable(slack: House, kind: str) -> Json:
-    """A place that cannot be reached."""
-    if kind in {"unknown id", "unknown name", "not in it", "archived", "unknown person", "unknown e-mail", "gone"}:
-        places: dict[str, Json] = {
-            "unknown id": {"channel": "C0UNKNOWN"},
-            "unknown name": {"channel": "#nowhere"},
-            "not in it": {"channel": slack.cloud.channel("#secret", bot=False).id},
-            "archived": {"channel": slack.cloud.channel("#old", archived=True).id},
-            "unknown person": {"person": "U0UNKNOWN"},
-            "unknown e-mail": {"person": "nobody@example.com"},
-            "gone": {"person": slack.cloud.user("gone", deleted=True).id},
-        }
-        return {"surface": "slack", **places[kind]}
-    raise AssertionError(kind)
-
-
-UNREACHABLE = {
-    "unknown id": "knows no channel C0UNKNOWN",
-    "unknown name": "is in no channel #nowhere",
-    "not in it": "invite it there: /invite @andon",
-    "archived": "is archived",
-    "unknown person": "no person U0UNKNOWN",
-    "unknown e-mail": "nobody@example.com",
-    "gone": "deactivated",
-}
-
-
-@pytest.mark.parametrize("kind", UNREACHABLE)
-async def test_what_cannot_be_reached_goes_to_the_fallback_which_says_so(
-    settings: Settings, kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with house(settings, slack_channel="#ops") as slack:
-        place = unreachable(slack, kind)
-        asked = [await slack.ask(to=[place]) for _ in range(2)]
-        for each in asked:
-            card = await slack.card(each, slack.ops)
-            await told_below(card, UNREACHABLE[kind])
-            await slack.mira.press(card, "Approve")
-            await card.shows("Approved")
-            assert await slack.state(each) == "decided"
-        needed = [record for record in caplog.records if "operator.needed" in record.getMessage()]
-        assert len(needed) == 1, "operators are told once, not for every card"
-        assert UNREACHABLE[kind] in needed[0].getMessage()
-        assert needed[0].levelno == logging.ERROR
-        (notice,) = await slack.live.store.runs.notices(20)
-        assert UNREACHABLE[kind] in notice.text
-
-
-async def told_below(card: Message, containing: str, *, within_s: float = 5) -> Message:
-    """The reply below a card that says this."""
-
-    async def there() -> bool:
-        return any(containing in reply.text or containing in reply.shown for reply in card.replies)
-
-    await until(there, within_s=within_s, what=f"{containing!r} below the card: {[r.shown for r in card.replies]}")
-    return next(reply for reply in card.replies if containing in reply.text or containing in reply.shown)
-
-
-async def test_many_that_cannot_be_reached_are_all_explained(settings: Settings) -> None:
-    """The explanations wait for their turn in the channel like the cards do."""
-    async with house(settings, slack_channel="#ops", calm=True) as slack:
-        asked = [await slack.ask(to=[unreachable(slack, "unknown id")]) for _ in range(4)]
-        for each in asked:
-            await told_below(await slack.card(each, slack.ops), "knows no channel C0UNKNOWN", within_s=10)
-
-
-@pytest.mark.parametrize("kind", UNREACHABLE)
-async def test_without_a_fallback_the_agent_is_told_why(slack: House, kind: str) -> None:
-    asked = await slack.ask(to=[unreachable(slack, kind)])
-    decision = (await slack.agent.wait(asked["id"]))["decision"]
-    assert decision["kind"] == "undeliverable"
-    assert UNREACHABLE[kind] in decision["reason"]
-    assert slack.cloud.cards(slack.ops) == []
-
-
-async def test_a_card_of_which_one_place_can_be_reached_is_delivered(slack: House) -> None:
-    asked, card = await slack.asked_card(to=[unreachable(slack, "unknown id"), slack.place()])
-    await slack.until_settled()
-    assert await slack.state(asked) == "pending"
-    await slack.mira.press(card, "Approve")
-    assert await slack.state(asked) == "decided"
-
-
-async def test_a_fallback_that_is_no_better_is_told_to_operators_too(
-    settings: Settings, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with house(settings, slack_channel="#elsewhere") as slack:
-        asked = await slack.ask(to=[unreachable(slack, "archived")])
-        assert (await slack.agent.wait(asked["id"]))["decision"]["kind"] == "undeliverable"
-        told = [record.getMessage() for record in caplog.records if "operator.needed" in record.getMessage()]
-        assert len(told) == 2
-        assert "SLACK_CHANNEL" in told[1]
-
-
-@pytest.mark.parametrize("how", ["revoked", "wrong", "scope"])
-async def test_a_token_that_does_not_work_loses_nothing(
-    slack: House, how: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """F11: the cards wait; operators are told once; when the token works again they appear."""
-    _, first = await slack.asked_card()
-    token = slack.cloud.tokens[slack.cloud.token]
-    scopes = list(token.installation.scopes)
-    if how == "revoked":
-        token.is_revoked = True
-    elif how == "wrong":
-        del slack.cloud.tokens[slack.cloud.token]
-    else:
-        token.installation.scopes.remove("chat:write")
-    asked = [await slack.ask() for _ in range(3)]
-    before = slack.cloud.calls.total()
-
-    async def tried() -> bool:
-        return slack.cloud.calls.total() > before + 60  # more often than a card that fails by itself is tried
-
-    await until(tried)
-    assert {await slack.state(each) for each in asked} == {"pending"}
-    token.is_revoked = False
-    token.installation.scopes[:] = scopes
-    slack.cloud.tokens[slack.cloud.token] = token
-    for each in asked:
-        await slack.card(each)
-    needed = [record.getMessage() for record in caplog.records if "operator.needed" in record.getMessage()]
-    assert len(needed) == 1
-    assert "SLACK_BOT_TOKEN" in needed[0] or "chat:write" in needed[0]
-    await slack.mira.press(first, "Approve")
-    await first.shows("Approved")
-
-
-async def test_an_outage_of_posting_alone_loses_nothing(slack: House) -> None:
-    """F11: Slack's parts fail one at a time; that the others work does not make it the card's fault."""
-    slack.cloud.refuses["chat.postMessage"] = "fatal_error"
-    asked = await slack.ask()
-
-    async def tried() -> bool:
-        return slack.cloud.calls["chat.postMessage"] > 20
-
-    await until(tried)
-    slack.cloud.refuses.clear()
-    await slack.card(asked)
-
-
-# --- at Slack's pace ---
-
-
-async def test_slacks_wish_for_rest_is_honoured(calm: House) -> None:
-    """A 429 names the seconds; nobody calls before they are over."""
-    calm.cloud.rate_limits.burst = 1
-    asked = [await calm.ask() for _ in range(3)]
-    for each in asked:
-        await calm.card(each)
-    refused = len([error for error in calm.cloud.errors if "ratelimited" in error])
-    assert refused <= 4, "calling again too soon makes it longer"
-    assert len(calm.cloud.cards(calm.ops)) == 3
-
-
-async def test_many_cards_come_one_a_second_in_order_and_hold_up_nobody_else(calm: House) -> None:
-    dev = calm.cloud.channel("#dev", members=[calm.ana], bot=True)
-    asked = [await calm.ask() for _ in range(8)]
-    other, _ = await calm.asked_card(to=[calm.place(dev)])
-    assert len(calm.cloud.cards(calm.ops)) <= 4
-    cards = [await calm.card(each) for each in asked]
-    times = [float(card.ts) for card in cards]
-    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-    assert times == sorted(times), "in the order of asking"
-    assert all(0.7 < gap < 2.5 for gap in gaps[3:]), gaps
-    assert len(calm.cards(other)) == 1
-    assert not [error for error in calm.cloud.errors if "ratelimited" in error]
 
 
 # --- afterwards ---
@@ -459,15 +279,9 @@ async def test_two_replicas_tell_it_once(settings: Settings) -> None:
 # --- notices ---
 
 
-async def notify(slack: House, text: str, *to: Json) -> None:
-    path = f"/v1/runs/{await slack.agent.run()}/notices"
-    assert (await slack.agent.call("POST", path, {"text": text, "to": list(to)})).status == 202
-
-
 async def test_a_notice_appears_once_and_literally(slack: House) -> None:
-    await notify(
-        slack, "Nightly sync <!channel> finished, see <https://evil.example|here> ```x``` \u202egnp", slack.place()
-    )
+    text = "Nightly sync <!channel> finished, see <https://evil.example|here> ```x``` \u202egnp"
+    await slack.notify(text, slack.place())
     told = await slack.cloud.wait_for_card(slack.ops, "Nightly sync")
     assert "<!channel>" in told.shown
     assert "weekly-report" in told.shown
@@ -477,16 +291,10 @@ async def test_a_notice_appears_once_and_literally(slack: House) -> None:
 
 async def test_a_notice_whose_reply_was_lost_is_at_most_told_twice(slack: House) -> None:
     slack.cloud.loses_replies, slack.cloud.loses_replies_of = 1, "chat.postMessage"
-    await notify(slack, "Nightly sync finished", slack.place())
+    await slack.notify("Nightly sync finished", slack.place())
     await slack.cloud.wait_for_card(slack.ops, "Nightly sync")
     await slack.until_settled()
     assert len(slack.cloud.cards(slack.ops)) <= 2
-
-
-async def test_a_notice_that_cannot_be_delivered_goes_to_the_fallback(settings: Settings) -> None:
-    async with house(settings, slack_channel="#ops") as slack:
-        await notify(slack, "Nightly sync finished", unreachable(slack, "not in it"))
-        await slack.cloud.wait_for_card(slack.ops, "Nightly sync")
 
 
 # --- hostile texts ---
@@ -532,16 +340,18 @@ async def test_hostile_text_stays_text_wherever_it_goes(slack: House) -> None:
         asked = (await slack.agent.open(body)).ok()
         card = await slack.card(asked)
         await (await guest.press(card, card.buttons[0])).hears("guests of this workspace") if card.buttons else None
+        seen = copy.deepcopy(card.blocks)
         await answer_it(slack, eve, asked, card)
-        late = [label for label in card.versions[0].buttons if label != "Open in the console"]
+        if "Reject…" in card.versions[0].buttons:
+            late = await act_in_message(slack.ana, card, control_named(seen, "Reject…", "the message"))
+            await late.hears("so your press changed nothing")
         now = await slack.agent.wait(asked["id"], revision=2)
         if now["decision"]["kind"] in {"approved", "edited", "chosen"} and ask.get("timing") != "after":
             permit = (await slack.agent.claim(now)).ok()
             await slack.agent.report(now, "failed", claimant=permit["claimant"], error=f"{EVIL}\n" * 20)
         elif ask.get("timing") == "after":
             await slack.agent.report(now, "undo_failed", error=EVIL)
-        assert late or ask["kind"] == "choice"
-    await notify(slack, EVIL * 20, slack.place())
+    await slack.notify(EVIL * 20, slack.place())
     await slack.cloud.wait_for_card(slack.ops, "Notice from")
     await eve.open_home()
     await eve.dm("pending")
