@@ -38,6 +38,8 @@ Reply = Mapping[str, Any] | None
 ACK_S: Final = 2.0
 """Slack waits 3 s. Source: https://docs.slack.dev/interactivity/handling-user-interaction, read 2026-11."""
 SEEN: Final = timedelta(hours=24)
+_APART_S: Final = 0.5
+"""Lets the acknowledgement that says to wait reach Slack before what came of it, which takes another way."""
 _STOP_S: Final = 10.0
 _BODY_BYTES: Final = 1024 * 1024
 _PERSONAL: Final = "interaction:"
@@ -265,7 +267,9 @@ class Inbound:
         _ = self._spawn(self._catch_up(body, doing))
 
     async def _catch_up(self, body: Payload, doing: "asyncio.Task[Reply]") -> None:
-        await self._inbox.caught_up(body, await doing)
+        reply = await doing
+        await asyncio.sleep(_APART_S)
+        await self._inbox.caught_up(body, reply)
 
     async def _searched(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         await _acknowledge(ack, await self._inbox.searched(body))

@@ -21,6 +21,7 @@ from bot.flow import Flow
 from bot.store import Store
 from tests.adapters.surface import HOUR_PACE
 from tests.fakes.slack import SlackCloud
+from tests.fakes.slack.deliveries import Courier
 from tests.flows.slack_house import House, house, people_of, settings_for, workspace
 from tests.people import Agent, Json
 from tests.servers import SECRET, ServiceProcess, live, until
@@ -367,6 +368,32 @@ async def test_a_slow_submission_says_that_it_is_being_recorded_and_then_that_it
         return bool(slack.mira.modal and slack.mira.modal.title == "Recorded")
 
     await until(told)
+
+
+async def test_what_is_recorded_at_the_last_moment_is_not_shown_as_being_recorded(
+    slack: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came of it must reach Slack after the acknowledgement that says to wait for it."""
+    monkeypatch.setattr("adapters.slack.inbound.ACK_S", 0.05)
+    asked, card = await slack.asked_card()
+    modal = await (await slack.mira.press(card, "Reject…")).opened()
+    slowly(monkeypatch, 0.06)
+    at_once = Courier.ask
+
+    async def far(*args: Any) -> Any:
+        delivery = await at_once(*args)
+        await asyncio.sleep(0.1)  # on its way back
+        return delivery
+
+    monkeypatch.setattr(Courier, "ask", far)
+    submitting = asyncio.create_task(modal.submit())
+    await slack.agent.wait(asked["id"])
+    await submitting
+
+    async def told() -> bool:
+        return modal.title == "Recorded"
+
+    await until(told, within_s=3, what=f"the modal says {modal.title!r}")
 
 
 async def test_a_slow_submission_that_does_not_count_shows_what_was_typed(

@@ -181,6 +181,27 @@ async def test_a_modal_that_comes_too_late_is_told_exactly_why(slack: House, wha
     assert "Mine" not in str(after)
 
 
+async def test_an_edit_and_a_yes_at_once_never_approve_what_nobody_read(slack: House) -> None:
+    """T6, F17: either the yes came first and the edit changes nothing, or the card changed and wants a look."""
+    kinds = set()
+    for _ in range(8):
+        asked, card = await slack.asked_card()
+        modal = await (await slack.mira.press(card, "Edit")).opened()
+        await modal.fill("subject", "Figures")
+        await modal.fill("Who approves?", "Save it for another person to approve")
+        saved, pressed = await asyncio.gather(modal.submit(), slack.ana.press(card, "Approve"))
+        now = await slack.agent.look(asked["id"])
+        kinds.add(now["state"])
+        if now["state"] == "decided":
+            assert now["decision"]["args"] == MAIL
+            assert saved.view
+            assert "Ana approved this at" in saved.view.shown
+        else:
+            assert now["revision"] == 2
+            await pressed.hears("This card changed after you opened it")
+    assert kinds <= {"decided", "pending"}
+
+
 # --- who may not ---
 
 
