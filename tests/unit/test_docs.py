@@ -8,7 +8,16 @@ import pytest
 
 from bot.api.calls import CALLS
 from bot.config import Settings, setting_name
-from bot.errors import BotError, ClaimRefused, ConfigError, Conflict, DirectoryDown, StateFolderBusy, Undeliverable
+from bot.errors import (
+    BotError,
+    ClaimRefused,
+    ConfigError,
+    Conflict,
+    DirectoryDown,
+    StateFolderBusy,
+    SurfaceDown,
+    Undeliverable,
+)
 from bot.store import Keys
 from docs.diagram import PAGE, diagram, page
 
@@ -38,7 +47,7 @@ def kinds(root: type[BotError]) -> list[type[BotError]]:
 def test_every_problem_that_a_caller_can_meet_has_its_name_in_the_protocol() -> None:
     """The names are stable: an agent written from the page must know them all."""
     # None of these is ever answered by its own name.
-    ours = {ConfigError, DirectoryDown, StateFolderBusy, Undeliverable, BotError, Conflict, ClaimRefused}
+    ours = {ConfigError, DirectoryDown, StateFolderBusy, SurfaceDown, Undeliverable, BotError, Conflict, ClaimRefused}
     slugs = {kind.slug for kind in kinds(BotError) if kind not in ours and kind.__module__ == "bot.errors"}
     assert {slug for slug in slugs if f"`{slug}`" not in PROTOCOL} == set()
 
