@@ -141,10 +141,8 @@ class Answers:
             await self._files.share(modal.file, presser.address, about=f"{handoff.id}:{handoff.digest}")
         except BotError as error:
             log.warning("slack.file_failed id=%s detail=%s", handoff.id, error)
-            page = self._cards.page(handoff.id)
-            note = self._modals.note(
-                "Not here", f"This is too long for Slack, and the file could not be shared. Read it here: {page}"
-            )
+            text = "This is too long for Slack, and the file could not be shared. Read it in the console."
+            note = self._modals.note("Not here", text, page=self._cards.page(handoff.id))
             await self._api.call(presser.team, "views.update", view_id=str(opened["view"]["id"]), view=note)
 
     # --- modals ---

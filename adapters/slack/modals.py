@@ -120,9 +120,12 @@ class Modals:
         own = _Own("answer", "Answer", "Answer" if can else "", is_whole=is_whole)
         return self._fitted(view, own, address, reading.whole(view), fields)
 
-    def note(self, title: str, text: str) -> Json:
-        """Something a person must be told in the place of a modal that they had open."""
-        parts = tuple(Group(f"told-{index}", group) for index, group in enumerate(spread((line(text or title),))))
+    def note(self, title: str, text: str, *, page: str = "") -> Json:
+        """Something a person must be told in the place of a modal that they had open; `page` is where to go on."""
+        told = spread((line(text or title),))
+        parts: tuple[Part, ...] = tuple(Group(f"told-{index}", group) for index, group in enumerate(told))
+        if page:
+            parts += (Note((Fact(link(page, "Open in the console"), is_markup=True),)),)
         return dict(
             self._cards.templates.render(
                 "modal",

@@ -455,7 +455,7 @@ async def test_without_its_file_the_modal_leads_to_the_console_and_cannot_approv
     asked, card = await slack.asked_card(**books())
     modal = await (await slack.mira.press(card, "Read it all, then decide")).opened()
     note = await changed(modal, "Not here")
-    assert f"{slack.live.url}/handoffs/{asked['id']}" in note.shown
+    assert f"<{slack.live.url}/handoffs/{asked['id']}|Open in the console>" in str(note.blocks), "a link to press on"
     assert note.submit_label is None
     assert await slack.state(asked) == "pending"
     slack.cloud.refuses.clear()
