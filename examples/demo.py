@@ -22,7 +22,7 @@ USAGE = """usage: python -m examples.demo [--auto]
 
   --auto   play the person too, check every result, and exit
 
-  With SLACK_BOT_TOKEN, SLACK_APP_TOKEN and SLACK_CHANNEL set, the cards are in that channel too.
+  With the settings of Slack and SLACK_CHANNEL in the environment, the cards are in that channel too.
 
 examples:
   make demo

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -15,9 +15,10 @@ from adapters.slack.cards import Cards
 from adapters.slack.config import SlackConfig
 from adapters.slack.inbound import Inbound
 from adapters.slack.installs import Installs
-from adapters.slack.markup import mrkdwn
+from adapters.slack.markup import clip, mrkdwn
 from adapters.slack.people import People
 from adapters.slack.places import Places, Spot
+from adapters.slack.posts import Posts
 from adapters.slack.quiet import QUIET
 from adapters.slack.saying import Saying
 from adapters.slack.stories import Stories
@@ -60,6 +61,7 @@ class Slack:
         cards: Cards,
         saying: Saying,
         stories: Stories,
+        posts: Posts,
         inbound: Inbound,
         shelf: Shelf,
         posted: Callable[[str, Address], Awaitable[None]],
@@ -76,6 +78,7 @@ class Slack:
         self._cards = cards
         self._saying = saying
         self._stories = stories
+        self._posts = posts
         self._inbound = inbound
         self._shelf = shelf
         self._posted = posted
@@ -102,8 +105,10 @@ class Slack:
         """Look for the card's metadata among what was posted since the handoff was opened."""
         for place in (to, self._fallback(to)):
             with contextlib.suppress(Unreachable):
-                if place and (ts := await self._look_for(await self._places.find(place), handoff)):
-                    spot = await self._places.find(place)
+                if place is None:
+                    continue
+                spot = await self._places.find(place)
+                if ts := await self._posts.find(spot, CARD, {"handoff": handoff.id}, since=handoff.opened_at):
                     return CardRef(self.name, Address(spot.team, spot.channel, ts).text)
         return None
 
@@ -127,21 +132,15 @@ class Slack:
 
     async def tell(self, told: Told, to: wire.Place) -> None:
         """Post a notice, once."""
-        once = f"notice:{told.id}:{to.model_dump_json(exclude_none=True)}"
-        if not await self._shelf.once(once, _NOTICE_KEPT):
-            return
+        what = f"notice:{told.id}:{to.model_dump_json(exclude_none=True)}"
 
         async def say(spot: Spot) -> None:
-            await self._api.call(spot.team, "chat.postMessage", **_to(spot), **_notice(told), **QUIET)
+            await self._posts.once(spot, what, _notice(told), since=told.at)
 
         try:
-            try:
-                await say(await self._places.find(to))
-            except Unreachable as error:
-                await self._instead(to, error, say)
-        except BaseException:
-            await self._shelf.forget(once)
-            raise
+            await say(await self._places.find(to))
+        except Unreachable as error:
+            await self._instead(to, error, say)
 
     async def _post(self, spot: Spot, handoff: Handoff) -> CardRef:
         message = self._cards.message(handoff, now=self._clock())
@@ -164,29 +163,6 @@ class Slack:
             await self._afterwards(handoff)
         return CardRef(self.name, at.text)
 
-    async def _look_for(self, spot: Spot, handoff: Handoff) -> str | None:
-        bot = await self._installs.bot(spot.team)
-        since: dict[str, Any] = {
-            "channel": spot.channel,
-            "oldest": f"{(handoff.opened_at - _EARLIER).timestamp():.6f}",
-            "include_all_metadata": True,
-            "limit": 200,
-        }
-        cursor = ""
-        for _ in range(_PAGES):
-            more = {**since, **({"cursor": cursor} if cursor else {})}
-            if spot.thread:
-                page = await self._api.call(spot.team, "conversations.replies", ts=spot.thread, **more)
-            else:
-                page = await self._api.call(spot.team, "conversations.history", **more)
-            for message in page.get("messages", ()):
-                if _is_card(message, handoff, bot.user):
-                    return str(message["ts"])
-            cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
-            if not cursor:
-                break
-        return None
-
     # --- when a place cannot be reached ---
 
     def _fallback(self, place: wire.Place) -> wire.Place | None:
@@ -203,7 +179,7 @@ class Slack:
         where = to.channel or to.person or "no channel"
         await self._desk.alert(f"slack:{where}:{error.code}", f"Slack, {where}: {error}")
         fallback = self._fallback(to)
-        if fallback is None:
+        if fallback is None or to.person:  # what is for one person alone is not for a channel to read and to answer
             raise error
         try:
             return await do(await self._places.find(fallback))
@@ -235,19 +211,9 @@ def _metadata(handoff: Handoff) -> dict[str, Any]:
     return {"event_type": CARD, "event_payload": {"handoff": handoff.id}}
 
 
-def _is_card(message: Mapping[str, Any], handoff: Handoff, bot: str) -> bool:
-    metadata = message.get("metadata") or {}
-    about = metadata.get("event_payload") or {}
-    ours = message.get("user") == bot and metadata.get("event_type") == CARD
-    return bool(ours and about.get("handoff") == handoff.id)
-
-
 def _notice(told: Told) -> dict[str, Any]:
     """An agent's words, literally; the line above them is ours."""
-    text = visible(told.text[:_NOTICE_CHARS])
-    cut = len(told.text) - _NOTICE_CHARS
-    if cut > 0:
-        text += f"… ({cut:,} more characters)"
+    text = clip(visible(told.text), _NOTICE_CHARS)
     who = f"{visible(told.agent)}, run {visible(told.run_name)}" if told.run else "Andon"
     words = {"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}
     return {

@@ -1,5 +1,6 @@
 """What is too long for a message or a modal, as a text file in the card's thread."""
 
+import contextlib
 from datetime import timedelta
 from typing import Final
 
@@ -8,10 +9,13 @@ import aiohttp
 from adapters.slack.address import Address
 from adapters.slack.api import Api, SlackFailed
 from adapters.slack.modals import File
+from bot.errors import StoreUnavailable, TooMany
 from bot.ports import Shelf
 
 _KEPT: Final = timedelta(days=30)
 _UPLOAD_S: Final = 30
+_AT_IT: Final = timedelta(seconds=50)
+_AGAIN_S: Final = 5
 
 
 class Files:
@@ -31,14 +35,18 @@ class Files:
         Raises:
             SlackFailed, Unreachable, TooMany, NoAccess: It is not there.
         """
-        once = f"file:{about}:{at.text}"
-        if not await self._shelf.once(once, _KEPT):
+        name = f"file:{about}:{at.text}"
+        if await self._shelf.load(f"done:{name}") is not None:
             return
+        if not await self._shelf.once(name, _AT_IT):
+            msg = f"another process shares {file.name} just now"
+            raise TooMany(msg, retry_after_s=_AGAIN_S)
         try:
             await self._upload(file, at)
-        except BaseException:
-            await self._shelf.forget(once)
-            raise
+        finally:
+            with contextlib.suppress(StoreUnavailable):
+                await self._shelf.forget(name)
+        await self._shelf.save(f"done:{name}", "", _KEPT)
 
     async def _upload(self, file: File, at: Address) -> None:
         body = file.text.encode()

@@ -4,13 +4,13 @@ A form that nobody touched gives the very same value: a text that Slack trimmed,
 text that was shown.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from pydantic import JsonValue
 
+from adapters.slack.emoji import with_emoji, without_emoji
 from adapters.slack.inputs import block, block_name, whole_text
 from adapters.slack.markup import plain
 from adapters.slack.presses import Sheet
@@ -34,7 +34,7 @@ def submitted(form: Sequence[Field], values: Values) -> Mapping[str, Sequence[st
         field = form[int(number)]
         for state in states.values():
             given = _given(field, state)
-            found[field.name] = [field.text if _is_same(field, given) else given]
+            found[field.name] = [field.text if _is_same(field, given) else with_emoji(given, field.text)]
     return found
 
 
@@ -128,17 +128,7 @@ def _is_same(field: Field, given: str) -> bool:
             return Decimal(given) == Decimal(field.text)
         except InvalidOperation:
             return False
-    sent, shown = _trimmed(given), _trimmed(field.text)
-    return sent == shown or (":" in sent and bool(re.fullmatch(_with_shortcodes(shown), sent)))
-
-
-def _with_shortcodes(text: str) -> str:
-    """A pattern of the same text, where emoji may have become `:names:`: Slack writes them so in what people type."""
-    runs = re.split(r"([\u2190-\u2bff\U0001f000-\U0001faff]+)", text)
-    return "".join(
-        f"(?:{re.escape(run)}|(?::[a-z0-9_+'-]{{1,80}}:)+)" if index % 2 else re.escape(run)
-        for index, run in enumerate(runs)
-    )
+    return _trimmed(given) == _trimmed(without_emoji(field.text))
 
 
 def _trimmed(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from pydantic import JsonValue
 
 from adapters.slack.cards import Option
+from adapters.slack.emoji import has_emoji, legend, without_emoji
 from adapters.slack.fit import HINT, INPUT, LABEL, OPTION, OPTIONS
 from adapters.slack.markup import length, plain
 from adapters.slack.presses import ACTION
@@ -65,9 +66,9 @@ def whole_input(text: str, handoff_id: str) -> Input | None:
 
 
 def whole_text(value: Mapping[str, JsonValue]) -> str:
-    """A value as JSON for editing, with hidden characters in JSON's own escapes."""
+    """A value as JSON for editing, with hidden characters and emoji in JSON's own escapes."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
-    return json.dumps(value, indent=2) if hidden_in(text) else text
+    return json.dumps(value, indent=2) if hidden_in(text) or has_emoji(text) else text
 
 
 def remark(handoff_id: str, label: str, hint: str = "") -> Input:
@@ -82,10 +83,12 @@ def tick(name: str, handoff_id: str, label: str, option: str, *, required: bool)
 
 
 def _input(field: Field, at: str, *, fresh: bool) -> Input | None:
+    text = without_emoji(field.text)
+    hints = [each for each in (field.limits, field.help, legend(field.text)) if each]
     shared = {
         "block": at,
         "label": plain(field.label, LABEL),
-        "hint": plain(" · ".join(filter(None, (field.limits, field.help))), HINT) if field.limits or field.help else "",
+        "hint": plain(" · ".join(hints), HINT) if hints else "",
         "is_optional": not field.required or not (fresh or field.text.strip()),
     }
     match field.kind:
@@ -95,11 +98,11 @@ def _input(field: Field, at: str, *, fresh: bool) -> Input | None:
             return Input(element="date", text=field.text, **shared)  # type: ignore[arg-type]  # its parts have their types
         case "integer" | "number" if not field.text or _NUMBER_RE.fullmatch(field.text):
             return Input(element="number", text=field.text, is_decimal=field.kind == "number", **shared)  # type: ignore[arg-type]  # likewise
-        case _ if length(field.text) > INPUT:
+        case _ if length(text) > INPUT:
             return None
         case kind:
             several = kind in {"long", "list", "json"} or "\t" in field.text
-            return Input(element="text", text=field.text, is_multiline=several, **shared)  # type: ignore[arg-type]  # likewise
+            return Input(element="text", text=text, is_multiline=several, **shared)  # type: ignore[arg-type]  # likewise
 
 
 def _menu(field: Field, shared: Mapping[str, object]) -> Input | None:

@@ -1,5 +1,6 @@
 """What people want to be told and asked, once and for all; and the direct messages that they so ask for."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -11,12 +12,14 @@ from adapters.slack.brief import brief
 from adapters.slack.cards import Cards
 from adapters.slack.installs import Installs
 from adapters.slack.lists import SettingLine
-from adapters.slack.places import Places
-from adapters.slack.saying import Saying
+from adapters.slack.places import Places, Spot
+from adapters.slack.posts import Posts
 from andon import wire
 from bot.errors import BadRequest, TooMany, Undeliverable
 from bot.handoff import Handoff
 from bot.ports import Shelf
+
+log = logging.getLogger("andon.slack")
 
 _KEPT: Final = timedelta(days=400)
 _RENEWED: Final = timedelta(days=30)
@@ -49,15 +52,15 @@ class Standings:
         *,
         installs: Installs,
         places: Places,
-        saying: Saying,
+        posts: Posts,
         cards: Cards,
         clock: Callable[[], datetime],
     ) -> None:
-        """Tell people by `saying`."""
+        """Tell people by `posts`."""
         self._shelf = shelf
         self._installs = installs
         self._places = places
-        self._saying = saying
+        self._posts = posts
         self._cards = cards
         self._clock = clock
 
@@ -109,12 +112,13 @@ class Standings:
             spot = await self._places.find(wire.Place(surface="slack", person=by.id))
         except (Undeliverable, NoAccess, SlackFailed, TooMany):
             return  # of another organisation, or gone; the card tells it too
-        once = f"ended:{handoff.id}:{status}"
-        if not await self._shelf.once(once, _KEPT):
-            return
         told = brief(self._cards, handoff, now=self._clock(), permalink=None, lead=_ENDED[status])
-        if not await self._saying.say(spot.team, spot.channel, told.text, told.blocks):
-            await self._shelf.forget(once)
+        message = {"text": told.text, "blocks": told.blocks}
+        what = f"ended:{handoff.id}:{status}"
+        try:
+            await self._posts.once(Spot(spot.team, spot.channel), what, message, since=handoff.outcome.at)
+        except (Undeliverable, NoAccess, SlackFailed, TooMany) as error:
+            log.warning("slack.unsaid id=%s detail=%s", handoff.id, error)  # the card tells it too
 
     async def _load(self, name: str) -> Settings:
         kept = await self._shelf.load(name)

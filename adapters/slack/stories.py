@@ -1,20 +1,18 @@
 """What a card is too small for: how an action failed, or a long result, told below the card, once."""
 
 import json
-from datetime import timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from adapters.slack.address import Address
-from adapters.slack.api import Api
 from adapters.slack.files import Files
-from adapters.slack.markup import mrkdwn
+from adapters.slack.markup import chunks, mrkdwn
 from adapters.slack.modals import File
-from adapters.slack.quiet import QUIET
+from adapters.slack.places import Spot
+from adapters.slack.posts import Posts
 from bot.cards import HEADLINES, visible
 from bot.handoff import Handoff
-from bot.ports import Shelf
 
-_KEPT: Final = timedelta(days=30)
 _SHORT: Final = 300
 """A result up to this length is on the card itself."""
 
@@ -25,10 +23,9 @@ _LOUD: Final = frozenset({"failed", "undo_failed"})
 class Stories:
     """Replies in the card's own thread."""
 
-    def __init__(self, api: Api, shelf: Shelf, files: Files) -> None:
-        """The shelf knows what was told."""
-        self._api = api
-        self._shelf = shelf
+    def __init__(self, posts: Posts, files: Files) -> None:
+        """Tell each by `posts`."""
+        self._posts = posts
         self._files = files
 
     async def tell(self, handoff: Handoff, at: Address) -> None:
@@ -43,35 +40,22 @@ class Stories:
         text = _text(outcome.error if outcome.error is not None else outcome.result)
         if outcome.status not in _LOUD and len(text) <= _SHORT:
             return
-        once = f"story:{handoff.id}:{at.text}"
-        if not await self._shelf.once(once, _KEPT):
-            return
-        try:
-            await self._tell(handoff, at, outcome.status, text)
-        except BaseException:
-            await self._shelf.forget(once)
-            raise
+        await self._tell(handoff, at, outcome.status, text, since=outcome.at)
 
-    async def _tell(self, handoff: Handoff, at: Address, status: str, text: str) -> None:
+    async def _tell(self, handoff: Handoff, at: Address, status: str, text: str, *, since: datetime) -> None:
         shown = visible(text)
         headline = f"{HEADLINES[status]}: {visible(handoff.action.tool if handoff.action else handoff.ask.gate)}"
         alarm = status == "undo_failed"
         blocks: list[dict[str, Any]] = [_line(headline, _decider(handoff) if alarm else None)]
-        blocks += [_code(shown[i : i + _CHUNK]) for i in range(0, min(len(shown), _CHUNK * _CHUNKS), _CHUNK)]
-        if len(shown) > _CHUNK * _CHUNKS:
+        pieces = list(chunks(shown, _CHUNK))
+        blocks += [_code(piece) for piece in pieces[:_CHUNKS]]
+        if len(pieces) > _CHUNKS:
             file = File(f"andon-{handoff.digest[:12]}-result.txt", text)
             await self._files.share(file, at, about=f"{handoff.id}:result")
             blocks.append(_line(f"The whole, {len(shown):,} characters, is in the file {file.name}.", None))
-        await self._api.call(
-            at.team,
-            "chat.postMessage",
-            channel=at.channel,
-            thread_ts=at.ts,
-            text=mrkdwn(f"{headline} {shown}", _SHORT),
-            blocks=blocks,
-            reply_broadcast=alarm,
-            **QUIET,
-        )
+        message = {"text": mrkdwn(f"{headline} {shown}", _SHORT), "blocks": blocks, "reply_broadcast": alarm}
+        spot = Spot(at.team, at.channel, at.ts)
+        await self._posts.once(spot, f"story:{handoff.id}:{at.text}", message, since=since)
 
 
 def _text(told: object) -> str:

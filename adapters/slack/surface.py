@@ -20,6 +20,7 @@ from adapters.slack.lists import Lists
 from adapters.slack.modals import Modals
 from adapters.slack.people import People
 from adapters.slack.places import Places
+from adapters.slack.posts import Posts
 from adapters.slack.reception import Reception
 from adapters.slack.saying import Saying
 from adapters.slack.standing import Standings
@@ -44,10 +45,11 @@ async def slack(
         places = Places(api, installs, people, default=config.channel)
         cards = Cards(config.templates, console=config.public_url)
         files = Files(api, shelf, http)
+        posts = Posts(api, installs, shelf)
         saying = Saying(api, http, api_url=config.api_url)
         whisper = Whisper(saying)
         lists, modals = Lists(cards), Modals(cards)
-        standings = Standings(shelf, installs=installs, places=places, saying=saying, cards=cards, clock=clock)
+        standings = Standings(shelf, installs=installs, places=places, posts=posts, cards=cards, clock=clock)
         waiting = Waiting(desk, shelf, people=people, places=places, installs=installs, cards=cards, clock=clock)
         threads = Threads(desk, shelf, people=people, places=places, installs=installs, saying=saying, whisper=whisper)
         home = Home(shelf, api, waiting=waiting, standings=standings, lists=lists, clock=clock)
@@ -89,7 +91,8 @@ async def slack(
             people=people,
             cards=cards,
             saying=saying,
-            stories=Stories(api, shelf, files),
+            posts=posts,
+            stories=Stories(posts, files),
             inbound=inbound,
             shelf=shelf,
             posted=waiting.posted,

@@ -15,6 +15,7 @@ from adapters.slack.cards import Cards
 from adapters.slack.home import Home
 from adapters.slack.lists import Lists
 from adapters.slack.modals import Modals
+from adapters.slack.posts import Posts
 from adapters.slack.saying import Saying
 from adapters.slack.standing import Standings
 from adapters.slack.talk import Talk
@@ -170,7 +171,9 @@ async def talkers() -> AsyncIterator[House]:
         whisper = Whisper(saying)
         waiting = Waiting(desk, shelf, people=people, places=places, installs=installs, cards=cards, clock=clock)
         threads = Threads(desk, shelf, people=people, places=places, installs=installs, saying=saying, whisper=whisper)
-        standings = Standings(shelf, installs=installs, places=places, saying=saying, cards=cards, clock=clock)
+        standings = Standings(
+            shelf, installs=installs, places=places, posts=Posts(api, installs, shelf), cards=cards, clock=clock
+        )
         home = Home(shelf, api, waiting=waiting, standings=standings, lists=lists, clock=clock)
         talk = Talk(
             shelf,

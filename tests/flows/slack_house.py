@@ -257,7 +257,8 @@ def _everything(cloud: SlackCloud) -> Iterator[tuple[str, str, list[Json]]]:
     for channel in cloud.channels.values():
         for message in channel.messages:
             if message.bot_id:
-                what = "reply" if message.thread_ts and not message.metadata else "message"
+                is_card = (message.metadata or {}).get("event_type") == "andon_card"
+                what = "reply" if message.thread_ts and not is_card else "message"
                 yield from ((f"{what} in {channel.name}", each.text, each.blocks) for each in message.versions)
     for message in cloud.ephemerals:
         yield "ephemeral", message.text, message.blocks

@@ -83,7 +83,10 @@ UNREACHABLE = {
 }
 
 
-@pytest.mark.parametrize("kind", UNREACHABLE)
+PEOPLE = ("unknown person", "unknown e-mail", "gone")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in UNREACHABLE if kind not in PEOPLE])
 async def test_what_cannot_be_reached_goes_to_the_fallback_which_says_so(
     settings: Settings, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -102,6 +105,20 @@ async def test_what_cannot_be_reached_goes_to_the_fallback_which_says_so(
         assert needed[0].levelno == logging.ERROR
         (notice,) = await slack.live.store.runs.notices(20)
         assert UNREACHABLE[kind] in notice.text
+
+
+@pytest.mark.parametrize("kind", PEOPLE)
+async def test_what_was_for_one_person_alone_is_shown_in_no_channel(
+    settings: Settings, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else a slip in an address would show it to everybody there, and let them answer it."""
+    async with house(settings, slack_channel="#ops") as slack:
+        asked = await slack.ask(to=[unreachable(slack, kind)])
+        decided = await slack.live.agent.wait(asked["id"])
+        assert decided["decision"]["kind"] == "undeliverable"
+        assert UNREACHABLE[kind] in decided["decision"]["reason"]
+        assert slack.cloud.cards(slack.ops) == []
+        assert any("operator.needed" in record.getMessage() for record in caplog.records)
 
 
 async def test_many_that_cannot_be_reached_are_all_explained(settings: Settings) -> None:

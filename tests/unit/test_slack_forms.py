@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from adapters.slack import forms
 from adapters.slack.cards import Cards
+from adapters.slack.emoji import has_emoji
+from adapters.slack.inputs import whole_text
 from adapters.slack.modals import Modal, Modals
 from adapters.slack.presses import sheet
 from bot.cards import ABSENT, card, check, fields
@@ -104,14 +106,32 @@ def test_a_form_that_nobody_touched_gives_the_very_same_arguments(schema: Json, 
         assert json.dumps(forms.arguments(shown, form, given_)) == json.dumps(args)
 
 
-def test_emoji_that_slack_spells_out_are_no_change() -> None:
-    shown = acting({}, note="Well done \U0001f389\U0001f44d: see (a)* \u2714", n=1)
+@pytest.mark.parametrize(
+    "note", ["Ship it: 👍", "Status: ✅ for Bob", "Rating ⭐⭐⭐⭐⭐", "I ❤️ it", "Acme™ ©", "👩‍👩‍👧 x"]
+)
+def test_an_emoji_comes_back_as_it_was_and_an_edit_of_one_is_an_edit(note: str) -> None:
+    """Slack sends emoji back as names, so no form has any: it has marks, which its hint explains."""
+    shown = acting({}, note=note, n=1)
     form = card(shown, now=NOON, full=True).form
-    same = values(edit(shown), note="Well done :tada::+1:: see (a)* :heavy_check_mark:")
+    modal = edit(shown)
+    assert not has_emoji(str(values(modal)))
     assert shown.action
-    assert forms.arguments(shown, form, same) == shown.action.args
-    other = values(edit(shown), note="Well done :tada: see (a)* :heavy_check_mark:")
-    assert forms.arguments(shown, form, other)["note"] == "Well done :tada: see (a)* :heavy_check_mark:"
+    assert forms.arguments(shown, form, values(modal)) == shown.action.args
+    assert "stands for" in json.dumps(modal.view, ensure_ascii=False)
+    changed = forms.arguments(shown, form, values(modal, note="Ship it: :-1:"))
+    assert changed["note"] == "Ship it: :-1:"
+
+
+def test_the_words_around_an_emoji_can_be_changed() -> None:
+    shown = acting({}, note="Thanks 👍 Bob")
+    form = card(shown, now=NOON, full=True).form
+    sent = values(edit(shown), note="Thanks ⟦U+1F44D⟧ Alice ⟦U+2705⟧")
+    assert forms.arguments(shown, form, sent)["note"] == "Thanks 👍 Alice ⟦U+2705⟧", "only what was there comes back"
+
+
+def test_json_of_the_whole_value_has_no_emoji_either() -> None:
+    assert not has_emoji(whole_text({"note": "👍"}))
+    assert json.loads(whole_text({"note": "👍"})) == {"note": "👍"}
 
 
 def test_a_change_is_read_with_its_type() -> None:

@@ -122,7 +122,7 @@ function chooser(element, block, at) {
   const groups = element.option_groups ?? [{ options: element.options ?? [] }];
   const option = (item) => make("option", { value: item.value, selected: many ? now?.some((o) => o.value === item.value) : now?.value === item.value }, item.text.text);
   const first = many ? [] : [make("option", { value: "" }, element.placeholder?.text ?? "Choose")];
-  const list = groups.map((group) => (group.label ? make("optgroup", { label: group.label.text }, group.options.map(option)) : group.options.map(option)));
+  const list = groups.flatMap((group) => (group.label ? make("optgroup", { label: group.label.text }, group.options.map(option)) : group.options.map(option)));
   return make("select", { multiple: many }, first, list);
 }
 
