@@ -122,7 +122,6 @@ def _edit(handoff: Handoff, answer: wire.Edit, by: wire.Actor, *, at: datetime) 
 
 
 def _reject(handoff: Handoff, by: wire.Actor, reason: str, *, at: datetime) -> Verdict:
-    after = isinstance(handoff.ask, wire.Confirmation) and handoff.ask.timing == "after"
     return Verdict(
         wire.Rejected(
             by=by,
@@ -130,9 +129,19 @@ def _reject(handoff: Handoff, by: wire.Actor, reason: str, *, at: datetime) -> V
             revision=handoff.revision,
             reason=reason,
             policy=handoff.route.policy,
-            message_for_agent=coaching.rejected(by.name, reason, after=after),
+            message_for_agent=_no(handoff, by.name, reason),
         )
     )
+
+
+def _no(handoff: Handoff, name: str, reason: str) -> str:
+    match handoff.ask:
+        case wire.Input():
+            return coaching.unanswered(name, reason)
+        case wire.Choice():
+            return coaching.none_chosen(name, reason)
+        case ask:
+            return coaching.rejected(name, reason, after=ask.timing == "after")
 
 
 def _choose(handoff: Handoff, answer: wire.Choose, by: wire.Actor, *, at: datetime) -> Verdict:

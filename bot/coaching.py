@@ -28,6 +28,16 @@ def rejected(by: str, reason: str, *, after: bool) -> str:
     return f"{by} said no: {_sentence(reason)} Do not do this, and do not reach the same end another way."
 
 
+def unanswered(by: str, reason: str) -> str:
+    """A question that somebody did not want to answer."""
+    return f"{by} did not answer: {_sentence(reason)} Go on without the answer, or ask for something else."
+
+
+def none_chosen(by: str, reason: str) -> str:
+    """None of these."""
+    return f"{by} took none of these: {_sentence(reason)} Do not take one of them; offer others, or go on without."
+
+
 def chosen(by: str, label: str) -> str:
     """This one."""
     return f'{by} chose "{label}". Go on with that one.'

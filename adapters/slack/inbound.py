@@ -109,7 +109,7 @@ class Inbound:
         oauth = installs.oauth()
         self.app = AsyncApp(
             name="andon",
-            logger=logging.getLogger("andon.slack.bolt"),
+            logger=_quiet(logging.getLogger("andon.slack.bolt")),
             client=installs.client(),
             signing_secret=config.signing_secret,
             authorize=_Authorize(installs),  # type: ignore[arg-type]  # it takes an `AsyncAuthorize` too, and does not say so
@@ -287,6 +287,12 @@ class Inbound:
             log.warning("slack.refused detail=%s", error)
         elif error:
             log.error("slack.failed error=%s detail=%s", type(error).__name__, error, exc_info=error)
+
+
+def _quiet(logger: logging.Logger) -> logging.Logger:
+    """Without what Bolt says of settings that it finds in the environment and that we give it in another way."""
+    logger.addFilter(lambda record: "token will be unused" not in record.getMessage())
+    return logger
 
 
 async def _ignored(ack: AsyncAck) -> None:

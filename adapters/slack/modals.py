@@ -75,7 +75,8 @@ class Modals:
         view = card(handoff, now=now)
         no = view.may("reject")
         label = no.label if no else "Reject"
-        asked = joined((line(bold(label), " ", view.act.tool if view.act else view.gate),))
+        what = (" ", view.act.tool) if view.act and view.timing == "before" else ()
+        asked = joined((line(bold(label), *what), Quote(view.title.text)))
         parts = (
             Group("what", asked),
             remark(view.id, "Why?", "Optional; the agent reads it, and does better next time."),

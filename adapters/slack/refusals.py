@@ -41,7 +41,8 @@ def why_not(error: BotError, *, user: str, now: datetime) -> str:
         case NotAnApprover() | BadRequest():
             return f"{error.detail[:1].upper()}{error.detail[1:]} Your press changed nothing."
         case DirectoryDown():
-            return f"Slack does not say now who you are, so your press was not taken: {error.detail} Press again soon."
+            log.warning("slack.directory_down detail=%s", error)
+            return "Slack does not say now who you are, so your press was not taken. Press again in a minute."
         case _:
             log.warning("slack.press_failed error=%s detail=%s", type(error).__name__, error)
             return "Slack did not do its part just now, so nothing was recorded. Press again in a moment."

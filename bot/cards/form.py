@@ -50,7 +50,7 @@ class Field:
 
 
 def fields(schema: Mapping[str, JsonValue], value: JsonValue | Absent) -> tuple[Field, ...]:
-    """The fields for editing a value, or for giving one when it is `ABSENT`."""
+    """The fields for editing a value, or for giving one when it is `ABSENT`: then with the schema's defaults."""
     return tuple(
         Field(
             name=spot.name,
@@ -80,15 +80,11 @@ def read(
     result: JsonValue = deepcopy(original) if not isinstance(original, Absent) else None
     faults: list[Fault] = []
     for spot in spots(schema, original):
-        texts = submitted.get(spot.name)
-        if not texts or _lines(texts[0]) == _shown(spot):
-            new: JsonValue | Absent = spot.value
-        else:
-            try:
-                new = _value(spot, _lines(texts[0]), schema)
-            except ValueError as error:
-                faults.append(Fault(spot.name, str(error)))
-                continue
+        try:
+            new = _new(spot, submitted.get(spot.name), schema, fresh=isinstance(original, Absent))
+        except ValueError as error:
+            faults.append(Fault(spot.name, str(error)))
+            continue
         if not spot.path:
             if isinstance(new, Absent):
                 new = "" if spot.kind in {"text", "long"} and not spot.nullable else None
@@ -100,6 +96,22 @@ def read(
     if isinstance(original, Absent) and result is None and is_object(schema, original):
         return {}
     return result
+
+
+def _new(spot: Spot, texts: Sequence[str] | None, root: Mapping[str, JsonValue], *, fresh: bool) -> JsonValue | Absent:
+    """What became of one part; `fresh` forms begin with defaults and not with values.
+
+    Raises:
+        ValueError: With a sentence for the person who typed it.
+    """
+    if not texts:
+        return ABSENT if fresh else spot.value
+    text = _lines(texts[0])
+    if text == _shown(spot):
+        return spot.value
+    if fresh and not spot.required and not text.strip():
+        return ABSENT  # a default that somebody took out
+    return _value(spot, text, root)
 
 
 def by_field(form: Sequence[Field], faults: Sequence[Fault]) -> Mapping[str, tuple[str, ...]]:

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from pydantic import JsonValue
 
 Language = Literal["", "text", "shell", "argv", "sql", "json", "diff", "code"]
-"""`text` is prose; `argv` a command as a list, one JSON text an argument; `""` a text of no known kind."""
+"""`text` is prose; `argv` a command as a list, quoted as a shell has it; `""` a text of no known kind."""
 
 _SHELL_NAMES: Final = frozenset({"command", "cmd", "script", "shell", "bash", "command_line", "commandline"})
 _ARGV_NAMES: Final = frozenset({"argv", "command", "cmd"})

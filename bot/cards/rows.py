@@ -1,6 +1,7 @@
 """Arguments as a person reads them: one row each, what is too long cut with a count, and what an edit changed."""
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -76,6 +77,9 @@ def row(name: str, value: JsonValue, limit: int | None) -> Row:
         if not value:
             return Row(shown_name, "line", "(empty)", warning=warning)
         return Row(shown_name, "block" if long else "line", shown.text, shown.cut, warning, spoken)
+    if spoken == "argv" and isinstance(value, list):
+        shown = prose(shlex.join(str(each) for each in value), limit)
+        return Row(shown_name, "block", shown.text, shown.cut, warning, spoken)
     if isinstance(value, dict | list) and not _is_short(value):
         shown = prose(json.dumps(value, ensure_ascii=False, indent=2), limit)
         mail = rows(value, limit) if isinstance(value, dict) and is_mail(value) and not shown.cut else ()

@@ -49,7 +49,12 @@ class Spot:
 
 
 def spots(schema: Mapping[str, JsonValue], value: JsonValue | Absent) -> tuple[Spot, ...]:
-    """The parts of a value in the order of its schema, then those that the schema does not name."""
+    """The parts of a value in the order of its schema, then those that the schema does not name.
+
+    Where there is no value at all yet, each part has the schema's `default` for it, if there is one.
+    """
+    if isinstance(value, Absent) and not is_object(schema, value):
+        value = _default(dict(schema))
     whole = _spot((), dict(schema), value, required=True, root=schema)
     properties = _properties(whole, schema)
     if properties is None:
@@ -96,12 +101,18 @@ def _properties(spot: Spot, root: Mapping[str, JsonValue]) -> list[Spot] | None:
         _spot(
             (*spot.path, name),
             properties.get(name, others if isinstance(others, dict) else {}),
-            values.get(name, ABSENT),
+            values.get(name, _default(properties.get(name)) if isinstance(spot.value, Absent) else ABSENT),
             required=name in required,
             root=root,
         )
         for name in dict.fromkeys([*properties, *values])
     ]
+
+
+def _default(schema: JsonValue) -> JsonValue | Absent:
+    """The schema's own value for what nobody gives; null is no value to show."""
+    found = schema.get("default") if isinstance(schema, dict) else None
+    return ABSENT if found is None else found
 
 
 def _spot(

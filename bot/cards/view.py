@@ -26,7 +26,7 @@ CARD_CHARS = 4_000
 AnswerKind = Literal["approve", "edit", "reject", "choose", "answer"]
 
 NO_POLICY = (
-    "No policy is set: everything is asked, and any full member of the conversation, or signed-in person, may answer."
+    "No policy is set: everything is asked, and any full member of the conversation or signed-in person may answer."
 )
 
 

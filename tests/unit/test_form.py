@@ -319,3 +319,24 @@ def test_faults_are_sentences_that_a_person_can_act_on() -> None:
         ("body", "is required"),
         ("extra", "is not one of the fields"),
     }
+
+
+def test_a_default_stands_in_the_form_of_a_question_and_counts_when_it_is_left_there() -> None:
+    """Else the card would record an answer without it, and the agent's own default would decide unseen."""
+    schema: Any = {
+        "type": "object",
+        "properties": {"amount": {"type": "integer"}, "currency": {"enum": ["EUR", "USD"], "default": "EUR"}},
+        "required": ["amount"],
+    }
+    shown = {field.name: field.text for field in fields(schema, ABSENT)}
+    assert shown == {"amount": "", "currency": '"EUR"'}
+    assert read(schema, ABSENT, {"amount": ["5"], "currency": ['"EUR"']}) == {"amount": 5, "currency": "EUR"}
+    assert read(schema, ABSENT, {"amount": ["5"], "currency": [""]}) == {"amount": 5}
+    assert read(schema, ABSENT, {"amount": ["5"]}) == {"amount": 5}, "a form that did not have the field says nothing"
+    assert fields({"type": "string", "default": "soon"}, ABSENT)[0].text == "soon"
+
+
+def test_an_edit_adds_no_default() -> None:
+    schema: Any = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string", "default": "x"}}}
+    assert read(schema, {"a": "1"}, {"a": ["2"], "b": [""]}) == {"a": "2"}
+    assert fields(schema, {"a": "1"})[1].text == ""
