@@ -4,6 +4,7 @@ import asyncio
 import getpass
 import logging
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
@@ -167,6 +168,7 @@ def slack_config(settings: Settings, url: str) -> "SlackConfig":
         app_token=_plain(settings.slack_app_token),
         client_id=settings.slack_client_id or "",
         client_secret=_plain(settings.slack_client_secret),
+        teams=tuple(filter(None, re.split(r"[,\s]+", settings.slack_teams or ""))),
         channel=settings.slack_channel or "",
         api_url=settings.slack_api_url,
         public_url=url,

@@ -104,6 +104,11 @@ class Settings(BaseSettings):
     slack_client_secret: SecretStr | None = Field(
         default=None, alias="SLACK_CLIENT_SECRET", description="Slack: goes with the client id."
     )
+    slack_teams: str | None = Field(
+        default=None,
+        alias="SLACK_TEAMS",
+        description="Slack: workspaces or organisations that may install, `T…,E…`, or `any` (default: the first).",
+    )
     slack_api_url: Annotated[str, AfterValidator(_http_url)] = Field(
         default="https://slack.com/api",
         alias="SLACK_API_URL",

@@ -20,4 +20,6 @@ class SlackConfig:
     api_url: str
     """Without a slash at its end."""
     public_url: str
+    teams: tuple[str, ...] = ()
+    """Ids of workspaces and organisations that may install the app, or `any`; none: whichever comes first, alone."""
     templates: Path | None = None

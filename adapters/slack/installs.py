@@ -262,10 +262,23 @@ class Installs:
             expires_at=installation.bot_token_expires_at,
             installed_at=installation.installed_at,
         )
+        if not await self._is_welcome(record):
+            log.warning("slack.not_welcome team=%s enterprise=%s", record.team or "all", record.enterprise or "none")
+            raise NoAccess(
+                "this Andon serves other workspaces; its operator lets more in with SLACK_TEAMS", code="not_welcome"
+            )
         await self._shelf.save_lasting(record.shelved, record.model_dump_json())
         self._shelves.forget(lambda _: True)
         self._of_org.forget(lambda _: True)
         log.info("slack.installed team=%s enterprise=%s", record.team or "all", record.enterprise or "none")
+
+    async def _is_welcome(self, record: Record) -> bool:
+        """Anybody can open the page that installs; a stranger's workspace must not come to stand beside ours."""
+        if self._config.teams:
+            return "any" in self._config.teams or bool(
+                {record.team, record.enterprise} & set(self._config.teams) - {""}
+            )
+        return all(each.shelved == record.shelved for each in await self._read_shelf(""))
 
     async def authorize(
         self, *, enterprise_id: str | None, team_id: str | None, user_id: str | None

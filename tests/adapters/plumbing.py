@@ -60,7 +60,13 @@ def config(cloud: SlackCloud) -> SlackConfig:
 
 def by_oauth(cloud: SlackCloud) -> SlackConfig:
     """Many workspaces."""
-    return replace(config(cloud), bot_token="", client_id=cloud.app.client_id, client_secret=cloud.app.client_secret)
+    return replace(
+        config(cloud),
+        bot_token="",
+        client_id=cloud.app.client_id,
+        client_secret=cloud.app.client_secret,
+        teams=("any",),
+    )
 
 
 def teach_organisations(patch: pytest.MonkeyPatch) -> None:

@@ -75,9 +75,10 @@ class Worlds:
         assert await self.finish(await self.agree(consent, team), cookie) == 200
 
 
-def by_oauth(settings: Settings, cloud: SlackCloud) -> Settings:
+def by_oauth(settings: Settings, cloud: SlackCloud, teams: str | None = "T0ANDON, T0OTHER") -> Settings:
     secret = SecretStr(cloud.app.client_secret)
     changes: Any = {"slack_client_id": cloud.app.client_id, "slack_client_secret": secret, "slack_bot_token": None}
+    changes["slack_teams"] = teams
     return settings_for(settings, cloud, **changes)
 
 
@@ -296,3 +297,20 @@ async def _value(client: Any, key: bytes) -> object:
             return await client.xrange(key)
         case _:
             return await client.lrange(key, 0, -1)
+
+
+@pytest.mark.parametrize("teams", [None, "T0ANDON", "T0ANDON,T0ELSE"])
+async def test_a_stranger_s_workspace_cannot_install_itself_beside_ours(settings: Settings, teams: str | None) -> None:
+    """Its people's addresses would count, and cards that name no workspace would go nowhere."""
+    async with workspace() as cloud:
+        ops, mira, _ = people_of(cloud)
+        evil = cloud.team("T0EVIL", name="Evil")
+        async with live(by_oauth(settings, cloud, teams), pace=HOUR_PACE) as running:
+            cloud.app.request_url = f"{running.url}/slack/events"
+            worlds = Worlds(cloud, running, cloud.home, evil, ops, ops, mira, mira)
+            await worlds.install(cloud.home)
+            consent, cookie = await worlds.begin()
+            assert await worlds.finish(await worlds.agree(consent, evil), cookie) != 200
+            asked = await running.agent.ask(to=[{"surface": "slack", "channel": ops.id}])
+            await worlds.house.card(asked, ops)
+            await worlds.install(cloud.home)
