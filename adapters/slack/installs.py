@@ -274,10 +274,9 @@ class Installs:
 
     async def _is_welcome(self, record: Record) -> bool:
         """Anybody can open the page that installs; a stranger's workspace must not come to stand beside ours."""
+        named = {each for each in ("any", record.team, record.enterprise) if each}
         if self._config.teams:
-            return "any" in self._config.teams or bool(
-                {record.team, record.enterprise} & set(self._config.teams) - {""}
-            )
+            return not named.isdisjoint(self._config.teams)
         return all(each.shelved == record.shelved for each in await self._read_shelf(""))
 
     async def authorize(
