@@ -15,6 +15,7 @@ from adapters.slack.cards import Cards
 from adapters.slack.config import SlackConfig
 from adapters.slack.inbound import Inbound
 from adapters.slack.installs import Installs
+from adapters.slack.marks import CARD
 from adapters.slack.markup import clip, mrkdwn
 from adapters.slack.people import People
 from adapters.slack.places import Places, Spot
@@ -29,9 +30,6 @@ from bot.handoff import Handoff, Told
 from bot.ports import CardRef, Desk, Directory, Shelf
 
 log = logging.getLogger("andon.slack")
-
-CARD: Final = "andon_card"
-"""The `event_type` of a card's metadata: by it a card is found whose post may have been lost."""
 
 _NOTICE_CHARS: Final = 3_000
 _NOTICE_KEPT: Final = timedelta(days=2)
@@ -65,7 +63,7 @@ class Slack:
         inbound: Inbound,
         shelf: Shelf,
         posted: Callable[[str, Address], Awaitable[None]],
-        afterwards: Callable[[Handoff], Awaitable[None]],
+        afterwards: Callable[[Handoff], None],
         clock: Callable[[], datetime],
     ) -> None:
         """Everything that needs closing is closed by `slack`."""
@@ -128,7 +126,7 @@ class Slack:
             parse="none",
         )
         await self._stories.tell(handoff, at)
-        await self._afterwards(handoff)
+        self._afterwards(handoff)
 
     async def tell(self, told: Told, to: wire.Place) -> None:
         """Post a notice, once."""
@@ -160,7 +158,7 @@ class Slack:
                 # Of a reply Slack names only the message that the thread hangs from, which is not this card.
                 root = Address(at.team, at.channel, spot.thread)
                 await self._shelf.save(asked_in(root.text), handoff.id, _ASKED_KEPT)
-            await self._afterwards(handoff)
+        self._afterwards(handoff)
         return CardRef(self.name, at.text)
 
     # --- when a place cannot be reached ---

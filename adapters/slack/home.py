@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,8 +11,8 @@ from adapters.slack.api import Api
 from adapters.slack.lists import Lists, setting_chosen
 from adapters.slack.presses import ACTION
 from adapters.slack.standing import Standings, lines
-from adapters.slack.waiting import Waiting
-from bot.errors import BotError, StoreUnavailable
+from adapters.slack.waiting import Viewer, Waiting
+from bot.errors import BotError
 from bot.handoff import Handoff
 from bot.ports import Shelf
 
@@ -23,6 +23,7 @@ _PACE: Final = timedelta(seconds=5)
 _OPEN: Final = "home:open"
 _MOST: Final = 500
 _TRIES: Final = 3
+_AT_ONCE: Final = 4
 
 
 class Home:
@@ -45,7 +46,10 @@ class Home:
         self._standings = standings
         self._lists = lists
         self._clock = clock
-        self._later: set[asyncio.Task[None]] = set()
+        self._news: dict[str, dict[str, Handoff]] = {}
+        """What each person who looks on has not been shown, by its id."""
+        self._followed: dict[str, asyncio.Task[None]] = {}
+        self._gate = asyncio.Semaphore(_AT_ONCE)
 
     async def opened(self, team: str, user: str) -> None:
         """Show it to whoever opened it, and keep it in step for an hour.
@@ -83,41 +87,63 @@ class Home:
         await self.refresh(team, user)
 
     async def changed(self, handoff: Handoff) -> None:
-        """Something about a handoff changed: show it to those who look on and may see it, each at most every 5 s.
+        """Something about a handoff changed: those who look on and may see it are shown it, each at most every 5 s.
 
-        It returns at once; what is due later is shown later. A tab that cannot be shown now stays as it was.
+        It returns at once: who may see it is looked up, and shown, later.
+
+        Raises:
+            StoreUnavailable: It is not known who looks on.
         """
-        try:
-            watchers = await self._watchers()
-        except StoreUnavailable:
-            return
-        for person in watchers:
-            team, _, user = person.partition("/")
-            try:
-                viewer = await self._waiting.viewer(team, user)
-                if not await self._waiting.sees(viewer, handoff):
-                    continue
-                taken, wait = await self._shelf.turn(f"home:{person}", every=_PACE, longest=_PACE)
-            except BotError as error:
-                log.info("slack.home_waits user=%s detail=%s", user, error)
-                continue
-            if taken:
-                task = asyncio.create_task(self._show(team, user, wait), name="slack home")
-                self._later.add(task)
-                task.add_done_callback(self._later.discard)
+        for person in await self._watchers():
+            self._follow(person, handoff)
 
     async def close(self) -> None:
         """Show nothing more."""
-        for task in self._later:
+        tasks = list(self._followed.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._later, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _show(self, team: str, user: str, wait: timedelta) -> None:
-        await asyncio.sleep(wait.total_seconds())
+    # --- later ---
+
+    def _follow(self, person: str, handoff: Handoff) -> None:
+        """Show it to this person when there is time, with all that changes until then."""
+        self._news.setdefault(person, {})[handoff.id] = handoff
+        if person not in self._followed:
+            self._followed[person] = asyncio.create_task(self._keep_up(person), name="slack home")
+
+    async def _keep_up(self, person: str) -> None:
         try:
+            while news := self._news.pop(person, None):
+                await self._show(person, list(news.values()))
+        except BotError as error:  # the tab stays as it was
+            log.info("slack.home_waits user=%s detail=%s", person, error)
+        except Exception as error:
+            log.exception("slack.home_failed user=%s error=%s", person, type(error).__name__)
+        finally:
+            self._news.pop(person, None)
+            self._followed.pop(person, None)
+
+    async def _show(self, person: str, news: Sequence[Handoff]) -> None:
+        """Show the tab anew, if this person may see any of what changed and no other process is about to."""
+        team, _, user = person.partition("/")
+        async with self._gate:
+            viewer = await self._waiting.viewer(team, user)
+            if not await self._sees_any(viewer, news):
+                return
+        taken, wait = await self._shelf.turn(f"home:{person}", every=_PACE, longest=_PACE)
+        if not taken:
+            return
+        await asyncio.sleep(wait.total_seconds())
+        self._news.pop(person, None)  # it is shown with the rest
+        async with self._gate:
             await self.refresh(team, user)
-        except BotError as error:
-            log.info("slack.home_waits user=%s detail=%s", user, error)
+
+    async def _sees_any(self, viewer: Viewer, news: Sequence[Handoff]) -> bool:
+        for handoff in news:
+            if await self._waiting.sees(viewer, handoff):
+                return True
+        return False
 
     # --- who looks on ---
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import aiohttp
 
 from adapters.slack.adapter import Slack
+from adapters.slack.aftermath import Aftermath
 from adapters.slack.answers import Answers
 from adapters.slack.api import Api
 from adapters.slack.asking import Asking
@@ -17,6 +18,7 @@ from adapters.slack.home import Home
 from adapters.slack.inbound import Inbound
 from adapters.slack.installs import Installs
 from adapters.slack.lists import Lists
+from adapters.slack.marks import Marks
 from adapters.slack.modals import Modals
 from adapters.slack.people import People
 from adapters.slack.places import Places
@@ -29,7 +31,6 @@ from adapters.slack.talk import Talk
 from adapters.slack.threads import Threads
 from adapters.slack.waiting import Waiting
 from adapters.slack.whisper import Whisper
-from bot.handoff import Handoff
 from bot.ports import Adapter, Desk, Shelf
 
 
@@ -51,7 +52,16 @@ async def slack(
         lists, modals = Lists(cards), Modals(cards)
         standings = Standings(shelf, installs=installs, places=places, posts=posts, cards=cards, clock=clock)
         waiting = Waiting(desk, shelf, people=people, places=places, installs=installs, cards=cards, clock=clock)
-        threads = Threads(desk, shelf, people=people, places=places, installs=installs, saying=saying, whisper=whisper)
+        threads = Threads(
+            desk,
+            shelf,
+            people=people,
+            places=places,
+            installs=installs,
+            marks=Marks(api, installs),
+            saying=saying,
+            whisper=whisper,
+        )
         home = Home(shelf, api, waiting=waiting, standings=standings, lists=lists, clock=clock)
         answers = Answers(
             desk,
@@ -77,11 +87,7 @@ async def slack(
         asking = Asking(desk, shelf, api, people=people, waiting=waiting, saying=saying, cards=cards, modals=modals)
         reception = Reception(installs, people, answers=answers, talk=talk, asking=asking, threads=threads, home=home)
         inbound = Inbound(config, installs, shelf, reception)
-
-        async def afterwards(handoff: Handoff) -> None:
-            await standings.ended(handoff)
-            await home.changed(handoff)
-
+        aftermath = Aftermath(standings.ended, home.changed)
         adapter = Slack(
             config,
             desk,
@@ -96,7 +102,7 @@ async def slack(
             inbound=inbound,
             shelf=shelf,
             posted=waiting.posted,
-            afterwards=afterwards,
+            afterwards=aftermath.begin,
             clock=clock,
         )
         try:
@@ -104,4 +110,5 @@ async def slack(
                 yield adapter
         finally:
             await adapter.close()
+            await aftermath.close()
             await home.close()

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from adapters.slack import words
 from adapters.slack.address import Address, asked_in
 from adapters.slack.installs import Installs
+from adapters.slack.marks import Marks
 from adapters.slack.markup import clip, mrkdwn
 from adapters.slack.naming import names
 from adapters.slack.people import People, Person
@@ -65,6 +66,8 @@ class Message:
     channel: str
     ts: str
     thread: str
+    above: str
+    """Who wrote the message that the thread hangs from; empty where Slack does not say."""
     text: str
     """As Slack sends it."""
     is_plain: bool
@@ -91,6 +94,7 @@ class Threads:
         people: People,
         places: Places,
         installs: Installs,
+        marks: Marks,
         saying: Saying,
         whisper: Whisper,
     ) -> None:
@@ -101,6 +105,7 @@ class Threads:
         self._people = people
         self._places = places
         self._installs = installs
+        self._marks = marks
         self._whisper = whisper
 
     async def replied(self, event: Mapping[str, Any], team: str) -> bool:
@@ -111,6 +116,7 @@ class Threads:
 
         Raises:
             StoreUnavailable: It may have been recorded; the same event again is safe.
+            TooMany, SlackFailed: Slack does not tell now what is above it; likewise.
         """
         message = in_thread(event, team)
         if message is None:
@@ -133,9 +139,14 @@ class Threads:
         return True
 
     async def _asked(self, message: Message) -> Handoff | None:
-        """The handoff whose card is above the message, if it takes replies and the message may be meant for it."""
+        """The handoff whose card is above the message, if it takes replies and the message may be meant for it.
+
+        Whoever is quick replies before the card's address is stored; then the card itself says whose it is.
+        """
         card = Address(message.team, message.channel, message.thread).text
         handoff_id = await self._desk.card_at("slack", card) or await self._shelf.load(asked_in(card))
+        if handoff_id is None:
+            handoff_id = await self._marks.handoff(message.team, message.channel, message.thread, by=message.above)
         if handoff_id is None:
             return None
         try:
@@ -224,6 +235,7 @@ def in_thread(event: Mapping[str, Any], team: str) -> Message | None:
         channel=str(event["channel"]),
         ts=str(ts),
         thread=str(thread),
+        above=str(event.get("parent_user_id") or ""),
         text=str(event.get("text") or ""),
         is_plain=not subtype and not event.get("files"),
     )

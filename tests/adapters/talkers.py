@@ -14,6 +14,7 @@ from adapters.slack.asking import Asking
 from adapters.slack.cards import Cards
 from adapters.slack.home import Home
 from adapters.slack.lists import Lists
+from adapters.slack.marks import Marks
 from adapters.slack.modals import Modals
 from adapters.slack.posts import Posts
 from adapters.slack.saying import Saying
@@ -170,7 +171,16 @@ async def talkers() -> AsyncIterator[House]:
         lists, saying = Lists(cards), Saying(api, http, api_url=parts.config.api_url)
         whisper = Whisper(saying)
         waiting = Waiting(desk, shelf, people=people, places=places, installs=installs, cards=cards, clock=clock)
-        threads = Threads(desk, shelf, people=people, places=places, installs=installs, saying=saying, whisper=whisper)
+        threads = Threads(
+            desk,
+            shelf,
+            people=people,
+            places=places,
+            installs=installs,
+            marks=Marks(api, installs),
+            saying=saying,
+            whisper=whisper,
+        )
         standings = Standings(
             shelf, installs=installs, places=places, posts=Posts(api, installs, shelf), cards=cards, clock=clock
         )

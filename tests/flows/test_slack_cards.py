@@ -225,6 +225,7 @@ async def test_what_failed_is_told_below_the_card_once(slack: House) -> None:
     await card.shows("Failed")
     await slack.until_settled()
     assert len(card.replies) == 1
+    await slack.cloud.wait_for_card(slack.mira, "could not be done")
     assert len([dm for dm in slack.mira.dms if "could not be done" in dm.shown]) == 1, "who decided it is told too"
 
 
