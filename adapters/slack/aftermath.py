@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from adapters.slack.pace import background
 from bot.errors import BotError
 from bot.handoff import Handoff
 
@@ -49,9 +50,10 @@ class Aftermath:
 
     async def _follow(self, id: str) -> None:
         try:
-            while handoff := self._latest.pop(id, None):
-                for step in self._steps:
-                    await self._take(step, handoff)
+            with background():
+                while handoff := self._latest.pop(id, None):
+                    for step in self._steps:
+                        await self._take(step, handoff)
         finally:
             self._tasks.pop(id, None)
 

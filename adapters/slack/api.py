@@ -14,6 +14,7 @@ import aiohttp
 
 from adapters.slack.calls import Caller, NoAccess, Refused, SlackFailed, Unreachable, why
 from adapters.slack.installs import Installs
+from adapters.slack.pace import Pace, patience_s
 from adapters.slack.tokens import NAME
 from bot.errors import BotError, TooMany
 from bot.ports import Desk, Shelf
@@ -63,6 +64,7 @@ class Api:
         self._desk = desk
         self._caller = Caller(url, http)
         self._clock = clock
+        self._pace = Pace(clock=clock)
         self._rests: dict[tuple[str, str, str], float] = {}
         self._alerted: dict[tuple[str, str], float] = {}
         self._names: dict[tuple[str, str], str] = {}
@@ -73,7 +75,7 @@ class Api:
         A message is posted in its turn: one a second for each channel, in the order of asking, shared by all
         processes. Up to a second of waiting is slept here. With more to wait, the turn is kept for the same message
         (known by its metadata, else by all of it) and `TooMany` says when to come for it; so a long queue blocks
-        nobody, and who comes later gets a later turn.
+        nobody, and who comes later gets a later turn. What is done in the `background` lets others go first.
 
         Raises:
             Unreachable: It can never arrive there; nothing was done.
@@ -83,6 +85,7 @@ class Api:
         """
         rest = (team, method, str(arguments.get("channel")) if method == _PACED else "")
         self._mind_rest(rest)
+        await self._give_way(team, method)
         if method == _PACED:
             await self._turn(team, arguments, rested_until=self._rests.get(rest, 0.0))
         try:
@@ -157,6 +160,16 @@ class Api:
         left_s = self._rests.get(rest, 0.0) - self._clock()
         if left_s > 0:
             raise TooMany(f"Slack wants {left_s:.0f} s more rest before {rest[1]}", retry_after_s=math.ceil(left_s))
+
+    async def _give_way(self, team: str, method: str) -> None:
+        """Go at once, or, in the background, when enough is left for people who press."""
+        waited_s, most_s = 0.0, patience_s() or 0.0
+        while (wait_s := self._pace.wait_s(team, method)) > 0:
+            if waited_s + wait_s > most_s:
+                detail = f"people who answer may need {method} in the next {wait_s:.0f} s"
+                raise TooMany(detail, retry_after_s=math.ceil(wait_s))
+            await sleep(wait_s)
+            waited_s += wait_s
 
     async def _turn(self, team: str, arguments: Mapping[str, Any], *, rested_until: float) -> None:
         """Wait for a turn to post, or raise `TooMany` and keep the turn on the shelf, where every process finds it."""

@@ -14,6 +14,7 @@ from adapters.slack.fit import OPTION, OPTIONS, TITLE, Json
 from adapters.slack.inputs import Input, block
 from adapters.slack.markup import Quote, bold, clip, joined, length, line, mrkdwn, plain
 from adapters.slack.modals import Modals
+from adapters.slack.pace import background
 from adapters.slack.people import People, Person
 from adapters.slack.presses import ACTION
 from adapters.slack.saying import Saying
@@ -102,7 +103,8 @@ class Asking:
         waits = self._modals.note("One moment", "Looking for the agent that this is about…")
         try:
             opened = await self._api.call(team, "views.open", trigger_id=str(payload["trigger_id"]), view=waits)
-            view = await self._form(_about(payload, team))
+            with background():
+                view = await self._form(_about(payload, team))
             await self._api.call(team, "views.update", view_id=str(opened["view"]["id"]), view=view)
         except BotError as error:
             log.warning("slack.ask_not_opened user=%s detail=%s", payload["user"]["id"], error)
@@ -170,8 +172,8 @@ class Asking:
 
     async def _quote(self, about: _About) -> _Quoted:
         """The message as people read it."""
-        text = await self._waiting.typed(about.team, about.channel, about.text)
-        author = await self._waiting.called(about.team, about.channel, about.by) if about.by else "a bot"
+        text = await self._waiting.typed(about.team, about.text)
+        author = await self._waiting.called(about.team, about.by) if about.by else "a bot"
         return _Quoted(visible(author)[:_NAME_CHARS], text)
 
     async def _choices(self, about: _About) -> Sequence[_Choice]:

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from adapters.slack.api import Api
 from adapters.slack.lists import Lists, setting_chosen
+from adapters.slack.pace import background
 from adapters.slack.presses import ACTION
 from adapters.slack.standing import Standings, lines
 from adapters.slack.waiting import Viewer, Waiting
-from bot.errors import BotError
+from bot.errors import BotError, StoreUnavailable, TooMany
 from bot.handoff import Handoff
 from bot.ports import Shelf
 
@@ -24,6 +25,9 @@ _OPEN: Final = "home:open"
 _MOST: Final = 500
 _TRIES: Final = 3
 _AT_ONCE: Final = 4
+_MOST_NEWS: Final = 50
+_AGAIN_S: Final = 30.0
+_LONGEST_S: Final = 60.0
 
 
 class Home:
@@ -46,23 +50,31 @@ class Home:
         self._standings = standings
         self._lists = lists
         self._clock = clock
-        self._news: dict[str, dict[str, Handoff]] = {}
-        """What each person who looks on has not been shown, by its id."""
+        self._news: dict[str, dict[str, Handoff | None]] = {}
+        """What each person who looks on has not been shown, by its id; None for whatever there is."""
         self._followed: dict[str, asyncio.Task[None]] = {}
         self._gate = asyncio.Semaphore(_AT_ONCE)
 
     async def opened(self, team: str, user: str) -> None:
-        """Show it to whoever opened it, and keep it in step for an hour.
+        """Show it to whoever opened it, and keep it in step for an hour. What cannot be shown now is shown later.
 
         Raises:
-            DirectoryDown: Slack does not tell what this person may see; the same event again is safe.
-            StoreUnavailable: Likewise.
+            StoreUnavailable: The same event again is safe.
         """
         await self._watch(f"{team}/{user}")
-        await self.refresh(team, user)
+        await self._soon(team, user)
 
     async def refresh(self, team: str, user: str) -> None:
-        """Show it as it is now."""
+        """Show it as it is now; whoever presses goes first.
+
+        Raises:
+            DirectoryDown: Slack does not tell what this person may see.
+            StoreUnavailable, TooMany, NoAccess, SlackFailed: It stays as it was.
+        """
+        with background():
+            await self._refresh(team, user)
+
+    async def _refresh(self, team: str, user: str) -> None:
         viewer = await self._waiting.viewer(team, user)
         if viewer.person.refusal or viewer.person.standing == "external":
             return
@@ -84,7 +96,7 @@ class Home:
             return
         key, value = setting_chosen(action)
         await self._standings.choose(team, user, key, value)
-        await self.refresh(team, user)
+        await self._soon(team, user)
 
     async def changed(self, handoff: Handoff) -> None:
         """Something about a handoff changed: those who look on and may see it are shown it, each at most every 5 s.
@@ -106,31 +118,53 @@ class Home:
 
     # --- later ---
 
-    def _follow(self, person: str, handoff: Handoff) -> None:
-        """Show it to this person when there is time, with all that changes until then."""
-        self._news.setdefault(person, {})[handoff.id] = handoff
-        if person not in self._followed:
-            self._followed[person] = asyncio.create_task(self._keep_up(person), name="slack home")
-
-    async def _keep_up(self, person: str) -> None:
+    async def _soon(self, team: str, user: str) -> None:
+        """Show it now, or when Slack lets it through."""
         try:
-            while news := self._news.pop(person, None):
-                await self._show(person, list(news.values()))
-        except BotError as error:  # the tab stays as it was
-            log.info("slack.home_waits user=%s detail=%s", person, error)
+            await self.refresh(team, user)
+        except StoreUnavailable:
+            raise
+        except BotError as error:
+            log.info("slack.home_waits user=%s detail=%s", user, error)
+            self._follow(f"{team}/{user}", None, after_s=_rest_s(error))
+
+    def _follow(self, person: str, handoff: Handoff | None, *, after_s: float = 0.0) -> None:
+        """Show a change, or whatever there is, when there is time, with all that changes until then."""
+        news = self._news.setdefault(person, {})
+        news["" if handoff is None or len(news) >= _MOST_NEWS else handoff.id] = handoff
+        if person not in self._followed:
+            self._followed[person] = asyncio.create_task(self._keep_up(person, after_s), name="slack home")
+
+    async def _keep_up(self, person: str, after_s: float) -> None:
+        tries = 0
+        try:
+            with background():
+                await asyncio.sleep(after_s)
+                while news := self._news.pop(person, None):
+                    try:
+                        await self._show(person, news)
+                    except BotError as error:
+                        log.info("slack.home_waits user=%s detail=%s", person, error)
+                        tries += 1
+                        if tries >= _TRIES:
+                            return  # it stays as it was
+                        self._news.setdefault(person, {})[""] = None
+                        await asyncio.sleep(_rest_s(error))
         except Exception as error:
             log.exception("slack.home_failed user=%s error=%s", person, type(error).__name__)
         finally:
             self._news.pop(person, None)
             self._followed.pop(person, None)
 
-    async def _show(self, person: str, news: Sequence[Handoff]) -> None:
+    async def _show(self, person: str, news: Mapping[str, Handoff | None]) -> None:
         """Show the tab anew, if this person may see any of what changed and no other process is about to."""
         team, _, user = person.partition("/")
+        changed = [each for each in news.values() if each]
         async with self._gate:
-            viewer = await self._waiting.viewer(team, user)
-            if not await self._sees_any(viewer, news):
-                return
+            if len(changed) == len(news):
+                viewer = await self._waiting.viewer(team, user)
+                if not await self._sees_any(viewer, changed):
+                    return
         taken, wait = await self._shelf.turn(f"home:{person}", every=_PACE, longest=_PACE)
         if not taken:
             return
@@ -166,3 +200,9 @@ class Home:
         kept = await self._shelf.load(_OPEN)
         found = json.loads(kept) if kept else {}
         return {str(person): float(at) for person, at in found.items()}
+
+
+def _rest_s(error: BotError) -> float:
+    """When to try again."""
+    why = error if isinstance(error, TooMany) else error.__cause__
+    return min(why.retry_after_s, _LONGEST_S) if isinstance(why, TooMany) else _AGAIN_S

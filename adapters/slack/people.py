@@ -42,7 +42,9 @@ class People:
         """Ask through `api`."""
         self._api = api
         self._installs = installs
-        self._users: Memory[tuple[str, str], Mapping[str, Any]] = Memory(self._ask_user, life_s=FRESH_S, clock=clock)
+        self._users: Memory[tuple[str, str], Mapping[str, Any]] = Memory(
+            self._ask_user, life_s=FRESH_S, is_no=_is_unknown, clock=clock
+        )
         self._channels: Memory[tuple[str, str], frozenset[str]] = Memory(
             self._ask_channels, life_s=FRESH_S, clock=clock
         )
@@ -66,7 +68,7 @@ class People:
             try:
                 info = await self._users.get((team, user))
             except Unreachable as error:
-                if error.code in _UNKNOWN:
+                if _is_unknown(error):
                     return _nobody(bot, user)
                 raise
             home, is_external = _home(info, bot, user_team)
@@ -83,6 +85,19 @@ class People:
             raise _down(f"who {user} is", error) from error
         actor = _actor(info, f"{home}/{user}", user, trusted=not is_external)
         return Person(actor, standing, _refusal(info, actor.name))
+
+    async def name(self, team: str, user: str) -> str:
+        """What somebody is called, and nothing more: by one call. Whom Slack does not know keeps the id.
+
+        Raises:
+            DirectoryDown: Slack does not tell now.
+        """
+        try:
+            return _called(await self._users.get((team, user)), user)
+        except BotError as error:
+            if _is_unknown(error):
+                return user
+            raise _down(f"what {user} is called", error) from error
 
     async def belongs(self, person: wire.Actor, group: str) -> bool:
         """Is this person in that user group now, or was a minute ago? A group that is not there has nobody in it.
@@ -203,14 +218,22 @@ def _home(info: Mapping[str, Any], bot: Bot, user_team: str | None) -> tuple[str
     return bot.enterprise or bot.team, False
 
 
-def _actor(info: Mapping[str, Any], id: str, user: str, *, trusted: bool) -> wire.Actor:
+def _is_unknown(error: Exception) -> bool:
+    return isinstance(error, Unreachable) and error.code in _UNKNOWN
+
+
+def _called(info: Mapping[str, Any], user: str) -> str:
     profile = info.get("profile") or {}
     names = (profile.get("display_name"), profile.get("real_name"), info.get("real_name"), info.get("name"))
-    name = next((str(each).strip() for each in names if each and str(each).strip()), user)
+    return next((str(each).strip() for each in names if each and str(each).strip()), user)
+
+
+def _actor(info: Mapping[str, Any], id: str, user: str, *, trusted: bool) -> wire.Actor:
+    profile = info.get("profile") or {}
     # Slack says of some people whether they confirmed their address, and leaves the field out for others. Left out is
     # unconfirmed: an address that the policy lists is a permission, and these people can be listed by their id.
     email = str(profile.get("email") or "") if trusted and info.get("is_email_confirmed") is True else ""
-    return wire.Actor(kind="person", id=id, name=name, surface="slack", email=email or None)
+    return wire.Actor(kind="person", id=id, name=_called(info, user), surface="slack", email=email or None)
 
 
 def _refusal(info: Mapping[str, Any], name: str) -> str:

@@ -61,7 +61,9 @@ class Places:
         self._listed_at: dict[str, float] = {}
         self._own: Memory[str, Mapping[str, str]] = Memory(self._ask_own, life_s=_KEEP_S, clock=clock)
         self._direct: Memory[tuple[str, str], str] = Memory(self._ask_direct, life_s=_KEEP_S, clock=clock)
-        self._names: Memory[tuple[str, str], str] = Memory(self._ask_name, life_s=_KEEP_S, clock=clock)
+        self._names: Memory[tuple[str, str], str] = Memory(
+            self._ask_name, life_s=_KEEP_S, is_no=lambda error: isinstance(error, Unreachable), clock=clock
+        )
 
     async def find(self, place: wire.Place) -> Spot:
         """Where this is.

@@ -14,6 +14,7 @@ from adapters.slack.fit import Json
 from adapters.slack.installs import Installs
 from adapters.slack.lists import HelpLine, Lists, PendingLine
 from adapters.slack.markup import mrkdwn
+from adapters.slack.pace import background
 from adapters.slack.saying import Listener, Saying
 from adapters.slack.threads import Threads, is_by_person
 from adapters.slack.waiting import Viewer, Waiting
@@ -134,16 +135,20 @@ class Talk:
     async def _answer(self, text: str, listener: Listener, place: Place, user_team: str | None) -> Said | None:
         """What to say back; None to somebody of another organisation, who is not talked with."""
         try:
-            viewer = await self._waiting.viewer(
-                listener.team, listener.user, channel=place.channel or None, user_team=user_team
-            )
-            if viewer.person.refusal:
-                return Said(mrkdwn(visible(viewer.person.refusal), _TEXT_CHARS), is_private=True)
-            if viewer.person.standing == "external":
-                return None
-            return await self._reply(text, viewer, place)
+            with background():
+                return await self._looked_up(text, listener, place, user_team)
         except (DirectoryDown, StoreUnavailable):
             return Said(_DOWN, is_private=True)
+
+    async def _looked_up(self, text: str, listener: Listener, place: Place, user_team: str | None) -> Said | None:
+        viewer = await self._waiting.viewer(
+            listener.team, listener.user, channel=place.channel or None, user_team=user_team
+        )
+        if viewer.person.refusal:
+            return Said(mrkdwn(visible(viewer.person.refusal), _TEXT_CHARS), is_private=True)
+        if viewer.person.standing == "external":
+            return None
+        return await self._reply(text, viewer, place)
 
     async def _reply(self, text: str, viewer: Viewer, place: Place) -> Said:
         request = words.said(text)

@@ -128,12 +128,10 @@ class Threads:
         own = words.without_mention(message.text, bot.user)
         if message.user == bot.user or (own != message.text and words.is_request(words.typed(own, {}))):
             return False
-        called = await names(self._people, self._places, team, message.channel, own)
-        text = words.typed(own, called).strip()
-        if not text and message.is_plain:
+        if message.is_plain and not words.typed(own, {}).strip():
             return False
         try:
-            await self._answer(message, handoff, text)
+            await self._answer(message, handoff, own)
         except (Conflict, NotAnApprover, Gone, DirectoryDown) as error:
             await self._why_not(message, handoff, error)
         return True
@@ -158,15 +156,15 @@ class Threads:
         is_over = handoff.decision and message.at - handoff.decision.at > _LATE
         return None if is_over else handoff
 
-    async def _answer(self, message: Message, handoff: Handoff, text: str) -> None:
-        """Record it; whoever may not answer learns that before anything else."""
+    async def _answer(self, message: Message, handoff: Handoff, own: str) -> None:
+        """Record it; whoever may not answer learns that before anything else, and before it costs anything."""
         person = await self._person(message, handoff)
         if handoff.decision is None:
             await self._desk.may_answer(handoff, person.actor, standing=person.standing)
             if not message.is_plain:
                 return await self._tell(message, f"odd:{message.channel}:{message.ts}", _ODD_TOLD)
         try:
-            value = _value(handoff, text)
+            value = _value(handoff, await self._typed(message, handoff, own))
             answer = wire.Reply(revision=handoff.revision, digest=handoff.digest, answer=value)
             answer_id = f"slack:{Address(message.team, message.channel, message.ts).text}"
             await self._desk.answer(handoff.id, answer, person.actor, answer_id=answer_id, standing=person.standing)
@@ -177,6 +175,11 @@ class Threads:
                 raise AlreadyDecided("", handoff=handoff.id, decision=handoff.decision) from error
             return await self._below(message, f"fault:{message.channel}:{message.ts}", _faults(error))
         return await self._below(message, f"recorded:{handoff.id}", _recorded(handoff, value, person))
+
+    async def _typed(self, message: Message, handoff: Handoff, own: str) -> str:
+        """What was typed, with the names of whom it mentions; of a reply that comes too late nobody reads them."""
+        called = {} if handoff.decision else await names(self._people, self._places, message.team, own)
+        return words.typed(own, called).strip()
 
     async def _person(self, message: Message, handoff: Handoff) -> Person:
         person = await self._people.person(

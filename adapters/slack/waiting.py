@@ -142,13 +142,13 @@ class Waiting:
         url = (await self._installs.bot(at.team)).url
         return f"{url.rstrip('/')}/archives/{at.channel}/p{at.ts.replace('.', '')}" if url else None
 
-    async def typed(self, team: str, channel: str, text: str) -> str:
+    async def typed(self, team: str, text: str) -> str:
         """What a person typed, from the text that Slack made of it, with the names of whom it mentions."""
-        return words.typed(text, await names(self._people, self._places, team, channel, text))
+        return words.typed(text, await names(self._people, self._places, team, text))
 
-    async def called(self, team: str, channel: str, user: str) -> str:
-        """What a person is called."""
-        return (await self._people.person(team, user, channel=channel)).actor.name
+    async def called(self, team: str, user: str) -> str:
+        """What a person is called; raises `DirectoryDown`."""
+        return await self._people.name(team, user)
 
     async def posted(self, handoff_id: str, address: Address) -> None:
         """Remember where a card is, for links to it."""
