@@ -130,7 +130,7 @@ async def test_client_comes_back_after_disconnect(cloud: SlackCloud, bolt: Async
         await cloud.sockets.disconnect(reason)
         assert await seen(lambda n=n: cloud.sockets.opened >= n, within_s=10)  # type: ignore[misc] # a default binds n
     await mira.dm("after")
-    assert heard == ["after"]
+    assert await seen(lambda: heard == ["after"], within_s=10), heard
 
 
 async def test_without_a_connection_the_person_sees_an_error(cloud: SlackCloud, mira: Person, card: Message) -> None:
