@@ -1,5 +1,6 @@
 """From a press, a pick or a submitted modal to the desk; and back to the person, in private, what it came to."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 
 from adapters.slack import forms
 from adapters.slack.address import Address
-from adapters.slack.api import Api
+from adapters.slack.api import Api, SlackFailed
 from adapters.slack.cards import Cards
 from adapters.slack.files import Files
 from adapters.slack.inbound import Payload, Reply
@@ -29,6 +30,8 @@ from bot.ports import Desk
 
 log = logging.getLogger("andon.slack")
 
+_PROMPT_S: Final = 0.5
+"""So long a press waits for Slack to say who pressed; after that a modal opens that waits, while the trigger lives."""
 _AGREEING: Final = frozenset({"read", "edit", "choose", "answer"})
 
 
@@ -83,29 +86,80 @@ class Answers:
         try:
             press = pressed(payload["actions"][0])
             handoff = await self._desk.look(press.handoff)
-            person = await self._person(presser, handoff)
-            await self._press(press, handoff, person, presser, payload)
+            if await self._takes_form(press, handoff, presser):
+                await self._form(press, handoff, presser, str(payload.get("trigger_id", "")))
+            else:
+                answer_id = f"slack:{presser.team}:{presser.user}:{payload['actions'][0].get('action_ts')}"
+                await self._tap(press, handoff, presser, answer_id)
         except BotError as error:
             if told := why_not(error, user=presser.user, now=self._clock()):
                 await self._whisper.tell(presser.listener, told)
 
-    async def _press(
-        self, press: Pressed, handoff: Handoff, person: Person, presser: Presser, payload: Payload
-    ) -> None:
-        trigger = str(payload.get("trigger_id", ""))
+    async def _takes_form(self, press: Pressed, handoff: Handoff, presser: Presser) -> bool:
+        if handoff.decision or press.kind == "reason":
+            return False
+        return press.kind != "approve" or await self._must_read(handoff, presser)
+
+    async def _tap(self, press: Pressed, handoff: Handoff, presser: Presser, answer_id: str) -> None:
+        """The press itself is the answer."""
+        person = await self._person(presser, handoff)
         given = {"revision": press.revision, "digest": press.digest}
-        answer_id = f"slack:{presser.team}:{presser.user}:{payload['actions'][0].get('action_ts')}"
         match press.kind:
-            case "approve" if not await self._must_read(handoff, presser):
+            case "approve":
                 answer: wire.Answer = wire.Approve.model_validate(given)
-                await self._desk.answer(handoff.id, answer, person.actor, answer_id=answer_id, standing=person.standing)
             case "reason":
                 answer = wire.Reject.model_validate({**given, "reason": _reason(handoff, press)})
-                await self._desk.answer(handoff.id, answer, person.actor, answer_id=answer_id, standing=person.standing)
-            case kind:
-                if handoff.decision:
-                    raise AlreadyDecided("", handoff=handoff.id, decision=handoff.decision)
-                await self._open(self._modal(kind, press, handoff, presser), handoff, presser, trigger)
+            case _:
+                assert handoff.decision  # noqa: S101  # else it takes a form
+                raise AlreadyDecided("", handoff=handoff.id, decision=handoff.decision)
+        await self._desk.answer(handoff.id, answer, person.actor, answer_id=answer_id, standing=person.standing)
+
+    async def _form(self, press: Pressed, handoff: Handoff, presser: Presser, trigger: str) -> None:
+        """Check who it is, then open the form; a modal that waits takes its place when Slack is slow to tell."""
+        checking = asyncio.create_task(self._person(presser, handoff), name="slack, who presses")
+        try:
+            done, _ = await asyncio.wait({checking}, timeout=_PROMPT_S)
+            if done:
+                checking.result()
+                modal = self._modal(press, handoff, presser)
+                opened = await self._api.call(presser.team, "views.open", trigger_id=trigger, view=modal.view)
+                return await self._share(modal, handoff, presser, str(opened["view"]["id"]))
+            note = self._modals.note("One moment", "Slack is slow to say whether you may answer this…")
+            opened = await self._api.call(presser.team, "views.open", trigger_id=trigger, view=note)
+            return await self._form_after(checking, press, handoff, presser, opened["view"])
+        finally:
+            checking.cancel()
+            await asyncio.gather(checking, return_exceptions=True)
+
+    async def _form_after(
+        self,
+        checking: "asyncio.Task[Person]",
+        press: Pressed,
+        handoff: Handoff,
+        presser: Presser,
+        waits: Mapping[str, Any],
+    ) -> None:
+        """Put the form into the modal that waits, or why there is none."""
+        modal: Modal | None = None
+        try:
+            await checking
+            handoff = await self._desk.look(handoff.id)
+            if handoff.decision:
+                raise AlreadyDecided("", handoff=handoff.id, decision=handoff.decision)
+            modal = self._modal(press, handoff, presser)
+            view = modal.view
+        except BotError as error:
+            told = why_not(error, user=presser.user, now=self._clock())
+            view = self._modals.note("Not recorded", told or "You have answered this.")
+        view_id, known = str(waits["id"]), str(waits.get("hash") or "") or None
+        try:
+            await self._api.call(presser.team, "views.update", view_id=view_id, hash=known, view=view)
+        except SlackFailed as error:
+            if error.code == "not_found":
+                return  # they closed it
+            raise
+        if modal:
+            await self._share(modal, handoff, presser, view_id)
 
     async def _must_read(self, handoff: Handoff, presser: Presser) -> bool:
         """Is one tap too few? What is not on the card in full is read first; and some ask to be asked again."""
@@ -116,10 +170,10 @@ class Answers:
         hazard = not handoff.ask.reversible and handoff.action is not None
         return hazard and (await self._standings.load(presser.team, presser.user)).twice
 
-    def _modal(self, kind: str, press: Pressed, handoff: Handoff, presser: Presser) -> Modal:
+    def _modal(self, press: Pressed, handoff: Handoff, presser: Presser) -> Modal:
         at = presser.address.text if presser.address else ""
         now = self._clock()
-        match kind:
+        match press.kind:
             case "edit":
                 return self._modals.edit(handoff, now=now, address=at)
             case "reject":
@@ -132,9 +186,8 @@ class Answers:
             case _:
                 return self._modals.read(handoff, now=now, address=at)
 
-    async def _open(self, modal: Modal, handoff: Handoff, presser: Presser, trigger: str) -> None:
-        """Open it at once, for a trigger lives three seconds; a file that goes with it follows."""
-        opened = await self._api.call(presser.team, "views.open", trigger_id=trigger, view=modal.view)
+    async def _share(self, modal: Modal, handoff: Handoff, presser: Presser, view_id: str) -> None:
+        """The file that goes with a modal follows it, for a trigger lives three seconds."""
         if modal.file is None or presser.address is None:
             return
         try:
@@ -143,7 +196,7 @@ class Answers:
             log.warning("slack.file_failed id=%s detail=%s", handoff.id, error)
             text = "This is too long for Slack, and the file could not be shared. Read it in the console."
             note = self._modals.note("Not here", text, page=self._cards.page(handoff.id))
-            await self._api.call(presser.team, "views.update", view_id=str(opened["view"]["id"]), view=note)
+            await self._api.call(presser.team, "views.update", view_id=view_id, view=note)
 
     # --- modals ---
 

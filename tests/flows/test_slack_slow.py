@@ -13,6 +13,8 @@ from bot.errors import DirectoryDown
 from bot.shelf import SealedShelf
 from bot.store.outbox import Outbox
 from tests.fakes.slack.people import Person
+from tests.fakes.slack.screens import Modal
+from tests.fakes.slack.waiting import seen
 from tests.flows.slack_house import House, house
 from tests.servers import until
 
@@ -126,3 +128,95 @@ async def test_a_thread_below_another_message_of_ours_is_looked_at_once(slack: H
     for _ in range(5):
         await slack.ana.say(slack.ops, "Good", thread=notice)
     assert slack.cloud.calls["conversations.replies"] == 1
+
+
+# --- a trigger lives three seconds ---
+
+
+async def seen_in(modal: Modal, containing: str) -> Modal:
+    """The modal, once this can be read in it."""
+
+    async def there() -> bool:
+        return containing in modal.shown
+
+    await until(there, what=f"{containing!r} in {modal.shown!r}")
+    return modal
+
+
+@pytest.mark.parametrize("label, title", [("Edit", "Edit send_email"), ("Reject…", "Reject")])
+async def test_a_form_opens_at_the_first_press_however_slow_slack_is(slack: House, label: str, title: str) -> None:
+    """To ask who pressed takes two calls; the form was a third, and its trigger was over by then."""
+    asked, card = await slack.asked_card()
+    slack.cloud.slow_s = 1.2
+    pressed = await slack.mira.press(card, label)
+    waits = await seen(lambda: pressed.modal, within_s=3)
+    assert waits
+    assert waits.title == "One moment"
+    modal = await pressed.opened()
+    assert modal.title == title
+    assert pressed.told == []
+    assert (await modal.submit()).closed
+    assert await slack.state(asked) == "decided"
+
+
+async def test_who_may_not_answer_sees_why_in_the_modal_that_waited(slack: House) -> None:
+    guest = slack.cloud.user("gus", display_name="Gus", is_restricted=True)
+    slack.ops.members.append(guest)
+    asked, card = await slack.asked_card()
+    slack.cloud.slow_s = 1.2
+    pressed = await guest.press(card, "Edit")
+    modal = await pressed.opened()
+    await seen_in(modal, "Gus, guests of this workspace may not answer, unless the policy lists them.")
+    assert modal.submit_label is None
+    assert modal.fields == {}
+    assert pressed.told == []
+    assert await slack.state(asked) == "pending"
+
+
+async def test_what_was_decided_meanwhile_is_said_in_the_modal_that_waited(slack: House) -> None:
+    asked, card = await slack.asked_card()
+    slack.cloud.slow_s = 1.2
+    pressed = await slack.mira.press(card, "Edit")
+    (await slack.live.person.reject(asked, "Not today")).ok()
+    await seen_in(await pressed.opened(), "rejected this at")
+
+
+async def test_with_slacks_directory_down_the_modal_that_waited_says_so(slack: House) -> None:
+    _, card = await slack.asked_card()
+    slack.cloud.slow_s = 0.7
+    slack.cloud.refuses["users.info"] = "fatal_error"
+    pressed = await slack.mira.press(card, "Edit")
+    await seen_in(await pressed.opened(), "Slack does not say now who you are, so your press was not taken.")
+
+
+async def test_who_closes_the_modal_that_waits_hears_nothing_more(slack: House) -> None:
+    _, card = await slack.asked_card()
+    slack.cloud.slow_s = 1.2
+    pressed = await slack.mira.press(card, "Edit")
+    waits = await seen(lambda: pressed.modal, within_s=3)
+    assert waits
+    await waits.close()
+
+    async def is_over() -> bool:
+        return any(error.startswith("views.update: not_found") for error in slack.cloud.errors)
+
+    await until(is_over)
+    assert pressed.told == []
+
+
+async def test_one_tap_opens_nothing_however_slow_slack_is(slack: House) -> None:
+    asked, card = await slack.asked_card()
+    slack.cloud.slow_s = 1.2
+    pressed = await slack.mira.press(card, "Approve")
+    assert (await slack.agent.wait(asked["id"]))["decision"]["kind"] == "approved"
+    assert pressed.modal is None
+
+
+async def test_whom_slack_told_of_lately_gets_the_form_in_one_call(slack: House) -> None:
+    _, card = await slack.asked_card()
+    await (await slack.mira.press(card, "Edit")).opened()
+    slack.cloud.slow_s = 1.2
+    before = slack.cloud.calls.copy()
+    pressed = await slack.mira.press(card, "Reject…")
+    assert (await pressed.opened()).title == "Reject"
+    assert slack.cloud.calls - before == {"views.open": 1}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.fakes.slack.screens import Modal
 
 Json = dict[str, Any]
+MOMENT = "One moment"
+"""The title of a modal that says that it is not ready yet; people wait."""
 TROUBLE = "We had some trouble connecting. Try again?"
 
 
@@ -102,9 +104,9 @@ class Outcome:
         return found[0]
 
     async def opened(self, *, within_s: float = 5) -> "Modal":
-        """Wait for the modal."""
-        modal = await seen(lambda: self.modal, within_s=within_s)
-        assert modal, f"no modal within {within_s} s"
+        """Wait for the modal, and for what it is about if it says that this takes a moment."""
+        modal = await seen(lambda: self.modal if self.modal and self.modal.title != MOMENT else None, within_s=within_s)
+        assert modal, f"no modal within {within_s} s" if self.modal is None else f"the modal still says {MOMENT!r}"
         return modal
 
 
