@@ -34,7 +34,7 @@ from bot.hub import Hub
 from bot.metrics import Metrics
 from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
 from bot.permits import check_outcome, permit
-from bot.policy import Policy, route
+from bot.policy import Policy, Situation, route
 from bot.ports import Directory, Standing
 from bot.runs import REUSED, WEB, Runs
 from bot.store import Doc, NewHandoff, Settled, Store, Verdict
@@ -104,9 +104,20 @@ class Flow:
         check_schemas(ask)
         payload = payload_of(ask)
         digest = digest_of(payload)
-        routed = route(self._policy, ask, agent=agent.name, to=ask.to or (run.conversation or self._default_place,))
-        doc = Doc(ask=ask, payload=payload, route=routed.route, run_name=run.name, requester=run.requester)
         handoff_id = self._access.derive_id("hf", agent.name, idempotency_key or secrets.token_urlsafe(16))
+        routed = route(
+            self._policy,
+            Situation(
+                ask=ask,
+                handoff=handoff_id,
+                agent=agent.name,
+                to=ask.to or (run.conversation or self._default_place,),
+                run_name=run.name,
+                labels=run.labels,
+                requester=run.requester or "",
+            ),
+        )
+        doc = Doc(ask=ask, payload=payload, route=routed.route, run_name=run.name, requester=run.requester)
         decision = decided_at_once(ask, routed, digest, surfaces=self._surfaces, at=self._clock())
         allowed = digest if isinstance(decision, wire.Approved) else ""
         new = NewHandoff(handoff_id, agent.name, run.id, digest, fingerprint, doc, decision, allowed)

@@ -54,6 +54,58 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of an approval: who may say yes, and how many of them must. An empty list is any full member."""
+
+    approvers: tuple[str, ...] = ()
+    quorum: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """What happens when nobody has answered for `after_s`: more places, more approvers, people called by name."""
+
+    after_s: int
+    to: tuple[wire.Place, ...] = ()
+    approvers: tuple[str, ...] = ()
+    mention: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A grant that the card may offer: for which arguments, for whom, how long at most."""
+
+    label: str
+    same: tuple[str, ...]
+    scope: str
+    life_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """How risky an action is, 0 to 1, and why."""
+
+    score: float
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One person's yes or no that did not decide it yet. `person` is one person over all surfaces."""
+
+    person: str
+    by: wire.Actor
+    at: datetime
+    revision: int
+    stage: int
+    kind: str
+    """`yes` or `no`."""
+    digest: str = ""
+    """Of what was agreed to: the action, the candidate or the answer."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """What the policy said about an ask: the version and rule it came from, and the terms that hold."""
 
@@ -64,6 +116,31 @@ class Route:
     approvers: tuple[str, ...] = ()
     """Who may answer: e-mail addresses, `slack:T…/U…`, `slack:U…`, groups `slack:S…`; empty: any full member."""
     reasons: tuple[Reason, ...] = ()
+    quorum: int = 1
+    stages: tuple[Stage, ...] = ()
+    """One after the other; empty: one stage, of `approvers` and `quorum`."""
+    not_requester: bool = False
+    reject_quorum: bool = False
+    """Does it take as many to reject as to approve? Else any reject ends it."""
+    remind_s: tuple[int, ...] = ()
+    escalate: tuple[Rung, ...] = ()
+    step_up: str = ""
+    """`number` or `critical`: what a yes takes besides a press."""
+    offers: tuple[Offer, ...] = ()
+    risk: Risk | None = None
+    because: tuple[str, ...] = ()
+    """Why it is asked, beyond the rule: a low confidence, failures in the run, trust that is still growing."""
+    told: bool = False
+    """The policy decided alone, and the card is shown all the same."""
+    review: bool = False
+    """The policy let it run, and what came of it is shown for review."""
+    ramp: str = ""
+    """What trust grows with how this ends; empty: none."""
+
+    @property
+    def steps(self) -> tuple[Stage, ...]:
+        """The stages; one at least."""
+        return self.stages or (Stage(self.approvers, self.quorum),)
 
     @property
     def listed(self) -> str:
@@ -102,6 +179,20 @@ class Handoff:
     outcome: wire.Outcome | None = None
     last_edit: str = ""
     """Id of the answer that made the latest revision without deciding."""
+    votes: tuple[Vote, ...] = ()
+    """Of the current revision, the oldest first."""
+    rungs: int = 0
+    """So many rungs of the ladder were climbed."""
+    added: tuple[str, ...] = ()
+    """Approvers whom somebody added by handing it on."""
+    follows: str = ""
+    """The handoff whose result this one shows for review."""
+
+    @property
+    def places(self) -> tuple[wire.Place, ...]:
+        """Where its cards are, the ladder's climbed rungs included."""
+        more = (place for rung in self.route.escalate[: self.rungs] for place in rung.to)
+        return tuple(dict.fromkeys((*self.route.to, *more)))
 
     @property
     def action(self) -> wire.Action | None:

@@ -36,7 +36,7 @@ def decided_at_once(
             policy=version,
             message_for_agent=coaching.denied(version, reason),
         )
-    if routed.do == "allow" and isinstance(ask, wire.Confirmation):
+    if routed.do in {"allow", "notify", "review"} and isinstance(ask, wire.Confirmation):
         return wire.Approved(
             by=rule,
             at=at,

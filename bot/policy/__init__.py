@@ -1,6 +1,7 @@
-"""Which actions are asked about: an ask goes in, a route or an immediate decision comes out. Pure, but for `load`."""
+"""Which actions are asked about: a situation goes in, a route or a decision at once comes out. Pure, but for `load`."""
 
 from bot.policy._file import Policy, Rule, load, parse
-from bot.policy._route import Routed, route
+from bot.policy._route import Needs, Routed, needs, ramp_key, route
+from bot.policy._situation import Grant, Situation
 
-__all__ = ["Policy", "Routed", "Rule", "load", "parse", "route"]
+__all__ = ["Grant", "Needs", "Policy", "Routed", "Rule", "Situation", "load", "needs", "parse", "ramp_key", "route"]

@@ -1,124 +1,159 @@
 """The policy file: one YAML document, checked whole, every fault told at once."""
 
 import hashlib
-import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
 
 from bot.errors import ConfigError
+from bot.policy._conditions import Condition, Faulty
+from bot.policy._terms import DEFAULT_TIMEOUT_S, Names, Part, Seconds, Terms
 
-_SPAN = re.compile(r"^(\d+)\s*(s|m|h|d)$")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_LONGEST_S = 7 * 86_400
-DEFAULT_TIMEOUT_S = 3600
+__all__ = ["DEFAULT_TIMEOUT_S", "Caps", "Example", "Policy", "Rule", "Scorer", "load", "parse"]
 
-
-def _seconds(value: object) -> object:
-    if isinstance(value, str) and (match := _SPAN.match(value.strip())):
-        return int(match[1]) * _UNITS[match[2]]
-    msg = f"{value!r} is not a span of time; write 45s, 30m, 2h or 7d"
-    raise ValueError(msg)
+Do = Literal["allow", "notify", "sample", "review", "ask", "deny"]
+"""From the loosest to the strictest."""
 
 
-Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=1, le=_LONGEST_S)]
+def _globs(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
 
 
-_APPROVER = re.compile(r"[^@\s:/]+@[^@\s:/]+|slack:(([TE][A-Z0-9]+/)?[UW][A-Z0-9]+|S[A-Z0-9]+)")
+Globs = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=128)], ...], BeforeValidator(_globs), Field(min_length=1)
+]
 
 
-def _approver(text: str) -> str:
-    """One who may answer."""
-    if not _APPROVER.fullmatch(text):
-        msg = (
-            f"{text!r} names nobody; write an e-mail address, `slack:U024BE7LH` or `slack:T012AB3C4/U024BE7LH` for a "
-            "person, or `slack:S0614TZR7` for a user group"
-        )
-        raise ValueError(msg)
-    return text.casefold() if "@" in text else text
-
-
-def _somebody(value: object) -> object:
-    """The list of those who may answer. Nothing in it is a slip, and must not come to mean everybody."""
-    if not value:
-        msg = (
-            "an empty list is nobody, so nothing could ever be answered; list at least one, "
-            "or leave `approvers` out, so that any full member may answer"
-        )
-        raise ValueError(msg)
-    if not isinstance(value, list | tuple):
-        msg = f"{value!r} is not a list; write [ana@example.com]"
-        raise ValueError(msg)  # noqa: TRY004  # pydantic collects these
-    return value
-
-
-Approvers = Annotated[tuple[Annotated[str, AfterValidator(_approver)], ...] | None, BeforeValidator(_somebody)]
-
-
-def _reason(value: object) -> object:
-    return {"label": value, "text": value} if isinstance(value, str) else value
-
-
-class RejectReason(BaseModel):
-    """A reject reason that takes one tap; a plain text is both its button and what the agent reads."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-    label: str = Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f]+$")
-    text: str = Field(min_length=1, max_length=2_000)
-
-
-def _differ(reasons: tuple[RejectReason, ...]) -> tuple[RejectReason, ...]:
-    labels = [reason.label for reason in reasons]
-    if twice := sorted({label for label in labels if labels.count(label) > 1}):
-        msg = f"two buttons say {', '.join(map(repr, twice))}; a person could not tell them apart"
-        raise ValueError(msg)
-    return reasons
-
-
-Reasons = Annotated[tuple[Annotated[RejectReason, BeforeValidator(_reason)], ...], AfterValidator(_differ)]
-
-
-class _Terms(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    timeout: Seconds | None = None
-    on_timeout: Literal["deny", "approve"] | None = None
-    approvers: Approvers = None
-    reject_reasons: Reasons | None = Field(default=None, max_length=8)
-
-
-class Rule(_Terms):
-    """One rule: what it matches (globs), and what it says. The first match wins."""
+class Rule(Terms):
+    """One rule: what it matches, and what it says. The first match wins."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
-    tool: str = "*"
-    gate: str = "*"
-    agent: str = "*"
-    do: Literal["allow", "ask", "deny"]
+    tool: Globs = ("*",)
+    gate: Globs = ("*",)
+    agent: Globs = ("*",)
+    checkpoint: Globs | None = Field(
+        default=None, description="The run's latest checkpoint, by name; unset: any or none."
+    )
+    labels: dict[str, str] = Field(default_factory=dict, description="Labels that the run must have, by value.")
+    when: str | None = Field(default=None, max_length=4_000, description="A condition in CEL.")
+    do: Do
+    fraction: float | None = Field(
+        default=None, ge=0, le=1, description="For `sample`: this share is shown afterwards."
+    )
     reason: str | None = Field(default=None, min_length=1, description="For `deny`: what the agent reads.")
 
+    _condition: Condition | None = PrivateAttr(default=None)
+
+    @property
+    def condition(self) -> Condition | None:
+        """`when`, compiled."""
+        return self._condition
+
     @model_validator(mode="after")
-    def _a_refusal_says_why(self) -> Self:
+    def _says_what_it_must(self) -> Self:
         if self.do == "deny" and not self.reason:
             msg = "`do: deny` needs a `reason`: the agent reads it"
             raise ValueError(msg)
+        if (self.do == "sample") != (self.fraction is not None):
+            msg = "`fraction` goes with `do: sample`, which needs it: 0.1 shows one in ten"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _condition_compiles(self) -> Self:
+        if self.when is not None:
+            try:
+                self._condition = Condition(self.when)
+            except Faulty as error:
+                msg = f"rule {self.name!r}, `when`, {error}"
+                raise ValueError(msg) from error
         return self
 
 
-class _Defaults(_Terms):
+class Defaults(Terms):
+    """What no rule names, and the terms that rules leave open."""
+
     do: Literal["ask", "deny"] = "ask"
 
 
-class Policy(BaseModel):
+class Scorer(Part):
+    """Who tells how risky an action is."""
+
+    name: str = Field(default="rules", description="An entry point of the group `andon.scorers`; `rules` is ours.")
+    url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$", description="Or an HTTP address that is asked.")
+    timeout: Seconds = 2
+
+
+class Caps(Part):
+    """How much a person may be asked."""
+
+    cards_per_approver_hour: int | None = Field(default=None, ge=1, le=10_000)
+    open_per_agent: int | None = Field(default=None, ge=1, le=100_000)
+    burst: int | None = Field(
+        default=None, ge=2, le=10_000, description="So many asks of one agent within `burst_within`."
+    )
+    burst_within: Seconds = 60
+
+
+class Who(Part):
+    """One person on several surfaces."""
+
+    email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
+    slack: str | None = Field(default=None, pattern=r"^([TE][A-Z0-9]+/)?[UW][A-Z0-9]+$")
+    teams: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class Expect(Part):
+    """What an example must come to; what is left out is not compared."""
+
+    do: Do | None = None
+    rule: str | None = None
+    approvers: tuple[str, ...] | None = None
+    quorum: int | None = None
+    timeout: Seconds | None = None
+    on_timeout: Literal["deny", "approve"] | None = None
+
+
+class Example(Part):
+    """An action and what the policy must say of it; `python -m bot policy test` runs these."""
+
+    name: str = Field(min_length=1, max_length=200)
+    tool: str | None = None
+    args: dict[str, Any] = Field(default_factory=dict)
+    gate: str = "test"
+    agent: str = "agent"
+    kind: Literal["confirmation", "choice", "input"] = "confirmation"
+    labels: dict[str, str] = Field(default_factory=dict)
+    checkpoint: str = ""
+    requester: str = ""
+    reversible: bool = False
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    risk: float | None = Field(default=None, ge=0, le=1, description="Unset: the scorer is asked.")
+    failures: int = Field(default=0, ge=0)
+    trusted: int = Field(default=0, ge=0, description="Good ends so far, for a trust ramp.")
+    timeout: Seconds | None = None
+    on_timeout: Literal["deny", "approve"] = "deny"
+    expect: Expect
+
+
+class Policy(Part):
     """A whole policy. `version` names it in every decision: "none" when there is no file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    defaults: _Defaults = _Defaults()
+    people: dict[str, Who] = Field(default_factory=dict)
+    roles: dict[str, Names] = Field(default_factory=dict)
+    defaults: Defaults = Defaults()
+    confidence_floor: float | None = Field(
+        default=None, gt=0, le=1, description="Below it whatever a rule allows, notifies, samples or reviews is asked."
+    )
+    escalate_on_failure: int | None = Field(
+        default=None, ge=1, le=1_000, description="After so many failures in a run, likewise."
+    )
+    risk: Scorer | None = None
+    caps: Caps = Caps()
     rules: tuple[Rule, ...] = ()
+    examples: tuple[Example, ...] = ()
     version: str = "none"
 
     @model_validator(mode="after")
