@@ -11,7 +11,10 @@ from bot.handoff import Offer, Reason, Route, Rung, Stage
 from bot.policy._conditions import Faulty
 from bot.policy._file import DEFAULT_TIMEOUT_S, Policy, Rule
 from bot.policy._situation import Grant, Situation
+from bot.policy._terms import Offer as OfferTerms
 from bot.policy._terms import Ramp
+from bot.policy._terms import Stage as StageTerms
+from bot.scope import covers, is_within
 
 Do = Literal["allow", "notify", "sample", "review", "ask", "deny"]
 STRICTNESS: Final[Mapping[str, int]] = {"allow": 0, "notify": 1, "sample": 2, "review": 3, "ask": 4, "deny": 5}
@@ -30,7 +33,7 @@ class Routed:
     route: Route
     reason: str | None = None
     grant: Grant | None = None
-    """What allowed it, when a grant did."""
+    """What allowed it, when a grant did; with `ask`, the one that covers it and was not enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +44,33 @@ class Needs:
     ramps: tuple[str, ...]
     """Keys of the trust ramps that it may meet."""
     grants: bool
+    """None stands where nothing offers any."""
+    run: bool
+    """How its run stands: failures so far, and the latest checkpoint."""
 
 
 def needs(policy: Policy, situation: Situation) -> Needs:
     """Look only at what rules for this tool, gate and agent look at."""
-    found = [rule for tool, _ in _actions(situation.ask) for rule in _candidates(policy, situation, tool)]
+    found = [
+        rule
+        for tool, _ in _actions(situation.ask)
+        for rule in policy.rules
+        if _matches(rule, situation, tool, any_checkpoint=True)
+    ]
     ramps = [_ramp_of(policy, rule) for rule in found]
     return Needs(
         risk=policy.risk is not None or any(rule.condition and "risk" in rule.condition.variables for rule in found),
         ramps=tuple(
             dict.fromkeys(ramp_key(rule.name, ramp, situation) for rule, ramp in zip(found, ramps, strict=True) if ramp)
         ),
-        grants=isinstance(situation.ask, wire.Confirmation) and situation.ask.timing == "before",
+        grants=isinstance(situation.ask, wire.Confirmation)
+        and situation.ask.timing == "before"
+        and any(each.grants for each in (*found, policy.defaults)),
+        run=policy.escalate_on_failure is not None
+        or any(
+            rule.checkpoint is not None or (rule.condition and rule.condition.variables & {"failures", "checkpoint"})
+            for rule in found
+        ),
     )
 
 
@@ -77,10 +95,10 @@ def route(policy: Policy, situation: Situation) -> Routed:
     if do in _LOOSE and not isinstance(ask, wire.Confirmation):
         do = "ask"
     do = _tightened(policy, do, situation, because)
-    grant = None
-    if do == "ask" and (grant := _granted(policy, rule, situation)):
-        do = "allow"
     terms = _terms(policy, rule, situation)
+    grant = _granted(terms, situation) if do == "ask" else None
+    if grant and _tightened(policy, "allow", situation, []) == "allow":
+        do = "allow"
     if len(set(map(id, found))) > 1:
         terms, apart = _together(terms, [_terms(policy, each, situation) for each in found])
         if apart and do != "deny":
@@ -160,13 +178,13 @@ def _first(policy: Policy, situation: Situation, tool: str | None, args: Mapping
     return next((rule for rule in _candidates(policy, situation, tool) if _holds(rule, situation, tool, args)), None)
 
 
-def _matches(rule: Rule, situation: Situation, tool: str | None) -> bool:
+def _matches(rule: Rule, situation: Situation, tool: str | None, *, any_checkpoint: bool = False) -> bool:
     if "*" not in rule.tool and (tool is None or not _any(rule.tool, tool)):
         return False
     return (
         _any(rule.gate, situation.ask.gate)
         and _any(rule.agent, situation.agent)
-        and (rule.checkpoint is None or _any(rule.checkpoint, situation.checkpoint))
+        and (any_checkpoint or rule.checkpoint is None or _any(rule.checkpoint, situation.checkpoint))
         and all(situation.labels.get(name) == value for name, value in rule.labels.items())
     )
 
@@ -236,7 +254,7 @@ def _tightened(policy: Policy, do: Do, situation: Situation, because: list[str])
         because.append(f"The agent is only {round(ask.confidence * 100)} % sure.")
         return "ask"
     if policy.escalate_on_failure is not None and situation.failures >= policy.escalate_on_failure:
-        because.append(f"{situation.failures} actions of this run have failed.")
+        because.append(f"In this run {situation.failures} actions have failed or were unsure.")
         return "ask"
     if do in {"review", "sample"} and not ask.reversible:
         because.append("It cannot be undone, so it is asked about before and not after.")
@@ -246,25 +264,28 @@ def _tightened(policy: Policy, do: Do, situation: Situation, because: list[str])
     return do
 
 
-def _granted(policy: Policy, rule: Rule | None, situation: Situation) -> Grant | None:
-    """The grant that covers this, if the gate takes grants."""
+def _granted(terms: Route, situation: Situation) -> Grant | None:
+    """The grant that covers this, if the terms as they are now would offer it."""
     ask = situation.ask
-    if not isinstance(ask, wire.Confirmation) or ask.timing == "after" or ask.action is None:
+    if not isinstance(ask, wire.Confirmation) or ask.action is None:
         return None
-    if (rule.no_grants if rule and rule.no_grants is not None else policy.defaults.no_grants) or (
-        (rule and rule.step_up) or policy.defaults.step_up
-    ):
-        return None
-    args = ask.action.args
     return next(
         (
             grant
             for grant in situation.grants
             if grant.tool == ask.action.tool
-            and all(name in args and args[name] == value for name, value in grant.same.items())
+            and covers(grant.same, ask.action.args)
+            and is_within(terms.offers, grant.same, grant.scope, grant.age_s)
         ),
         None,
     )
+
+
+def _offers(offers: Iterable[OfferTerms], ask: wire.Confirmation | wire.Choice | wire.Input) -> tuple[Offer, ...]:
+    """Only before an action, and never for a kind of ask that is not one yes to one action."""
+    if not isinstance(ask, wire.Confirmation) or ask.timing == "after" or ask.action is None:
+        return ()
+    return tuple(Offer(each.label, each.same, each.scope, each.life) for each in offers)
 
 
 def _terms(policy: Policy, rule: Rule | None, situation: Situation) -> Route:
@@ -312,11 +333,13 @@ def _terms(policy: Policy, rule: Rule | None, situation: Situation) -> Route:
             for each in sorted(said("escalate") or (), key=lambda each: each.after)
         ),
         step_up=step_up,
-        offers=()
-        if no_grants
-        else tuple(Offer(each.label, each.same, each.scope, each.life) for each in said("grants") or ()),
+        offers=() if no_grants or quorum > 1 or _is_staged(stages) else _offers(said("grants") or (), ask),
         risk=situation.risk,
     )
+
+
+def _is_staged(stages: tuple[StageTerms, ...] | None) -> bool:
+    return bool(stages) and (len(stages or ()) > 1 or (stages or ())[0].quorum > 1)
 
 
 def _people(policy: Policy, names: Iterable[str], situation: Situation) -> tuple[str, ...]:

@@ -20,7 +20,10 @@ class Grant:
     id: str
     tool: str
     same: Mapping[str, JsonValue]
-    """Arguments that must be these."""
+    """Arguments that must be these, types included."""
+    scope: str = "run"
+    age_s: float = 0.0
+    """How long ago it was given."""
     label: str = ""
 
 
@@ -40,7 +43,7 @@ class Situation:
     checkpoint: str = ""
     """Name of the run's latest one."""
     failures: int = 0
-    """Failed outcomes in the run so far."""
+    """What went wrong in the run so far: actions that failed, and asks below the policy's floor of confidence."""
     risk: Risk | None = None
     trusted: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
     """Good ends so far, by the key of a trust ramp (`ramp_key`)."""
