@@ -5,11 +5,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import rfc8785
 from pydantic import JsonValue
@@ -105,6 +105,25 @@ class Vote:
     reason: str | None = None
 
 
+AsideKind = Literal["reminded", "escalated", "reassigned", "questioned", "replied"]
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Something that happened around a handoff while it waited, and decided nothing."""
+
+    id: str
+    kind: AsideKind
+    at: datetime
+    by: wire.Actor | None = None
+    to: str = ""
+    """Of `reassigned`: who was asked, as `Handoff.added` has it."""
+    text: str = ""
+    """The note, the question or the agent's reply, literally."""
+    rung: int = 0
+    """Of `escalated`: which rung was climbed, the first is 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """What the policy said about an ask: the version and rule it came from, and the terms that hold."""
@@ -187,12 +206,26 @@ class Handoff:
     """Approvers whom somebody added by handing it on."""
     follows: str = ""
     """The handoff whose result this one shows for review."""
+    review: str = ""
+    """The handoff that shows this one's result for review, once there is one."""
+    asides: tuple[Aside, ...] = ()
+    """Reminders, escalations, who was asked besides, questions to the agent and its replies; the oldest first."""
+    crowd: str = ""
+    """Why it came while there was too much to ask: `burst` or `open`; its cards are gathered in digests."""
+
+    @property
+    def is_for_people(self) -> bool:
+        """Is it shown where it is not yet? While it waits; and what the policy decided alone and tells people of."""
+        failed = self.route.review and self.outcome is not None and self.outcome.status == "failed"
+        return self.state in OPEN or self.route.told or failed
 
     @property
     def places(self) -> tuple[wire.Place, ...]:
-        """Where its cards are, the ladder's climbed rungs included."""
-        more = (place for rung in self.route.escalate[: self.rungs] for place in rung.to)
-        return tuple(dict.fromkeys((*self.route.to, *more)))
+        """Where its cards are: the ladder's climbed rungs included, and whoever it was handed on to."""
+        more = [place for rung in self.route.escalate[: self.rungs] for place in rung.to]
+        surfaces = tuple(dict.fromkeys(place.surface for place in (*self.route.to, *more)))
+        people = (place for entry in self.added for place in _person_places(entry, surfaces))
+        return tuple(dict.fromkeys((*self.route.to, *more, *people)))
 
     @property
     def action(self) -> wire.Action | None:
@@ -200,6 +233,15 @@ class Handoff:
         if not isinstance(self.ask, wire.Confirmation) or self.ask.action is None or not self.revisions:
             return getattr(self.ask, "action", None)
         return self.ask.action.model_copy(update={"args": self.revisions[-1].args})
+
+
+def _person_places(entry: str, surfaces: tuple[str, ...]) -> Iterator[wire.Place]:
+    """Where somebody gets a card of their own: on their surface; an e-mail address, on each that the handoff is on."""
+    surface, colon, person = entry.partition(":")
+    if "@" in entry and not colon:
+        yield from (wire.Place(surface=each, person=entry) for each in surfaces if each != "web")
+    elif colon:
+        yield wire.Place(surface=surface, person=person)
 
 
 @dataclass(frozen=True, slots=True)

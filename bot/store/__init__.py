@@ -2,15 +2,19 @@
 
 from bot.store.embedded import EmbeddedStore
 from bot.store.feed import valid_id
-from bot.store.handoffs import ClaimReply, Handoffs, Limits, NewHandoff, Opened, OutcomeReply, Settled, Verdict
+from bot.store.handoffs import ClaimReply, Crowding, Handoffs, Limits, NewHandoff, Opened, OutcomeReply, Settled, Verdict
 from bot.store.keys import Keys
+from bot.store.ladder import Climbed
 from bot.store.outbox import Buried, Delivery, Outbox, Placed
 from bot.store.records import Doc
 from bot.store.store import Store, StoreFault, connect
+from bot.store.trust import Trusted, ramp_id
 
 __all__ = [
     "Buried",
     "ClaimReply",
+    "Climbed",
+    "Crowding",
     "Delivery",
     "Doc",
     "EmbeddedStore",
@@ -25,7 +29,9 @@ __all__ = [
     "Settled",
     "Store",
     "StoreFault",
+    "Trusted",
     "Verdict",
     "connect",
+    "ramp_id",
     "valid_id",
 ]

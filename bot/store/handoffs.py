@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from andon import wire
-from bot.handoff import Handoff
+from bot.handoff import Handoff, Route
+from bot.ladder import steps
 from bot.store.keys import Keys
 from bot.store.pipe import Pipe, load_script
 from bot.store.records import (
@@ -22,6 +23,7 @@ from bot.store.records import (
     unpack_doc,
     when,
 )
+from bot.store.trust import ramp_id
 
 DAY_MS: Final = 86_400_000
 RUN_LIFE_MS: Final = 30 * DAY_MS
@@ -32,6 +34,7 @@ _WITHDRAW, _CLAIM, _OUTCOME = (load_script(name) for name in ("withdraw", "claim
 Place = tuple[int, str]
 """A place in a sorted list: Unix ms and the handoff's id."""
 
+_FAILED: Final = frozenset({"failed", "undo_failed"})
 _SAME_MS: Final = 128
 """Entries of one millisecond that a page may have to skip again."""
 
@@ -68,6 +71,8 @@ class NewHandoff:
     doc: Doc
     decision: wire.Decision | None = None
     allowed: str = ""
+    unsure: bool = False
+    """The agent's confidence is below the policy's floor, which counts in its run as a failure does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,22 @@ class Opened:
 
     word: Literal["opened", "known", "reused", "no_run", "too_fast", "too_many"]
     number: int = 0
+    crowd: str = ""
+    """`open` or `burst` when the agent asks more than people can read."""
+    count: int = 0
+    """How many it has open, or asked in that time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowding:
+    """Past which an agent's cards are gathered in digests: so many open, so many asks within a time. 0: never."""
+
+    open: int = 0
+    burst: int = 0
+    within_ms: int = 60_000
+
+
+UNCROWDED: Final = Crowding()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +146,7 @@ class Handoffs:
         self._keys = keys
         self._retention_ms = round(retention / timedelta(milliseconds=1))
 
-    async def open(self, new: NewHandoff, limits: Limits) -> Opened:
+    async def open(self, new: NewHandoff, limits: Limits, crowding: Crowding = UNCROWDED) -> Opened:
         """Write a handoff once; the same id and fingerprint again is `known`."""
         decided = new.decision is not None
         timing = new.doc.ask.timing if isinstance(new.doc.ask, wire.Confirmation) else "before"
@@ -140,6 +161,9 @@ class Handoffs:
                 keys.agent_load(new.agent),
                 keys.index,
                 keys.run(new.run),
+                keys.told,
+                keys.ladder,
+                keys.agent_asks(new.agent),
             ),
             new.id,
             new.fingerprint,
@@ -156,9 +180,17 @@ class Handoffs:
             *limits.pace,
             limits.open,
             RUN_LIFE_MS,
+            "unsure" if new.unsure else "",
+            new.doc.route.ramp,
+            "told" if new.doc.route.told and decided else "",
+            _ladder(new.doc.route),
+            crowding.open,
+            crowding.burst,
+            crowding.within_ms,
         )
         word, *rest = reply(raw)
-        return Opened(word, int(rest[0]) if rest else 0)
+        crowd, count = (rest[1].decode(), int(rest[2])) if len(rest) > 2 else ("", 0)  # noqa: PLR2004  # the reply's parts
+        return Opened(word, int(rest[0]) if rest else 0, crowd, count)
 
     async def load(self, handoff_id: str, doc: Doc | None = None) -> Handoff | None:
         """Read one; None when there is none (any more). `doc`, if it is known, saves reading it again."""
@@ -265,18 +297,53 @@ class Handoffs:
             case other:  # pragma: no cover  # a script and its reader disagree
                 raise AssertionError(other)
 
-    async def outcome(self, handoff_id: str, agent: str, report: wire.OutcomeReport) -> OutcomeReply:
-        """Record what came of it, once."""
+    async def outcome(
+        self,
+        handoff_id: str,
+        agent: str,
+        report: wire.OutcomeReport,
+        *,
+        ramp: str = "",
+        review: NewHandoff | None = None,
+    ) -> OutcomeReply:
+        """Record what came of it, once; a failure counts in its run.
+
+        Args:
+            handoff_id: Which handoff.
+            agent: Whose it must be.
+            report: What came of it.
+            ramp: Its route's trust ramp, which this counts in.
+            review: Opened in the same step, once it is recorded that it was executed.
+        """
         keys = self._keys
+        bad = report.status in _FAILED
+        run = await self._pipe.call("HGET", keys.handoff(handoff_id), "run") if bad else None
         raw = await self._pipe.run(
             _OUTCOME,
-            (keys.handoff(handoff_id), keys.events, keys.agent_events(agent)),
+            (
+                keys.handoff(handoff_id),
+                keys.events,
+                keys.agent_events(agent),
+                keys.run(run.decode() if run else ""),
+                keys.trust(ramp_id(ramp)),
+                keys.trusts,
+                keys.handoff(review.id if review else handoff_id),
+                keys.due,
+                keys.agent_load(agent),
+                keys.index,
+            ),
             handoff_id,
             agent,
             report.status,
             report.claimant or "",
             pack_outcome(report),
             self._retention_ms,
+            "bad" if bad else "",
+            *(
+                (review.id, review.digest, pack_doc(review.doc), review.doc.route.timeout_s * 1000)
+                if review
+                else ("", "", "", 0)
+            ),
         )
         word, *rest = reply(raw)
         if word == "recorded":
@@ -328,6 +395,10 @@ class Handoffs:
         page, more = places[:limit], len(places) > limit
         return await self._load_all([handoff_id for _, handoff_id in page]), page[-1] if page and more else None
 
+    async def told(self, limit: int) -> list[Handoff]:
+        """What people were told of and not asked about, the latest first."""
+        return await self._load_all(await self._pipe.call("ZREVRANGE", self._keys.told, 0, limit - 1))
+
     async def sweep(self, now: datetime) -> None:
         """Forget index entries whose handoffs are past every retention."""
         oldest = now - timedelta(milliseconds=self._retention_ms) - timedelta(days=8)
@@ -351,6 +422,8 @@ class Handoffs:
             keys.events,
             keys.agent_events(handoff.agent),
             keys.agent_load(handoff.agent),
+            keys.trust(ramp_id(handoff.route.ramp)),
+            keys.trusts,
         )
 
 
@@ -360,6 +433,12 @@ def _read(handoff_id: str, raw: Any, doc: Doc | None) -> Handoff | None:
     flat = _flat(raw)
     fields = {flat[i]: flat[i + 1] for i in range(0, len(flat), 2)}
     return read_handoff(handoff_id, fields, doc)
+
+
+def _ladder(route: Route) -> str:
+    """The ladder's steps as the scripts read them."""
+    found = " ".join(f"{step.after_s * 1000}{step.kind[0]}" for step in steps(route))
+    return f"{route.timeout_s * 1000}:{found}" if found else ""
 
 
 def _settled(raw: Any) -> Settled:

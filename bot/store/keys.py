@@ -57,6 +57,10 @@ class Keys:
         """String: a notice with this Idempotency-Key was told."""
         return f"{{{self.ns}}}:run:{run_id}:notice:{key}"
 
+    def trust(self, ramp_id: str) -> str:
+        """Hash: how far one trust ramp has come, and why it last started over."""
+        return f"{{{self.ns}}}:trust:{ramp_id}"
+
     def agent_events(self, agent: str) -> str:
         """Stream: what one agent is told; its ids are those of `events`."""
         return f"{{{self.ns}}}:agent:{agent}:events"
@@ -83,6 +87,15 @@ class Keys:
         return f"{{{self.ns}}}:due"
 
     @property
+    def ladder(self) -> str:
+        """Sorted set: pending handoff -> when the next step of its ladder is due, Unix ms."""
+        return f"{{{self.ns}}}:ladder"
+
+    def agent_asks(self, agent: str) -> str:
+        """Sorted set: an agent's latest asks -> when they came, Unix ms; kept as long as a burst is counted."""
+        return f"{{{self.ns}}}:agent:{agent}:asks"
+
+    @property
     def index(self) -> str:
         """Sorted set: handoff -> when it was opened, Unix ms."""
         return f"{{{self.ns}}}:index"
@@ -96,6 +109,16 @@ class Keys:
     def dead_cards(self) -> str:
         """Stream: events that no card could be made to show."""
         return f"{{{self.ns}}}:cards:dead"
+
+    @property
+    def trusts(self) -> str:
+        """Sorted set: text of a trust ramp -> when it last moved, Unix ms."""
+        return f"{{{self.ns}}}:trust"
+
+    @property
+    def told(self) -> str:
+        """Sorted set: handoff that people were told of without being asked -> when, Unix ms; the latest hundred."""
+        return f"{{{self.ns}}}:told"
 
     @property
     def notices(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from andon import wire
-from bot.handoff import Handoff, Route, State, action_payload
+from bot.handoff import Aside, Handoff, Route, State, action_payload
 
 _LEVEL: Final = 3
 """Of zlib: on a 1.3 kB ask the higher levels save under 2 % and cost twice the time."""
@@ -30,6 +30,7 @@ class Doc(BaseModel):
 _DOC: TypeAdapter[Doc] = TypeAdapter(Doc)
 _DECISION: TypeAdapter[wire.Decision] = TypeAdapter(wire.Decision)
 _OUTCOME: TypeAdapter[wire.Outcome] = TypeAdapter(wire.Outcome)
+_ASIDE: TypeAdapter[Aside] = TypeAdapter(Aside)
 _REVISIONS: TypeAdapter[tuple[wire.Revision, ...]] = TypeAdapter(tuple[wire.Revision, ...])
 
 
@@ -112,7 +113,18 @@ def read_handoff(handoff_id: str, fields: Mapping[bytes, bytes], doc: Doc | None
         claim=claim,
         outcome=outcome,
         last_edit=fields.get(b"revise_id", b"").decode(),
+        rungs=int(fields.get(b"rungs", 0)),
+        added=tuple(fields[b"added"].decode().split("\n")) if b"added" in fields else (),
+        asides=tuple(_aside(line) for line in fields.get(b"asides", b"").split(b"\n") if line),
+        crowd=fields.get(b"crowd", b"").decode(),
+        follows=fields.get(b"follows", b"").decode(),
+        review=fields.get(b"review", b"").decode(),
     )
+
+
+def _aside(line: bytes) -> Aside:
+    at, _, told = line.partition(b" ")
+    return _ASIDE.validate_python({**json.loads(told), "at": when(at)})
 
 
 def _revised(doc: Doc, revision: wire.Revision) -> str:

@@ -15,11 +15,13 @@ from bot.store.access import AccessRecords
 from bot.store.feed import Feed
 from bot.store.handoffs import Handoffs
 from bot.store.keys import Keys
+from bot.store.ladder import Ladder
 from bot.store.outbox import Outbox
 from bot.store.pipe import REPLY_S, Pipe
 from bot.store.records import when
 from bot.store.runs import Runs
 from bot.store.shelf import ShelfRecords
+from bot.store.trust import TrustRecords
 
 _OLDEST = (7, 0)
 _CLOCKS_APART = timedelta(seconds=2)
@@ -49,8 +51,10 @@ class Store:
         self._pipe = Pipe(client)
         self.keys = Keys(ns)
         self.handoffs = Handoffs(self._pipe, self.keys, retention=retention)
+        self.ladder = Ladder(self._pipe, self.keys)
         self.runs = Runs(self._pipe, self.keys)
         self.shelf = ShelfRecords(self._pipe, self.keys)
+        self.trust = TrustRecords(self._pipe, self.keys)
         self.access = AccessRecords(self._pipe, self.keys)
         self.feed = Feed(client, self._pipe, self.keys)
         self.outbox = Outbox(client, self._pipe, self.keys, retention=retention)
