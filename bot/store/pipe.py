@@ -39,9 +39,9 @@ class Script:
 
 
 def load_script(name: str) -> Script:
-    """Read `lua/<name>.lua` with the shared part before it."""
+    """Read `lua/<name>.lua` with the shared parts before it."""
     folder = files("bot.store") / "lua"
-    source = (folder / "_settle.lua").read_text() + "\n" + (folder / f"{name}.lua").read_text()
+    source = "\n".join((folder / f"{part}.lua").read_text() for part in ("_settle", "_grants", name))
     return Script(name, source, hashlib.sha1(source.encode()).hexdigest())  # noqa: S324  # Redis names scripts by SHA-1
 
 

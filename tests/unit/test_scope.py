@@ -19,7 +19,7 @@ JSON = st.recursive(
     max_leaves=6,
 )
 NAMES = st.sampled_from(["to", "a-b", "a.b", "in", "null", "x1", "9", "_"])
-UNLIKE = [
+UNLIKE: list[Any] = [
     0, 1, 1.0, -1, True, False, None, "1", "1.0", "", "true", "null", [], [1], [1.0], [True], {}, {"a": 1}, {"a": 1.0},
     {"a": None}, 1.5, "a", "A", "a ", "\u0430", [[1]], [[1], [2]], [{"a": 1}], [None], {"a": [1]}, {"a": [1.0]},
     "\u00e9", "e\u0301",
