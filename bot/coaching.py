@@ -77,6 +77,14 @@ def allowed(rule: str) -> str:
     return f"The policy ({rule}) allows this without asking a person. Claim it, then do it once."
 
 
+def reviewed(rule: str) -> str:
+    """The policy said yes, and people look at it afterwards."""
+    return (
+        f"The policy ({rule}) allows this without asking a person first. Claim it, then do it once, and keep what you "
+        "need to undo it: people are shown what came of it, and may want it undone."
+    )
+
+
 def denied(rule: str, reason: str) -> str:
     """The policy said no."""
     return (

@@ -36,6 +36,7 @@ from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
 from bot.permits import check_outcome, permit
 from bot.policy import Policy, Situation, route
 from bot.ports import Directory, Standing
+from bot.reviews import check_withdrawable, follow_up, review_key
 from bot.runs import REUSED, WEB, Runs
 from bot.store import Doc, NewHandoff, Settled, Store, Verdict
 
@@ -369,6 +370,7 @@ class Flow:
             Gone: There is no such handoff of this agent's.
         """
         handoff = await self.own(agent, handoff_id)
+        check_withdrawable(handoff)
         decision = wire.Withdrawn(
             by=wire.Actor(kind="agent", id=agent, name=agent),
             at=self._clock(),
@@ -433,10 +435,15 @@ class Flow:
             Gone: There is no such handoff of this agent's.
         """
         recent = self._hub.recent.get(handoff_id)
-        said = await self._store.handoffs.outcome(handoff_id, agent, report)
+        known = recent or await self._store.handoffs.load(handoff_id)
+        review_id = self._access.derive_id("hf", agent, review_key(handoff_id))
+        review = follow_up(known, report, review_id) if known else None
+        said = await self._store.handoffs.outcome(
+            handoff_id, agent, report, ramp=known.route.ramp if known else "", review=review
+        )
         check_outcome(handoff_id, report, said)
         self._metrics.closed(report.status)
-        if recent is None or recent.state is not State.CLAIMED or said.at is None:
+        if recent is None or review or recent.state is not State.CLAIMED or said.at is None:
             return await self.look(handoff_id)
         outcome = wire.Outcome(status=report.status, at=said.at, result=report.result, error=report.error)
         return replace(recent, state=State.CLOSED, outcome=outcome)

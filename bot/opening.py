@@ -36,7 +36,14 @@ def decided_at_once(
             policy=version,
             message_for_agent=coaching.denied(version, reason),
         )
-    if routed.do in {"allow", "notify", "review"} and isinstance(ask, wire.Confirmation):
+    wanted = {place.surface for place in routed.route.to}
+    reaches = bool(wanted.intersection(surfaces))
+    # What must be looked at afterwards may not run where nobody could.
+    if (
+        routed.do in {"allow", "notify", "review"}
+        and isinstance(ask, wire.Confirmation)
+        and (reaches or routed.do != "review")
+    ):
         return wire.Approved(
             by=rule,
             at=at,
@@ -44,10 +51,9 @@ def decided_at_once(
             digest=digest,
             args=ask.action.args if ask.action else {},
             policy=version,
-            message_for_agent=coaching.allowed(version),
+            message_for_agent=coaching.reviewed(version) if routed.do == "review" else coaching.allowed(version),
         )
-    wanted = {place.surface for place in routed.route.to}
-    if not wanted.intersection(surfaces):
+    if not reaches:
         reason = (
             f"it was addressed to {', '.join(sorted(wanted))}, and this service has only {', '.join(sorted(surfaces))}."
         )

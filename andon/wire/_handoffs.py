@@ -56,6 +56,10 @@ class Handoff(Received):
     decision: Decision | None = None
     claim: Claimed | None = None
     outcome: Outcome | None = None
+    review: str | None = Field(
+        default=None, description="The handoff that shows what came of this one for review, once it is executed."
+    )
+    follows: str | None = Field(default=None, description="Of a review: the handoff whose result it shows.")
 
 
 class HandoffPage(Received):

@@ -43,6 +43,8 @@ class View:
             parts += (b',"decision":', handoff.decision.model_dump_json(exclude_none=True).encode())
         if handoff.claim:
             parts += (b',"claim":', handoff.claim.model_dump_json().encode())
+        if handoff.review:
+            parts.append(b',"review":"%b"' % handoff.review.encode())
         if handoff.outcome:
             parts += (b',"outcome":', handoff.outcome.model_dump_json(exclude_none=True).encode())
         parts.append(b"}")
@@ -61,6 +63,8 @@ class View:
             "silence": silence(handoff.ask, handoff.expires_at, handoff.route.on_timeout),
             "url": f"{self._url}/handoffs/{handoff.id}",
         }
+        if handoff.follows:
+            head["follows"] = handoff.follows
         ask = handoff.ask.model_dump_json(by_alias=True, exclude_none=True).encode()
         fixed = json.dumps(head, ensure_ascii=False)[:-1].encode() + b',"ask":' + ask
         token = f',"token":"{self._access.token(handoff.id)}"'.encode()

@@ -299,6 +299,8 @@ class Showing:
             log.warning("cards.lost id=%s place=%s detail=%s", self.handoff_id, spot.name, error)
             spot.shown.pop(address, None)
             await self._outbox.drop_card(self.handoff_id, spot.key, address)
+            if handoff.state not in OPEN and handoff.is_for_people:  # somebody saw it and took it away: once is enough
+                await self._outbox.refuse_card(self.handoff_id, spot.key, str(error))
         else:
             spot.shown[address] = handoff
 
@@ -307,7 +309,7 @@ class Showing:
         for address in spot.shown:  # posted, and the store did not confirm that it knows
             await self._outbox.save_card(self.handoff_id, spot.key, address)
             return (address,)
-        if handoff.state not in OPEN and not placed.begun:
+        if not handoff.is_for_people and not placed.begun:
             return ()  # it ended before anybody saw it
         try:
             address = await self._surface.slot(partial(self._post, spot, placed))
@@ -320,7 +322,7 @@ class Showing:
 
     async def _post(self, spot: _Spot, placed: Placed) -> str:
         handoff = await self._truth.look(self.handoff_id)  # our turn may have been long in coming
-        if handoff.state not in OPEN and not placed.begun:
+        if not handoff.is_for_people and not placed.begun:
             return ""
         word = await self._begin(spot, self._surface.pace.taken_over)
         if word == "busy":
@@ -345,7 +347,7 @@ class Showing:
         surface = self._surface
         if maybe_there:
             found = await surface.call(partial(surface.adapter.find, handoff, spot.place))
-            if found or handoff.state not in OPEN:
+            if found or not handoff.is_for_people:
                 return found
         ref = await surface.call(partial(surface.adapter.post, handoff, spot.place))
         spot.shown[ref.address] = handoff

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 from andon import wire
 from bot.handoff import Offer, Reason, Route, Rung, Stage
@@ -94,7 +95,7 @@ def route(policy: Policy, situation: Situation) -> Routed:
     do, ramp = _ramped(policy, rule, do, situation, because)
     if do in _LOOSE and not isinstance(ask, wire.Confirmation):
         do = "ask"
-    do = _tightened(policy, do, situation, because)
+    do = _tightened(policy, rule, do, situation, because)
     terms = _terms(policy, rule, situation)
     grant = _granted(terms, situation) if do == "ask" else None
     if grant and _tightened(policy, "allow", situation, []) == "allow":
@@ -135,7 +136,8 @@ def _together(terms: Route, every: list[Route]) -> tuple[Route, bool]:
 def ramp_key(rule: str, ramp: Ramp, situation: Situation) -> str:
     """Whose trust it is: one text for each rule, and each agent, tool or requester that it tells apart."""
     tools = sorted({tool for tool, _ in _actions(situation.ask) if tool})
-    parts = {"agent": situation.agent, "tool": ",".join(tools), "requester": situation.requester}
+    # The requester is the agent's own word: it must not be able to look like another part.
+    parts = {"agent": situation.agent, "tool": ",".join(tools), "requester": quote(situation.requester, safe="@+ ")}
     return "|".join([rule, *(f"{name}={parts[name]}" for name in ramp.per)])
 
 
@@ -245,7 +247,7 @@ def _ramped(policy: Policy, rule: Rule | None, do: Do, situation: Situation, bec
     return "review" if sampled else "allow", key
 
 
-def _tightened(policy: Policy, do: Do, situation: Situation, because: list[str]) -> Do:
+def _tightened(policy: Policy, rule: Rule | None, do: Do, situation: Situation, because: list[str]) -> Do:
     """What makes a person be asked although the rule would let it run; and the draw of a sample."""
     ask = situation.ask
     if do not in _LOOSE:
@@ -260,7 +262,7 @@ def _tightened(policy: Policy, do: Do, situation: Situation, because: list[str])
         because.append("It cannot be undone, so it is asked about before and not after.")
         return "ask"
     if do == "sample":
-        return do
+        return "review" if rule and is_sampled(situation.handoff, rule.fraction or 0) else "allow"
     return do
 
 

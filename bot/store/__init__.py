@@ -2,7 +2,17 @@
 
 from bot.store.embedded import EmbeddedStore
 from bot.store.feed import valid_id
-from bot.store.handoffs import ClaimReply, Crowding, Handoffs, Limits, NewHandoff, Opened, OutcomeReply, Settled, Verdict
+from bot.store.handoffs import (
+    ClaimReply,
+    Crowding,
+    Handoffs,
+    Limits,
+    NewHandoff,
+    Opened,
+    OutcomeReply,
+    Settled,
+    Verdict,
+)
 from bot.store.keys import Keys
 from bot.store.ladder import Climbed
 from bot.store.outbox import Buried, Delivery, Outbox, Placed

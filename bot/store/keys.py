@@ -69,6 +69,10 @@ class Keys:
         """Hash: how many handoffs an agent has open, and how fast it opens them."""
         return f"{{{self.ns}}}:agent:{agent}:load"
 
+    def agent_grants(self, agent: str) -> str:
+        """Hash: an agent's standing grants."""
+        return f"{{{self.ns}}}:agent:{agent}:grants"
+
     def key(self, key_id: str) -> str:
         """Hash: one API key."""
         return f"{{{self.ns}}}:key:{key_id}"
@@ -119,6 +123,11 @@ class Keys:
     def told(self) -> str:
         """Sorted set: handoff that people were told of without being asked -> when, Unix ms; the latest hundred."""
         return f"{{{self.ns}}}:told"
+
+    @property
+    def granting(self) -> str:
+        """Sorted set: agent with grants -> when the last of them ends, Unix ms."""
+        return f"{{{self.ns}}}:grants"
 
     @property
     def notices(self) -> str:

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from bot.errors import StoreUnavailable
 from bot.store.access import AccessRecords
 from bot.store.feed import Feed
+from bot.store.grants import Grants
 from bot.store.handoffs import Handoffs
 from bot.store.keys import Keys
 from bot.store.ladder import Ladder
@@ -53,6 +54,7 @@ class Store:
         self.handoffs = Handoffs(self._pipe, self.keys, retention=retention)
         self.ladder = Ladder(self._pipe, self.keys)
         self.runs = Runs(self._pipe, self.keys)
+        self.grants = Grants(self._pipe, self.keys)
         self.shelf = ShelfRecords(self._pipe, self.keys)
         self.trust = TrustRecords(self._pipe, self.keys)
         self.access = AccessRecords(self._pipe, self.keys)

@@ -22,6 +22,10 @@ SOURCES = {
     for file in LUA.iterdir()
     if file.name.endswith(".lua") and not file.name.startswith("_")
 }
+SHARED_KEYS = {
+    *("events_key", "agent_key", "load_key", "handoff_key", "due_key", "index_key", "trust_key", "trusts_key"),
+}
+"""What the shared functions call the keys that they are given."""
 Verb = Callable[[Store, Handoff], Awaitable[object]]
 
 
@@ -77,7 +81,7 @@ def test_a_script_never_scans_and_takes_every_key_from_its_caller(name: str) -> 
     source = code(SHARED) + code(SOURCES[name])
     assert not re.search(r'"(KEYS|SCAN|HSCAN|ZSCAN|SSCAN|FLUSHDB|FLUSHALL)"', source)
     for first in re.findall(r'redis\.call\("(?!TIME)\w+", ([\w\[\]]+)', source):
-        assert first.startswith("KEYS[") or first in {"events_key", "agent_key", "load_key"}
+        assert first.startswith("KEYS[") or first in SHARED_KEYS
 
 
 # --- the callers ---
@@ -145,6 +149,7 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     assert run_now
     await store.runs.steer(run_now, "key 1", "Why him?", asks.MIRA)
     await store.runs.save_checkpoint(asks.RUN, asks.AGENT, wire.CheckpointSave(name="half way"), "save 1")
+    await store.trust.reset("tr_1", "mira@example.com")
     await store.shelf.turn("paper", "letters", every=timedelta(seconds=1), burst=1, longest=timedelta(seconds=1))
     run_now = await store.runs.load(asks.RUN)
     assert run_now

@@ -5,6 +5,8 @@
 -- KEYS[3]  {ns}:events                 stream
 -- KEYS[4]  {ns}:agent:<agent>:events   stream
 -- KEYS[5]  {ns}:agent:<agent>:load     hash
+-- KEYS[6]  {ns}:trust:<id>             hash
+-- KEYS[7]  {ns}:trust                  zset
 -- ARGV[1]  handoff id
 -- ARGV[2]  answer id: the same one again gets the same reply
 -- ARGV[3]  revision that was read
@@ -16,9 +18,10 @@
 -- ARGV[9]  digest of that revision, or "" when unchanged
 -- ARGV[10] all revisions, JSON, or "" when unchanged
 -- ARGV[11] retention after the decision, ms
--- Returns  {"won", <decided ms>} | {"won", <decided ms>, "again"} | {"lost"} | {"stale", <revision>} | {"held"} | {"late"} | {"gone"}
+-- ARGV[12] so many votes were read; more have come since: count again
+-- Returns  {"won", <decided ms>} | {"won", <decided ms>, "again"} | {"moved"} | {"lost"} | {"stale", <revision>} | {"held"} | {"late"} | {"gone"}
 
-local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "answer_id", "decided_at")
+local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "answer_id", "decided_at", "vote_n")
 if not h[1] then
   return { "gone" }
 end
@@ -38,7 +41,11 @@ end
 if h[2] ~= ARGV[3] then
   return { "stale", h[2] }
 end
+if (h[6] or "0") ~= ARGV[12] then
+  return { "moved" }
+end
 if ARGV[9] ~= "" then
+  redis.call("HDEL", KEYS[1], "votes", "vote_n")
   redis.call("HSET", KEYS[1], "rev", ARGV[8], "digest", ARGV[9], "revisions", ARGV[10])
 end
 settle(ARGV[1], now, ARGV[5], ARGV[4], ARGV[6], ARGV[7], ARGV[2], ARGV[11])
