@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, JsonValue, StrictBool, StrictInt
 
 from andon.wire._asks import Ask
-from andon.wire._decisions import Actor, Decision
+from andon.wire._decisions import Actor, Decision, Vote
 from andon.wire._models import Digest, JsonObject, Received, Sent
 
 HandoffState = Literal["pending", "held", "decided", "claimed", "closed"]
@@ -53,6 +53,10 @@ class Handoff(Received):
     url: str = Field(description="The card's page in the web console.")
     token: str | None = Field(default=None, description="Reads this one handoff; given to its own agent only.")
     revisions: tuple[Revision, ...] = ()
+    votes: tuple[Vote, ...] = Field(default=(), description="Of this revision, where it takes more than one person.")
+    code: str | None = Field(
+        default=None, description="Two digits that a yes must repeat as its `code`; told to people only."
+    )
     decision: Decision | None = None
     claim: Claimed | None = None
     outcome: Outcome | None = None
@@ -74,14 +78,29 @@ class _Reply(Sent):
     digest: Digest | None = Field(default=None, description="If given, it must be the revision's own.")
 
 
-class Approve(_Reply):
+class _Yes(_Reply):
+    code: str | None = Field(
+        default=None, max_length=16, description="The card's two digits, where the policy wants them repeated."
+    )
+    seen: Literal["full"] | None = Field(
+        default=None, description="All of the card was opened; for what the policy calls critical, a yes needs it."
+    )
+
+
+class Approve(_Yes):
     """Yes."""
 
     kind: Literal["approve"] = "approve"
     reason: str | None = Field(default=None, max_length=4_000)
+    grant: StrictInt | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="And do not ask again: which of the card's offers, counted from 0. Only beside this very yes.",
+    )
 
 
-class Edit(_Reply):
+class Edit(_Yes):
     """Change the arguments; with `approve`, and say yes to the changed ones in the same step."""
 
     kind: Literal["edit"] = "edit"
@@ -97,7 +116,7 @@ class Reject(_Reply):
     reason: str | None = Field(default=None, max_length=4_000)
 
 
-class Choose(_Reply):
+class Choose(_Yes):
     """This candidate."""
 
     kind: Literal["choose"] = "choose"
@@ -105,7 +124,7 @@ class Choose(_Reply):
     reason: str | None = Field(default=None, max_length=4_000)
 
 
-class Reply(_Reply):
+class Reply(_Yes):
     """This answer."""
 
     kind: Literal["answer"] = "answer"

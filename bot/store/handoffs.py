@@ -7,17 +7,21 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from andon import wire
-from bot.handoff import Handoff, Route
+from bot.handoff import Handoff, Route, Vote
 from bot.ladder import steps
+from bot.scope import Given
+from bot.store.grants import pack_grant
 from bot.store.keys import Keys
 from bot.store.pipe import Pipe, load_script
 from bot.store.records import (
     Doc,
+    hashed,
     ms_of,
     pack_decision,
     pack_doc,
     pack_outcome,
     pack_revisions,
+    pack_vote,
     read_handoff,
     reply,
     unpack_doc,
@@ -30,6 +34,7 @@ RUN_LIFE_MS: Final = 30 * DAY_MS
 
 _OPEN, _ANSWER, _REVISE, _EXPIRE = (load_script(name) for name in ("open", "answer", "revise", "expire"))
 _WITHDRAW, _CLAIM, _OUTCOME = (load_script(name) for name in ("withdraw", "claim", "outcome"))
+_VOTE, _TRY_CODE, _DOUBT = (load_script(name) for name in ("vote", "try_code", "doubt"))
 
 Place = tuple[int, str]
 """A place in a sorted list: Unix ms and the handoff's id."""
@@ -38,7 +43,11 @@ _FAILED: Final = frozenset({"failed", "undo_failed"})
 _SAME_MS: Final = 128
 """Entries of one millisecond that a page may have to skip again."""
 
-Word = Literal["won", "lost", "stale", "held", "late", "early", "gone"]
+WRONG_CODES: Final = 3
+"""Wrong numbers after which a person waits."""
+CODE_WAIT: Final = timedelta(minutes=1)
+
+Word = Literal["won", "lost", "moved", "stale", "held", "late", "early", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +82,15 @@ class NewHandoff:
     allowed: str = ""
     unsure: bool = False
     """The agent's confidence is below the policy's floor, which counts in its run as a failure does."""
+    grant: str = ""
+    """The grant that covers it: it decides, unless a person is asked all the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What `open` did: `opened` or `known`, or why not; `number` is its time, the wait in ms, or the open count."""
 
-    word: Literal["opened", "known", "reused", "no_run", "too_fast", "too_many"]
+    word: Literal["opened", "known", "reused", "no_run", "too_fast", "too_many", "no_grant"]
     number: int = 0
     crowd: str = ""
     """`open` or `burst` when the agent asks more than people can read."""
@@ -106,6 +117,8 @@ class Verdict:
     decision: wire.Decision
     allowed: str = ""
     payload: str = ""
+    grant: Given | None = None
+    """What a yes gives besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +134,7 @@ class Settled:
 class ClaimReply:
     """What `claim` said; see the script's header for the words."""
 
-    word: Literal["permit", "open", "held", "refused", "digest", "taken", "closed", "old", "gone"]
+    word: Literal["permit", "open", "held", "refused", "digest", "taken", "closed", "old", "gone", "no_grant"]
     at: datetime | None = None
     text: str = ""
     revision: int = 0
@@ -164,6 +177,7 @@ class Handoffs:
                 keys.told,
                 keys.ladder,
                 keys.agent_asks(new.agent),
+                keys.agent_grants(new.agent),
             ),
             new.id,
             new.fingerprint,
@@ -187,6 +201,8 @@ class Handoffs:
             crowding.open,
             crowding.burst,
             crowding.within_ms,
+            new.grant,
+            "" if not new.grant else "uses" if _is_granted(new.decision) else "near",
         )
         word, *rest = reply(raw)
         crowd, count = (rest[1].decode(), int(rest[2])) if len(rest) > 2 else ("", 0)  # noqa: PLR2004  # the reply's parts
@@ -205,10 +221,15 @@ class Handoffs:
         digest: str = "",
         revisions: tuple[wire.Revision, ...] = (),
     ) -> Settled:
-        """Write the first decision; `digest` and `revisions` when it edits."""
+        """Write the first decision, if no vote came meanwhile; `digest` and `revisions` when it edits."""
         raw = await self._pipe.run(
             _ANSWER,
-            self._settling(handoff),
+            (
+                *self._settling(handoff),
+                self._keys.agent_grants(handoff.agent),
+                self._keys.granting,
+                self._keys.notices,
+            ),
             handoff.id,
             answer_id,
             handoff.revision,
@@ -220,13 +241,51 @@ class Handoffs:
             digest,
             pack_revisions(revisions) if revisions else "",
             self._retention_ms,
+            len(handoff.votes),
+            *pack_grant(verdict.grant),
+            handoff.agent,
         )
         return _settled(raw)
 
+    async def vote(self, handoff: Handoff, vote: Vote) -> Settled:
+        """Keep a vote that decides nothing yet, if no other came meanwhile; `vote.id` twice is one vote."""
+        raw = await self._pipe.run(
+            _VOTE,
+            (self._keys.handoff(handoff.id), self._keys.events),
+            handoff.id,
+            vote.id,
+            handoff.revision,
+            len(handoff.votes),
+            pack_vote(vote),
+        )
+        return _settled(raw)
+
+    async def try_code(self, handoff: Handoff, person: str, *, right: bool) -> tuple[str, int]:
+        """Count a wrong number: `right`; or `wrong` and how many tries are left; or `wait` and how many ms."""
+        raw = await self._pipe.run(
+            _TRY_CODE,
+            (self._keys.tries(handoff.id, hashed(person), handoff.revision),),
+            "right" if right else "wrong",
+            WRONG_CODES,
+            round(CODE_WAIT / timedelta(milliseconds=1)),
+        )
+        word, *rest = reply(raw)
+        return word, int(rest[0]) if rest else 0
+
+    async def doubt(self, handoff: Handoff, unread: str) -> None:
+        """Note of which groups nobody can tell who is in them; empty: of none."""
+        await self._pipe.run(_DOUBT, (self._keys.handoff(handoff.id), self._keys.events), handoff.id, unread)
+
     async def revise(
-        self, handoff: Handoff, *, answer_id: str, digest: str, revisions: tuple[wire.Revision, ...]
+        self,
+        handoff: Handoff,
+        *,
+        answer_id: str,
+        digest: str,
+        revisions: tuple[wire.Revision, ...],
+        vote: Vote | None = None,
     ) -> Settled:
-        """Write a new revision that nobody has approved yet."""
+        """Write a new revision that nobody has approved yet, but perhaps its editor with this `vote`."""
         keys = self._keys
         raw = await self._pipe.run(
             _REVISE,
@@ -236,6 +295,8 @@ class Handoffs:
             handoff.revision,
             digest,
             pack_revisions(revisions),
+            vote.id if vote else "",
+            pack_vote(vote) if vote else "",
         )
         return Settled(reply(raw)[0])
 
@@ -274,7 +335,7 @@ class Handoffs:
         keys = self._keys
         raw = await self._pipe.run(
             _CLAIM,
-            (keys.handoff(handoff_id), keys.events, keys.agent_events(agent)),
+            (keys.handoff(handoff_id), keys.events, keys.agent_events(agent), keys.agent_grants(agent)),
             handoff_id,
             agent,
             digest,
@@ -331,6 +392,8 @@ class Handoffs:
                 keys.due,
                 keys.agent_load(agent),
                 keys.index,
+                keys.agent_grants(agent),
+                keys.notices,
             ),
             handoff_id,
             agent,
@@ -454,3 +517,7 @@ def _flat(raw: Any) -> list[bytes]:
     for part in raw:
         out.extend(part) if isinstance(part, (list, tuple)) else out.append(part)
     return out
+
+
+def _is_granted(decision: wire.Decision | None) -> bool:
+    return decision is not None and decision.by.kind == "grant"

@@ -10,6 +10,7 @@
 -- KEYS[8]  {ns}:told                   zset    id -> when it was told, Unix ms; the latest hundred
 -- KEYS[9]  {ns}:ladder                 zset    id -> when the first step of its ladder is due, Unix ms
 -- KEYS[10] {ns}:agent:<agent>:asks     zset    id -> asked, Unix ms; kept as long as a burst is counted
+-- KEYS[11] {ns}:agent:<agent>:grants   hash    a use is counted
 -- ARGV[1]  handoff id
 -- ARGV[2]  fingerprint of the request
 -- ARGV[3]  agent
@@ -33,8 +34,11 @@
 -- ARGV[21] open asks of one agent after which its cards are gathered; 0: never
 -- ARGV[22] asks of one agent within ARGV[23] after which they are; 0: never
 -- ARGV[23] how long a burst is counted, ms
+-- ARGV[24] the grant that covers it, or ""
+-- ARGV[25] "uses" when that grant decides it, "near" when a person is asked all the same
 -- Returns  {"opened", <now ms>} | {"opened", <now ms>, "open" or "burst", <how many>}
 --          | {"known"} | {"reused"} | {"no_run"} | {"too_fast", <retry ms>} | {"too_many", <open>}
+--          | {"no_grant"} (the grant stands no more)
 
 -- crowd: does the agent ask more than people can read? Returns "burst" or "open" and how many, or nil.
 local function crowd(load_key, asks_key, now, id, most_open, most_asks, within_ms)
@@ -66,6 +70,9 @@ if redis.call("HGET", KEYS[7], "agent") ~= ARGV[3] then
 end
 
 local now = now_ms()
+if ARGV[25] == "uses" and not stands(KEYS[11], ARGV[24], now) then
+  return { "no_grant" }
+end
 local wait = spend(KEYS[5], "tat", now, tonumber(ARGV[13]), tonumber(ARGV[14]), 1)
 if wait then
   return { "too_fast", wait }
@@ -92,6 +99,13 @@ if ARGV[19] == "told" then
   redis.call("ZADD", KEYS[8], now, ARGV[1])
   redis.call("ZREMRANGEBYRANK", KEYS[8], 0, -101)
   redis.call("PEXPIRE", KEYS[8], ARGV[9])
+end
+if ARGV[24] ~= "" then
+  redis.call("HSET", KEYS[1], ARGV[25] .. "_grant", ARGV[24])
+end
+if ARGV[25] == "uses" then
+  redis.call("HINCRBY", KEYS[11], "uses:" .. ARGV[24], 1)
+  redis.call("HSET", KEYS[11], "last:" .. ARGV[24], string.format("%.0f", now))
 end
 redis.call("PEXPIRE", KEYS[7], ARGV[16])
 if ARGV[17] == "unsure" then
