@@ -85,6 +85,19 @@ def reviewed(rule: str) -> str:
     )
 
 
+def granted(sentence: str, covers: str, life: str) -> str:
+    """Go ahead, and next time too."""
+    return (
+        f"{sentence} They also gave a grant for {life}: {covers}. Ask as before each time: what the grant covers is "
+        "approved at once."
+    )
+
+
+def covered(by: str) -> str:
+    """A grant said yes."""
+    return f"A grant that {by} gave covers this, so nobody was asked. Claim it, then do exactly this, once."
+
+
 def denied(rule: str, reason: str) -> str:
     """The policy said no."""
     return (

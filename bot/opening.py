@@ -26,6 +26,18 @@ def decided_at_once(
     """The decision that needs no person: the policy's, or that no surface can show the card."""
     version = routed.route.policy
     rule = wire.Actor(kind="policy", id=version, name=f"policy {version}")
+    if routed.do == "allow" and routed.grant and isinstance(ask, wire.Confirmation) and ask.action:
+        giver = routed.grant.by.name if routed.grant.by else "somebody"
+        return wire.Approved(
+            by=wire.Actor(kind="grant", id=routed.grant.id, name=f"grant by {giver}"),
+            at=at,
+            revision=1,
+            digest=digest,
+            args=ask.action.args,
+            grant=routed.grant.id,
+            policy=version,
+            message_for_agent=coaching.covered(giver),
+        )
     if routed.do == "deny":
         reason = routed.reason or "the policy refuses whatever no rule names."
         return wire.Rejected(

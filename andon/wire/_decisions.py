@@ -8,7 +8,7 @@ from andon.wire._models import Digest, JsonObject, Received
 
 
 class Actor(Received):
-    """Who did it: a person, or the policy, a grant that a person gave before, silence (a timeout), the agent, or the service itself."""
+    """Who did it: a person, a grant of theirs, the policy, silence (a timeout), the agent, or the service itself."""
 
     kind: Literal["person", "policy", "grant", "silence", "agent", "service"]
     id: str = Field(description="Unique on its surface, e.g. an e-mail address or a platform's user id.")

@@ -1,7 +1,9 @@
 """Cards: what a person sees of a handoff, as typed view models, forms and templates for any surface. Pure."""
 
+from bot.cards.asides import Said, asides, crowded, questions, said
 from bot.cards.characters import hidden_in, visible
 from bot.cards.form import ABSENT, Field, by_field, fields, read
+from bot.cards.offers import GrantLine, Offered, as_grant, given, grant_line, in_words, offers
 from bot.cards.render import environment
 from bot.cards.schema import check, check_schema
 from bot.cards.sentences import HEADLINES, lasting, moment, silence, too_late
@@ -13,19 +15,31 @@ __all__ = [
     "HEADLINES",
     "Card",
     "Field",
+    "GrantLine",
     "Heard",
+    "Said",
+    "Offered",
     "Summary",
+    "as_grant",
+    "asides",
     "by_field",
     "card",
     "check",
     "check_schema",
+    "crowded",
     "environment",
     "fields",
+    "given",
+    "grant_line",
     "heard",
     "hidden_in",
+    "in_words",
     "lasting",
     "moment",
+    "questions",
+    "offers",
     "read",
+    "said",
     "silence",
     "summary",
     "too_late",

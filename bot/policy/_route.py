@@ -98,7 +98,7 @@ def route(policy: Policy, situation: Situation) -> Routed:
     do = _tightened(policy, rule, do, situation, because)
     terms = _terms(policy, rule, situation)
     grant = _granted(terms, situation) if do == "ask" else None
-    if grant and _tightened(policy, "allow", situation, []) == "allow":
+    if grant and _tightened(policy, rule, "allow", situation, []) == "allow":
         do = "allow"
     if len(set(map(id, found))) > 1:
         terms, apart = _together(terms, [_terms(policy, each, situation) for each in found])

@@ -24,7 +24,10 @@ class Grant:
     scope: str = "run"
     age_s: float = 0.0
     """How long ago it was given."""
-    label: str = ""
+    by: wire.Actor | None = None
+    """Who gave it."""
+    standing: str = "member"
+    """What they were where they gave it."""
 
 
 @dataclass(frozen=True, slots=True)
