@@ -85,7 +85,7 @@ def _json(body: BaseModel) -> str:
 
 def _read(model: type[_Body], content: bytes) -> _Body:
     try:
-        return model.model_validate_json(content)
+        return model.model_validate_json(content, context=wire.STORED)
     except ValidationError as error:
         msg = (
             f"not an answer of this service ({model.__name__}: {error.error_count()} faults); is ANDON_URL its address?"

@@ -18,6 +18,7 @@ from andon._json import plain, plain_object, shown_result
 from andon._permit import Permit
 from andon._places import Where, place
 from andon._review import Undo, settle
+from andon._watching import UndoResult, Watching
 
 __all__ = ["Run"]
 
@@ -38,6 +39,7 @@ class Run:
         self._version = info.checkpoint
         self._unmet: tuple[wire.Steer, ...] = ()
         self._unsure = False
+        self._watching = Watching(line)
 
     @property
     def id(self) -> str:
@@ -247,7 +249,7 @@ class Run:
         what: str,
         *,
         result: object,
-        undo: Undo | None = None,
+        undo: Undo,
         why: str = "Done already, and shown so that you can have it undone.",
         risks: Sequence[str] = (),
         gate: str = "review",
@@ -256,7 +258,7 @@ class Run:
         to: Sequence[Where] = (),
         idempotency_key: str | None = None,
     ) -> Confirmed:
-        """Show what was done already, wait, and undo it unless people let it stand.
+        """Show what was done already, wait, and undo it unless people let it stand. For what can be undone.
 
         It is undone when it is rejected, when nobody answers (unless `on_timeout="approve"`, and the service's policy
         says so as well), and when the question reaches nobody. What came of it is reported.
@@ -269,8 +271,8 @@ class Run:
             risks: What could be wrong with it.
             gate: The point where the agent stops.
             timeout: How long to wait for a person.
-            on_timeout: What silence means. `approve` needs an `undo`, and counts only where the service's policy says
-                so as well; else it is undone.
+            on_timeout: What silence means. `approve` counts only where the service's policy says so as well; else it
+                is undone.
             to: Where the card goes, if not to the run's conversation.
             idempotency_key: Yours, if you may ask again after a crash and mean the same ask.
 
@@ -285,7 +287,7 @@ class Run:
             why=why,
             risks=tuple(risks),
             result=shown_result(result),
-            reversible=undo is not None,
+            reversible=True,
             timeout_s=seconds(timeout),
             on_timeout=on_timeout,
             to=tuple(map(place, to)),
@@ -300,6 +302,7 @@ class Run:
         *,
         risks: Risks,
         reversible: bool = False,
+        undo: UndoResult | None = None,
         what: What = None,
         why: str | None = None,
         tool: str | None = None,
@@ -314,9 +317,16 @@ class Run:
         The function runs with exactly the arguments that were approved, edits included, read back into its own types.
         The person's no is `Refused`, raised where the result would have been returned.
 
+        Where the policy lets a call run and has it reviewed, the call returns at once. The review is watched as long as
+        the run is open: when people want it undone, or nobody looks, `undo` is called and what came of it reported; so
+        is that there is none. Leaving the run waits for an undo that has begun, and not for people: keep the token of
+        each of `reviews()`, and `andon.resume(token)` goes on in a later process.
+
         Args:
             risks: What could go wrong; may be a function of the call's arguments.
             reversible: Can it be undone?
+            undo: Takes a call back; may be async. Its first argument gets the call's result, unless it has a default;
+                whatever it names like an argument of the call gets that argument, as it was run with.
             what: A template on the arguments (`"Send {subject!r} to {to}"`) or a function of them; unset, the call.
             why: What it is good for, when that is the same for every call; else each call says `why=…`.
             tool: The name of what runs; unset, the function's.
@@ -343,7 +353,16 @@ class Run:
                 to=tuple(map(place, to)),
             )
 
-        return Gate(self._line, make, risks=risks, what=what, why=why, tool=tool)
+        watching = self._watching
+        return Gate(self._line, make, risks=risks, what=what, why=why, tool=tool, undo=undo, watching=watching)
+
+    async def reviews(self) -> tuple[Handoff, ...]:
+        """What this run did that people are still to look at; `token` brings each back in a later process."""
+        return await self._watching.open()
+
+    async def leave(self) -> None:
+        """Stop watching reviews, once the undos that have begun are done. Leaving the `async with` does it."""
+        await self._watching.leave()
 
     async def notify(self, text: str, *, to: Sequence[Where] = ()) -> None:
         """Tell people something, once, even if the service's reply is lost. Nobody is asked, and nobody waits."""

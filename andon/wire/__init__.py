@@ -5,6 +5,7 @@ This package imports pydantic alone and does no I/O.
 """
 
 from andon.wire._asks import (
+    STORED,
     Action,
     Ask,
     Candidate,
@@ -26,11 +27,15 @@ from andon.wire._decisions import (
     Expired,
     Rejected,
     Undeliverable,
+    Vote,
     Withdrawn,
 )
+from andon.wire._grants import Grant, GrantList
 from andon.wire._handoffs import (
+    AgentReply,
     Answer,
     Approve,
+    AskAgent,
     Choose,
     Claimed,
     ClaimRequest,
@@ -41,8 +46,11 @@ from andon.wire._handoffs import (
     Outcome,
     OutcomeReport,
     Permit,
+    Question,
+    Reassign,
     Reject,
     Reply,
+    ReplyRequest,
     Revision,
     WithdrawRequest,
 )
@@ -60,13 +68,16 @@ from andon.wire._runs import (
 )
 
 __all__ = [
+    "STORED",
     "Action",
     "Actor",
+    "AgentReply",
     "Answer",
     "Answered",
     "Approve",
     "Approved",
     "Ask",
+    "AskAgent",
     "AuditReport",
     "Brake",
     "Candidate",
@@ -86,6 +97,8 @@ __all__ = [
     "Edited",
     "Expired",
     "GateAudit",
+    "Grant",
+    "GrantList",
     "Handoff",
     "HandoffPage",
     "HandoffState",
@@ -96,15 +109,19 @@ __all__ = [
     "Permit",
     "Place",
     "Problem",
+    "Question",
+    "Reassign",
     "Reject",
     "Rejected",
     "Reply",
+    "ReplyRequest",
     "Revision",
     "Run",
     "RunStart",
     "Steer",
     "Timing",
     "Undeliverable",
+    "Vote",
     "WithdrawRequest",
     "Withdrawn",
     "parse_ask",

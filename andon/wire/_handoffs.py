@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, JsonValue, StrictBool, StrictInt
+from pydantic import AwareDatetime, Field, JsonValue, StrictBool, StrictInt, StringConstraints
 
 from andon.wire._asks import Ask
 from andon.wire._decisions import Actor, Decision, Vote
-from andon.wire._models import Digest, JsonObject, Received, Sent
+from andon.wire._models import Digest, JsonObject, Line, Received, Sent
 
 HandoffState = Literal["pending", "held", "decided", "claimed", "closed"]
 
@@ -37,6 +37,23 @@ class Outcome(Received):
     error: str | None = None
 
 
+class AgentReply(Received):
+    """What the agent answered to a person's question."""
+
+    at: AwareDatetime
+    text: str
+
+
+class Question(Received):
+    """What somebody wants to know of the agent before they answer."""
+
+    id: str
+    by: Actor
+    at: AwareDatetime
+    text: str
+    replies: tuple[AgentReply, ...] = Field(default=(), description="The agent's, after this question; oldest first.")
+
+
 class Handoff(Received):
     """One ask and its whole life."""
 
@@ -53,6 +70,13 @@ class Handoff(Received):
     url: str = Field(description="The card's page in the web console.")
     token: str | None = Field(default=None, description="Reads this one handoff; given to its own agent only.")
     revisions: tuple[Revision, ...] = ()
+    questions: tuple[Question, ...] = Field(
+        default=(), description="What people asked the agent meanwhile; answer with `POST /v1/handoffs/{id}/reply`."
+    )
+    crowded: str | None = Field(
+        default=None,
+        description="Set when it is shown among others in a digest, because you ask more than people read.",
+    )
     votes: tuple[Vote, ...] = Field(default=(), description="Of this revision, where it takes more than one person.")
     code: str | None = Field(
         default=None, description="Two digits that a yes must repeat as its `code`; told to people only."
@@ -131,7 +155,30 @@ class Reply(_Yes):
     answer: JsonValue
 
 
-Answer = Annotated[Approve | Edit | Reject | Choose | Reply, Field(discriminator="kind")]
+class Reassign(_Reply):
+    """Ask somebody else: they may answer too, and are told. It stays open, and its time goes on."""
+
+    kind: Literal["reassign"] = "reassign"
+    to: Line = Field(
+        description="An e-mail address, or a platform's id: `slack:U024BE7LH`, `slack:T012AB3C4/U024BE7LH`."
+    )
+    note: str | None = Field(default=None, max_length=2_000)
+
+
+class AskAgent(_Reply):
+    """Ask the agent for more information. It stays open, and its time goes on."""
+
+    kind: Literal["more_info"] = "more_info"
+    question: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
+
+
+Answer = Annotated[Approve | Edit | Reject | Choose | Reply | Reassign | AskAgent, Field(discriminator="kind")]
+
+
+class ReplyRequest(Sent):
+    """The agent answers what somebody asked it; the card shows it below the question."""
+
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000)]
 
 
 class ClaimRequest(Sent):

@@ -392,6 +392,7 @@ class Handoffs:
                 keys.due,
                 keys.agent_load(agent),
                 keys.index,
+                keys.ladder,
                 keys.agent_grants(agent),
                 keys.notices,
             ),
@@ -403,9 +404,12 @@ class Handoffs:
             self._retention_ms,
             "bad" if bad else "",
             *(
-                (review.id, review.digest, pack_doc(review.doc), review.doc.route.timeout_s * 1000)
+                (
+                    *(review.id, review.digest, pack_doc(review.doc)),
+                    *(review.doc.route.timeout_s * 1000, _ladder(review.doc.route)),
+                )
                 if review
-                else ("", "", "", 0)
+                else ("", "", "", 0, "")
             ),
         )
         word, *rest = reply(raw)

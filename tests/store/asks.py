@@ -38,7 +38,7 @@ def confirmation(
         gate="send_email",
         run=RUN,
         timing=timing,
-        reversible=silence == "approve",
+        reversible=silence == "approve" or timing == "after",
         what="Send this e-mail",
         why="She asked",
         risks=("It cannot be unsent",),

@@ -29,7 +29,7 @@ BEFORE = wire.Confirmation(
     risks=("r",),
     action=wire.Action.model_validate({"tool": "mail", "args": {"to": "alice"}, "schema": SCHEMA}),
 )
-AFTER = wire.Confirmation(gate="mail", run=RUN, timing="after", what="w", why="y", result=7)
+AFTER = wire.Confirmation(gate="mail", run=RUN, timing="after", reversible=True, what="w", why="y", result=7)
 CHOICE = wire.Choice(gate="g", run=RUN, question="q", candidates=(wire.Candidate(id="a", label="A"),))
 INPUT = wire.Input(gate="g", run=RUN, question="q")
 

@@ -60,7 +60,7 @@ def test_a_confirmation_without_risks_is_refused_with_the_reason(risks: list[str
 
 def test_what_is_done_already_needs_neither_risks_nor_action() -> None:
     ask = {name: value for name, value in CONFIRMATION.items() if name not in {"risks", "action"}}
-    assert wire.parse_ask({**ask, "timing": "after", "result": {"id": 7}}).kind == "confirmation"
+    assert wire.parse_ask({**ask, "timing": "after", "reversible": True, "result": {"id": 7}}).kind == "confirmation"
 
 
 @pytest.mark.parametrize(
