@@ -29,6 +29,7 @@ from bot.flow import Flow
 from bot.hub import Hub
 from bot.idle import IdleConnections
 from bot.metrics import Metrics
+from bot.on_call import plugged_in
 from bot.outbox import CardWork, Pace
 from bot.ports import Adapter, Desk, Directory, Shelf
 from bot.runs import WEB, Runs
@@ -202,6 +203,7 @@ async def _serving(
         surfaces=surfaces,
         metrics=metrics,
         directories=directories,
+        on_call=plugged_in(),
         default_place=place,
     )
     api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, url=url, version=VERSION)

@@ -1,6 +1,5 @@
 """The verbs of a handoff: open, look, answer, expire, claim, withdraw, outcome. Store first, then wake, then tell."""
 
-import asyncio
 import contextlib
 import logging
 import secrets
@@ -12,33 +11,30 @@ from types import MappingProxyType
 from typing import Final
 
 from andon import wire
-from bot import approvers, coaching
+from bot import coaching
 from bot.access import Access, Principal
-from bot.answers import Answering, read_answer, yes_verdict
-from bot.cards import too_late
+from bot.answers import yes_verdict
 from bot.cursor import make_cursor, parse_cursor
 from bot.errors import (
     AlreadyDecided,
-    DirectoryDown,
     Gone,
-    HandoffExpired,
-    HandoffHeld,
     IdempotencyKeyReused,
-    NotAnApprover,
-    StaleRevision,
     StoreUnavailable,
     TooMany,
 )
+from bot.handing_on import HandingOn, known_people
 from bot.handoff import OPEN, Change, Handoff, State, Told, digest_of, no_handoff
 from bot.hub import Hub
 from bot.metrics import Metrics
+from bot.on_call import OnCall
 from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
 from bot.permits import check_outcome, permit
 from bot.policy import Policy, Situation, route
 from bot.ports import Directory, Standing
 from bot.reviews import check_withdrawable, follow_up, review_key
 from bot.runs import REUSED, WEB, Runs
-from bot.store import Doc, NewHandoff, Settled, Store, Verdict
+from bot.store import Doc, NewHandoff, Store, Verdict
+from bot.voting import Voting, already_decided
 
 log = logging.getLogger("andon")
 
@@ -62,26 +58,37 @@ class Flow:
         surfaces: Collection[str],
         metrics: Metrics,
         directories: Mapping[str, Directory] = MappingProxyType({}),
+        on_call: OnCall | None = None,
         default_place: wire.Place = WEB,
         decision_age: timedelta = DECISION_AGE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Put the parts together.
 
-        `surfaces` are the names of the adapters that can show a card, `directories` tell who is in their groups, and
-        an ask that names no place, in a run without a conversation, goes to `default_place`.
+        `surfaces` are the names of the adapters that can show a card, `directories` tell who is in their groups,
+        `on_call` whose turn it is, and an ask that names no place, in a run without a conversation, goes to
+        `default_place`.
         """
         self._store = store
         self._hub = hub
         self._access = access
         self._runs = runs
         self._policy = policy
+        self.handing_on = HandingOn(store, runs, people=lambda: known_people(self._policy))
         self._surfaces = frozenset(surfaces)
         self._metrics = metrics
-        self._directories = directories
         self._default_place = default_place
         self._decision_age = decision_age
         self._clock = clock
+        self._voting = Voting(
+            *(self, store, hub),
+            metrics=metrics,
+            directories=directories,
+            on_call=on_call or OnCall({}),
+            handing_on=self.handing_on,
+            people=lambda: known_people(self._policy),
+            clock=clock,
+        )
 
     # --- open ---
 
@@ -118,7 +125,14 @@ class Flow:
                 requester=run.requester or "",
             ),
         )
-        doc = Doc(ask=ask, payload=payload, route=routed.route, run_name=run.name, requester=run.requester)
+        doc = Doc(
+            ask=ask,
+            payload=payload,
+            route=routed.route,
+            run_name=run.name,
+            requester=run.requester,
+            owner=agent.owner,
+        )
         decision = decided_at_once(ask, routed, digest, surfaces=self._surfaces, at=self._clock())
         allowed = digest if isinstance(decision, wire.Approved) else ""
         new = NewHandoff(handoff_id, agent.name, run.id, digest, fingerprint, doc, decision, allowed)
@@ -152,6 +166,7 @@ class Flow:
             opened_at=at,
             expires_at=at + timedelta(seconds=routed.route.timeout_s),
             decision=decision.model_copy(update={"at": at}) if decision else None,
+            owner=agent.owner,
         )
         self._hub.recent.put(handoff)
         self._metrics.opened(handoff)
@@ -250,42 +265,7 @@ class Flow:
                 As `bot.ports.Desk.answer` says. Nothing has changed.
             StoreUnavailable: It may have been recorded; the same call again is safe.
         """
-        answer_id = answer_id or secrets.token_urlsafe(16)
-        recent = self._hub.recent.get(handoff_id)
-        if recent:
-            with contextlib.suppress(AlreadyDecided, StaleRevision, HandoffExpired, HandoffHeld):
-                return await self._try_answer(recent, answer, by, answer_id, standing)
-        handoff = await self._store.handoffs.load(handoff_id)
-        if handoff is None:
-            raise Gone(no_handoff(handoff_id), handoff=handoff_id)
-        return await self._try_answer(handoff, answer, by, answer_id, standing)
-
-    async def _try_answer(
-        self, handoff: Handoff, answer: wire.Answer, by: wire.Actor, answer_id: str, standing: Standing
-    ) -> Handoff:
-        handoff_id = handoff.id
-        if answer_id == handoff.last_edit:
-            return handoff  # this edit came before, and its reply was lost
-        await self.may_answer(handoff, by, standing=standing)
-        answering = read_answer(handoff, answer, by, at=self._clock())
-        with self._hub.deciding(handoff_id):
-            settled = await self._write(handoff, answering, answer_id)
-            if settled.word == "won":
-                return await self._answered(handoff, answering, settled)
-        match settled.word:
-            case "held":
-                msg = "the brake is on: nothing can be decided until somebody resumes it"
-                raise HandoffHeld(msg, handoff=handoff_id)
-            case "stale":
-                msg = "the card has changed since you read it; look at it again, then answer"
-                raise StaleRevision(msg, handoff=handoff_id)
-            case "late":
-                await self.expire(handoff)
-                msg = f"the time was up at {handoff.expires_at:%H:%M:%S} UTC, so this answer changed nothing"
-                raise HandoffExpired(msg, handoff=handoff_id)
-            case "gone":
-                raise Gone(no_handoff(handoff_id), handoff=handoff_id)
-        raise already_decided(await self.look(handoff_id))
+        return await self._voting.answer(handoff_id, answer, by, answer_id=answer_id, standing=standing)
 
     async def may_answer(self, handoff: Handoff, by: wire.Actor, *, standing: Standing = "member") -> None:
         """May this person answer, now?
@@ -293,50 +273,7 @@ class Flow:
         Raises:
             NotAnApprover: No, or the only group that could let them through cannot be read.
         """
-        belongs_to: list[str] = []
-        unread: DirectoryDown | None = None
-        directory = self._directories.get(by.surface or "")
-        if directory and standing in {"member", "outside"} and not approvers.is_listed(handoff.route, by):
-            for group in approvers.groups(handoff.route, by.surface):
-                try:
-                    if await directory.belongs(by, group):
-                        belongs_to.append(group)
-                        break
-                except DirectoryDown as error:
-                    unread = error
-        refused = approvers.refusal(handoff.route, by, standing, belongs_to)
-        if refused and unread:
-            why = unread.detail.rstrip(".")
-            msg = f"{by.name}, nobody can tell now whether you may answer, so you may not yet: {why}."
-            raise NotAnApprover(msg, handoff=handoff.id) from unread
-        if refused:
-            raise NotAnApprover(refused, handoff=handoff.id)
-
-    async def _write(self, handoff: Handoff, answering: Answering, answer_id: str) -> Settled:
-        handoffs, digest, revisions = self._store.handoffs, answering.digest, answering.revisions
-        if answering.verdict is None:
-            return await handoffs.revise(handoff, answer_id=answer_id, digest=digest, revisions=revisions)
-        return await handoffs.answer(
-            handoff, answering.verdict, answer_id=answer_id, digest=digest, revisions=revisions
-        )
-
-    async def _answered(self, handoff: Handoff, answering: Answering, settled: Settled) -> Handoff:
-        if answering.verdict is None or settled.again:
-            handoff = await self.look(handoff.id)  # a revision, or what a first answer under this id decided
-        else:
-            handoff = replace(
-                handoff,
-                state=State.DECIDED,
-                decision=answering.verdict.decision.model_copy(update={"at": settled.at}),
-                revision=answering.verdict.decision.revision,
-                digest=answering.digest or handoff.digest,
-                payload=answering.verdict.payload if answering.digest else handoff.payload,
-                revisions=answering.revisions or handoff.revisions,
-            )
-            self._metrics.decided(handoff)
-        self._hub.wake(handoff)
-        await asyncio.sleep(0)  # the agent has waited longer: its answer is written before the person's
-        return handoff
+        await self._voting.may_answer(handoff, by, standing=standing)
 
     async def expire(self, handoff: Handoff) -> Handoff:
         """Let silence decide, if the store's clock agrees that the time is up; returns the handoff as it stands."""
@@ -479,9 +416,3 @@ def silence_verdict(handoff: Handoff, *, at: datetime) -> Verdict:
         sentence = coaching.expired(handoff.ask)
         return Verdict(wire.Expired(by=SILENCE, at=at, revision=revision, policy=policy, message_for_agent=sentence))
     return yes_verdict(handoff, SILENCE, coaching.approved_by_silence(), at=at)
-
-
-def already_decided(handoff: Handoff) -> AlreadyDecided:
-    """The error that tells whose decision stands, and since when."""
-    assert handoff.decision  # noqa: S101  # it lost to one
-    return AlreadyDecided(too_late(handoff.decision), handoff=handoff.id, decision=handoff.decision)

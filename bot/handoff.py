@@ -98,11 +98,14 @@ class Vote:
     at: datetime
     revision: int
     stage: int
+    """Of the route, counted from 1."""
     kind: str
     """`yes` or `no`."""
     digest: str = ""
     """Of what was agreed to: the action, the candidate or the answer."""
     reason: str | None = None
+    id: str = ""
+    """Of the answer that gave it: the same one again is this vote."""
 
 
 AsideKind = Literal["reminded", "escalated", "reassigned", "questioned", "replied"]
@@ -165,9 +168,11 @@ class Route:
     def listed(self) -> str:
         """Who alone may answer, for people to read: `ana@example.com and 2 people or groups by id`; empty: anybody."""
         named = [entry for entry in self.approvers if "@" in entry]
-        more, by_id = len(named[_NAMED:]), len(self.approvers) - len(named)
+        rotas = [entry for entry in self.approvers if entry.startswith("on_call:")]
+        more, by_id = len(named[_NAMED:]), len(self.approvers) - len(named) - len(rotas)
         parts = [
             *named[:_NAMED],
+            *(f"whoever is on call for {entry.removeprefix('on_call:')}" for entry in rotas),
             *([f"{more} more by e-mail address"] if more else []),
             *(["one person or group by id" if by_id == 1 else f"{by_id} people or groups by id"] if by_id else []),
         ]
@@ -199,13 +204,17 @@ class Handoff:
     last_edit: str = ""
     """Id of the answer that made the latest revision without deciding."""
     votes: tuple[Vote, ...] = ()
-    """Of the current revision, the oldest first."""
+    """Of the current revision, the oldest first; who changed their mind has two, of which the last one counts."""
     rungs: int = 0
     """So many rungs of the ladder were climbed."""
     added: tuple[str, ...] = ()
     """Approvers whom somebody added by handing it on."""
     follows: str = ""
     """The handoff whose result this one shows for review."""
+    owner: str = ""
+    """E-mail address of the person whose agent it is."""
+    unread: str = ""
+    """Groups and rotas of which nobody could tell lately who is in them, so that they let nobody through."""
     review: str = ""
     """The handoff that shows this one's result for review, once there is one."""
     asides: tuple[Aside, ...] = ()

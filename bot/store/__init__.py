@@ -16,7 +16,7 @@ from bot.store.handoffs import (
 from bot.store.keys import Keys
 from bot.store.ladder import Climbed
 from bot.store.outbox import Buried, Delivery, Outbox, Placed
-from bot.store.records import Doc
+from bot.store.records import Doc, hashed
 from bot.store.store import Store, StoreFault, connect
 from bot.store.trust import Trusted, ramp_id
 
@@ -42,6 +42,7 @@ __all__ = [
     "Trusted",
     "Verdict",
     "connect",
+    "hashed",
     "ramp_id",
     "valid_id",
 ]

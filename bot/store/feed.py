@@ -19,6 +19,13 @@ _GULP_S: Final = 0.002
 _STATES: Final = {
     "opened": "pending",
     "revised": "pending",
+    "reminded": "pending",
+    "escalated": "pending",
+    "reassigned": "pending",
+    "questioned": "pending",
+    "replied": "pending",
+    "voted": "pending",
+    "doubted": "pending",
     "decided": "decided",
     "claimed": "claimed",
     "closed": "closed",

@@ -17,6 +17,10 @@ class Keys:
         """Hash: where its cards are: posting begun, addresses, and the places that refused."""
         return f"{{{self.ns}}}:handoff:{handoff_id}:cards"
 
+    def tries(self, handoff_id: str, person: str, revision: int) -> str:
+        """String: wrong numbers that a person typed for a revision of it; kept for a minute."""
+        return f"{{{self.ns}}}:handoff:{handoff_id}:tries:{person}:{revision}"
+
     def run(self, run_id: str) -> str:
         """Hash: one run."""
         return f"{{{self.ns}}}:run:{run_id}"
