@@ -4,20 +4,16 @@ However often a file says to remind, people are called at most every `CALLS_APAR
 time is up that they could not read the card any more.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bot.handoff import Handoff, Route
+from bot.handoff import Route
 
 CALLS_APART_S: Final = 300
 """Between two calls about one handoff. An escalation is never dropped for this; a reminder is."""
 
 LAST_S: Final = 30
 """In the last seconds nobody is reminded any more."""
-
-CALLED: Final = 10
-"""People and groups that a reminder calls by name, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +40,3 @@ def steps(route: Route) -> tuple[Step, ...]:
         if step.kind == "escalate" or not (too_late or too_soon):
             kept.append(step)
     return tuple(kept)
-
-
-def called(handoff: Handoff, rung: int = 0) -> Sequence[str]:
-    """Whom a reminder calls by name (those who are listed now, people rather than everybody), or what a rung says."""
-    if rung:
-        return handoff.route.escalate[rung - 1].mention
-    now = [entry for stage in handoff.route.steps[:1] for entry in stage.approvers]
-    climbed = [entry for each in handoff.route.escalate[: handoff.rungs] for entry in each.approvers]
-    return tuple(dict.fromkeys([*now, *climbed, *handoff.added]))[:CALLED]

@@ -172,7 +172,10 @@ class AskAgent(_Reply):
     question: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
 
 
-Answer = Annotated[Approve | Edit | Reject | Choose | Reply | Reassign | AskAgent, Field(discriminator="kind")]
+Deciding = Approve | Edit | Reject | Choose | Reply
+"""The answers that decide; the others leave it open."""
+
+Answer = Annotated[Deciding | Reassign | AskAgent, Field(discriminator="kind")]
 
 
 class ReplyRequest(Sent):

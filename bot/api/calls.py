@@ -23,7 +23,7 @@ class Call:
     """One call."""
 
     name: str
-    method: Literal["GET", "POST", "PUT"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     summary: str
     who: Who
@@ -147,6 +147,17 @@ CALLS: Final[tuple[Call, ...]] = (
         errors=(404, 409, 410),
     ),
     Call(
+        "reply",
+        "POST",
+        "/v1/handoffs/{id}/reply",
+        "Answer what a person asked the agent",
+        "agent",
+        wire.ReplyRequest,
+        idempotent=True,
+        success={200: wire.Handoff},
+        errors=(404, 409, 410),
+    ),
+    Call(
         "withdraw",
         "POST",
         "/v1/handoffs/{id}/withdraw",
@@ -175,6 +186,23 @@ CALLS: Final[tuple[Call, ...]] = (
         wire.OutcomeReport,
         success={200: wire.Handoff},
         errors=(404, 409),
+    ),
+    Call(
+        "list_grants",
+        "GET",
+        "/v1/grants",
+        "The grants that stand",
+        "either",
+        success={200: wire.GrantList},
+    ),
+    Call(
+        "revoke_grant",
+        "DELETE",
+        "/v1/grants/{id}",
+        "End a grant, at once",
+        "either",
+        success={200: wire.Grant},
+        errors=(404,),
     ),
     Call(
         "audit_gates",

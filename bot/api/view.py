@@ -11,10 +11,11 @@ from pydantic import TypeAdapter
 
 from andon import wire
 from bot.access import Access
-from bot.cards import silence
+from bot.cards import crowded, questions, silence
 from bot.handoff import Handoff
 
 _KEPT: Final = 256
+_QUESTIONS: TypeAdapter[tuple[wire.Question, ...]] = TypeAdapter(tuple[wire.Question, ...])
 _REVISIONS: TypeAdapter[tuple[wire.Revision, ...]] = TypeAdapter(tuple[wire.Revision, ...])
 
 
@@ -37,6 +38,10 @@ class View:
         ]
         if own:
             parts.append(token)
+        if asked := questions(handoff):
+            parts += (b',"questions":', _QUESTIONS.dump_json(asked, exclude_defaults=True, exclude_none=True))
+        if handoff.crowd:
+            parts += (b',"crowded":', json.dumps(crowded(handoff.crowd)).encode())
         if handoff.revisions:
             parts += (b',"revisions":', _REVISIONS.dump_json(handoff.revisions))
         if handoff.decision:

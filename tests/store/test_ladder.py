@@ -61,7 +61,7 @@ async def test_a_reminder_comes_when_it_is_due_and_not_a_moment_before(store: St
     assert await store.ladder.next_due() is None
 
 
-@pytest.mark.parametrize(("off_ms", "fires"), [(-1, False), (0, True), (1, True)])
+@pytest.mark.parametrize("off_ms, fires", [(-1, False), (0, True), (1, True)])
 async def test_to_the_millisecond(store: Store, off_ms: int, fires: bool) -> None:
     """The timer asks for what is due at a time of the store's clock, and gets it from that very millisecond on."""
     handoff = await opened(store, remind=[600])
@@ -229,7 +229,7 @@ async def test_at_most_ten_are_asked_besides(store: Store) -> None:
 
 @pytest.mark.parametrize("kind", ["reassigned", "questioned"])
 async def test_nothing_is_put_below_a_card_that_is_held_late_decided_or_gone(store: Store, kind: str) -> None:
-    to = {"to": "bob@example.com"} if kind == "reassigned" else {}
+    to: dict[str, Any] = {"to": "bob@example.com"} if kind == "reassigned" else {}
     held = await asks.opened(store)
     await set_state(store, held.id, "held")
     assert await store.ladder.put(held, line(kind, **to)) == "held"
