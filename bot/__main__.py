@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NoReturn
 
 from andon import wire
-from bot import policy
+from bot import grants_cli, policy
 from bot.access import agent_name, person
 from bot.app import VERSION, check_slack, known_url, local_person, open_store, service, sign_in_url
 from bot.config import Settings, load_settings, unknown_settings
@@ -30,6 +30,7 @@ _TOP: Final = """usage: python -m bot COMMAND [options]
   serve     take asks and show them
   check     look over settings, store and policy; list every fault
   keys      create, list and revoke the keys of agents and people
+  grants    list and end what people let run without being asked again
   sign-in   print a one-time link to the web console
 
 examples:
@@ -124,6 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: C901  # one li
         "serve": (_SERVE, _serve),
         "check": (_CHECK, _check),
         "keys": (_KEYS, _keys),
+        "grants": (grants_cli.HELP, _grants),
         "sign-in": (_SIGN_IN, _sign_in),
     }
     if command not in known:
@@ -328,6 +330,18 @@ async def _revoke_key(given: argparse.Namespace) -> int:
             return _FINE
     print(f"andon: there is no key {given.id}; python -m bot keys list shows them", file=sys.stderr)
     return _FAILED
+
+
+def _grants(parser: _Parser, words: list[str]) -> int:
+    if not words or words[0] not in {"list", "revoke"}:
+        raise _Usage("say what to do with grants: list or revoke")
+    if words[0] == "revoke":
+        parser.add_argument("id")
+        return _run(grants_cli.revoke_grant(load_settings(), parser.parse_args(words[1:]).id))
+    parser.add_argument("--agent")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(words[1:])
+    return _run(grants_cli.list_grants(load_settings(), given.agent, as_json=given.json))
 
 
 def _sign_in(parser: _Parser, words: list[str]) -> int:

@@ -30,7 +30,7 @@ class Answering:
 
 
 def read_answer(
-    handoff: Handoff, answer: wire.Answer, by: wire.Actor, *, at: datetime, beside: Sequence[Vote] = ()
+    handoff: Handoff, answer: wire.Deciding, by: wire.Actor, *, at: datetime, beside: Sequence[Vote] = ()
 ) -> Answering:
     """Turn an answer into what it makes of the handoff, if it decides; `beside` are the votes there are already.
 
@@ -110,7 +110,7 @@ def _who(by: wire.Actor, beside: Sequence[Vote], kind: str, digest: str = "") ->
     return f"{', '.join(others)} and {by.name}" if others else by.name
 
 
-def _fits(handoff: Handoff, answer: wire.Answer) -> None:
+def _fits(handoff: Handoff, answer: wire.Deciding) -> None:
     kinds = _FITS[handoff.ask.kind]
     if isinstance(handoff.ask, wire.Confirmation) and handoff.ask.timing == "after":
         kinds = ("approve", "reject")

@@ -55,7 +55,7 @@ from andon.wire._handoffs import (
     Revision,
     WithdrawRequest,
 )
-from andon.wire._models import Problem
+from andon.wire._models import JsonObject, Name, Problem
 from andon.wire._runs import (
     Brake,
     Checkpoint,
@@ -67,6 +67,7 @@ from andon.wire._runs import (
     RunStart,
     Steer,
 )
+from andon.wire._trust import Trust, TrustList
 
 __all__ = [
     "STORED",
@@ -105,6 +106,8 @@ __all__ = [
     "HandoffPage",
     "HandoffState",
     "Input",
+    "JsonObject",
+    "Name",
     "Notice",
     "Outcome",
     "OutcomeReport",
@@ -122,6 +125,8 @@ __all__ = [
     "RunStart",
     "Steer",
     "Timing",
+    "Trust",
+    "TrustList",
     "Undeliverable",
     "Vote",
     "WithdrawRequest",

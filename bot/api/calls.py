@@ -205,6 +205,23 @@ CALLS: Final[tuple[Call, ...]] = (
         errors=(404,),
     ),
     Call(
+        "list_trust",
+        "GET",
+        "/v1/trust",
+        "How far trust has grown, by rule and what it tells apart",
+        "person",
+        success={200: wire.TrustList},
+    ),
+    Call(
+        "reset_trust",
+        "DELETE",
+        "/v1/trust/{key}",
+        "Let trust start over",
+        "person",
+        success={200: wire.Trust},
+        errors=(404,),
+    ),
+    Call(
         "audit_gates",
         "GET",
         "/v1/audit/gates",

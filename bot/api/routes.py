@@ -103,6 +103,8 @@ class Api:
             "report_outcome": self._report_outcome,
             "list_grants": self._list_grants,
             "revoke_grant": self._revoke_grant,
+            "list_trust": self._list_trust,
+            "reset_trust": self._reset_trust,
             "audit_gates": self._audit_gates,
             "corrections": self._corrections,
             "events": self._events,
@@ -239,6 +241,16 @@ class Api:
         who = await self._who(request, "either")
         agent = who.name if who.kind == "agent" else None
         return _json(as_grant(await self._grants.revoke(request.match_info["id"], who.actor, agent=agent)))
+
+    # --- trust ---
+
+    async def _list_trust(self, request: web.Request) -> web.Response:
+        await self._who(request, "person")
+        return _json(wire.TrustList(ramps=tuple(await self._flow.trust.all())))
+
+    async def _reset_trust(self, request: web.Request) -> web.Response:
+        person = await self._who(request, "person")
+        return _json(await self._flow.trust.reset(request.match_info["key"], person.name))
 
     # --- what people made of it ---
 
