@@ -1,17 +1,17 @@
-"""The policy file: one YAML document, checked whole, every fault told at once."""
+"""The policy file's words: rules, defaults, who is who, triggers, caps, examples. Reading it is `_loading`."""
 
-import hashlib
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from bot.errors import ConfigError
+from andon import wire
 from bot.policy._conditions import Condition, Faulty
+from bot.policy._index import Index
 from bot.policy._terms import DEFAULT_TIMEOUT_S, Names, Part, Seconds, Terms
 
-__all__ = ["DEFAULT_TIMEOUT_S", "Caps", "Example", "Policy", "Rule", "Scorer", "load", "parse"]
+__all__ = ["DEFAULT_TIMEOUT_S", "Caps", "Defaults", "Do", "Example", "Expect", "Policy", "Rule", "Scorer", "Who"]
 
 Do = Literal["allow", "notify", "sample", "review", "ask", "deny"]
 """From the loosest to the strictest."""
@@ -44,12 +44,14 @@ class Rule(Terms):
     )
     reason: str | None = Field(default=None, min_length=1, description="For `deny`: what the agent reads.")
 
-    _condition: Condition | None = PrivateAttr(default=None)
-
-    @property
+    @cached_property
     def condition(self) -> Condition | None:
-        """`when`, compiled."""
-        return self._condition
+        """`when`, compiled.
+
+        Raises:
+            Faulty: It cannot be used; a rule that was read has none of these.
+        """
+        return None if self.when is None else Condition(self.when)
 
     @model_validator(mode="after")
     def _says_what_it_must(self) -> Self:
@@ -65,11 +67,18 @@ class Rule(Terms):
     def _condition_compiles(self) -> Self:
         if self.when is not None:
             try:
-                self._condition = Condition(self.when)
+                self.__dict__["condition"] = Condition(self.when)
             except Faulty as error:
-                msg = f"rule {self.name!r}, `when`, {error}"
-                raise ValueError(msg) from error
+                raise WrongCondition(error) from error
         return self
+
+
+class WrongCondition(ValueError):
+    """A rule's condition cannot be used."""
+
+    def __init__(self, fault: Faulty) -> None:
+        super().__init__(f"`when`, {fault}")
+        self.fault = fault
 
 
 class Defaults(Terms):
@@ -98,11 +107,24 @@ class Caps(Part):
 
 
 class Who(Part):
-    """One person on several surfaces."""
+    """One person on several surfaces: whoever votes as one of these votes as all of them."""
 
     email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
     slack: str | None = Field(default=None, pattern=r"^([TE][A-Z0-9]+/)?[UW][A-Z0-9]+$")
     teams: str | None = Field(default=None, min_length=1, max_length=200)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """What they are listed by: an e-mail address, `slack:…`, `teams:…`."""
+        slack, teams = (f"slack:{self.slack}" if self.slack else "", f"teams:{self.teams}" if self.teams else "")
+        return tuple(each for each in ((self.email or "").casefold(), slack, teams) if each)
+
+    @model_validator(mode="after")
+    def _can_be_told(self) -> Self:
+        if not self.ids:
+            msg = "says nothing by which to know this person; give `email`, `slack` or `teams`"
+            raise ValueError(msg)
+        return self
 
 
 class Expect(Part):
@@ -120,10 +142,10 @@ class Example(Part):
     """An action and what the policy must say of it; `python -m bot policy test` runs these."""
 
     name: str = Field(min_length=1, max_length=200)
-    tool: str | None = None
-    args: dict[str, Any] = Field(default_factory=dict)
-    gate: str = "test"
-    agent: str = "agent"
+    tool: wire.Name | None = None
+    args: wire.JsonObject = Field(default_factory=dict)
+    gate: wire.Name = "test"
+    agent: wire.Name = "agent"
     kind: Literal["confirmation", "choice", "input"] = "confirmation"
     labels: dict[str, str] = Field(default_factory=dict)
     checkpoint: str = ""
@@ -136,6 +158,13 @@ class Example(Part):
     timeout: Seconds | None = None
     on_timeout: Literal["deny", "approve"] = "deny"
     expect: Expect
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        if self.on_timeout == "approve" and (not self.reversible or self.kind != "confirmation"):
+            msg = "no such ask can be made: `on_timeout: approve` needs `reversible: true` and is for confirmations"
+            raise ValueError(msg)
+        return self
 
 
 class Policy(Part):
@@ -156,6 +185,39 @@ class Policy(Part):
     examples: tuple[Example, ...] = ()
     version: str = "none"
 
+    @property
+    def index(self) -> Index:
+        """The rules, by what they match."""
+        if self._indexed.rules is not self.rules:
+            self.__dict__["_indexed"] = Index(self.rules)  # a copy has the rules of its own
+        return self._indexed
+
+    @cached_property
+    def _indexed(self) -> Index:
+        return Index(self.rules)
+
+    @property
+    def known_people(self) -> dict[str, tuple[str, ...]]:
+        """The people of the file and what each is listed by."""
+        return {name: who.ids for name, who in self.people.items()}
+
+    def who(self, names: Names) -> tuple[str, ...]:
+        """Names of the file as what they stand for: roles as their members, people as their addresses and ids.
+
+        `requester` and `on_call:…` stay as they are, and so does what the file does not define: that is nobody.
+        """
+        return tuple(dict.fromkeys(self._who(names, frozenset())))
+
+    def _who(self, names: Names, above: frozenset[str]) -> Iterator[str]:
+        for name in names:
+            kind, _, rest = name.partition(":")
+            if kind == "role" and rest in self.roles and rest not in above:
+                yield from self._who(self.roles[rest], above | {rest})
+            elif kind == "person" and rest in self.people:
+                yield from self.people[rest].ids
+            else:
+                yield name
+
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
         names = [rule.name for rule in self.rules]
@@ -163,42 +225,3 @@ class Policy(Part):
             msg = f"two rules are called {', '.join(twice)}; a decision names its rule, so names must differ"
             raise ValueError(msg)
         return self
-
-
-def parse(text: str) -> Policy:
-    """Read a policy.
-
-    Raises:
-        ConfigError: With every fault: where, and what to write instead.
-    """
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError([f"the policy is not YAML: {error}"]) from error
-    if not isinstance(data, dict) or "version" in data:
-        raise ConfigError(
-            ["the policy must be a mapping with `rules` and `defaults`, and no `version`: that is its hash"]
-        )
-    version = hashlib.sha256(text.encode()).hexdigest()[:12]
-    try:
-        return Policy.model_validate({**data, "version": version})
-    except ValidationError as error:
-        raise ConfigError([_fault(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]) from error
-
-
-def _fault(where: str, message: str) -> str:
-    return f"policy, {where or 'top level'}: {message.removeprefix('Value error, ')}"
-
-
-def load(path: Path | None) -> Policy:
-    """Read the policy file; without one, everything is asked.
-
-    Raises:
-        ConfigError: It cannot be read, or has faults.
-    """
-    if path is None:
-        return Policy()
-    try:
-        return parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"ANDON_POLICY: cannot read {path}: {error}"]) from error

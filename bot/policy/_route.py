@@ -1,25 +1,23 @@
 """From a situation to a route. Pure. An ask may make the policy's terms stricter, never looser."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
-from typing import Any, Final, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 from urllib.parse import quote
 
 from andon import wire
-from bot.handoff import Offer, Reason, Route, Rung, Stage
-from bot.policy._conditions import Faulty
-from bot.policy._file import DEFAULT_TIMEOUT_S, Policy, Rule
+from bot.handoff import Route
+from bot.policy._bearing import bearing, together
+from bot.policy._file import Do, Policy, Rule
+from bot.policy._index import Entry
+from bot.policy._meeting import LOOSE, actions, met
 from bot.policy._situation import Grant, Situation
-from bot.policy._terms import Offer as OfferTerms
 from bot.policy._terms import Ramp
-from bot.policy._terms import Stage as StageTerms
 from bot.scope import covers, is_within
 
-Do = Literal["allow", "notify", "sample", "review", "ask", "deny"]
 STRICTNESS: Final[Mapping[str, int]] = {"allow": 0, "notify": 1, "sample": 2, "review": 3, "ask": 4, "deny": 5}
-_LOOSE: Final = frozenset({"allow", "notify", "sample", "review"})
+APART: Final = "Nobody may decide about all of these candidates: ask about each of them by itself."
 _SAMPLES: Final = 2**32
 
 
@@ -35,6 +33,10 @@ class Routed:
     reason: str | None = None
     grant: Grant | None = None
     """What allowed it, when a grant did; with `ask`, the one that covers it and was not enough."""
+    rule: Rule | None = None
+    """The rule whose terms these are; None: the defaults."""
+    steps: tuple[str, ...] = ()
+    """How it came to this, one sentence each, for those who write policies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +54,32 @@ class Needs:
 
 def needs(policy: Policy, situation: Situation) -> Needs:
     """Look only at what rules for this tool, gate and agent look at."""
-    found = [
-        rule
-        for tool, _ in _actions(situation.ask)
-        for rule in policy.rules
-        if _matches(rule, situation, tool, any_checkpoint=True)
-    ]
-    ramps = [_ramp_of(policy, rule) for rule in found]
+    tools = dict.fromkeys(tool for tool, _ in actions(situation.ask))
+    found = list(
+        dict.fromkeys(entry for tool in tools for entry in policy.index.met(tool) if _may_fit(entry, situation))
+    )
+    looks = frozenset[str]().union(*(entry.condition.variables for entry in found if entry.condition))
+    ramps = [(entry.rule.name, ramp) for entry in found if (ramp := _ramp_of(policy, entry.rule))]
+    if policy.defaults.ramp and policy.defaults.do == "ask":
+        ramps.append((_DEFAULT, policy.defaults.ramp))
     return Needs(
-        risk=policy.risk is not None or any(rule.condition and "risk" in rule.condition.variables for rule in found),
-        ramps=tuple(
-            dict.fromkeys(ramp_key(rule.name, ramp, situation) for rule, ramp in zip(found, ramps, strict=True) if ramp)
-        ),
+        risk=policy.risk is not None or "risk" in looks,
+        ramps=tuple(dict.fromkeys(ramp_key(name, ramp, situation) for name, ramp in ramps)),
         grants=isinstance(situation.ask, wire.Confirmation)
         and situation.ask.timing == "before"
-        and any(each.grants for each in (*found, policy.defaults)),
+        and any(each.grants for each in (policy.defaults, *(entry.rule for entry in found))),
         run=policy.escalate_on_failure is not None
-        or any(
-            rule.checkpoint is not None or (rule.condition and rule.condition.variables & {"failures", "checkpoint"})
-            for rule in found
-        ),
+        or bool(looks & {"failures", "checkpoint"})
+        or any(entry.checkpoint is not None for entry in found),
+    )
+
+
+def _may_fit(entry: Entry, situation: Situation) -> bool:
+    """Does it match, whatever the checkpoint, which is not known yet?"""
+    return (
+        (entry.gate is None or bool(entry.gate(situation.ask.gate)))
+        and (entry.agent is None or bool(entry.agent(situation.agent)))
+        and all(situation.labels.get(name) == value for name, value in entry.labels.items())
     )
 
 
@@ -84,31 +92,153 @@ def route(policy: Policy, situation: Situation) -> Routed:
     person's answer, so whatever runs them alone asks. What runs nothing has no tool, and only rules for any tool match
     it.
 
-    Silence approves only where the ask is reversible and both the rule and the ask say so.
+    Then, in this order: grown trust may loosen what a rule asks about, and a standing grant may allow it; a low
+    confidence, failures in the run, and that it cannot be undone make it an ask again. Nothing outweighs those three:
+    neither trust nor a grant. A rule's own `allow` and `notify` are no review, and hold for what cannot be undone.
+
+    What is done already (timing `after`) is shown to be reviewed or is let stand; it needs no second review.
+
+    Silence approves only where the ask is reversible and both the rule and the ask say so, and the ask waits as long as
+    the rule says.
     """
-    ask = situation.ask
-    found = [_first(policy, situation, tool, args) for tool, args in _actions(ask)]
+    found = met(policy, situation)
     rule = max(found, key=lambda each: (STRICTNESS[_says(policy, each)], _is_restricted(policy, each)))
-    do: Do = _says(policy, rule)
+    way = _Way(policy, situation, rule)
+    way.start()
+    terms = bearing(policy, rule, situation)
+    apart = False
+    if len(found) > 1:
+        terms, apart = together(terms, [bearing(policy, each, situation) for each in found])
+    way.trust()
+    way.answer_needed()
+    way.grant(terms)
+    way.draw()
+    way.tighten()
     reason = rule.reason if rule else None
-    because: list[str] = []
-    do, ramp = _ramped(policy, rule, do, situation, because)
-    if do in _LOOSE and not isinstance(ask, wire.Confirmation):
-        do = "ask"
-    do = _tightened(policy, rule, do, situation, because)
-    terms = _terms(policy, rule, situation)
-    grant = _granted(terms, situation) if do == "ask" else None
-    if grant and _tightened(policy, rule, "allow", situation, []) == "allow":
-        do = "allow"
-    if len(set(map(id, found))) > 1:
-        terms, apart = _together(terms, [_terms(policy, each, situation) for each in found])
-        if apart and do != "deny":
-            do, reason = "deny", APART
-    terms = replace(terms, because=tuple(because), ramp=ramp, told=do == "notify", review=do == "review")
-    return Routed(_settled(do), terms, reason, grant)
+    if apart and way.do != "deny":
+        reason = APART
+        way.to("deny", "nobody may decide about all candidates together")
+    terms = replace(
+        terms, because=tuple(way.because), ramp=way.ramp, told=way.do == "notify", review=way.do == "review"
+    )
+    return Routed(way.settled(), terms, reason, way.granted, rule, tuple(way.steps))
 
 
-APART: Final = "Nobody may decide about all of these candidates: ask about each of them by itself."
+_DEFAULT: Final = "default"
+
+
+@dataclass(slots=True)
+class _Way:
+    """From what a rule says to what happens, step by step."""
+
+    policy: Policy
+    situation: Situation
+    rule: Rule | None
+    do: Do = "ask"
+    ramp: str = ""
+    granted: Grant | None = None
+    because: list[str] = field(default_factory=list)
+    """For the card."""
+    steps: list[str] = field(default_factory=list)
+    """For those who write policies."""
+
+    def to(self, do: Do, why: str) -> None:
+        """Go on with `do`."""
+        self.steps.append(f"{why}: {do}")
+        self.do = do
+
+    @property
+    def is_confirmed_before(self) -> bool:
+        """Is it one yes to one action that did not happen yet?"""
+        ask = self.situation.ask
+        return isinstance(ask, wire.Confirmation) and ask.timing == "before"
+
+    def start(self) -> None:
+        """What the rule says."""
+        self.to(_says(self.policy, self.rule), f"rule {self.rule.name}" if self.rule else "no rule matches; defaults")
+
+    def trust(self) -> None:
+        """From asking to reviewing to samples, as trust grew."""
+        rule = self.rule
+        ramp = _ramp_of(self.policy, rule) if rule else self.policy.defaults.ramp if self.do == "ask" else None
+        if ramp is None or not self.is_confirmed_before:
+            return
+        self.ramp = ramp_key(rule.name if rule else _DEFAULT, ramp, self.situation)
+        good = self.situation.trusted.get(self.ramp, 0)
+        if good < ramp.ask:
+            self.because.append(f"Trust is still growing: {good} of {ramp.ask} ended well.")
+            self.steps.append(f"trust ramp, {good} of {ramp.ask} ended well: still ask")
+        elif not self.situation.ask.reversible:
+            self.because.append("It cannot be undone, so trust does not spare asking.")
+            self.steps.append(f"trust ramp, {good} ended well, but it is not marked reversible: still ask")
+        elif good < ramp.ask + ramp.review or ramp.sample is None:
+            self.to("review" if good < ramp.ask + ramp.review else "allow", f"trust ramp, {good} ended well")
+        else:
+            drawn = is_sampled(self.situation.handoff, ramp.sample)
+            self.to(
+                "review" if drawn else "allow", f"trust ramp, {good} ended well, {_drawn(drawn)} of {ramp.sample:g}"
+            )
+
+    def answer_needed(self) -> None:
+        """Only a person can choose or answer."""
+        if self.do in LOOSE and not isinstance(self.situation.ask, wire.Confirmation):
+            self.to("ask", "only a person can answer it")
+
+    def grant(self, terms: Route) -> None:
+        """The grant that covers this, if the terms as they are now would offer it."""
+        action = self.situation.ask.action if isinstance(self.situation.ask, wire.Confirmation) else None
+        if self.do != "ask" or action is None:
+            return
+        for grant in self.situation.grants:
+            within = is_within(terms.offers, grant.same, grant.scope, grant.age_s)
+            if within and grant.tool == action.tool and covers(grant.same, action.args):
+                self.granted = grant
+                self.to("allow", f"grant {grant.id} covers it")
+                return
+
+    def draw(self) -> None:
+        """Is it one of the sample? What is done already needs no second review: its card is one."""
+        if self.do == "sample":
+            fraction = (self.rule.fraction if self.rule else None) or 0.0
+            drawn = is_sampled(self.situation.handoff, fraction)
+            if self.is_confirmed_before and not self.situation.ask.reversible:
+                self._cannot_be_undone()
+            else:
+                self.to("review" if drawn else "allow", f"{_drawn(drawn)} of {fraction:g}")
+        if self.do == "review" and not self.is_confirmed_before:
+            self.to("ask", "it is done already, and its card is the review")
+
+    def tighten(self) -> None:
+        """What makes a person be asked although rule, trust or a grant would let it run."""
+        if self.do not in LOOSE:
+            return
+        policy, ask, failures = self.policy, self.situation.ask, self.situation.failures
+        floor = policy.confidence_floor
+        if floor is not None and ask.confidence is not None and ask.confidence < floor:
+            self.because.append(f"The agent is only {round(ask.confidence * 100)} % sure.")
+            self.to("ask", f"confidence {ask.confidence:g} is below the floor {floor:g}")
+        elif policy.escalate_on_failure is not None and failures >= policy.escalate_on_failure:
+            self.because.append(f"In this run {failures} actions have failed or were unsure.")
+            self.to("ask", f"{failures} failures in the run, and {policy.escalate_on_failure} are too many")
+        elif self.do == "review" and not ask.reversible:
+            self._cannot_be_undone()
+
+    def _cannot_be_undone(self) -> None:
+        self.because.append("It cannot be undone, so it is asked about before and not after.")
+        self.to("ask", "it is not marked reversible, so no review after it would help")
+
+    def settled(self) -> Literal["allow", "notify", "review", "ask", "deny"]:
+        """What happens."""
+        assert self.do != "sample"  # noqa: S101  # it was drawn
+        return self.do
+
+
+def _drawn(drawn: bool) -> str:  # noqa: FBT001  # a word for a yes or no
+    return "drawn in the sample" if drawn else "not drawn in the sample"
+
+
+def _says(policy: Policy, rule: Rule | None) -> Do:
+    return rule.do if rule else policy.defaults.do
 
 
 def _is_restricted(policy: Policy, rule: Rule | None) -> bool:
@@ -116,26 +246,13 @@ def _is_restricted(policy: Policy, rule: Rule | None) -> bool:
     return any(each and (each.approvers or each.stages) for each in terms)
 
 
-def _together(terms: Route, every: list[Route]) -> tuple[Route, bool]:
-    """The terms under which all of these hold; and whether nobody could meet them."""
-    lists = [each.approvers for each in every if each.approvers]
-    approvers = tuple(entry for entry in lists[0] if all(entry in listed for listed in lists)) if lists else ()
-    staged = any(each.stages for each in every)
-    same = replace(
-        terms,
-        timeout_s=min(each.timeout_s for each in every),
-        approvers=approvers,
-        quorum=max(each.quorum for each in every),
-        not_requester=any(each.not_requester for each in every),
-        step_up=max((each.step_up for each in every), key=("", "number", "critical").index),
-        offers=(),
-    )
-    return same, (bool(lists) and not approvers) or (staged and len({each.stages for each in every}) > 1)
+def _ramp_of(policy: Policy, rule: Rule) -> Ramp | None:
+    return (rule.ramp or policy.defaults.ramp) if rule.do == "ask" else None
 
 
 def ramp_key(rule: str, ramp: Ramp, situation: Situation) -> str:
     """Whose trust it is: one text for each rule, and each agent, tool or requester that it tells apart."""
-    tools = sorted({tool for tool, _ in _actions(situation.ask) if tool})
+    tools = sorted({tool for tool, _ in actions(situation.ask) if tool})
     # The requester is the agent's own word: it must not be able to look like another part.
     parts = {"agent": situation.agent, "tool": ",".join(tools), "requester": quote(situation.requester, safe="@+ ")}
     return "|".join([rule, *(f"{name}={parts[name]}" for name in ramp.per)])
@@ -145,224 +262,3 @@ def is_sampled(handoff: str, fraction: float) -> bool:
     """Is this one of the sample? The same id always is, or never."""
     drawn = int.from_bytes(hashlib.sha256(f"sample/v1\0{handoff}".encode()).digest()[:4])
     return drawn < fraction * _SAMPLES
-
-
-def _settled(do: Do) -> Literal["allow", "notify", "review", "ask", "deny"]:
-    assert do != "sample"  # noqa: S101  # `_tightened` has drawn it
-    return do
-
-
-# --- which rule ----------------------------------------------------------------------------------
-
-
-def _says(policy: Policy, rule: Rule | None) -> Do:
-    return rule.do if rule else policy.defaults.do
-
-
-def _actions(ask: wire.Confirmation | wire.Choice | wire.Input) -> Iterator[tuple[str | None, Mapping[str, Any]]]:
-    """What it would run: tools with their arguments, or (None) nothing."""
-    match ask:
-        case wire.Confirmation(action=wire.Action() as action):
-            yield action.tool, action.args
-        case wire.Choice(candidates=candidates):
-            for each in candidates:
-                yield (each.action.tool, each.action.args) if each.action else (None, {})
-        case _:
-            yield None, {}
-
-
-def _candidates(policy: Policy, situation: Situation, tool: str | None) -> Iterator[Rule]:
-    """Rules that match but for their conditions, in order."""
-    return (rule for rule in policy.rules if _matches(rule, situation, tool))
-
-
-def _first(policy: Policy, situation: Situation, tool: str | None, args: Mapping[str, Any]) -> Rule | None:
-    return next((rule for rule in _candidates(policy, situation, tool) if _holds(rule, situation, tool, args)), None)
-
-
-def _matches(rule: Rule, situation: Situation, tool: str | None, *, any_checkpoint: bool = False) -> bool:
-    if "*" not in rule.tool and (tool is None or not _any(rule.tool, tool)):
-        return False
-    return (
-        _any(rule.gate, situation.ask.gate)
-        and _any(rule.agent, situation.agent)
-        and (any_checkpoint or rule.checkpoint is None or _any(rule.checkpoint, situation.checkpoint))
-        and all(situation.labels.get(name) == value for name, value in rule.labels.items())
-    )
-
-
-def _any(globs: Iterable[str], name: str) -> bool:
-    return any(fnmatchcase(name, glob) for glob in globs)
-
-
-def _holds(rule: Rule, situation: Situation, tool: str | None, args: Mapping[str, Any]) -> bool:
-    """A condition that cannot be told holds for a rule that asks or refuses, and not for one that lets things run."""
-    if rule.condition is None:
-        return True
-    try:
-        return rule.condition.holds(_about(situation, tool, args))
-    except Faulty:
-        return rule.do not in _LOOSE
-
-
-def _about(situation: Situation, tool: str | None, args: Mapping[str, Any]) -> Mapping[str, Any]:
-    ask = situation.ask
-    return {
-        "tool": tool or "",
-        "args": dict(args),
-        "gate": ask.gate,
-        "kind": ask.kind,
-        "risk": 1.0 if situation.risk is None else situation.risk.score,
-        "confidence": 0.0 if ask.confidence is None else ask.confidence,
-        "failures": situation.failures,
-        "agent": situation.agent,
-        "run": situation.run_name,
-        "labels": dict(situation.labels),
-        "requester": situation.requester,
-        "reversible": ask.reversible,
-        "checkpoint": situation.checkpoint,
-    }
-
-
-# --- what it comes to ----------------------------------------------------------------------------
-
-
-def _ramp_of(policy: Policy, rule: Rule) -> Ramp | None:
-    return (rule.ramp or policy.defaults.ramp) if rule.do == "ask" else None
-
-
-def _ramped(policy: Policy, rule: Rule | None, do: Do, situation: Situation, because: list[str]) -> tuple[Do, str]:
-    """Trust that grew: from asking to reviewing to samples."""
-    ramp = _ramp_of(policy, rule) if rule else policy.defaults.ramp if do == "ask" else None
-    if ramp is None or not isinstance(situation.ask, wire.Confirmation) or situation.ask.timing == "after":
-        return do, ""
-    key = ramp_key(rule.name if rule else "default", ramp, situation)
-    good = situation.trusted.get(key, 0)
-    if good < ramp.ask:
-        because.append(f"Trust is still growing: {good} of {ramp.ask} ended well.")
-        return "ask", key
-    if good < ramp.ask + ramp.review:
-        return "review", key
-    sampled = ramp.sample is not None and is_sampled(situation.handoff, ramp.sample)
-    return "review" if sampled else "allow", key
-
-
-def _tightened(policy: Policy, rule: Rule | None, do: Do, situation: Situation, because: list[str]) -> Do:
-    """What makes a person be asked although the rule would let it run; and the draw of a sample."""
-    ask = situation.ask
-    if do not in _LOOSE:
-        return do
-    if policy.confidence_floor is not None and ask.confidence is not None and ask.confidence < policy.confidence_floor:
-        because.append(f"The agent is only {round(ask.confidence * 100)} % sure.")
-        return "ask"
-    if policy.escalate_on_failure is not None and situation.failures >= policy.escalate_on_failure:
-        because.append(f"In this run {situation.failures} actions have failed or were unsure.")
-        return "ask"
-    if do in {"review", "sample"} and not ask.reversible:
-        because.append("It cannot be undone, so it is asked about before and not after.")
-        return "ask"
-    if do == "sample":
-        return "review" if rule and is_sampled(situation.handoff, rule.fraction or 0) else "allow"
-    return do
-
-
-def _granted(terms: Route, situation: Situation) -> Grant | None:
-    """The grant that covers this, if the terms as they are now would offer it."""
-    ask = situation.ask
-    if not isinstance(ask, wire.Confirmation) or ask.action is None:
-        return None
-    return next(
-        (
-            grant
-            for grant in situation.grants
-            if grant.tool == ask.action.tool
-            and covers(grant.same, ask.action.args)
-            and is_within(terms.offers, grant.same, grant.scope, grant.age_s)
-        ),
-        None,
-    )
-
-
-def _offers(offers: Iterable[OfferTerms], ask: wire.Confirmation | wire.Choice | wire.Input) -> tuple[Offer, ...]:
-    """Only before an action, and never for a kind of ask that is not one yes to one action."""
-    if not isinstance(ask, wire.Confirmation) or ask.timing == "after" or ask.action is None:
-        return ()
-    return tuple(Offer(each.label, each.same, each.scope, each.life) for each in offers)
-
-
-def _terms(policy: Policy, rule: Rule | None, situation: Situation) -> Route:
-    ask = situation.ask
-
-    def said(name: str) -> Any:
-        own = getattr(rule, name) if rule else None
-        return own if own is not None else getattr(policy.defaults, name)
-
-    limit = said("timeout")
-    wanted = ask.timeout_s or limit or DEFAULT_TIMEOUT_S
-    silence = said("on_timeout") or "deny"
-    if ask.on_timeout == "deny" or not ask.reversible:
-        silence = "deny"
-    stages, approvers, quorum = said("stages"), said("approvers"), said("quorum") or 1
-    if rule and rule.stages is None and (rule.approvers or rule.quorum):
-        stages = None  # the rule's own people, not the defaults' stages
-    if stages:
-        approvers, quorum = None, 1
-    step_up = said("step_up") or ""
-    if step_up == "critical":
-        quorum = max(2, quorum)
-        silence = "deny"
-    no_grants = bool(said("no_grants")) or bool(step_up)
-    name = rule.name if rule else "default"
-    return Route(
-        policy="none" if policy.version == "none" else f"{policy.version}/{name}",
-        timeout_s=min(wanted, limit) if limit else wanted,
-        on_timeout=silence,
-        to=said("to") or situation.to,
-        approvers=_people(policy, approvers or (), situation),
-        reasons=tuple(Reason(reason.label, reason.text) for reason in said("reject_reasons") or ()),
-        quorum=quorum,
-        stages=tuple(Stage(_people(policy, each.approvers, situation), each.quorum) for each in stages or ()),
-        not_requester=bool(said("not_requester")),
-        reject_quorum=said("reject") == "quorum",
-        remind_s=tuple(sorted(said("remind") or ())),
-        escalate=tuple(
-            Rung(
-                each.after,
-                each.to,
-                _people(policy, each.approvers or (), situation),
-                _people(policy, each.mention or (), situation),
-            )
-            for each in sorted(said("escalate") or (), key=lambda each: each.after)
-        ),
-        step_up=step_up,
-        offers=() if no_grants or quorum > 1 or _is_staged(stages) else _offers(said("grants") or (), ask),
-        risk=situation.risk,
-    )
-
-
-def _is_staged(stages: tuple[StageTerms, ...] | None) -> bool:
-    return bool(stages) and (len(stages or ()) > 1 or (stages or ())[0].quorum > 1)
-
-
-def _people(policy: Policy, names: Iterable[str], situation: Situation) -> tuple[str, ...]:
-    """Names of the file, and the requester, as who they are; an `on_call:` is found out at the answer."""
-    found: list[str] = []
-    for name in names:
-        kind, _, rest = name.partition(":")
-        if kind == "role":
-            found += _people(policy, policy.roles.get(rest, (f"role:{rest}",)), situation)
-        elif kind == "person":
-            found += _ids(policy, rest)
-        elif name == "requester":
-            found.append(situation.requester.casefold() or "requester")
-        else:
-            found.append(name)
-    return tuple(dict.fromkeys(found))
-
-
-def _ids(policy: Policy, person: str) -> list[str]:
-    who = policy.people.get(person)
-    if who is None:
-        return [f"person:{person}"]
-    slack, teams = (f"slack:{who.slack}" if who.slack else "", f"teams:{who.teams}" if who.teams else "")
-    return [each for each in ((who.email or "").casefold(), slack, teams) if each]
