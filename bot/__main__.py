@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NoReturn
 
 from andon import wire
-from bot import grants_cli, policy
+from bot import grants_cli, policy, trust_cli
 from bot.access import agent_name, person
 from bot.app import VERSION, check_slack, known_url, local_person, open_store, service, sign_in_url
 from bot.config import Settings, load_settings, unknown_settings
@@ -30,6 +30,7 @@ _TOP: Final = """usage: python -m bot COMMAND [options]
   serve     take asks and show them
   check     look over settings, store and policy; list every fault
   keys      create, list and revoke the keys of agents and people
+  trust     list trust ramps, and let them start over
   grants    list and end what people let run without being asked again
   sign-in   print a one-time link to the web console
 
@@ -126,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: C901  # one li
         "check": (_CHECK, _check),
         "keys": (_KEYS, _keys),
         "grants": (grants_cli.HELP, _grants),
+        "trust": (trust_cli.HELP, _trust),
         "sign-in": (_SIGN_IN, _sign_in),
     }
     if command not in known:
@@ -342,6 +344,17 @@ def _grants(parser: _Parser, words: list[str]) -> int:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(words[1:])
     return _run(grants_cli.list_grants(load_settings(), given.agent, as_json=given.json))
+
+
+def _trust(parser: _Parser, words: list[str]) -> int:
+    if not words or words[0] not in {"list", "reset"}:
+        raise _Usage("say what to do with trust: list or reset")
+    if words[0] == "reset":
+        parser.add_argument("key")
+        return _run(trust_cli.reset_trust(load_settings(), parser.parse_args(words[1:]).key))
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(words[1:])
+    return _run(trust_cli.list_trust(load_settings(), as_json=given.json))
 
 
 def _sign_in(parser: _Parser, words: list[str]) -> int:

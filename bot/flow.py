@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from andon import wire
-from bot import coaching
+from bot import coaching, grants
 from bot.access import Access, Principal
 from bot.answers import yes_verdict
 from bot.cursor import make_cursor, parse_cursor
@@ -22,18 +23,21 @@ from bot.errors import (
     StoreUnavailable,
     TooMany,
 )
+from bot.gathering import Gathering, is_unsure
 from bot.handing_on import HandingOn, known_people
-from bot.handoff import OPEN, Change, Handoff, State, Told, digest_of, no_handoff
+from bot.handoff import OPEN, Change, Handoff, Route, State, Told, digest_of, no_handoff
 from bot.hub import Hub
 from bot.metrics import Metrics
 from bot.on_call import OnCall
 from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
 from bot.permits import check_outcome, permit
-from bot.policy import Policy, Situation, route
+from bot.policy import Policy, Routed, needs
 from bot.ports import Directory, Standing
 from bot.reviews import check_withdrawable, follow_up, review_key
+from bot.risk import Scoring
 from bot.runs import REUSED, WEB, Runs
 from bot.store import Doc, NewHandoff, Store, Verdict
+from bot.trust import TrustBook
 from bot.voting import Voting, already_decided
 
 log = logging.getLogger("andon")
@@ -59,6 +63,7 @@ class Flow:
         metrics: Metrics,
         directories: Mapping[str, Directory] = MappingProxyType({}),
         on_call: OnCall | None = None,
+        scoring: Scoring | None = None,
         default_place: wire.Place = WEB,
         decision_age: timedelta = DECISION_AGE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -66,8 +71,8 @@ class Flow:
         """Put the parts together.
 
         `surfaces` are the names of the adapters that can show a card, `directories` tell who is in their groups,
-        `on_call` whose turn it is, and an ask that names no place, in a run without a conversation, goes to
-        `default_place`.
+        `on_call` whose turn it is, `scoring` how risky an action is, and an ask that names no place, in a run without a
+        conversation, goes to `default_place`.
         """
         self._store = store
         self._hub = hub
@@ -75,6 +80,9 @@ class Flow:
         self._runs = runs
         self._policy = policy
         self.handing_on = HandingOn(store, runs, people=lambda: known_people(self._policy))
+        self.grants = grants.Grants(store)
+        self._gathering = Gathering(store.runs, scoring or Scoring(), trust=store.trust, grants=self.grants)
+        self.trust_book = TrustBook(store, lambda: self._policy)
         self._surfaces = frozenset(surfaces)
         self._metrics = metrics
         self._default_place = default_place
@@ -113,18 +121,26 @@ class Flow:
         payload = payload_of(ask)
         digest = digest_of(payload)
         handoff_id = self._access.derive_id("hf", agent.name, idempotency_key or secrets.token_urlsafe(16))
-        routed = route(
-            self._policy,
-            Situation(
-                ask=ask,
-                handoff=handoff_id,
-                agent=agent.name,
-                to=ask.to or (run.conversation or self._default_place,),
-                run_name=run.name,
-                labels=run.labels,
-                requester=run.requester or "",
-            ),
+        to = ask.to or (run.conversation or self._default_place,)
+        situation = await self._gathering.gather(self._policy, ask, handoff_id, agent.name, run, to=to)
+        at = self._clock()
+        asked = Handoff(
+            id=handoff_id,
+            agent=agent.name,
+            run=run.id,
+            run_name=run.name,
+            requester=run.requester,
+            state=State.PENDING,
+            revision=1,
+            digest=digest,
+            ask=ask,
+            payload=payload,
+            route=NOWHERE,
+            opened_at=at,
+            expires_at=at,
+            owner=agent.owner,
         )
+        routed = await grants.routed(self._policy, situation, partial(self._may_give, asked))
         doc = Doc(
             ask=ask,
             payload=payload,
@@ -135,7 +151,9 @@ class Flow:
         )
         decision = decided_at_once(ask, routed, digest, surfaces=self._surfaces, at=self._clock())
         allowed = digest if isinstance(decision, wire.Approved) else ""
-        new = NewHandoff(handoff_id, agent.name, run.id, digest, fingerprint, doc, decision, allowed)
+        grant = routed.grant.id if routed.grant else ""
+        new = NewHandoff(handoff_id, agent.name, run.id, digest, fingerprint, doc, decision, allowed, grant=grant)
+        new = replace(new, unsure=is_unsure(self._policy, ask))
         opened = await self._store.handoffs.open(new, agent.limits)
         match opened.word:
             case "reused":
@@ -148,29 +166,29 @@ class Flow:
             case "too_many":
                 msg = f"{agent.name} has {opened.number} handoffs open, its limit; wait for answers, or withdraw some"
                 raise TooMany(msg, retry_after_s=30)
+            case "no_grant":  # it ended a moment ago, and is gathered no more
+                return await self.open(agent, ask, idempotency_key, fingerprint)
             case "known":
                 return await self.look(handoff_id), False
         at = datetime.fromtimestamp(opened.number / 1000, UTC)
-        handoff = Handoff(
-            id=handoff_id,
-            agent=agent.name,
-            run=run.id,
-            run_name=run.name,
-            requester=run.requester,
+        handoff = replace(
+            asked,
             state=State.DECIDED if decision else State.PENDING,
-            revision=1,
-            digest=digest,
-            ask=ask,
-            payload=payload,
             route=routed.route,
             opened_at=at,
             expires_at=at + timedelta(seconds=routed.route.timeout_s),
             decision=decision.model_copy(update={"at": at}) if decision else None,
-            owner=agent.owner,
         )
         self._hub.recent.put(handoff)
         self._metrics.opened(handoff)
         return handoff, True
+
+    async def _may_give(self, asked: Handoff, routed: Routed) -> bool:
+        """Could the giver of the grant say yes to this now?"""
+        grant = routed.grant
+        if grant is None or grant.by is None:
+            return False
+        return await self._voting.may_give(replace(asked, route=routed.route), grant.by, standing=grant.standing)
 
     # --- read ---
 
@@ -232,6 +250,22 @@ class Flow:
             Gone: There is no such run.
         """
         return await self._runs.steer(run_id, text, by, steer_id=steer_id)
+
+    async def told_lately(self) -> list[Handoff]:
+        """What the policy let run and tells people of, the latest first."""
+        return await self._store.handoffs.told(NOTICES)
+
+    async def trust(self) -> list[wire.Trust]:
+        """How far trust has grown."""
+        return await self.trust_book.all()
+
+    async def reset_trust(self, key: str, by: wire.Actor) -> wire.Trust:
+        """Let one ramp start over.
+
+        Raises:
+            Gone: There is none of that name.
+        """
+        return await self.trust_book.reset(key, by.name)
 
     async def told(self, notice_id: str) -> Told | None:
         """One notice."""
@@ -395,6 +429,9 @@ class Flow:
         check_owner(handoff, agent)
         return handoff
 
+
+NOWHERE: Final = Route(policy="none", timeout_s=0, on_timeout="deny", to=())
+"""Of an ask that is not routed yet."""
 
 SILENCE: Final = wire.Actor(kind="silence", id="silence", name="nobody")
 

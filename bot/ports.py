@@ -105,6 +105,18 @@ class Desk(Protocol):
         """What agents told people lately without asking, newest first, at most 20."""
         ...
 
+    async def told_lately(self) -> Sequence[Handoff]:
+        """What the policy let run without asking and tells people of, the latest first, at most 20."""
+        ...
+
+    async def trust(self) -> Sequence[wire.Trust]:
+        """How far trust has grown, the ramp that moved last first."""
+        ...
+
+    async def reset_trust(self, key: str, by: wire.Actor) -> wire.Trust:
+        """Let one trust ramp start over; raises `Gone` when there is none of that name."""
+        ...
+
     async def card_at(self, surface: str, address: str) -> str | None:
         """The id of the handoff whose card is at this address, as a `CardRef` has it; None when none is known."""
         ...

@@ -31,7 +31,9 @@ def follow_up(first: Handoff, report: wire.OutcomeReport, review_id: str) -> New
     shown = ask.model_copy(update={"timing": "after", "reversible": True, "action": action, "result": report.result})
     payload = ask_payload(shown)
     route = replace(first.route, review=False, told=False, offers=(), because=(*first.route.because, BECAUSE))
-    doc = Doc(ask=shown, payload=payload, route=route, run_name=first.run_name, requester=first.requester)
+    doc = Doc(
+        ask=shown, payload=payload, route=route, run_name=first.run_name, requester=first.requester, owner=first.owner
+    )
     return NewHandoff(review_id, first.agent, first.run, digest_of(payload), "review", doc)
 
 

@@ -16,7 +16,7 @@ from adapters.web.answers import Answers
 from adapters.web.pages import TYPES, Form, Pages
 from adapters.web.security import HEADERS, Guard, same_token
 from andon import wire
-from bot.cards import card, heard, summary
+from bot.cards import card, heard, summary, trust_line
 from bot.errors import BotError, TooMany
 from bot.handoff import Handoff, Told
 from bot.ports import CardRef, Desk, Directory, Session, SignIn
@@ -58,6 +58,8 @@ class WebConsole:
             web.get("/history", self._open(self._for_signed_in(self._history))),
             web.get("/handoffs/{id}", self._open(self._for_signed_in(self._card))),
             web.post("/handoffs/{id}/answer", self._open(self._for_signed_in(self._answer))),
+            web.get("/trust", self._open(self._for_signed_in(self._trust))),
+            web.post("/trust/{key}/reset", self._open(self._for_signed_in(self._reset_trust))),
             web.get("/live", self._open(self._live), allow_head=False),
             web.get("/sign-in", self._open(self._show_sign_in)),
             web.post("/sign-in", self._open(self._sign_in)),
@@ -86,7 +88,8 @@ class WebConsole:
         now = self._clock()
         cards = [summary(handoff, now=now) for handoff in await self._desk.inbox()]
         notices = [heard(told) for told in await self._desk.notices()]
-        return _html(self._pages.inbox(cards, notices, session, most=_INBOX))
+        told = [summary(handoff, now=now) for handoff in await self._desk.told_lately()]
+        return _html(self._pages.inbox(cards, notices, session, told=told, most=_INBOX))
 
     async def _history(self, request: web.Request, session: Session) -> web.StreamResponse:
         now, cursor = self._clock(), request.query.get("cursor") or None
@@ -102,6 +105,13 @@ class WebConsole:
 
     async def _answer(self, request: web.Request, session: Session) -> web.StreamResponse:
         return await self._answers.take(request.match_info["id"], await request.post(), session)
+
+    async def _trust(self, request: web.Request, session: Session) -> web.StreamResponse:  # noqa: ARG002  # a handler
+        return _html(self._pages.trust([trust_line(ramp) for ramp in await self._desk.trust()], session))
+
+    async def _reset_trust(self, request: web.Request, session: Session) -> web.StreamResponse:
+        await self._desk.reset_trust(request.match_info["key"], session.person)
+        return _see("/trust")
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         if await self._guard.session(request) is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from bot.cards import Card, Field, Heard, Summary, environment
+from bot.cards import Card, Field, Heard, Summary, TrustLine, environment
 from bot.ports import Session
 
 STATIC = Path(__file__).parent / "static"
@@ -69,9 +69,23 @@ class Pages:
         self._templates = environment(templates)
         self._templates.globals["static"] = lambda name: f"/static/{self.version}/{name}"
 
-    def inbox(self, cards: Sequence[Summary], notices: Sequence[Heard], session: Session, *, most: int) -> str:
-        """What waits for a person, and what agents told without asking."""
-        return self._render("inbox", session, cards=cards, notices=notices, waiting=len(cards), full=len(cards) >= most)
+    def inbox(
+        self,
+        cards: Sequence[Summary],
+        notices: Sequence[Heard],
+        session: Session,
+        *,
+        told: Sequence[Summary] = (),
+        most: int,
+    ) -> str:
+        """What waits for a person, what ran without asking and is told of, and what agents told without asking."""
+        waiting = len(cards)
+        given = {"cards": cards, "notices": notices, "told": told, "waiting": waiting, "full": waiting >= most}
+        return self._render("inbox", session, **given)
+
+    def trust(self, ramps: Sequence[TrustLine], session: Session) -> str:
+        """How far trust has grown."""
+        return self._render("trust", session, ramps=ramps)
 
     def history(self, cards: Sequence[Summary], session: Session, *, older: str | None, first: bool) -> str:
         """What has ended."""

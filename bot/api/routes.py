@@ -246,11 +246,11 @@ class Api:
 
     async def _list_trust(self, request: web.Request) -> web.Response:
         await self._who(request, "person")
-        return _json(wire.TrustList(ramps=tuple(await self._flow.trust.all())))
+        return _json(wire.TrustList(ramps=tuple(await self._flow.trust())))
 
     async def _reset_trust(self, request: web.Request) -> web.Response:
         person = await self._who(request, "person")
-        return _json(await self._flow.trust.reset(request.match_info["key"], person.name))
+        return _json(await self._flow.reset_trust(request.match_info["key"], person.actor))
 
     # --- what people made of it ---
 

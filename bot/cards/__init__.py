@@ -8,6 +8,7 @@ from bot.cards.render import environment
 from bot.cards.schema import check, check_schema
 from bot.cards.sentences import HEADLINES, lasting, moment, silence, too_late
 from bot.cards.summaries import Heard, Summary, heard, summary
+from bot.cards.trust import TrustLine, trust_line
 from bot.cards.view import Card, card
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Offered",
     "Said",
     "Summary",
+    "TrustLine",
     "as_grant",
     "asides",
     "by_field",
@@ -43,5 +45,6 @@ __all__ = [
     "silence",
     "summary",
     "too_late",
+    "trust_line",
     "visible",
 ]

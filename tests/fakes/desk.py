@@ -134,6 +134,7 @@ class MemoryDesk:
         self.clock = clock
         self.answers: list[tuple[str, wire.Answer, wire.Actor]] = []
         self.told: list[Told] = []
+        self.ramps: list[wire.Trust] = []
         self.bound: list[wire.Run] = []
         self.cards: dict[tuple[str, str], str] = {}
         self.steers: list[tuple[str, str, wire.Actor]] = []
@@ -159,6 +160,21 @@ class MemoryDesk:
     async def notices(self) -> Sequence[Told]:
         """What was told."""
         return self.told
+
+    async def told_lately(self) -> Sequence[Handoff]:
+        return [each for each in self.all.values() if each.route.told][::-1]
+
+    async def trust(self) -> Sequence[wire.Trust]:
+        return self.ramps
+
+    async def reset_trust(self, key: str, by: wire.Actor) -> wire.Trust:
+        found = next((ramp for ramp in self.ramps if ramp.key == key), None)
+        if found is None:
+            raise Gone(f"there is no trust ramp {key}")
+        changes = {"good": 0, "stage": "asked", "reset_at": self.clock(), "reset_why": "person", "reset_by": by.name}
+        made = found.model_copy(update=changes)
+        self.ramps = [made if ramp is found else ramp for ramp in self.ramps]
+        return made
 
     async def card_at(self, surface: str, address: str) -> str | None:
         """The handoff of a card; a test says which."""
