@@ -1,16 +1,22 @@
 """The verbs of grants: which stand, who may see and end them. They are given and used in the handoffs' own steps."""
 
 import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from andon import wire
 from bot.errors import Gone
-from bot.policy import Grant
+from bot.policy import Grant, Policy, Routed, Situation, route
+from bot.ports import Standing
 from bot.scope import Granted, reaches
 from bot.store import Store
 
 log = logging.getLogger("andon")
 
+_STANDINGS: Final[Mapping[str, Standing]] = {
+    "member": "member", "guest": "guest", "external": "external", "outside": "outside"
+}  # fmt: skip
 _HOW: Final = {"agent": "gave it up", "person": "ended it"}
 
 
@@ -36,7 +42,7 @@ class Grants:
                 scope=each.given.scope,
                 age_s=(now - each.at).total_seconds(),
                 by=each.given.by,
-                standing=each.given.standing,
+                standing=_STANDINGS.get(each.given.standing, "outside"),
             )
             for each in found
             if each.given.tool == tool and reaches(each.given, agent=agent, run=run, requester=requester)
@@ -68,6 +74,11 @@ class Grants:
         return found
 
 
-def without(grants: tuple[Grant, ...], grant: Grant) -> tuple[Grant, ...]:
-    """The others: this one does not stand after all, or its giver could not say yes any more."""
-    return tuple(each for each in grants if each.id != grant.id)
+async def routed(policy: Policy, situation: Situation, may_give: Callable[[Routed], Awaitable[bool]]) -> Routed:
+    """What the policy says, where a grant says yes only if its giver could say yes now (`may_give`)."""
+    while True:
+        said = route(policy, situation)
+        if said.grant is None or said.do != "allow" or await may_give(said):
+            return said
+        others = tuple(each for each in situation.grants if each.id != said.grant.id)
+        situation = replace(situation, grants=others)

@@ -69,7 +69,7 @@ class _Case:
     """One answer: whose, to what, as it then stood."""
 
     handoff: Handoff
-    answer: wire.Answer
+    answer: wire.Deciding
     by: wire.Actor
     answer_id: str
     turn: _Turn
@@ -139,6 +139,7 @@ class Voting:
             await self._lost(handoff, settled)
             raise already_decided(await self._truth.look(handoff.id))
         made = read_answer(handoff, answer, by, at=self._clock(), beside=tally.latest(handoff.votes))
+        made = await self._granting(handoff, made, by, standing)
         case = _Case(handoff, answer, by, answer_id, turn)
         vote: Vote | None = None
         if handoff.state in OPEN:
@@ -177,6 +178,27 @@ class Voting:
             NotAnApprover: No, or the only group that could let them through cannot be read.
         """
         await self._turn(handoff, by, standing)
+
+    async def may_give(self, handoff: Handoff, by: wire.Actor, *, standing: Standing) -> bool:
+        """Could this person alone, by the policy's own lists, say yes to this now? What nobody can tell is a no."""
+        fresh = replace(handoff, state=State.DECIDED, votes=(), added=(), rungs=0)  # no doubt is noted on it
+        if tally.needs_votes(fresh.route) or approvers.conflict(fresh, by, self._people()):
+            return False
+        return await self._refusal(fresh, 1, by, standing) is None
+
+    async def _granting(self, handoff: Handoff, made: Answering, by: wire.Actor, standing: Standing) -> Answering:
+        """A yes that gives a grant: that is for those whom the policy lists, and not for who was asked besides.
+
+        Raises:
+            NotAnApprover: This person may say yes once, and no more.
+        """
+        verdict = made.verdict
+        if verdict is None or verdict.grant is None or handoff.state not in OPEN:
+            return made
+        if not await self.may_give(handoff, by, standing=standing):
+            msg = f"{by.name}, the policy does not list you, so you may not give a grant; approve without it."
+            raise NotAnApprover(msg, handoff=handoff.id)
+        return replace(made, verdict=replace(verdict, grant=replace(verdict.grant, standing=standing)))
 
     async def _turn(self, handoff: Handoff, by: wire.Actor, standing: Standing) -> _Turn:
         """Whose turn it is. Whoever could say yes in an earlier stage may still say no.

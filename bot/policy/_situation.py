@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
@@ -26,7 +26,7 @@ class Grant:
     """How long ago it was given."""
     by: wire.Actor | None = None
     """Who gave it."""
-    standing: str = "member"
+    standing: Literal["member", "guest", "external", "outside"] = "member"
     """What they were where they gave it."""
 
 
