@@ -32,6 +32,7 @@ from bot.metrics import Metrics
 from bot.on_call import plugged_in
 from bot.outbox import CardWork, Pace
 from bot.ports import Adapter, Desk, Directory, Shelf
+from bot.risk import Scoring
 from bot.runs import WEB, Runs
 from bot.shelf import SealedShelf
 from bot.store import EmbeddedStore, Limits, Store, connect
@@ -198,16 +199,19 @@ async def _serving(
     place = wire.Place(surface="slack", channel=settings.slack_channel) if settings.slack_channel else WEB
     runs = Runs(store, access, default_place=place)
     directories: dict[str, Directory] = {}  # filled when the adapters, which need the flow, are there
+    scoring = Scoring()
     flow = Flow(
         *(store, hub, access, runs, rules),
         surfaces=surfaces,
         metrics=metrics,
         directories=directories,
         on_call=plugged_in(),
+        scoring=scoring,
         default_place=place,
     )
     api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, url=url, version=VERSION)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(scoring.close)
         adapters = {}
         for name, make in surfaces.items():
             shelf = SealedShelf(store, settings.key_material(), name)

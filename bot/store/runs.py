@@ -63,6 +63,14 @@ class Runs:
             id=run_id, agent=agent.decode(), started_at=when(started_at), checkpoint=int(checkpoint), **json.loads(doc)
         )
 
+    async def standing(self, run_id: str) -> tuple[int, str]:
+        """What went wrong in it so far (failed actions and unsure asks), and its latest checkpoint's name, or ""."""
+        failures, checkpoint = await asyncio.gather(
+            self._pipe.call("HGET", self._keys.run(run_id), "failures"),
+            self._pipe.call("HGET", self._keys.checkpoint(run_id), "name"),
+        )
+        return int(failures or 0), checkpoint.decode() if checkpoint else ""
+
     async def save_checkpoint(
         self, run_id: str, agent: str, save: wire.CheckpointSave, save_id: str, limits: Limits = STANDARD
     ) -> tuple[Literal["saved", "moved", "gone", "too_fast"], int, tuple[wire.Steer, ...]]:
