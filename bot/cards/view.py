@@ -13,11 +13,13 @@ from typing import Literal
 from pydantic import JsonValue
 
 from andon import wire
+from bot import tally
 from bot.cards.characters import look_alikes, visible
 from bot.cards.form import ABSENT, Field, fields
 from bot.cards.rows import Difference, Prose, Row, differences, prose, row, rows
 from bot.cards.sentences import HEADLINES, progress, silence
 from bot.cards.summaries import Summary, summary
+from bot.cards.votes import vote_lines
 from bot.handoff import Handoff, Reason, State
 
 CARD_CHARS = 4_000
@@ -96,7 +98,15 @@ class Card(Summary):
     revision: int
     policy: str
     approvers: str
-    """Who alone may answer; empty when any full member may."""
+    """Who alone may answer now; empty when any full member may."""
+    votes: tuple[str, ...]
+    """Sentences about who said yes or no so far, and who is still needed; none where one press decides."""
+    code: str
+    """Two digits that a yes must repeat; empty when it need not."""
+    one_tap: bool
+    """Is one press enough for a yes?"""
+    must_open: bool
+    """It is critical and not shown in full here: nobody can agree to it before they opened all of it."""
     edits: tuple[Edition, ...]
     diff: tuple[Difference, ...]
     candidates: tuple[Candidate, ...]
@@ -136,7 +146,8 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
     read_first = (short.title, act, why, *risks, result)
     chosen_from = (part for each in candidates for part in (each.act, each.details))
     missing = sum(part.cut for part in (*read_first, *chosen_from) if part)
-    buttons = _buttons(handoff, whole=not missing) if short.left_s else ()
+    must_open = handoff.route.step_up == "critical" and not full
+    buttons = _buttons(handoff, whole=not missing and not must_open) if short.left_s else ()
     return Card(
         **{field.name: getattr(short, field.name) for field in dataclasses.fields(short)},
         act=act,
@@ -150,7 +161,11 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         digest_short=handoff.digest[:12],
         revision=handoff.revision,
         policy=NO_POLICY if handoff.route.policy == "none" else f"Policy: {visible(handoff.route.policy)}",
-        approvers=visible(handoff.route.listed),
+        approvers=visible(tally.terms(handoff).listed),
+        votes=vote_lines(handoff),
+        code=tally.number(handoff) if buttons else "",
+        one_tap=not handoff.route.step_up,
+        must_open=must_open and bool(buttons),
         edits=tuple(Edition(edit.revision, visible(edit.by.name), edit.at) for edit in handoff.revisions),
         diff=differences(_args_of(handoff, since), action.args) if action else (),
         candidates=candidates,
