@@ -44,8 +44,7 @@ async def grants(who: Agent | Person) -> list[Json]:
 async def given(house: Live, index: int = 0, **ask: Any) -> Json:
     """Somebody approves, and gives the grant with this index."""
     asked = await house.agent.ask(**ask)
-    decided = (await house.person.approve(asked, grant=index)).ok()
-    return decided
+    return (await house.person.approve(asked, grant=index)).ok()
 
 
 def mail(**changes: Any) -> Json:

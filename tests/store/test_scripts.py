@@ -16,7 +16,7 @@ from bot.store.pipe import Pipe, Script
 from tests.store import asks
 
 LUA = files("bot.store") / "lua"
-SHARED = (LUA / "_settle.lua").read_text()
+SHARED = "\n".join((LUA / f"{part}.lua").read_text() for part in ("_settle", "_grants"))
 SOURCES = {
     file.name.removesuffix(".lua"): file.read_text()
     for file in LUA.iterdir()
@@ -24,6 +24,7 @@ SOURCES = {
 }
 SHARED_KEYS = {
     *("events_key", "agent_key", "load_key", "handoff_key", "due_key", "index_key", "trust_key", "trusts_key"),
+    *("grants_key", "agents_key", "notices_key", "kept_key"),
 }
 """What the shared functions call the keys that they are given."""
 Verb = Callable[[Store, Handoff], Awaitable[object]]
@@ -154,6 +155,7 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     run_now = await store.runs.load(asks.RUN)
     assert run_now
     await store.runs.notice(run_now, wire.Notice(text="Done"), "key 1")
+    assert not await store.grants.revoke(asks.AGENT, "gr_1", why="revoked", told="Mira ended it.")
     await store.outbox.join("paper")
     for delivery in await store.outbox.read("paper", "reader", limit=1, wait=timedelta(seconds=1)):
         await store.outbox.bury("paper", delivery, deliveries=5, reason="it never worked")

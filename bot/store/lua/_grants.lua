@@ -29,9 +29,9 @@ local function end_grant(grants_key, notices_key, events_key, now, agent, id, wh
   return true
 end
 
-local function live_as_long(key, life_ms)
-  if redis.call("PTTL", key) < life_ms then
-    redis.call("PEXPIRE", key, life_ms)
+local function live_as_long(kept_key, life_ms)
+  if redis.call("PTTL", kept_key) < life_ms then
+    redis.call("PEXPIRE", kept_key, life_ms)
   end
 end
 
