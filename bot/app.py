@@ -26,6 +26,7 @@ from bot.api import Api, problems, set_headers
 from bot.config import Settings
 from bot.errors import ConfigError
 from bot.flow import Flow
+from bot.health import StoreHealth
 from bot.hub import Hub
 from bot.idle import IdleConnections
 from bot.metrics import Metrics
@@ -207,6 +208,7 @@ async def _serving(
         directories=directories,
         on_call=plugged_in(),
         scoring=scoring,
+        health=StoreHealth(since=_clock(), trouble=lambda: store.troubled_at, unsafe=settings.unsafe_store),
         default_place=place,
     )
     api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, url=url, version=VERSION)
@@ -230,7 +232,7 @@ async def _serving(
         await hub.start()
         timers = Timers(flow, store)
         timers.start()
-        cards = CardWork(store.outbox, flow, adapters, pace=pace)
+        cards = CardWork(store.outbox, store.digests, flow, adapters, pace=pace)
         cards.start()
         idle = IdleConnections(lambda: runner.server.connections if runner.server else ())
         try:

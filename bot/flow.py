@@ -3,19 +3,21 @@
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from andon import wire
 from bot import coaching, grants
 from bot.access import Access, Principal
 from bot.answers import yes_verdict
+from bot.caps import Caps
 from bot.cursor import make_cursor, parse_cursor
+from bot.digests import answer_shown
 from bot.errors import (
     AlreadyDecided,
     Gone,
@@ -26,13 +28,15 @@ from bot.errors import (
 from bot.gathering import Gathering, is_unsure
 from bot.handing_on import HandingOn, known_people
 from bot.handoff import OPEN, Change, Handoff, Route, State, Told, digest_of, no_handoff
+from bot.health import StoreHealth
 from bot.hub import Hub
 from bot.metrics import Metrics
 from bot.on_call import OnCall
 from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
 from bot.permits import check_outcome, permit
+from bot.policies import Policies
 from bot.policy import Policy, Routed, needs
-from bot.ports import Directory, Standing
+from bot.ports import Directory, Row, RowOutcome, Standing
 from bot.reviews import check_withdrawable, follow_up, review_key
 from bot.risk import Scoring
 from bot.runs import REUSED, WEB, Runs
@@ -57,13 +61,14 @@ class Flow:
         hub: Hub,
         access: Access,
         runs: Runs,
-        policy: Policy,
+        policies: Policies,
         *,
         surfaces: Collection[str],
         metrics: Metrics,
         directories: Mapping[str, Directory] = MappingProxyType({}),
         on_call: OnCall | None = None,
         scoring: Scoring | None = None,
+        health: StoreHealth | None = None,
         default_place: wire.Place = WEB,
         decision_age: timedelta = DECISION_AGE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -78,11 +83,13 @@ class Flow:
         self._hub = hub
         self._access = access
         self._runs = runs
-        self._policy = policy
-        self.handing_on = HandingOn(store, runs, people=lambda: known_people(self._policy))
+        self._policies = policies
+        self.handing_on = HandingOn(store, runs, people=lambda: known_people(policies.current()))
+        self._caps = Caps(store, lambda: self._policy, alert=self.alert)
         self.grants = grants.Grants(store)
         self._gathering = Gathering(store.runs, scoring or Scoring(), trust=store.trust, grants=self.grants)
-        self.trust_book = TrustBook(store, lambda: self._policy)
+        self.trust_book = TrustBook(store, policies.current)
+        self._health = health
         self._surfaces = frozenset(surfaces)
         self._metrics = metrics
         self._default_place = default_place
@@ -94,7 +101,7 @@ class Flow:
             directories=directories,
             on_call=on_call or OnCall({}),
             handing_on=self.handing_on,
-            people=lambda: known_people(self._policy),
+            people=lambda: known_people(policies.current()),
             clock=clock,
         )
 
@@ -122,7 +129,8 @@ class Flow:
         digest = digest_of(payload)
         handoff_id = self._access.derive_id("hf", agent.name, idempotency_key or secrets.token_urlsafe(16))
         to = ask.to or (run.conversation or self._default_place,)
-        situation = await self._gathering.gather(self._policy, ask, handoff_id, agent.name, run, to=to)
+        policy = self._policies.current()
+        situation = await self._gathering.gather(policy, ask, handoff_id, agent.name, run, to=to)
         at = self._clock()
         asked = Handoff(
             id=handoff_id,
@@ -140,7 +148,7 @@ class Flow:
             expires_at=at,
             owner=agent.owner,
         )
-        routed = await grants.routed(self._policy, situation, partial(self._may_give, asked))
+        routed = await grants.routed(policy, situation, partial(self._may_give, asked))
         doc = Doc(
             ask=ask,
             payload=payload,
@@ -153,8 +161,8 @@ class Flow:
         allowed = digest if isinstance(decision, wire.Approved) else ""
         grant = routed.grant.id if routed.grant else ""
         new = NewHandoff(handoff_id, agent.name, run.id, digest, fingerprint, doc, decision, allowed, grant=grant)
-        new = replace(new, unsure=is_unsure(self._policy, ask))
-        opened = await self._store.handoffs.open(new, agent.limits)
+        new = replace(new, unsure=is_unsure(policy, ask))
+        opened = await self._store.handoffs.open(new, agent.limits, self._caps.crowding())
         match opened.word:
             case "reused":
                 raise IdempotencyKeyReused(REUSED)
@@ -178,7 +186,10 @@ class Flow:
             opened_at=at,
             expires_at=at + timedelta(seconds=routed.route.timeout_s),
             decision=decision.model_copy(update={"at": at}) if decision else None,
+            crowd=opened.crowd,
         )
+        if opened.crowd:
+            await self._caps.tell(agent.name, opened)
         self._hub.recent.put(handoff)
         self._metrics.opened(handoff)
         return handoff, True
@@ -277,6 +288,10 @@ class Flow:
             if await self._store.runs.alert(about, text, timedelta(hours=1)):
                 log.error("operator.needed about=%s detail=%s", about, text)
 
+    async def gathers(self, handoff: Handoff, place: wire.Place) -> bool:
+        """Is it shown in a digest there, because there is too much to ask already?"""
+        return await self._caps.gathers(handoff, place)
+
     def watch(self) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
         """Every change from now on."""
         return self._hub.watch()
@@ -309,10 +324,26 @@ class Flow:
         """
         await self._voting.may_answer(handoff, by, standing=standing)
 
+    async def answer_shown(
+        self,
+        rows: Sequence[Row],
+        kind: Literal["approve", "reject"],
+        by: wire.Actor,
+        *,
+        answer_id: str,
+        standing: Standing = "member",
+    ) -> Sequence[RowOutcome]:
+        """Answer several handoffs exactly as they were shown; see `bot.ports.Desk.answer_shown`."""
+        return await answer_shown(self, rows, kind, by, answer_id=answer_id, standing=standing, clock=self._clock)
+
     async def expire(self, handoff: Handoff) -> Handoff:
         """Let silence decide, if the store's clock agrees that the time is up; returns the handoff as it stands."""
         for _ in range(_TRIES):
-            settled = await self._store.handoffs.expire(handoff, silence_verdict(handoff, at=self._clock()))
+            health, times = self._health, {"opened_at": handoff.opened_at, "expires_at": handoff.expires_at}
+            fault = health.fault(**times) if health else ""
+            settled = await self._store.handoffs.expire(
+                handoff, silence_verdict(handoff, at=self._clock(), fault=fault)
+            )
             now = await self._store.handoffs.load(handoff.id)
             if now is None:
                 raise Gone(no_handoff(handoff.id), handoff=handoff.id)
@@ -446,10 +477,13 @@ def check_owner(handoff: Handoff, agent: str) -> None:
         raise Gone(no_handoff(handoff.id), handoff=handoff.id)
 
 
-def silence_verdict(handoff: Handoff, *, at: datetime) -> Verdict:
-    """What silence decides."""
+def silence_verdict(handoff: Handoff, *, at: datetime, fault: str = "") -> Verdict:
+    """What silence decides; with a `fault` of the store it approves nothing."""
     policy, revision = handoff.route.policy, handoff.revision
     if handoff.route.on_timeout != "approve":
-        sentence = coaching.expired(handoff.ask)
+        fault = ""
+    if handoff.route.on_timeout != "approve" or fault:
+        after = isinstance(handoff.ask, wire.Confirmation) and handoff.ask.timing == "after"
+        sentence = coaching.expired_unsafely(fault) if fault and not after else coaching.expired(handoff.ask)
         return Verdict(wire.Expired(by=SILENCE, at=at, revision=revision, policy=policy, message_for_agent=sentence))
     return yes_verdict(handoff, SILENCE, coaching.approved_by_silence(), at=at)

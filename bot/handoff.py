@@ -254,6 +254,16 @@ def _person_places(entry: str, surfaces: tuple[str, ...]) -> Iterator[wire.Place
 
 
 @dataclass(frozen=True, slots=True)
+class Digest:
+    """Handoffs that are shown together at one place, because single cards would be too many."""
+
+    id: str
+    rows: tuple[Handoff, ...]
+    waiting: int = 0
+    """So many more wait for room on the next one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """Something happened to a handoff; `id` orders changes and resumes a stream."""
 

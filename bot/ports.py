@@ -9,9 +9,21 @@ from typing import Literal, Protocol
 from aiohttp.web import AbstractRouteDef
 
 from andon import wire
-from bot.handoff import Change, Handoff, Told
+from bot.handoff import Aside, Change, Digest, Handoff, Told
 
-__all__ = ["Adapter", "CardRef", "Change", "Desk", "Directory", "Session", "Shelf", "SignIn", "Standing"]
+__all__ = [
+    "Adapter",
+    "CardRef",
+    "Change",
+    "Desk",
+    "Directory",
+    "Row",
+    "RowOutcome",
+    "Session",
+    "Shelf",
+    "SignIn",
+    "Standing",
+]
 
 Standing = Literal["member", "guest", "external", "outside"]
 """What a person is where they act: a full member of the workspace or tenant and of the conversation; a guest of the
@@ -24,6 +36,24 @@ class CardRef:
 
     surface: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A handoff exactly as a digest showed it."""
+
+    handoff: str
+    revision: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowOutcome:
+    """What became of one row of a digest: does the answer count, and a sentence for whoever gave it."""
+
+    row: Row
+    counted: bool
+    sentence: str
 
 
 class Directory(Protocol):
@@ -73,6 +103,28 @@ class Adapter(Protocol):
         Raises:
             Undeliverable: The card is not there any more.
             TooMany: As `post`.
+        """
+        ...
+
+    async def say_below(self, ref: CardRef, handoff: Handoff, aside: Aside, place: wire.Place) -> None:
+        """Say what happened around a posted card, where those who follow it see it: once for each aside and card.
+
+        `place` is where the card was asked for. A reminder is shown to the whole conversation again, and calls by name
+        whom `bot.cards.said` names; nobody else is called, whatever words there are in it.
+
+        Raises:
+            Undeliverable: The card is not there any more.
+            TooMany: As `post`.
+        """
+        ...
+
+    async def digest(self, digest: Digest, to: wire.Place, ref: CardRef | None) -> CardRef:
+        """Show handoffs together in one message: post it, or (`ref`) make the posted one show them as they stand now.
+
+        Only rows that `bot.cards.digest` shows in full can be answered there; the others open on their own.
+
+        Raises:
+            Undeliverable, TooMany: As `post` and `update`.
         """
         ...
 
@@ -169,6 +221,25 @@ class Desk(Protocol):
             NotAnApprover: This person may not answer it; the error's `detail` is a sentence for them.
             Gone: There is no such handoff.
             StoreUnavailable: Nothing was confirmed; the same call again is safe.
+        """
+        ...
+
+    async def answer_shown(
+        self,
+        rows: Sequence[Row],
+        kind: Literal["approve", "reject"],
+        by: wire.Actor,
+        *,
+        answer_id: str,
+        standing: Standing = "member",
+    ) -> Sequence[RowOutcome]:
+        """Answer several handoffs at once, exactly as they were shown; each is checked and answered on its own.
+
+        What changed since, was decided, or takes more than one press is skipped, and its outcome says so. The same
+        `answer_id` twice is one press.
+
+        Raises:
+            StoreUnavailable: Some may be recorded; the same call again is safe.
         """
         ...
 

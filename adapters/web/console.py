@@ -18,7 +18,7 @@ from adapters.web.security import HEADERS, Guard, same_token
 from andon import wire
 from bot.cards import card, heard, summary, trust_line
 from bot.errors import BotError, TooMany
-from bot.handoff import Handoff, Told
+from bot.handoff import Aside, Digest, Handoff, Told
 from bot.ports import CardRef, Desk, Directory, Session, SignIn
 
 _log = logging.getLogger(__name__)
@@ -77,6 +77,13 @@ class WebConsole:
 
     async def tell(self, told: Told, to: wire.Place) -> None:
         """Nothing to post: the inbox lists notices."""
+
+    async def say_below(self, ref: CardRef, handoff: Handoff, aside: Aside, place: wire.Place) -> None:
+        """Nothing to post: the card's page shows it, and the inbox marks it."""
+
+    async def digest(self, digest: Digest, to: wire.Place, ref: CardRef | None) -> CardRef:  # noqa: ARG002  # likewise
+        """Nothing to post: `/digest` shows what the store has."""
+        return ref or CardRef("web", digest.id)
 
     async def update(self, ref: CardRef, handoff: Handoff) -> None:
         """Nothing to update either: the page reads the store, and `/live` tells it when."""

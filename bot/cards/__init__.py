@@ -2,6 +2,7 @@
 
 from bot.cards.asides import Said, asides, crowded, questions, said
 from bot.cards.characters import hidden_in, visible
+from bot.cards.digest import DigestRow, DigestView, digest, digest_row
 from bot.cards.form import ABSENT, Field, by_field, fields, read
 from bot.cards.offers import GrantLine, Offered, as_grant, given, grant_line, in_words, offers
 from bot.cards.render import environment
@@ -15,6 +16,8 @@ __all__ = [
     "ABSENT",
     "HEADLINES",
     "Card",
+    "DigestRow",
+    "DigestView",
     "Field",
     "GrantLine",
     "Heard",
@@ -29,6 +32,8 @@ __all__ = [
     "check",
     "check_schema",
     "crowded",
+    "digest",
+    "digest_row",
     "environment",
     "fields",
     "given",

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from andon import wire
+from bot import tally
 from bot.cards.characters import visible
 from bot.cards.rows import Prose, prose
 from bot.cards.sentences import lasting
@@ -84,11 +85,7 @@ def _place(place: wire.Place) -> str:
 
 def _listed(handoff: Handoff) -> tuple[str, ...]:
     """Those who may answer now by name: a reminder calls them, and where anybody may, nobody."""
-    stage = handoff.route.steps[0].approvers
-    if not stage:
-        return handoff.added[:CALLED]
-    climbed = (entry for rung in handoff.route.escalate[: handoff.rungs] for entry in rung.approvers)
-    return tuple(dict.fromkeys((*stage, *climbed, *handoff.added)))[:CALLED]
+    return (tally.terms(handoff).approvers or handoff.added)[:CALLED]
 
 
 def _is_answered(handoff: Handoff, question: Aside) -> bool:

@@ -1,5 +1,6 @@
 """Redis: one typed method per Lua script. Nothing else knows a key's name or a command."""
 
+from bot.store.digests import Digests, Page
 from bot.store.embedded import EmbeddedStore
 from bot.store.feed import valid_id
 from bot.store.handoffs import (
@@ -26,6 +27,7 @@ __all__ = [
     "Climbed",
     "Crowding",
     "Delivery",
+    "Digests",
     "Doc",
     "EmbeddedStore",
     "Handoffs",
@@ -35,6 +37,7 @@ __all__ = [
     "Opened",
     "Outbox",
     "OutcomeReply",
+    "Page",
     "Placed",
     "Settled",
     "Store",

@@ -62,6 +62,7 @@ class Feed:
                     )
                 pause = 0.05
             except (RedisError, OSError, TimeoutError):
+                self._pipe.note_trouble()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
                 continue

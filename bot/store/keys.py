@@ -94,6 +94,18 @@ class Keys:
         """Sorted set: pending handoff -> deadline, Unix ms."""
         return f"{{{self.ns}}}:due"
 
+    def asked(self, who: str) -> str:
+        """Sorted set: handoff -> when its card was posted to somebody, Unix ms; the last hour."""
+        return f"{{{self.ns}}}:asked:{who}"
+
+    def gathered(self, surface: str, place: str) -> str:
+        """Sorted set: handoff that waits for room on a digest -> when it was opened; `:now`: the id of that digest."""
+        return f"{{{self.ns}}}:gathered:{surface}:{place}"
+
+    def digest(self, digest_id: str) -> str:
+        """Hash: one digest, and what is on it."""
+        return f"{{{self.ns}}}:digest:{digest_id}"
+
     @property
     def ladder(self) -> str:
         """Sorted set: pending handoff -> when the next step of its ladder is due, Unix ms."""

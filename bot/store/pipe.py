@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import random
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
 
@@ -56,6 +57,12 @@ class Pipe:
         self._scheduled = False
         self._idle: list[AbstractConnection] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self.troubled_at: datetime | None = None
+        """When Redis last broke a connection or did not answer, if only for a moment."""
+
+    def note_trouble(self) -> None:
+        """Redis has just failed us."""
+        self.troubled_at = datetime.now(UTC)
 
     def call(self, *command: Any) -> asyncio.Future[Any]:
         """Send one command; the future has its reply.
@@ -123,6 +130,7 @@ class Pipe:
                 async with asyncio.timeout(REPLY_S):
                     return await _exchange(connection, packed, len(commands))
             except (RedisConnectionError, OSError, TimeoutError):
+                self.note_trouble()
                 await connection.disconnect(nowait=True)
                 if tried == TRIES:
                     raise

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from bot.errors import StoreUnavailable
 from bot.store.access import AccessRecords
+from bot.store.digests import Digests
 from bot.store.feed import Feed
 from bot.store.grants import Grants
 from bot.store.handoffs import Handoffs
@@ -53,6 +54,7 @@ class Store:
         self.keys = Keys(ns)
         self.handoffs = Handoffs(self._pipe, self.keys, retention=retention)
         self.ladder = Ladder(self._pipe, self.keys)
+        self.digests = Digests(self._pipe, self.keys, retention=retention)
         self.runs = Runs(self._pipe, self.keys)
         self.grants = Grants(self._pipe, self.keys)
         self.shelf = ShelfRecords(self._pipe, self.keys)
@@ -60,6 +62,11 @@ class Store:
         self.access = AccessRecords(self._pipe, self.keys)
         self.feed = Feed(client, self._pipe, self.keys)
         self.outbox = Outbox(client, self._pipe, self.keys, retention=retention)
+
+    @property
+    def troubled_at(self) -> datetime | None:
+        """When Redis last failed this process, if only for a moment; by this process' clock."""
+        return self._pipe.troubled_at
 
     async def now(self) -> datetime:
         """The store's clock.
