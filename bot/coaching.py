@@ -51,6 +51,14 @@ def expired(ask: wire.Confirmation | wire.Choice | wire.Input) -> str:
     )
 
 
+def expired_unsafely(fault: str) -> str:
+    """Nobody answered, and silence would have been a yes."""
+    return (
+        f"Nobody answered in time. Silence would have been a yes, but {fault}, so somebody may have tried to say no. "
+        "No person decided anything. Do not act on this; you may ask again."
+    )
+
+
 def approved_by_silence() -> str:
     """Nobody objected."""
     return (
