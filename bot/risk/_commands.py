@@ -86,7 +86,6 @@ _WRAPPERS: Final[Mapping[str, tuple[str, int]]] = {
     "caffeinate": ("", 0),
     "then": ("", 0),
 }
-_FLAG: Final = re.compile(r"^-[A-Za-z0-9-]*$")
 _KNOWN_FLAGS: Final = frozenset({"-", "--", "-i", "-n", "-E", "-H", "-b", "-k", "-S", "-s", "-v", "-V", "-0", "-r", "-t", "-p", "-x", "-f", "-c", "-l", "-w", "-d", "--foreground", "--preserve-status", "-a", "--null", "--no-run-if-empty", "--verbose"})  # fmt: skip
 _PRIVILEGE: Final = frozenset({"sudo", "doas", "su", "pkexec", "runuser", "chroot", "unshare", "nsenter"})
 _STANDARD: Final = ("", "/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin", "/opt/homebrew/bin")
@@ -107,7 +106,7 @@ def judge(words: Sequence[Word], *, defined: Collection[str] = ()) -> Iterator[F
         return
     head, rest = words[0], words[1:]
     name = name_of(head.text)
-    if head.dynamic or head.spread or head.escaped:
+    if head.dynamic or (head.spread and head.text != "[") or head.escaped:
         yield Finding(HIGH, f"Which command it is, is only known when it runs: {quoted(head.text)}.")
         return
     if not head.text.isascii():
@@ -405,7 +404,7 @@ def _unwrapped(words: Sequence[Word]) -> tuple[list[Finding], Sequence[Word]]:
             found.append(Finding(MODEST, "`xargs` adds words that are only known when it runs."))
         if name == "command" and len(words) > 1 and words[1].text in {"-v", "-V"}:
             return [*found, Finding(LOW, "`command` looks up what a name means.")], ()
-        while i < len(words) and (_FLAG.match(words[i].text) or words[i].text.startswith("--")):
+        while i < len(words) and words[i].text.startswith("-"):
             text = words[i].text
             if name == "env" and text.startswith(("-S", "--split")):
                 found.append(Finding(HIGH, "`env -S` makes a command of a text."))

@@ -128,7 +128,7 @@ def _node(node: Any, *, is_root: bool) -> Iterator[Finding]:  # noqa: C901  # on
             yield Finding(HIGH, f"It destroys what is stored: {quoted(_text(node))}.")
         case exp.Alter():
             yield Finding(HIGH, f"It changes how the database is built: {quoted(_text(node))}.")
-        case exp.Delete() | exp.Update():
+        case exp.Delete() | exp.Update() if node.find_ancestor(exp.When) is None:
             yield from _changed(node)
         case exp.Insert():
             yield Finding(MEDIUM, f"It writes rows: {quoted(_text(node))}.")
