@@ -40,6 +40,10 @@ _TRIES: Final = 50
 """Every try that fails means that somebody else's vote was taken: there are not more of them than that."""
 
 
+_FIELDS: Final[Mapping[str, str]] = {"choose": "choice", "answer": "answer"}
+"""Where an answer has what is agreed to."""
+
+
 class Truth(Protocol):
     """What answering needs of the flow."""
 
@@ -293,7 +297,11 @@ class Voting:
         if conflict and not is_no:
             msg = f"{by.name}, {conflict}, so another person must say yes. You may say no."
             raise NotAnApprover(msg, handoff=handoff.id)
-        vote = self._vote(case, made.verdict, handoff.revision, tally.count(handoff).stage)
+        counted = tally.count(handoff)
+        vote = self._vote(case, made.verdict, handoff.revision, counted.stage)
+        if not is_no and counted.settled not in {"", vote.digest}:
+            msg = "an earlier stage settled on another one; agree to that, or reject it"
+            raise InvalidAnswer(msg, faults=[Fault(_FIELDS.get(case.answer.kind, ""), msg)], handoff=handoff.id)
         if tally.decides(handoff, vote):
             return replace(made, verdict=_with_votes(handoff, made.verdict, vote)), None
         return made, vote

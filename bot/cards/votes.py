@@ -6,7 +6,7 @@ from andon import wire
 from bot import tally
 from bot.cards.characters import visible
 from bot.cards.sentences import several
-from bot.handoff import OPEN, Handoff, choice_payload, digest_of
+from bot.handoff import OPEN, Handoff, Vote, choice_payload, digest_of
 
 _ANYBODY = "any full member"
 
@@ -74,5 +74,5 @@ def _conflicted(handoff: Handoff) -> Sequence[str]:
     ]
 
 
-def _names(votes: Iterable[tally.Vote]) -> str:
+def _names(votes: Iterable[Vote]) -> str:
     return several(vote.by.name for vote in votes)
