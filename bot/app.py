@@ -20,7 +20,6 @@ from pydantic import SecretStr
 from adapters.web import WebConsole
 from andon import wire
 from andon._local import AGENT_KEY_FILE, URL_FILE
-from bot import policy
 from bot.access import Access, fingerprint
 from bot.api import Api, problems, set_headers
 from bot.config import Settings
@@ -32,6 +31,7 @@ from bot.idle import IdleConnections
 from bot.metrics import Metrics
 from bot.on_call import plugged_in
 from bot.outbox import CardWork, Pace
+from bot.policies import Policies
 from bot.ports import Adapter, Desk, Directory, Shelf
 from bot.risk import Scoring
 from bot.runs import WEB, Runs
@@ -137,11 +137,11 @@ async def service(
         ConfigError, StateFolderBusy, StoreUnavailable: As `open_store`; nothing listens then.
         OSError: The port is taken.
     """
-    rules = policy.load(settings.policy)
+    policies = Policies(settings.policy)
     with _listen(settings) as listener:
         async with (
             open_store(settings) as opened,
-            _serving(settings, opened, rules, listener, more=adapters or {}, pace=pace or Pace()) as running,
+            _serving(settings, opened, policies, listener, more=adapters or {}, pace=pace or Pace()) as running,
         ):
             yield running
 
@@ -185,7 +185,7 @@ def _plain(secret: SecretStr | None) -> str:
 async def _serving(
     settings: Settings,
     opened: Opened,
-    rules: policy.Policy,
+    policies: Policies,
     listener: socket.socket,
     *,
     more: Mapping[str, MakeAdapter],
@@ -197,12 +197,13 @@ async def _serving(
     url = settings.url(port)
     surfaces = {**_surfaces(settings, access, url), **more}
     metrics = Metrics(waiting=lambda: hub.waiting, streams=lambda: hub.streams)
+    metrics.watch_policy(loads=lambda: policies.loads, trouble=lambda: bool(policies.standing.trouble))
     place = wire.Place(surface="slack", channel=settings.slack_channel) if settings.slack_channel else WEB
     runs = Runs(store, access, default_place=place)
     directories: dict[str, Directory] = {}  # filled when the adapters, which need the flow, are there
     scoring = Scoring()
     flow = Flow(
-        *(store, hub, access, runs, rules),
+        *(store, hub, access, runs, policies),
         surfaces=surfaces,
         metrics=metrics,
         directories=directories,
@@ -232,6 +233,7 @@ async def _serving(
         await hub.start()
         timers = Timers(flow, store)
         timers.start()
+        policies.start(flow.alert)
         cards = CardWork(store.outbox, store.digests, flow, adapters, pace=pace)
         cards.start()
         idle = IdleConnections(lambda: runner.server.connections if runner.server else ())
@@ -243,6 +245,7 @@ async def _serving(
         finally:
             await idle.stop()
             await timers.stop()
+            await policies.stop()
             await hub.stop()
             await asyncio.gather(runner.cleanup(), cards.stop())
 

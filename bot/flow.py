@@ -35,7 +35,7 @@ from bot.on_call import OnCall
 from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
 from bot.permits import check_outcome, permit
 from bot.policies import Policies
-from bot.policy import Policy, Routed, needs
+from bot.policy import Policy, Routed
 from bot.ports import Directory, Row, RowOutcome, Standing
 from bot.reviews import check_withdrawable, follow_up, review_key
 from bot.risk import Scoring
@@ -104,6 +104,10 @@ class Flow:
             people=lambda: known_people(policies.current()),
             clock=clock,
         )
+
+    @property
+    def _policy(self) -> Policy:
+        return self._policies.current()
 
     # --- open ---
 
