@@ -195,6 +195,7 @@ def groups(view: Card, room: Room) -> tuple[Group, ...]:
         Group("verdict", reading.verdict(view, room)),
         Group("changes", reading.changes(view, room)),
         Group("result", reading.result(view, room)),
+        Group("bearings", reading.bearings(view, room)),
         Group("words", reading.words(view, room)),
     )
     return (first, *(group for group in others if group.pieces))

@@ -77,6 +77,20 @@ def question(view: Card) -> tuple[Piece, ...]:
     return joined((line(bold(view.agent), f" {verb}"), *_prose(view.title)))
 
 
+def bearings(view: Card, room: Room) -> tuple[Piece, ...]:
+    """Andon's own reading of it: how risky it is, and why somebody is asked."""
+    own = view.bearings
+    if own is None:
+        return ()
+    told = [_fitting(reason, room.told) for reason in own.reasons[: room.risks]]
+    because = [_fitting(sentence, room.told) for sentence in own.because]
+    named = line(bold("Andon’s own reading"), *((f" · {own.headline}",) if own.headline else ()))
+    made: list[Piece] = [named, *([Bullets(tuple(told))] if told else [])]
+    made += _more(len(own.reasons) - len(told), "reasons")
+    made += [line(bold("It is asked because")), Bullets(tuple(because))] if because else []
+    return joined(made)
+
+
 def words(view: Card, room: Room) -> tuple[Piece, ...]:
     """The agent's own words, called that; empty when it said nothing more than its question."""
     said: list[Piece] = [*_prose(view.title)] if view.act else []
@@ -150,7 +164,7 @@ def whole(view: Card, *, index: int | None = None) -> tuple[Piece, ...]:
     if index is not None:
         view = replace(view, candidates=view.candidates[index : index + 1])
     first = act(view, WHOLE) or question(view)
-    return joined((*first, *candidates(view, WHOLE), *result(view, WHOLE), *words(view, WHOLE)))
+    return joined((*first, *candidates(view, WHOLE), *result(view, WHOLE), *bearings(view, WHOLE), *words(view, WHOLE)))
 
 
 def written(view: Card, pieces: Sequence[Piece]) -> str:

@@ -14,8 +14,10 @@ from pydantic import JsonValue
 
 from andon import wire
 from bot import tally
+from bot.cards.bearings import Bearings, bearings
 from bot.cards.characters import look_alikes, visible
 from bot.cards.form import ABSENT, Field, fields
+from bot.cards.offers import Offered, offers
 from bot.cards.rows import Difference, Prose, Row, differences, prose, row, rows
 from bot.cards.sentences import HEADLINES, progress, silence
 from bot.cards.summaries import Summary, summary
@@ -87,6 +89,8 @@ class Card(Summary):
     """A handoff as people see it at one moment."""
 
     act: Act | None
+    bearings: Bearings | None
+    """Andon's own reading of it, shown before the agent's words."""
     why: Prose
     risks: tuple[Prose, ...]
     result: Row | None
@@ -105,6 +109,8 @@ class Card(Summary):
     """Two digits that a yes must repeat; empty when it need not."""
     one_tap: bool
     """Is one press enough for a yes?"""
+    editor_agrees: bool
+    """Does an edit count as its editor's yes? Else it is for others to approve."""
     must_open: bool
     """It is critical and not shown in full here: nobody can agree to it before they opened all of it."""
     edits: tuple[Edition, ...]
@@ -114,6 +120,8 @@ class Card(Summary):
     buttons: tuple[Button, ...]
     reasons: tuple[Reason, ...]
     """Reject reasons that take one tap; none where nothing can be rejected now."""
+    offers: tuple[Offered, ...]
+    """Grants that go with a yes; none where it is not one press away."""
     missing: int
     """Characters that are not shown of what would be agreed to, and of what is said for and against it."""
     is_cut: bool
@@ -151,6 +159,7 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
     return Card(
         **{field.name: getattr(short, field.name) for field in dataclasses.fields(short)},
         act=act,
+        bearings=bearings(handoff),
         why=why,
         risks=risks,
         result=result,
@@ -165,6 +174,7 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         votes=vote_lines(handoff),
         code=tally.number(handoff) if buttons else "",
         one_tap=not handoff.route.step_up,
+        editor_agrees=not handoff.route.not_requester,
         must_open=must_open and bool(buttons),
         edits=tuple(Edition(edit.revision, visible(edit.by.name), edit.at) for edit in handoff.revisions),
         diff=differences(_args_of(handoff, since), action.args) if action else (),
@@ -172,6 +182,7 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         form=_form(handoff, action),
         buttons=buttons,
         reasons=tuple(Reason(visible(each.label), each.text) for each in handoff.route.reasons) if buttons else (),
+        offers=offers(handoff) if any(each.kind == "approve" for each in buttons) else (),
         missing=missing,
         is_cut=bool(missing) or any(step.result and step.result.cut for step in steps),
         steps=steps,

@@ -20,7 +20,7 @@ from adapters.slack.lists import HelpLine, Lists, PendingLine, RunLine, SettingL
 from adapters.slack.modals import Modal, Modals
 from andon import wire
 from bot.cards import summary
-from bot.handoff import Handoff, Reason, Route, State
+from bot.handoff import Handoff, Reason, Risk, Route, State
 from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, MIRA, NOON, handoff
 from tests.fakes.slack.kit import check_message, check_options, check_view
 
@@ -113,11 +113,23 @@ def ended(shown: Handoff, status: str, **more: Any) -> Handoff:
 
 REASONS = tuple(Reason(label, f"{label}, please") for label in ("Too early", "Wrong person", "Wrong tone", "No", "5th"))
 
+RISKY = Route(
+    "v3/mail",
+    1_800,
+    "deny",
+    (),
+    risk=Risk(0.7, ("It seems to go to a list of people: `all@x.com`.", "It goes to `all@x.com`.")),
+    because=("The agent is only 40 % sure.", "In this run 3 actions have failed or were unsure."),
+)
+
 MESSAGES: dict[str, Handoff] = {
     "open": handoff({**EMAIL, "reversible": True}),
     "open-hazard": handoff(EMAIL),
     "open-reasons": handoff(EMAIL, route=Route("v3/mail", 1_800, "deny", (), reasons=REASONS)),
     "open-revised": revised(),
+    "open-risk": handoff(EMAIL, route=RISKY),
+    "open-risk-hostile": revised(route=replace(RISKY, risk=Risk(0.05, (HOSTILE_TEXT,)), because=())),
+    "open-risk-long": handoff(LONG, route=replace(RISKY, risk=Risk(1.0, ("Reason. " * 37,) * 9))),
     "open-code": handoff(CODE),
     "open-long": handoff(LONG),
     "open-50-arguments": handoff(FIFTY),
