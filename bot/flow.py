@@ -31,6 +31,7 @@ from bot.handoff import OPEN, Change, Handoff, Route, State, Told, digest_of, no
 from bot.health import StoreHealth
 from bot.hub import Hub
 from bot.metrics import Metrics
+from bot.milestones import Milestones
 from bot.on_call import OnCall
 from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
 from bot.permits import check_outcome, permit
@@ -40,6 +41,7 @@ from bot.ports import Directory, Row, RowOutcome, Standing
 from bot.reviews import check_withdrawable, follow_up, review_key
 from bot.risk import Scoring
 from bot.runs import REUSED, WEB, Runs
+from bot.scope import Granted
 from bot.store import Doc, NewHandoff, Store, Verdict
 from bot.trust import TrustBook
 from bot.voting import Voting, already_decided
@@ -85,9 +87,10 @@ class Flow:
         self._runs = runs
         self._policies = policies
         self.handing_on = HandingOn(store, runs, people=lambda: known_people(policies.current()))
-        self._caps = Caps(store, lambda: self._policy, alert=self.alert)
-        self.grants = grants.Grants(store)
-        self._gathering = Gathering(store.runs, scoring or Scoring(), trust=store.trust, grants=self.grants)
+        self._caps = Caps(store, policies.current, alert=self.alert)
+        self._grants = grants.Grants(store)
+        self._gathering = Gathering(store.runs, scoring or Scoring(), trust=store.trust, grants=self._grants)
+        self._milestones = Milestones(self, runs, self._gathering)
         self.trust_book = TrustBook(store, policies.current)
         self._health = health
         self._surfaces = frozenset(surfaces)
@@ -117,8 +120,13 @@ class Flow:
         ask: wire.Confirmation | wire.Choice | wire.Input,
         idempotency_key: str | None,
         fingerprint: str,
+        *,
+        under: Policy | None = None,
+        checkpoint: str | None = None,
     ) -> tuple[Handoff, bool]:
         """Open an ask; returns the handoff and whether it is new. The same key and `fingerprint` again changes nothing.
+
+        `under` are rules that hold instead of the policy's, `checkpoint` one that the run is just about to save.
 
         Raises:
             InvalidBody: A schema or the arguments cannot be used.
@@ -133,8 +141,10 @@ class Flow:
         digest = digest_of(payload)
         handoff_id = self._access.derive_id("hf", agent.name, idempotency_key or secrets.token_urlsafe(16))
         to = ask.to or (run.conversation or self._default_place,)
-        policy = self._policies.current()
+        policy = under or self._policies.current()
         situation = await self._gathering.gather(policy, ask, handoff_id, agent.name, run, to=to)
+        if checkpoint is not None:
+            situation = replace(situation, checkpoint=checkpoint)
         at = self._clock()
         asked = Handoff(
             id=handoff_id,
@@ -179,7 +189,7 @@ class Flow:
                 msg = f"{agent.name} has {opened.number} handoffs open, its limit; wait for answers, or withdraw some"
                 raise TooMany(msg, retry_after_s=30)
             case "no_grant":  # it ended a moment ago, and is gathered no more
-                return await self.open(agent, ask, idempotency_key, fingerprint)
+                return await self.open(agent, ask, idempotency_key, fingerprint, under=under, checkpoint=checkpoint)
             case "known":
                 return await self.look(handoff_id), False
         at = datetime.fromtimestamp(opened.number / 1000, UTC)
@@ -197,6 +207,12 @@ class Flow:
         self._hub.recent.put(handoff)
         self._metrics.opened(handoff)
         return handoff, True
+
+    async def save_checkpoint(
+        self, agent: Principal, run_id: str, save: wire.CheckpointSave, idempotency_key: str | None
+    ) -> wire.CheckpointReceipt:
+        """Save where a run stands, and ask whether it may go on where the policy says so; see `Milestones.save`."""
+        return await self._milestones.save(self._policies.current(), agent, run_id, save, idempotency_key)
 
     async def _may_give(self, asked: Handoff, routed: Routed) -> bool:
         """Could the giver of the grant say yes to this now?"""
@@ -295,6 +311,14 @@ class Flow:
     async def gathers(self, handoff: Handoff, place: wire.Place) -> bool:
         """Is it shown in a digest there, because there is too much to ask already?"""
         return await self._caps.gathers(handoff, place)
+
+    async def grants(self) -> list[Granted]:
+        """Every grant that stands, the newest first."""
+        return await self._grants.listed()
+
+    async def end_grant(self, grant_id: str, by: wire.Actor) -> Granted:
+        """End a grant, at once; raises `Gone`."""
+        return await self._grants.revoke(grant_id, by)
 
     def watch(self) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
         """Every change from now on."""
@@ -484,10 +508,9 @@ def check_owner(handoff: Handoff, agent: str) -> None:
 def silence_verdict(handoff: Handoff, *, at: datetime, fault: str = "") -> Verdict:
     """What silence decides; with a `fault` of the store it approves nothing."""
     policy, revision = handoff.route.policy, handoff.revision
-    if handoff.route.on_timeout != "approve":
-        fault = ""
-    if handoff.route.on_timeout != "approve" or fault:
-        after = isinstance(handoff.ask, wire.Confirmation) and handoff.ask.timing == "after"
-        sentence = coaching.expired_unsafely(fault) if fault and not after else coaching.expired(handoff.ask)
-        return Verdict(wire.Expired(by=SILENCE, at=at, revision=revision, policy=policy, message_for_agent=sentence))
-    return yes_verdict(handoff, SILENCE, coaching.approved_by_silence(), at=at)
+    approves = handoff.route.on_timeout == "approve"
+    if approves and not fault:
+        return yes_verdict(handoff, SILENCE, coaching.approved_by_silence(), at=at)
+    after = isinstance(handoff.ask, wire.Confirmation) and handoff.ask.timing == "after"
+    sentence = coaching.expired_unsafely(fault) if approves and not after else coaching.expired(handoff.ask)
+    return Verdict(wire.Expired(by=SILENCE, at=at, revision=revision, policy=policy, message_for_agent=sentence))

@@ -74,7 +74,8 @@ async def test_it_is_not_handed_on_to_who_asked_for_it(strict: Settings) -> None
 
 
 @pytest.mark.parametrize(
-    "to", ["nobody", "slack:S0614TZR7", "role:dba", "on_call:payments", "requester", "a@b@c", "web:x", "mira@example.com"]
+    "to",
+    ["nobody", "slack:S0614TZR7", "role:dba", "on_call:payments", "requester", "a@b@c", "web:x", "mira@example.com"],
 )
 async def test_it_is_handed_on_to_one_other_person(agent: Agent, mira: Person, to: str) -> None:
     handoff = await agent.ask()

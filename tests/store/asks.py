@@ -83,7 +83,7 @@ async def look(store: Store, handoff_id: str) -> Handoff:
     return found
 
 
-def read(handoff: Handoff, answer: wire.Answer, by: wire.Actor = MIRA) -> Answering:
+def read(handoff: Handoff, answer: wire.Deciding, by: wire.Actor = MIRA) -> Answering:
     return read_answer(handoff, answer, by, at=now())
 
 

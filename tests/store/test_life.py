@@ -350,7 +350,7 @@ class LifeInRedis(Life):
     def redis_look(self, handoff_id: str) -> Handoff | None:
         return self.do(asks.look(self.store, handoff_id))
 
-    def redis_answer(self, seen: Seen, answer: wire.Answer, answer_id: str) -> Awaitable[str] | None:
+    def redis_answer(self, seen: Seen, answer: wire.Deciding, answer_id: str) -> Awaitable[str] | None:
         async def call() -> str:
             assert seen.handoff
             made = asks.read(seen.handoff, answer)

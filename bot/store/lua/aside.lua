@@ -32,13 +32,13 @@ local now = now_ms()
 if h[1] == "pending" and now >= tonumber(h[2]) then
   return { "late" }
 end
+if ARGV[6] ~= "" and h[5] and string.find("\n" .. h[5] .. "\n", "\n" .. ARGV[6] .. "\n", 1, true) then
+  return { "twice" }
+end
 if (tonumber(h[4]) or 0) >= tonumber(ARGV[5]) then
   return { "many" }
 end
 if ARGV[6] ~= "" then
-  if h[5] and string.find("\n" .. h[5] .. "\n", "\n" .. ARGV[6] .. "\n", 1, true) then
-    return { "twice" }
-  end
   redis.call("HSET", KEYS[1], "added", h[5] and h[5] .. "\n" .. ARGV[6] or ARGV[6])
 end
 local line = string.format("%.0f", now) .. " " .. ARGV[4]
