@@ -8,9 +8,9 @@ from uuid import uuid4
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from andon import wire
-from andon._asking import Timeout, ask, open_ask, seconds
+from andon._asking import Timeout, ask, attend, open_ask, seconds
 from andon._candidates import CandidateLike, candidates_from
-from andon._decisions import Answered, Chosen, Confirmed, Decision
+from andon._decisions import Answered, Approved, Chosen, Confirmed, Decision, Edited
 from andon._errors import AndonError, InvalidAnswer, Steered, refused
 from andon._gate import Gate, Risks, What
 from andon._handoff import Allowed, Handoff, Line, Status, claim, report
@@ -376,6 +376,8 @@ class Run:
             The checkpoint's version, from 1 on.
 
         Raises:
+            Refused: The policy asks at this checkpoint, and the answer was no, or there was none. It is saved; do not
+                go on from it.
             Steered: People told the run something since the checkpoint before; this one is saved all the same.
             Stopped: Somebody pulled the cord.
             ServiceUnavailable: It may have been saved. What people told the run is not lost: the next call has it.
@@ -386,10 +388,32 @@ class Run:
         self._unsure = True  # until the receipt is here, words may have been handed to nobody
         receipt = await self._line.api.save_checkpoint(self.id, save, idempotency_key=uuid4().hex)
         self._unsure, self._version = False, receipt.version
-        steers, self._unmet = (*self._unmet, *receipt.steers), ()
+        self._unmet = (*self._unmet, *receipt.steers)
+        if receipt.handoff:
+            await self._pass(receipt.handoff)
+        steers, self._unmet = self._unmet, ()
         if steers:
             raise Steered(steers, version=receipt.version)
         return receipt.version
+
+    async def go_on(self, checkpoint: wire.Checkpoint) -> None:
+        """Wait, in a process that takes over at this checkpoint, for the yes that the policy may want there.
+
+        Raises:
+            Refused: The answer was no, or there was none. Do not go on from it.
+        """
+        if checkpoint.handoff:
+            await self._pass(checkpoint.handoff)
+
+    async def _pass(self, handoff_id: str) -> None:
+        """Go on with a yes, and not without it; again is fine."""
+        handoff = Handoff(self._line, await self._line.api.read(handoff_id))
+        decision = await attend(handoff)
+        if not isinstance(decision, Approved | Edited):
+            raise refused(decision)
+        if handoff.latest.state != "closed":
+            await handoff.claim(claimant=f"checkpoint {handoff_id}")
+            await handoff.report("executed")
 
     async def _catch_up(self) -> None:
         """Read the receipt of a save that was given up; the save may have been made, and taken people's words along."""
@@ -399,6 +423,8 @@ class Run:
 
     async def load_checkpoint(self) -> wire.Checkpoint | None:
         """Return the latest checkpoint, or None when there is none yet.
+
+        Its `handoff` asks whether to go on from there, where the policy does: `await run.go_on(checkpoint)`.
 
         Its `steers` are what people had told the run when it was saved; whoever saved it may not have lived to read
         them.

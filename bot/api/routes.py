@@ -136,7 +136,7 @@ class Api:
         save: wire.CheckpointSave = await _body(
             request, "save_checkpoint", max_string=_CHECKPOINT_STRING, max_keys=_CHECKPOINT_KEYS
         )
-        receipt = await self._runs.save_checkpoint(agent, request.match_info["run"], save, _idempotency_key(request))
+        receipt = await self._flow.save_checkpoint(agent, request.match_info["run"], save, _idempotency_key(request))
         return _json(receipt)
 
     async def _get_checkpoint(self, request: web.Request) -> web.Response:
