@@ -10,6 +10,7 @@ from aiohttp.web import AbstractRouteDef
 
 from andon import wire
 from bot.handoff import Aside, Change, Digest, Handoff, Told
+from bot.scope import Granted
 
 __all__ = [
     "Adapter",
@@ -240,6 +241,19 @@ class Desk(Protocol):
 
         Raises:
             StoreUnavailable: Some may be recorded; the same call again is safe.
+        """
+        ...
+
+    async def grants(self) -> Sequence[Granted]:
+        """Every grant that stands, the newest first; `bot.cards.grant_line` says it in words."""
+        ...
+
+    async def end_grant(self, grant_id: str, by: wire.Actor) -> Granted:
+        """End a grant, at once; whoever may see it may. Returns it as it stood.
+
+        Raises:
+            Gone: It does not stand (any more).
+            StoreUnavailable: Nothing was confirmed; the same call again is safe.
         """
         ...
 

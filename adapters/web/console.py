@@ -13,11 +13,11 @@ from aiohttp import web
 
 from adapters.web import live
 from adapters.web.answers import Answers
-from adapters.web.pages import TYPES, Form, Pages
+from adapters.web.pages import TYPES, Form, Notice, Pages
 from adapters.web.security import HEADERS, Guard, same_token
 from andon import wire
-from bot.cards import card, heard, summary, trust_line
-from bot.errors import BotError, TooMany
+from bot.cards import card, grant_line, heard, summary, trust_line
+from bot.errors import BotError, Gone, TooMany
 from bot.handoff import Aside, Digest, Handoff, Told
 from bot.ports import CardRef, Desk, Directory, Session, SignIn
 
@@ -56,6 +56,8 @@ class WebConsole:
         return [
             web.get("/", self._open(self._for_signed_in(self._inbox))),
             web.get("/history", self._open(self._for_signed_in(self._history))),
+            web.get("/grants", self._open(self._for_signed_in(self._grants))),
+            web.post("/grants/{id}/end", self._open(self._for_signed_in(self._end_grant))),
             web.get("/handoffs/{id}", self._open(self._for_signed_in(self._card))),
             web.post("/handoffs/{id}/answer", self._open(self._for_signed_in(self._answer))),
             web.get("/trust", self._open(self._for_signed_in(self._trust))),
@@ -119,6 +121,17 @@ class WebConsole:
     async def _reset_trust(self, request: web.Request, session: Session) -> web.StreamResponse:
         await self._desk.reset_trust(request.match_info["key"], session.person)
         return _see("/trust")
+
+    async def _grants(self, request: web.Request, session: Session) -> web.StreamResponse:  # noqa: ARG002  # a handler
+        return _html(self._pages.grants([grant_line(each) for each in await self._desk.grants()], session))
+
+    async def _end_grant(self, request: web.Request, session: Session) -> web.StreamResponse:
+        try:
+            await self._desk.end_grant(request.match_info["id"], session.person)
+        except Gone:
+            lines = [grant_line(each) for each in await self._desk.grants()]
+            return _html(self._pages.grants(lines, session, notice=Notice("That grant had ended already.")), 404)
+        return _see("/grants")
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         if await self._guard.session(request) is None:

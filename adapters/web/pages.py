@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from bot.cards import Card, Field, Heard, Summary, TrustLine, environment
+from bot.cards import Card, Field, GrantLine, Heard, Summary, TrustLine, environment
 from bot.ports import Session
 
 STATIC = Path(__file__).parent / "static"
@@ -47,11 +47,14 @@ class Form:
     editing: bool = False
     reason: str = ""
     choice: str = ""
+    code: str = ""
+    code_error: str = ""
+    grant: str = ""
 
     @property
     def answering_again(self) -> bool:
         """Does it hold something that was typed, and not yet taken?"""
-        return bool(self.typed or self.reason or self.choice)
+        return bool(self.typed or self.reason or self.choice or self.grant or self.code)
 
 
 def control_name(index: int) -> str:
@@ -106,6 +109,10 @@ class Pages:
             for index, each in enumerate(card.form)
         ]
         return self._render("card", session, card=card, form=form, controls=controls, notice=notice, full=full)
+
+    def grants(self, grants: Sequence[GrantLine], session: Session, *, notice: Notice | None = None) -> str:
+        """What people let run without being asked again."""
+        return self._render("grants", session, grants=grants, notice=notice)
 
     def sign_in(self, link: str) -> str:
         """One button that spends a sign-in link."""
