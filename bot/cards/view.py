@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from andon import wire
 from bot import tally
 from bot.cards.bearings import Bearings, bearings
+from bot.cards.asides import Said, asides
 from bot.cards.characters import look_alikes, visible
 from bot.cards.form import ABSENT, Field, fields
 from bot.cards.offers import Offered, offers
@@ -127,6 +128,8 @@ class Card(Summary):
     is_cut: bool
     """Something is not shown, if only of what came of it."""
     steps: tuple[Step, ...]
+    asides: tuple[Said, ...]
+    """What happened around it while it waited: reminders, escalations, who was asked besides, questions and replies."""
 
     def may(self, kind: AnswerKind) -> Button | None:
         """The button for this kind of answer, if it can be given now."""
@@ -186,6 +189,7 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         missing=missing,
         is_cut=bool(missing) or any(step.result and step.result.cut for step in steps),
         steps=steps,
+        asides=asides(handoff, limit=most),
     )
 
 

@@ -436,7 +436,7 @@ async def test_the_agent_is_not_woken_by_a_vote(settings: Settings) -> None:
             assert await home.say(MIRA, "yes") == FIRST
             assert not waits.done()
             assert await home.say(ANA, "yes") == "approved"
-            assert (await events.next()).name == "decided"
+            assert (await events.next()).name == "handoff.decided"
             assert (await waits)["state"] == "decided"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from andon import wire
-from bot.handoff import MOVES, Handoff, State
+from bot.handoff import MOVES, Handoff, State, Vote
 from bot.store import Store
 from bot.store.pipe import Pipe, Script
 from tests.store import asks
@@ -121,6 +121,19 @@ async def undone(store: Store, handoff: Handoff) -> object:
     return await store.handoffs.outcome(handoff.id, handoff.agent, wire.OutcomeReport(status="undone"))
 
 
+async def vote(store: Store, handoff: Handoff) -> object:
+    said = Vote("email:a@x.com", asks.MIRA, asks.now(), 1, 1, "yes", digest=handoff.digest, id="0" * 32)
+    return await store.handoffs.vote(handoff, said)
+
+
+async def try_code(store: Store, handoff: Handoff) -> object:
+    return await store.handoffs.try_code(handoff, "email:a@x.com", right=False)
+
+
+async def doubt(store: Store, handoff: Handoff) -> object:
+    return await store.handoffs.doubt(handoff, "slack:S1")
+
+
 VERBS: Mapping[str, Verb] = {
     "answer": approve,
     "revise": revise,
@@ -129,6 +142,9 @@ VERBS: Mapping[str, Verb] = {
     "claim": claim,
     "executed": executed,
     "undone": undone,
+    "vote": vote,
+    "try_code": try_code,
+    "doubt": doubt,
 }
 
 

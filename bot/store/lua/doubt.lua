@@ -6,8 +6,8 @@
 -- ARGV[2]  the groups, for people to read; "" when all can be told
 -- Returns  {"noted"} | {"same"}
 
-local h = redis.call("HMGET", KEYS[1], "state", "unread", "agent", "run", "rev")
-if h[1] ~= "pending" or (h[2] or "") == ARGV[2] then
+local h = redis.call("HMGET", KEYS[1], "state", "agent", "run", "rev", "unread")
+if h[1] ~= "pending" or (h[5] or "") == ARGV[2] then
   return { "same" }
 end
 if ARGV[2] == "" then
@@ -15,5 +15,5 @@ if ARGV[2] == "" then
 else
   redis.call("HSET", KEYS[1], "unread", ARGV[2])
 end
-tell(KEYS[2], nil, now_ms(), "doubted", ARGV[1], h[3], h[4], h[5], "")
+tell(KEYS[2], nil, now_ms(), "doubted", ARGV[1], h[2], h[3], h[4], "")
 return { "noted" }
