@@ -29,7 +29,7 @@ from bot.ports import Desk
 
 log = logging.getLogger("andon.slack")
 
-_AGREEING: Final = frozenset({"read", "edit", "choose", "answer"})
+_AGREEING: Final = frozenset({"read", "edit", "choose", "answer", "grant"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Answers:
         """Is one tap too few? What is not on the card in full is read first; and some ask to be asked again."""
         if handoff.decision:
             return False
-        if not self._cards.message(handoff, now=self._clock()).whole:
+        if handoff.route.step_up or not self._cards.message(handoff, now=self._clock()).whole:
             return True
         hazard = not handoff.ask.reversible and handoff.action is not None
         return hazard and (await self._standings.load(presser.team, presser.user)).twice
@@ -127,8 +127,15 @@ class Answers:
             case "choose":
                 index = press.extra.get("index")
                 return self._modals.choose(handoff, index if isinstance(index, int) else -1, now=now, address=at)
+            case "grant":
+                index = press.extra.get("index")
+                return self._modals.grant(handoff, index if isinstance(index, int) else -1, now=now, address=at)
             case "answer":
                 return self._modals.answer(handoff, now=now, address=at)
+            case "more" if press.extra.get("index") == 0:
+                return self._modals.ask_else(handoff, now=now, address=at)
+            case "more":
+                return self._modals.ask_agent(handoff, now=now, address=at)
             case _:
                 return self._modals.read(handoff, now=now, address=at)
 
@@ -160,7 +167,7 @@ class Answers:
             handoff = await self._desk.look(own.handoff)
             person = await self._person(presser, handoff)
             try:
-                answer = _answer(handoff, own, values)
+                answer = await self._named(_answer(handoff, own, values, team), handoff)
                 _must_have_read(handoff, own, values)
                 answer_id = f"slack:{team}:{presser.user}:{view['id']}"
                 await self._desk.answer(handoff.id, answer, person.actor, answer_id=answer_id, standing=person.standing)
@@ -206,6 +213,21 @@ class Answers:
 
     # --- who, and why not ---
 
+    async def _named(self, answer: wire.Answer, handoff: Handoff) -> wire.Answer:
+        """Whoever was picked, by the address that people know them by.
+
+        Raises:
+            InvalidAnswer: They may never answer: an app, or an account that was closed.
+            DirectoryDown: Slack does not tell.
+        """
+        if not isinstance(answer, wire.Reassign) or not answer.to.startswith("slack:"):
+            return answer
+        team, _, user = answer.to.removeprefix("slack:").partition("/")
+        person = await self._people.person(team, user, channel=None)
+        if person.refusal:
+            raise InvalidAnswer(person.refusal, handoff=handoff.id, faults=[Fault("to", person.refusal)])
+        return answer.model_copy(update={"to": person.actor.email or f"slack:{person.actor.id}"})
+
     async def _person(self, presser: Presser, handoff: Handoff) -> Person:
         """Who it is, checked now.
 
@@ -222,7 +244,7 @@ class Answers:
         return person
 
 
-def _answer(handoff: Handoff, own: Sheet, values: forms.Values) -> wire.Answer:
+def _answer(handoff: Handoff, own: Sheet, values: forms.Values, team: str) -> wire.Answer:
     """A submitted modal as the wire has it.
 
     Raises:
@@ -230,21 +252,33 @@ def _answer(handoff: Handoff, own: Sheet, values: forms.Values) -> wire.Answer:
     """
     given: Mapping[str, Any] = {"revision": own.revision, "digest": own.digest}
     remarked = {**given, "reason": forms.remark(values)}
+    agreed = {"code": forms.code(values), "seen": "full" if own.full else None}
     try:
         match own.kind:
             case "read":
-                return wire.Approve.model_validate(remarked)
+                return wire.Approve.model_validate({**remarked, **agreed})
+            case "grant":
+                return wire.Approve.model_validate({**remarked, "grant": -1 if own.index is None else own.index})
             case "reject":
                 return wire.Reject.model_validate(remarked)
+            case "ask-else":
+                if not (to := forms.somebody(values, team)):
+                    raise InvalidAnswer("Pick somebody, or type their address.", handoff=handoff.id)
+                return wire.Reassign.model_validate({**given, "to": to, "note": forms.note(values)})
+            case "ask-agent":
+                return wire.AskAgent.model_validate({**given, "question": forms.question(values)})
             case "edit":
                 view = card(handoff, now=handoff.opened_at)
                 args = forms.arguments(handoff, view.form, values)
-                return wire.Edit.model_validate({**remarked, "args": args, "approve": not forms.is_for_another(values)})
+                approve = not handoff.route.not_requester and not forms.is_for_another(values)
+                return wire.Edit.model_validate({**remarked, **agreed, "args": args, "approve": approve})
             case "choose" if isinstance(handoff.ask, wire.Choice) and own.index is not None:
                 if 0 <= own.index < len(handoff.ask.candidates):
-                    return wire.Choose.model_validate({**remarked, "choice": handoff.ask.candidates[own.index].id})
+                    choice = handoff.ask.candidates[own.index].id
+                    return wire.Choose.model_validate({**remarked, **agreed, "choice": choice})
             case "answer" if isinstance(handoff.ask, wire.Input):
-                return wire.Reply.model_validate({**given, "answer": forms.reply(handoff.ask.answer_schema, values)})
+                reply = forms.reply(handoff.ask.answer_schema, values)
+                return wire.Reply.model_validate({**given, **agreed, "answer": reply})
     except ValidationError as error:
         faults = [Fault(str(each["loc"][0]) if each["loc"] else "", each["msg"]) for each in error.errors()]
         raise InvalidAnswer("The answer cannot be read.", handoff=handoff.id, faults=faults) from error

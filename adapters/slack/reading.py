@@ -106,6 +106,34 @@ def words(view: Card, room: Room) -> tuple[Piece, ...]:
     return joined((line(bold("The agent says")), *said)) if said else ()
 
 
+def asides(view: Card, room: Room) -> tuple[Piece, ...]:
+    """What happened around it while it waited, the latest of it where there is much."""
+    most = room.risks
+    shown = view.asides[-most:] if most else view.asides
+    made: list[Piece] = [*_more(len(view.asides) - len(shown), "earlier")]
+    for each in shown:
+        made.append(line(clip(each.sentence, _SENTENCE_CHARS)))
+        made += [Quote(clip(each.words.text, room.told))] if each.words and room.told else []
+        made += [Quote(each.words.text)] if each.words and not room.told else []
+    return joined(made)
+
+
+def votes(view: Card) -> tuple[Piece, ...]:
+    """Who said yes or no so far and who is still needed, and the number that a yes must repeat."""
+    said = [line(clip(text, _SENTENCE_CHARS)) for text in view.votes[:_MOST_NAMES]]
+    said += [line("The number of this card: ", code(view.code))] if view.code else []
+    return joined(said)
+
+
+def row_pieces(rows: Sequence[_Row], limit: int) -> list[Piece]:
+    """The arguments of a handoff on a row of a digest; what is too much is named and counted."""
+    if not rows:
+        return [line("It takes no arguments.")]
+    if len(rows) > _MOST_NAMES:
+        return _named(rows)
+    return [piece for each in rows for piece in _row(each, each.name, limit)]
+
+
 def result(view: Card, room: Room) -> tuple[Piece, ...]:
     """What came of what was done already."""
     return joined((line(bold("What came of it")), *_rows((view.result,), room))) if view.result else ()

@@ -10,9 +10,12 @@ from adapters.slack.adapter import Slack
 from adapters.slack.answers import Answers
 from adapters.slack.api import Api
 from adapters.slack.asking import Asking
+from adapters.slack.below import Below
 from adapters.slack.cards import Cards
 from adapters.slack.config import SlackConfig
+from adapters.slack.digests import DigestCards, RowAnswers
 from adapters.slack.files import Files
+from adapters.slack.granting import Granting
 from adapters.slack.home import Home
 from adapters.slack.inbound import Inbound
 from adapters.slack.installs import Installs
@@ -50,7 +53,8 @@ async def slack(
         standings = Standings(shelf, installs=installs, places=places, saying=saying, cards=cards, clock=clock)
         waiting = Waiting(desk, shelf, people=people, places=places, installs=installs, cards=cards, clock=clock)
         threads = Threads(desk, shelf, api, people=people, places=places, installs=installs, whisper=whisper)
-        home = Home(shelf, api, waiting=waiting, standings=standings, lists=lists, clock=clock)
+        granting = Granting(desk, waiting=waiting, whisper=whisper)
+        home = Home(*(shelf, api), waiting=waiting, standings=standings, lists=lists, granting=granting, clock=clock)
         answers = Answers(
             desk,
             api=api,
@@ -70,10 +74,23 @@ async def slack(
             installs=installs,
             cards=cards,
             lists=lists,
+            granting=granting,
             clock=clock,
         )
         asking = Asking(desk, shelf, api, people=people, waiting=waiting, saying=saying, cards=cards, modals=modals)
-        reception = Reception(installs, people, answers=answers, talk=talk, asking=asking, threads=threads, home=home)
+        digests = DigestCards(cards)
+        rows = RowAnswers(desk, people=people, whisper=whisper, clock=clock)
+        reception = Reception(
+            installs,
+            people,
+            answers=answers,
+            rows=rows,
+            talk=talk,
+            asking=asking,
+            threads=threads,
+            home=home,
+            granting=granting,
+        )
         inbound = Inbound(config, installs, shelf, reception)
 
         async def afterwards(handoff: Handoff) -> None:
@@ -89,6 +106,8 @@ async def slack(
             people=people,
             cards=cards,
             stories=Stories(api, shelf, files),
+            below=Below(api, shelf, people=people, installs=installs),
+            digests=digests,
             inbound=inbound,
             shelf=shelf,
             posted=waiting.posted,
