@@ -10,15 +10,11 @@ from bot.access import Principal
 from bot.errors import AlreadyDecided, CheckpointMoved
 from bot.gathering import Gathering
 from bot.handoff import Handoff
-from bot.policy import Policy, Rule, route
+from bot.policy import CHECKPOINT, Policy, route, rules_at_checkpoints
 from bot.runs import WEB, Runs
-
-GATE: Final = "checkpoint"
-"""The gate of every such ask, and its tool."""
 
 WHY: Final = "The policy asks at this checkpoint."
 RISK: Final = "From here on the run does what it has planned; what it does then may not be taken back."
-_PASS: Final = Rule(name="no_rule", do="allow")
 
 
 class Opens(Protocol):
@@ -42,18 +38,6 @@ class Opens(Protocol):
         ...
 
 
-def rules_at_checkpoints(policy: Policy) -> Policy | None:
-    """The rules that are about checkpoints, which name the gate `checkpoint` itself; None when there are none.
-
-    What they do not match goes on: `defaults: ask` and rules for any gate are about actions, and a run that saves its
-    place a hundred times must not be asked about a hundred times. Neither is it an action that could be unsure or fail.
-    """
-    rules = tuple(rule for rule in policy.rules if GATE in rule.gate)
-    if not rules:
-        return None
-    return policy.model_copy(update={"rules": (*rules, _PASS), "confidence_floor": None, "escalate_on_failure": None})
-
-
 def milestone_ask(agent: str, run: str, name: str, *, risk: str = RISK) -> wire.Confirmation:
     """The question whether to go on. Its only argument is the name, which no edit can change."""
     schema = {
@@ -64,12 +48,12 @@ def milestone_ask(agent: str, run: str, name: str, *, risk: str = RISK) -> wire.
     }
     return wire.Confirmation(
         kind="confirmation",
-        gate=GATE,
+        gate=CHECKPOINT,
         run=run,
         what=f"{agent} reached “{name}”: go on?",
         why=WHY,
         risks=(risk,),
-        action=wire.Action.model_validate({"tool": GATE, "args": {"name": name}, "schema": schema}),
+        action=wire.Action.model_validate({"tool": CHECKPOINT, "args": {"name": name}, "schema": schema}),
     )
 
 
@@ -107,8 +91,8 @@ class Milestones:
         handoff, _ = await self._opens.open(
             agent,
             milestone_ask(agent.name, run.id, save.name, risk=reason or RISK),
-            f"{GATE} {run.id} {key}",  # a space: no agent's own key is ever the same
-            GATE,
+            f"{CHECKPOINT} {run.id} {key}",  # a space: no agent's own key is ever the same
+            CHECKPOINT,
             under=rules,
             checkpoint=save.name,
         )

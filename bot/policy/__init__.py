@@ -1,11 +1,21 @@
 """Which actions are asked about: a situation goes in, a route or a decision at once comes out. Pure, but for `load`."""
 
-from bot.policy._file import Policy, Rule, Scorer
+from bot.policy._checkpoints import CHECKPOINT, rules_at_checkpoints
+from bot.policy._compare import Comparison, Difference, compare
+from bot.policy._examples import Tested, run_examples
+from bot.policy._explain import explain
+from bot.policy._file import Example, Policy, Rule, Scorer
 from bot.policy._loading import Read, load, parse, read, text_of
-from bot.policy._route import Needs, Routed, needs, ramp_key, route
+from bot.policy._route import STRICTNESS, Needs, Routed, needs, ramp_key, route
+from bot.policy._schema import schema
 from bot.policy._situation import Grant, Situation
 
 __all__ = [
+    "CHECKPOINT",
+    "STRICTNESS",
+    "Comparison",
+    "Difference",
+    "Example",
     "Grant",
     "Needs",
     "Policy",
@@ -14,11 +24,17 @@ __all__ = [
     "Rule",
     "Scorer",
     "Situation",
+    "Tested",
+    "compare",
+    "explain",
     "load",
     "needs",
     "parse",
     "ramp_key",
     "read",
     "route",
+    "rules_at_checkpoints",
+    "run_examples",
+    "schema",
     "text_of",
 ]

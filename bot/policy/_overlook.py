@@ -300,6 +300,8 @@ def _covers(first: Rule, rule: Rule) -> bool:
     """Does every action that could match `rule` match `first`?"""
     if first.condition is not None and first.when != rule.when:
         return False
+    if "checkpoint" in rule.gate and "checkpoint" not in first.gate:
+        return False  # what happens at checkpoints is for those alone that name that gate
     if first.checkpoint is not None and not (rule.checkpoint and _contain(first.checkpoint, rule.checkpoint)):
         return False
     return (

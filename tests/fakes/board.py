@@ -164,7 +164,8 @@ class Board:
         return response
 
     async def _wait(self, request: web.Request, moment: Moment) -> None:
-        board = request.match_info.get("board") or self.notes[request.match_info["id"]].board
+        note = self.notes.get(request.match_info.get("id", ""))
+        board = request.match_info.get("board") or (note.board if note else None)  # a note may be taken off
         for hold in list(self._holds):
             if (hold.verb, hold.moment) == (request.method, moment) and hold.board in {None, board}:
                 hold.reached.set()
@@ -203,8 +204,8 @@ class Board:
         return web.Response(status=204)
 
     async def _update(self, request: web.Request) -> web.Response:
-        note = self.notes[request.match_info["id"]]
-        if note.board not in self.boards:
+        note = self.notes.get(request.match_info["id"])
+        if note is None or note.board not in self.boards:
             raise web.HTTPNotFound
         note.versions.append(await self._body(request))
         return web.Response(status=204)
