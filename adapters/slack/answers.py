@@ -261,12 +261,8 @@ def _answer(handoff: Handoff, own: Sheet, values: forms.Values, team: str) -> wi
                 return wire.Approve.model_validate({**remarked, "grant": -1 if own.index is None else own.index})
             case "reject":
                 return wire.Reject.model_validate(remarked)
-            case "ask-else":
-                if not (to := forms.somebody(values, team)):
-                    raise InvalidAnswer("Pick somebody, or type their address.", handoff=handoff.id)
-                return wire.Reassign.model_validate({**given, "to": to, "note": forms.note(values)})
-            case "ask-agent":
-                return wire.AskAgent.model_validate({**given, "question": forms.question(values)})
+            case "ask-else" | "ask-agent":
+                return _for_others(handoff, own, given, values, team)
             case "edit":
                 view = card(handoff, now=handoff.opened_at)
                 args = forms.arguments(handoff, view.form, values)
@@ -283,6 +279,16 @@ def _answer(handoff: Handoff, own: Sheet, values: forms.Values, team: str) -> wi
         faults = [Fault(str(each["loc"][0]) if each["loc"] else "", each["msg"]) for each in error.errors()]
         raise InvalidAnswer("The answer cannot be read.", handoff=handoff.id, faults=faults) from error
     raise InvalidAnswer("This card does not take that answer.", handoff=handoff.id)
+
+
+def _for_others(handoff: Handoff, own: Sheet, given: Mapping[str, Any], values: forms.Values, team: str) -> wire.Answer:
+    """What leaves it open: somebody else is asked, or the agent."""
+    if own.kind == "ask-agent":
+        return wire.AskAgent.model_validate({**given, "question": forms.question(values)})
+    if not (to := forms.somebody(values, team)):
+        msg = "Pick somebody, or type their address."
+        raise InvalidAnswer(msg, handoff=handoff.id, faults=[Fault("to", msg)])
+    return wire.Reassign.model_validate({**given, "to": to, "note": forms.note(values)})
 
 
 def _must_have_read(handoff: Handoff, own: Sheet, values: forms.Values) -> None:

@@ -46,6 +46,7 @@ def said(handoff: Handoff, aside: Aside, *, limit: int | None = _TEXT_CHARS) -> 
     who = visible(aside.by.name) if aside.by else ""
     after = lasting((aside.at - handoff.opened_at).total_seconds())
     called: tuple[str, ...] = ()
+    sentence = ""
     match aside.kind:
         case "reminded":
             left = lasting((handoff.expires_at - aside.at).total_seconds())

@@ -17,12 +17,15 @@ from bot.handoff import Digest, Handoff
 ROW_CHARS: Final = 600
 """How much of one handoff a row shows."""
 
+ROW_ARGUMENTS: Final = 20
+
 
 @dataclass(frozen=True, slots=True)
 class DigestRow:
     """One handoff on a digest."""
 
     id: str
+    kind: str
     revision: int
     digest: str
     digest_short: str
@@ -75,6 +78,7 @@ def digest_row(handoff: Handoff, *, now: datetime) -> DigestRow:
     view = card(handoff, now=now, limit=ROW_CHARS)
     return DigestRow(
         id=view.id,
+        kind=view.kind if view.timing == "before" else "review",
         revision=view.revision,
         digest=view.digest,
         digest_short=view.digest_short,
@@ -106,7 +110,10 @@ def _alone(handoff: Handoff, view: Card) -> str:
         return "It takes more care than one press."
     if len(route.steps) > 1 or route.steps[0].quorum > 1:
         return "It takes more than one person."
-    shown = (view.title, *view.risks, *(view.act.rows if view.act else ()))
-    if any(part.cut for part in shown) or sum(len(part.text) for part in shown) > ROW_CHARS:
+    rows = view.act.rows if view.act else ()
+    told = (view.title, *view.risks)
+    characters = sum(len(part.text) for part in told) + sum(len(row.name) + len(row.text) for row in rows)
+    is_cut = any(part.cut for part in told) or any(row.cut for row in rows)
+    if is_cut or characters > ROW_CHARS or len(rows) > ROW_ARGUMENTS:
         return "It is too long for a list."
     return ""

@@ -14,8 +14,8 @@ from pydantic import JsonValue
 
 from andon import wire
 from bot import tally
-from bot.cards.bearings import Bearings, bearings
 from bot.cards.asides import Said, asides
+from bot.cards.bearings import Bearings, bearings
 from bot.cards.characters import look_alikes, visible
 from bot.cards.form import ABSENT, Field, fields
 from bot.cards.offers import Offered, offers

@@ -198,7 +198,8 @@ def check(cloud: SlackCloud, url: str, may_be_refused: tuple[str, ...] = ()) -> 
 def live_marks(cloud: SlackCloud, url: str) -> list[str]:
     """All in what the app has shown that would call somebody or open an address that is not ours, or hides itself.
 
-    A person may be called in one place: in the thread, after an undo that failed, by whoever wanted it undone.
+    People are called in one place: in the thread of a card. After an undo that failed, whoever wanted it undone; and
+    by a reminder, an escalation or a handing on, whom the policy or a person names.
     """
     ours = re.compile(rf"<(?:{re.escape(url)}/|https://[a-z-]+\.slack\.com/archives/)[^<>|\s]*\|[^<>]*>")
     found: list[str] = []
@@ -211,7 +212,7 @@ def live_marks(cloud: SlackCloud, url: str) -> list[str]:
 
 def _marks_of(node: Json, ours: re.Pattern[str], url: str, *, may_call: bool) -> Iterator[str]:
     kind = node.get("type")
-    calls = kind in _CALLING and not (may_call and kind == "user")
+    calls = kind in _CALLING and not (may_call and kind in {"user", "usergroup"})
     leads = bool(node.get("url")) and not str(node["url"]).startswith(f"{url}/")
     if calls or leads or kind in {"markdown", "image", "video"} or node.get("emoji") is True:
         yield str(node)
