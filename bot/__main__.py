@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NoReturn
 
 from andon import wire
-from bot import grants_cli, policy, trust_cli
+from bot import grants_cli, policy_cli, policy_help, trust_cli
 from bot.access import agent_name, person
 from bot.app import VERSION, check_slack, known_url, local_person, open_store, service, sign_in_url
 from bot.config import Settings, load_settings, unknown_settings
@@ -29,6 +29,7 @@ _TOP: Final = """usage: python -m bot COMMAND [options]
 
   serve     take asks and show them
   check     look over settings, store and policy; list every fault
+  policy    check, explain, test and compare policy files
   keys      create, list and revoke the keys of agents and people
   trust     list trust ramps, and let them start over
   grants    list and end what people let run without being asked again
@@ -62,7 +63,7 @@ examples:
 """
 
 _KEYS: Final = """usage: python -m bot keys create (--agent NAME | --person EMAIL)
-                                 [--per-minute N] [--burst N] [--open N] [--json]
+                                 [--owner EMAIL] [--per-minute N] [--burst N] [--open N] [--json]
        python -m bot keys list [--json]
        python -m bot keys revoke ID
 
@@ -71,6 +72,7 @@ _KEYS: Final = """usage: python -m bot keys create (--agent NAME | --person EMAI
 
   --agent NAME     make an agent's key
   --person EMAIL   make a person's key
+  --owner EMAIL    whose agent it is: where the policy says `not_requester`, they may say no to it, and not yes
   --per-minute N   asks a minute in the long run (default: 60)
   --burst N        asks at once (default: 20)
   --open N         asks open at a time (default: 50)
@@ -125,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: C901  # one li
     known: dict[str, tuple[str, Callable[[_Parser, list[str]], int]]] = {
         "serve": (_SERVE, _serve),
         "check": (_CHECK, _check),
+        "policy": (policy_help.text_for(rest), policy_cli.run),
         "keys": (_KEYS, _keys),
         "grants": (grants_cli.HELP, _grants),
         "trust": (trust_cli.HELP, _trust),
@@ -199,6 +202,8 @@ async def _serving(settings: Settings) -> int:
         print(f"Andon listens on {running.url}")
         if settings.policy is None:
             print("No policy is set: everything is asked, and any signed-in person may answer.")
+        elif not settings.policy.exists():
+            print(f"No policy file {settings.policy}: everything is asked, and any signed-in person may answer.")
         if running.sign_in:
             print(f"Sign in to the console (once, within 15 minutes): {running.sign_in}")
             print(f"Agents of this user find the address and their key in {settings.state}")
@@ -226,12 +231,7 @@ async def _checking() -> int:
     notes: list[str] = []
     slack = None
     try:
-        rules = policy.load(settings.policy)
-        notes.append(
-            "policy: none, so everything is asked and any signed-in person may answer"
-            if rules.version == "none"
-            else f"policy: {len(rules.rules)} rules, version {rules.version}"
-        )
+        notes += policy_cli.policy_notes(settings.policy)
     except ConfigError as error:
         faults += error.faults
     if not settings.on_loopback and not (settings.public_url or "").startswith("https://"):
@@ -277,6 +277,7 @@ def _keys(parser: _Parser, words: list[str]) -> int:
     if action == "create":
         parser.add_argument("--agent")
         parser.add_argument("--person")
+        parser.add_argument("--owner")
         for name, standard in (("--per-minute", 60), ("--burst", 20), ("--open", 50)):
             parser.add_argument(name, type=_positive, default=standard)
     if action == "revoke":
@@ -286,6 +287,8 @@ def _keys(parser: _Parser, words: list[str]) -> int:
     given = parser.parse_args(rest)
     if action == "create" and bool(given.agent) == bool(given.person):
         raise _Usage("say whose key: --agent NAME or --person EMAIL")
+    if action == "create" and given.owner and not given.agent:
+        raise _Usage("--owner says whose agent it is; it goes with --agent NAME")
     work = {"create": _create_key, "list": _list_keys, "revoke": _revoke_key}[action]
     return _run(work(given))
 
@@ -300,8 +303,9 @@ def _positive(text: str) -> int:
 async def _create_key(given: argparse.Namespace) -> int:
     limits = Limits(per_minute=given.per_minute, burst=given.burst, open=given.open)
     name = person(given.person).id if given.person else agent_name(given.agent)
+    owner = person(given.owner).id if given.owner else ""
     async with open_store(load_settings(), start=False) as opened:
-        key = await opened.access.create_key("person" if given.person else "agent", name, limits)
+        key = await opened.access.create_key("person" if given.person else "agent", name, limits, owner=owner)
     if given.json:
         print(json.dumps({"key": key, "kind": "person" if given.person else "agent", "name": name}))
     else:
@@ -314,14 +318,14 @@ async def _list_keys(given: argparse.Namespace) -> int:
     async with open_store(load_settings(), start=False) as opened:
         keys = await opened.access.keys()
     if given.json:
-        fields = ("key_id", "kind", "name", "created", "last_used")
+        fields = ("key_id", "kind", "name", "owner", "created", "last_used")
         print(json.dumps([{name: getattr(key, name) for name in fields} for key in keys]))
     elif not keys:
         print("There are no keys; make one: python -m bot keys create --agent NAME")
     else:
-        print(f"{'ID':<10}{'KIND':<8}{'NAME':<32}{'CREATED':<27}LAST USED")
+        print(f"{'ID':<10}{'KIND':<8}{'NAME':<32}{'CREATED':<27}{'LAST USED':<27}OWNER")
         for key in keys:
-            print(f"{key.key_id:<10}{key.kind:<8}{key.name:<32}{key.created:<27}{key.last_used or 'never'}")
+            print(f"{key.key_id:<10}{key.kind:<8}{key.name:<32}{key.created:<27}{key.last_used or 'never':<27}{key.owner}".rstrip())
     return _FINE
 
 

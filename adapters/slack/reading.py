@@ -16,6 +16,8 @@ _NOBODY = {"silence", "policy", "agent", "service"}
 _MOST_NAMES = 20
 _NAME_CHARS = 40
 _SENTENCE_CHARS = 900
+_MOST_VOTES = 10
+_VOTES_CHARS = 300
 
 
 class _Prose(Protocol):
@@ -120,7 +122,7 @@ def asides(view: Card, room: Room) -> tuple[Piece, ...]:
 
 def votes(view: Card) -> tuple[Piece, ...]:
     """Who said yes or no so far and who is still needed, and the number that a yes must repeat."""
-    said = [line(clip(text, _SENTENCE_CHARS)) for text in view.votes[:_MOST_NAMES]]
+    said = [line(clip(text, _VOTES_CHARS)) for text in view.votes[:_MOST_VOTES]]
     said += [line("The number of this card: ", code(view.code))] if view.code else []
     return joined(said)
 

@@ -9,6 +9,7 @@ from bot.cards.sentences import several
 from bot.handoff import OPEN, Handoff, Vote, choice_payload, digest_of
 
 _ANYBODY = "any full member"
+_NAME_CHARS = 60
 
 
 def vote_lines(handoff: Handoff) -> tuple[str, ...]:
@@ -75,4 +76,5 @@ def _conflicted(handoff: Handoff) -> Sequence[str]:
 
 
 def _names(votes: Iterable[Vote]) -> str:
-    return several(vote.by.name for vote in votes)
+    names = (" ".join(vote.by.name.split()) for vote in votes)
+    return several(name if len(name) <= _NAME_CHARS else f"{name[: _NAME_CHARS - 1]}…" for name in names)

@@ -23,6 +23,7 @@ from bot.cards import summary
 from bot.handoff import Handoff, Reason, Risk, Route, State
 from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, MIRA, NOON, handoff
 from tests.fakes.slack.kit import check_message, check_options, check_view
+from tests.fakes.votes import TERMS, agreed, split, staged
 
 GOLDEN = Path(__file__).parent / "slack"
 NOW = NOON + timedelta(minutes=1)
@@ -50,6 +51,10 @@ HOSTILE: Json = {
         "schema": {"properties": {"to": {"description": HOSTILE_TEXT, "title": "<!channel>"}}},
     },
 }
+
+
+def numbered(ask: Json) -> Handoff:
+    return handoff(ask, route=Route(**TERMS, step_up="number"))
 
 
 def acting(**args: Any) -> Json:
@@ -123,6 +128,10 @@ RISKY = Route(
 )
 
 MESSAGES: dict[str, Handoff] = {
+    "votes-stage": staged(),
+    "votes-hostile": staged(name=HOSTILE_TEXT),
+    "votes-split": split(),
+    "votes-agreed": agreed(),
     "open": handoff({**EMAIL, "reversible": True}),
     "open-hazard": handoff(EMAIL),
     "open-reasons": handoff(EMAIL, route=Route("v3/mail", 1_800, "deny", (), reasons=REASONS)),
@@ -189,6 +198,11 @@ WIDE = {
     "required": ["name", "sure", "size"],
 }
 MODAL: dict[str, Callable[[], Modal]] = {
+    "read-number": lambda: MODALS.read(staged(), now=NOW, address="T1:C1:1.2"),
+    "edit-number": lambda: MODALS.edit(numbered(EMAIL), now=NOW, address="T1:C1:1.2"),
+    "edit-for-another": lambda: MODALS.edit(staged(), now=NOW, address="T1:C1:1.2"),
+    "choose-number": lambda: MODALS.choose(numbered(FLIGHT), 0, now=NOW, address="T1:C1:1.2"),
+    "answer-number": lambda: MODALS.answer(numbered(BUDGET), now=NOW, address="T1:C1:1.2"),
     "modal-read": lambda: MODALS.read(handoff(LONG), now=NOW, address=ADDRESS),
     "modal-read-many": lambda: MODALS.read(handoff(MANY), now=NOW, address=ADDRESS),
     "modal-read-hostile": lambda: MODALS.read(handoff(HOSTILE), now=NOW, address=ADDRESS),

@@ -20,6 +20,7 @@ from bot.cards import card
 from bot.handoff import Handoff, Reason, Risk, Route, State
 from bot.ports import Session
 from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, MIRA, NOON, handoff
+from tests.fakes.votes import agreed, split, staged
 
 GOLDEN = Path(__file__).parent / "web"
 SESSION = Session(MIRA, "csrf-token")
@@ -113,6 +114,11 @@ CARDS: dict[str, tuple[Handoff, Form, Notice | None, bool]] = {
     "review-undo-failed": (rejected(), FORM, None, False),
     "confirmation-risk": (handoff(EMAIL, route=RISKY), FORM, None, False),
     "hostile-risk": (handoff(EMAIL, route=HOSTILE_RISK), FORM, None, False),
+    "votes-stage": (staged(), FORM, None, False),
+    "votes-stage-full": (staged(), replace(FORM, code_error="that is not the card's number"), None, True),
+    "votes-hostile": (staged(name=HOSTILE_TEXT), FORM, None, False),
+    "votes-split": (split(), FORM, None, False),
+    "votes-agreed": (agreed(), FORM, None, False),
     "held": (handoff(EMAIL, state=State.HELD), FORM, None, False),
     "expired-in-view": (handoff(EMAIL, minutes=1), FORM, Notice("Too late.", typed=(("to", "<i>"),)), False),
     "hostile": (handoff(HOSTILE, run_name=HOSTILE_TEXT, requester=HOSTILE_TEXT), FORM, None, False),
