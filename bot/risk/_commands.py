@@ -29,7 +29,7 @@ _READS: Final = frozenset(
     "readlink true false test [ seq less more man help ps top uptime free jq column fold paste join rev tac expr bc sleep cd "
     "tree sort cal nproc arch groups lsblk lscpu lsof dir vdir zcat bat exa eza fd locate whereis getconf tput clear : let "
     "read return exit wait jobs history pgrep tty logname base32 look fmt pr dmesg netstat ss ip ifconfig host dig "
-    "nslookup ping traceroute local declare typeset readonly shift break continue getopts hash pushd popd dirs".split()
+    "nslookup ping traceroute journalctl local declare typeset readonly shift break continue getopts hash pushd popd dirs".split()
 )
 _LOOKS_UP: Final = frozenset({"host", "dig", "nslookup", "ping", "traceroute"})
 
@@ -161,6 +161,8 @@ def _reading(name: str, rest: Sequence[Word]) -> Iterator[Finding]:
         yield Finding(HIGH, "`sort` runs another program.")
     elif name in {"fd", "rg"} and any(text.startswith(("-x", "-X", "--exec", "--pre")) for text in options):
         yield Finding(SERIOUS, f"{quoted(name)} runs another program on what it finds.")
+    elif name == "journalctl" and any(text.startswith(("--vacuum", "--rotate", "--flush")) for text in options):
+        yield Finding(HIGH, "`journalctl` throws logs away.")
     elif name == "history" and options:
         yield Finding(HIGH, "`history` is changed, so that nobody sees what ran.")
     elif name in {"ip", "ifconfig"} and len(rest) > 2:  # noqa: PLR2004  # `ip addr show`
