@@ -36,7 +36,7 @@ from bot.on_call import OnCall
 from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
 from bot.permits import check_outcome, permit
 from bot.policies import Policies
-from bot.policy import Policy, Routed
+from bot.policy import Policy, Routed, explain
 from bot.ports import Directory, Row, RowOutcome, Standing
 from bot.reviews import check_withdrawable, follow_up, review_key
 from bot.risk import Scoring
@@ -111,6 +111,10 @@ class Flow:
     @property
     def _policy(self) -> Policy:
         return self._policies.current()
+
+    def explain(self, question: wire.PolicyQuestion) -> wire.Explanation:
+        """What the policy says of an action now, and every reason; nothing is opened or counted."""
+        return explain(self._policies.current(), question)
 
     # --- open ---
 
@@ -296,7 +300,7 @@ class Flow:
         Raises:
             Gone: There is none of that name.
         """
-        return await self.trust_book.reset(key, by.name)
+        return await self.trust_book.reset(key, by.id)
 
     async def told(self, notice_id: str) -> Told | None:
         """One notice."""

@@ -45,7 +45,7 @@ async def reset_trust(settings: Settings, key: str) -> int:
     rules = policy.load(settings.policy)
     async with open_store(settings, start=False) as opened:
         try:
-            ramp = await TrustBook(opened.store, lambda: rules).reset(key, local_person().name)
+            ramp = await TrustBook(opened.store, lambda: rules).reset(key, local_person().id)
         except Gone:
             print(f"andon: there is no trust ramp {key}; python -m bot trust list shows them", file=sys.stderr)
             return 1
