@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from andon import wire
-from bot.handoff import MOVES, Handoff, State, Vote
+from bot.handoff import MOVES, Aside, Handoff, State, Vote
 from bot.store import Store
 from bot.store.pipe import Pipe, Script
 from tests.store import asks
@@ -24,7 +24,7 @@ SOURCES = {
 }
 SHARED_KEYS = {
     *("events_key", "agent_key", "load_key", "handoff_key", "due_key", "index_key", "trust_key", "trusts_key"),
-    *("grants_key", "agents_key", "notices_key", "kept_key"),
+    *("grants_key", "agents_key", "notices_key", "kept_key", "asks_key"),
 }
 """What the shared functions call the keys that they are given."""
 Verb = Callable[[Store, Handoff], Awaitable[object]]
@@ -60,6 +60,8 @@ def numbers(what: str, source: str) -> set[int]:
 def test_a_script_uses_what_its_header_names_and_no_more(name: str) -> None:
     says, does = header(SOURCES[name]), code(SOURCES[name])
     keys = numbers("KEYS", does)
+    if "#KEYS" in does:
+        keys |= {1}  # as many of one kind as the caller has
     if "settle(" in does:
         keys |= numbers("KEYS", code(SHARED))
     assert keys == set(range(1, len(says.keys) + 1))
@@ -175,6 +177,11 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     await store.outbox.join("paper")
     for delivery in await store.outbox.read("paper", "reader", limit=1, wait=timedelta(seconds=1)):
         await store.outbox.bury("paper", delivery, deliveries=5, reason="it never worked")
+    await store.ladder.climb(asked.id)
+    await store.ladder.put(asked, Aside("0" * 32, "questioned", asks.now(), asks.MIRA, text="Why?"))
+    await store.digests.admit(asked.id, ["ana@example.com"], 1)
+    assert await store.digests.gather(asked, "paper", "ops")
+    assert await store.digests.fill("paper", "ops", "", ended=False)
     assert await store.outbox.begin_card(asked.id, "{}", "reader", lease=timedelta(seconds=1)) == "first"
     await store.outbox.save_card(asked.id, '{"surface":"paper"}', "1")
     place = wire.Place(surface="paper", channel="ops")
@@ -198,7 +205,7 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
         for pattern, key in zip(says.keys, keys, strict=True):
             for mark, value in filled.items():
                 pattern = pattern.replace(mark, value)  # noqa: PLW2901  # filled in step by step
-            assert re.fullmatch(re.escape(pattern).replace("<id>", "[^:]+"), key), (name, pattern, key)
+            assert re.fullmatch(re.sub("<(id|who|place|new)>", "[^:]+", re.escape(pattern)), key), (name, pattern, key)
 
 
 # --- the table ---

@@ -15,11 +15,11 @@
 -- Returns  {"put"} | {"put", "again"} | {"twice"} (handed on to them before) | {"many"} | {"held"} | {"lost"} | {"late"}
 --          | {"gone"}
 
-local h = redis.call("HMGET", KEYS[1], "state", "due_at", "asides", "n:" .. ARGV[3], "added", "agent", "run", "rev")
-if not h[1] or (ARGV[8] ~= "" and ARGV[8] ~= h[6]) then
+local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "asides", "n:" .. ARGV[3], "added", "agent", "run")
+if not h[1] or (ARGV[8] ~= "" and ARGV[8] ~= h[7]) then
   return { "gone" }
 end
-if h[3] and string.find(h[3], '"id":"' .. ARGV[2] .. '"', 1, true) then
+if h[4] and string.find(h[4], '"id":"' .. ARGV[2] .. '"', 1, true) then
   return { "put", "again" }
 end
 if h[1] == "held" and ARGV[8] == "" then
@@ -29,24 +29,24 @@ if h[1] ~= "pending" and h[1] ~= "held" then
   return { "lost" }
 end
 local now = now_ms()
-if h[1] == "pending" and now >= tonumber(h[2]) then
+if h[1] == "pending" and now >= tonumber(h[3]) then
   return { "late" }
 end
-if ARGV[6] ~= "" and h[5] and string.find("\n" .. h[5] .. "\n", "\n" .. ARGV[6] .. "\n", 1, true) then
+if ARGV[6] ~= "" and h[6] and string.find("\n" .. h[6] .. "\n", "\n" .. ARGV[6] .. "\n", 1, true) then
   return { "twice" }
 end
-if (tonumber(h[4]) or 0) >= tonumber(ARGV[5]) then
+if (tonumber(h[5]) or 0) >= tonumber(ARGV[5]) then
   return { "many" }
 end
 if ARGV[6] ~= "" then
-  redis.call("HSET", KEYS[1], "added", h[5] and h[5] .. "\n" .. ARGV[6] or ARGV[6])
+  redis.call("HSET", KEYS[1], "added", h[6] and h[6] .. "\n" .. ARGV[6] or ARGV[6])
 end
 local line = string.format("%.0f", now) .. " " .. ARGV[4]
-redis.call("HSET", KEYS[1], "asides", h[3] and h[3] .. "\n" .. line or line)
+redis.call("HSET", KEYS[1], "asides", h[4] and h[4] .. "\n" .. line or line)
 redis.call("HINCRBY", KEYS[1], "n:" .. ARGV[3], 1)
 local agents = nil
 if ARGV[7] == "agent" then
   agents = KEYS[3]
 end
-tell(KEYS[2], agents, now, ARGV[3], ARGV[1], h[6], h[7], h[8], ARGV[2])
+tell(KEYS[2], agents, now, ARGV[3], ARGV[1], h[7], h[8], h[2], ARGV[2])
 return { "put" }

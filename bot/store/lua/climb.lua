@@ -10,8 +10,9 @@
 -- ARGV[4]  when a held one is looked at again, ms
 -- Returns  {"climbed", <rungs now>, <reminded: 1 or 0>} | {"early"} | {"held"} | {"over"}
 
-local h = redis.call("HMGET", KEYS[1], "state", "due_at", "ladder", "step", "rungs", "called_at", "agent", "run", "rev")
-if not h[1] or (h[1] ~= "pending" and h[1] ~= "held") or not h[3] then
+local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "ladder", "step", "rungs", "called_at",
+  "agent", "run")
+if not h[1] or (h[1] ~= "pending" and h[1] ~= "held") or not h[4] then
   redis.call("ZREM", KEYS[2], ARGV[1])
   return { "over" }
 end
@@ -20,15 +21,15 @@ if h[1] == "held" then
   redis.call("ZADD", KEYS[2], now + tonumber(ARGV[4]), ARGV[1])
   return { "held" }
 end
-local due_at = tonumber(h[2])
+local due_at = tonumber(h[3])
 if now >= due_at then
   redis.call("ZREM", KEYS[2], ARGV[1])
   return { "over" }
 end
 
-local life, list = string.match(h[3], "^(%d+):(.*)$")
+local life, list = string.match(h[4], "^(%d+):(.*)$")
 local opened = due_at - tonumber(life)  -- not `opened_at`: a hold moves the deadline, and the steps with it
-local done, rungs = tonumber(h[4]) or 0, tonumber(h[5]) or 0
+local done, rungs = tonumber(h[5]) or 0, tonumber(h[6]) or 0
 local number, before, remind, following = 0, rungs, nil, nil
 for after, kind in string.gmatch(list, "(%d+)([re])") do
   number = number + 1
@@ -60,12 +61,12 @@ local lines = redis.call("HGET", KEYS[1], "asides")
 local function aside(event, id, rung)
   local line = at .. ' {"id":"' .. id .. '","kind":"' .. event .. '","rung":' .. rung .. "}"
   lines = lines and lines .. "\n" .. line or line
-  tell(KEYS[3], nil, now, event, ARGV[1], h[7], h[8], h[9], id)
+  tell(KEYS[3], nil, now, event, ARGV[1], h[8], h[9], h[2], id)
 end
 for rung = before + 1, rungs do
   aside("escalated", "rung-" .. rung, rung)
 end
-local apart = now - (tonumber(h[6]) or 0) >= tonumber(ARGV[2])
+local apart = now - (tonumber(h[7]) or 0) >= tonumber(ARGV[2])
 local reminded = 0
 if remind and rungs == before and apart and due_at - now >= tonumber(ARGV[3]) then
   aside("reminded", "step-" .. remind, 0)

@@ -15,14 +15,14 @@ local current = redis.call("GET", KEYS[2]) or ""
 if current ~= ARGV[1] then
   return { "moved" }
 end
-local key, id = KEYS[3], current
-if current == "" or ARGV[2] == "ended" then
-  if redis.call("ZCARD", KEYS[1]) == 0 then
-    return { "nothing" }
-  end
-  key, id = KEYS[4], ARGV[3]
+local begins = current == "" or ARGV[2] == "ended"
+if begins and redis.call("ZCARD", KEYS[1]) == 0 then
+  return { "nothing" }
 end
-local rows = redis.call("HGET", key, "rows") or ""
+local id, rows = ARGV[3], ""
+if not begins then
+  id, rows = current, redis.call("HGET", KEYS[3], "rows") or ""
+end
 local _, count = string.gsub(rows, "[^\n]+", "")
 local room = tonumber(ARGV[4]) - count
 if room > 0 then
@@ -31,7 +31,12 @@ if room > 0 then
     rows = rows == "" and found[i] or rows .. "\n" .. found[i]
   end
 end
-redis.call("HSET", key, "rows", rows)
-redis.call("PEXPIRE", key, ARGV[5])
+if begins then
+  redis.call("HSET", KEYS[4], "rows", rows)
+  redis.call("PEXPIRE", KEYS[4], ARGV[5])
+else
+  redis.call("HSET", KEYS[3], "rows", rows)
+  redis.call("PEXPIRE", KEYS[3], ARGV[5])
+end
 redis.call("SET", KEYS[2], id, "PX", ARGV[5])
 return { "filled", id, rows, redis.call("ZCARD", KEYS[1]) }
