@@ -86,6 +86,10 @@ def decided(decision: wire.Decision, ask: wire.Confirmation | wire.Choice | wire
             return "This never reached anybody."
         case wire.Approved(by=wire.Actor(kind="silence")):
             return "Nobody answered in time, and for this silence means yes."
+        case wire.Approved(by=wire.Actor(kind="grant")):
+            return f"A {who} covers this, so nobody was asked"
+        case wire.Approved(by=wire.Actor(kind="policy")):
+            return f"Nobody was asked: {who} lets this run"
         case wire.Chosen(choice=choice) if isinstance(ask, wire.Choice):
             label = next((each.label for each in ask.candidates if each.id == choice), choice)
             return f"{who} chose {visible(label)}"

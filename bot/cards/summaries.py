@@ -132,10 +132,16 @@ def _headline(handoff: Handoff, left_s: int) -> str:
     if handoff.outcome:
         return HEADLINES[handoff.outcome.status]
     if handoff.decision:
-        return HEADLINES[handoff.decision.kind]
+        return _decided(handoff.decision)
     if handoff.state is State.HELD:
         return "On hold: the brake is on"
     return "Waiting for a person" if left_s else "The time is up"
+
+
+def _decided(decision: wire.Decision) -> str:
+    """Approved is what people do; the policy lets things run."""
+    alone = decision.kind == "approved" and decision.by.kind == "policy"
+    return "Runs without asking" if alone else HEADLINES[decision.kind]
 
 
 def _verdict(handoff: Handoff) -> Verdict | None:
@@ -144,7 +150,7 @@ def _verdict(handoff: Handoff) -> Verdict | None:
         return None
     return Verdict(
         kind=decision.kind,
-        headline=HEADLINES[decision.kind],
+        headline=_decided(decision),
         sentence=decided(decision, handoff.ask),
         by=visible(decision.by.name),
         surface=decision.by.surface or decision.by.kind,
