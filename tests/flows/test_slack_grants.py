@@ -1,12 +1,13 @@
 """Approve, and don't ask again, from Slack: the card, the modal, the lists, and who may."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
 from bot.config import Settings
+from tests.fakes.slack.model import Channel, Message
 from tests.fakes.slack.people import Person
+from tests.fakes.slack.screens import Modal
 from tests.flows.slack_house import House, house
 from tests.people import MAIL, Json
 from tests.servers import until
@@ -35,22 +36,26 @@ async def grants(slack: House) -> list[Json]:
     return found
 
 
-async def give(slack: House, who: Person, option: str = "1 h: the same recipient", **ask: Any) -> Json:
-    """Approve with a grant; returns the handoff."""
-    asked, card = await slack.asked_card(**ask)
+async def pick(who: Person, card: Message, option: str = "1 h: the same recipient") -> Modal:
+    """Pick from the menu; the modal that opens."""
     await who.select(card, MENU, option=option)
     assert who.modal
-    assert not (await who.modal.submit()).failed
+    return who.modal
+
+
+async def give(slack: House, who: Person, where: Channel | None = None) -> Json:
+    """Approve with a grant; returns the handoff."""
+    asked = await slack.ask(to=[slack.place(where)])
+    modal = await pick(who, await slack.card(asked, where))
+    assert not (await modal.submit()).failed
     await slack.until_settled()
     return await slack.agent.look(asked["id"])
 
 
 async def test_a_grant_is_read_in_full_before_it_is_given(slack: House) -> None:
     asked, card = await slack.asked_card()
-    await slack.mira.select(card, MENU, option="1 h: the same recipient")
+    modal = await pick(slack.mira, card)
     assert await slack.state(asked) == "pending", "a menu decides nothing"
-    modal = slack.mira.modal
-    assert modal
     assert "send_email with to = alice@example.com, in this run" in modal.shown
     assert "For 1 h from your yes on" in modal.shown
     assert MAIL["body"] in modal.shown, "and all that is approved now"
@@ -68,9 +73,7 @@ async def test_a_grant_is_read_in_full_before_it_is_given(slack: House) -> None:
 
 async def test_closing_the_modal_gives_nothing(slack: House) -> None:
     asked, card = await slack.asked_card()
-    await slack.mira.select(card, MENU, option="1 h: the same recipient")
-    assert slack.mira.modal
-    await slack.mira.modal.close()
+    await (await pick(slack.mira, card)).close()
     assert await slack.state(asked) == "pending"
     assert await grants(slack) == []
 
@@ -113,13 +116,11 @@ async def test_who_was_only_asked_besides_may_approve_and_not_grant(settings: Se
         ana = await slack.live.new_person("ana@example.com")
         handed = await ana.answer(asked, {"kind": "reassign", "to": "mira@example.com"})
         handed.ok()
-        await slack.mira.select(card, MENU, option="1 h: the same recipient")
-        assert slack.mira.modal
-        await slack.mira.modal.submit()
-        assert slack.mira.modal
-        assert "you may not give a grant" in slack.mira.modal.shown
+        told = (await (await pick(slack.mira, card)).submit()).view
+        assert told
+        assert "you may not give a grant" in told.shown
         assert await slack.state(asked) == "pending"
-        await slack.mira.modal.close_all()
+        await told.close_all()
         await slack.mira.press(card, "Approve")
         assert await slack.state(asked) == "decided"
         assert await grants(slack) == []
@@ -127,9 +128,7 @@ async def test_who_was_only_asked_besides_may_approve_and_not_grant(settings: Se
 
 async def test_a_forged_offer_gives_nothing(slack: House) -> None:
     asked, card = await slack.asked_card()
-    await slack.mira.select(card, MENU, option="1 h: the same recipient")
-    assert slack.mira.modal
-    await slack.mira.modal.submit()
+    await (await pick(slack.mira, card)).submit()
     other, card = await slack.asked_card(action={"tool": "pay", "args": {}})
     forged = slack.last("block_actions")
     forged["actions"][0]["block_id"] = f"andon:answers:{other['id']}:1:{other['digest']}"
@@ -152,7 +151,6 @@ async def test_the_command_lists_what_i_can_see_and_ends_it(slack: House) -> Non
     await slack.ana.press(reply, "End it")
     assert await grants(slack) == []
     assert any("Ended: send_email with to = alice@example.com" in each for each in slack.ana.told)
-    assert (await slack.ask())["state"] == "pending"
     (notice,) = await slack.live.store.runs.notices(1)
     assert notice.text.endswith("has ended: Ana ended it.")
 
@@ -160,6 +158,7 @@ async def test_the_command_lists_what_i_can_see_and_ends_it(slack: House) -> Non
     assert any("no such grant for you" in each for each in slack.ana.told)
     none = await slack.ana.command("/andon", "grants", channel=slack.ops)
     assert "No grants stand that you can see." in none.shown
+    assert (await slack.ask())["state"] == "pending"
 
 
 async def test_the_home_tab_has_them_too(slack: House) -> None:
@@ -178,11 +177,7 @@ async def test_the_home_tab_has_them_too(slack: House) -> None:
 
 async def test_a_grant_of_a_channel_that_i_am_not_in_is_neither_shown_nor_ended(slack: House) -> None:
     secret = slack.cloud.channel("#secret", members=[slack.mira], private=True, bot=True)
-    asked = await slack.ask(to=[slack.place(secret)])
-    card = await slack.card(asked, secret)
-    await slack.mira.select(card, MENU, option="1 h: the same recipient")
-    assert slack.mira.modal
-    await slack.mira.modal.submit()
+    await give(slack, slack.mira, secret)
     seen = await slack.mira.command("/andon", "grants", channel=slack.ops)
     assert "alice@example.com" in seen.shown
     assert seen.reply
@@ -193,11 +188,7 @@ async def test_a_grant_of_a_channel_that_i_am_not_in_is_neither_shown_nor_ended(
     await slack.mira.press(seen.reply, "End it")
     assert await grants(slack) == []
     stolen = slack.last("block_actions")
-    (again,) = [await slack.ask(to=[slack.place(secret)])]
-    card = await slack.card(again, secret)
-    await slack.mira.select(card, MENU, option="1 h: the same recipient")
-    assert slack.mira.modal
-    await slack.mira.modal.submit()
+    await give(slack, slack.mira, secret)
     (grant,) = await grants(slack)
     stolen["actions"][0]["value"] = grant["id"]
     stolen["user"]["id"] = slack.ana.id

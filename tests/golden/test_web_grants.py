@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,14 +27,17 @@ OFFERS = (
 )
 
 
-def asked(ask: dict[str, object] = EMAIL, **more: object) -> Handoff:
+def asked(ask: dict[str, Any] = EMAIL, **more: Any) -> Handoff:
     return handoff(ask, route=Route("0123456789ab/mail", 1800, "deny", (), offers=OFFERS), **more)
 
 
 def granted(asks: Handoff, *, name: str = "Mira") -> list[Granted]:
     by = MIRA.model_copy(update={"name": name})
     at = NOON - timedelta(minutes=5)
-    made = [Granted(given(asks, each, by), at, at + timedelta(hours=1)) for each in offers(asks)]
+    made = [
+        Granted(replace(given(asks, each, by), id=f"gr_{number:022d}"), at, at + timedelta(hours=1))
+        for number, each in enumerate(offers(asks))
+    ]
     return [replace(made[0], uses=3, last_used=NOON), *made[1:]]
 
 

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -121,12 +121,12 @@ async def stale(store: Store, asked: Handoff) -> None:
 
 @pytest.mark.parametrize("first", [lost, late, held, stale])
 async def test_a_yes_that_does_not_count_gives_nothing(
-    store: Store, first: Callable[[Store, Handoff], asyncio.Future[None]]
+    store: Store, first: Callable[[Store, Handoff], Awaitable[None]]
 ) -> None:
     asked = await asks.opened(store)
     await first(store, asked)
     settled, _ = await give(store, asked)
-    assert settled.word == first.__name__  # type: ignore[attr-defined]  # a function
+    assert settled.word == first.__name__
     assert await ids(store) == []
 
 
@@ -170,16 +170,27 @@ async def test_who_ended_it_is_told_to_all_processes_and_in_the_console(store: S
     )
 
 
-@pytest.mark.parametrize("status", ["failed"])
-async def test_what_ends_badly_ends_its_grant(store: Store, status: str) -> None:
+async def test_what_ends_badly_ends_its_grant(store: Store) -> None:
     made = await given(store)
     new = covered(made)
     await store.handoffs.open(new, asks.NO_LIMITS)
     claim = await store.handoffs.claim(new.id, new.agent, digest=new.digest, claimant="try", max_age=asks.DECISION_AGE)
     assert claim.word == "permit"
-    report = wire.OutcomeReport.model_validate({"status": status, "claimant": "try"})
+    report = wire.OutcomeReport(status="failed", claimant="try")
     assert (await store.handoffs.outcome(new.id, new.agent, report)).word == "recorded"
     assert await ids(store) == []
+    assert await use(store, made) == "no_grant"
+
+
+async def test_when_what_it_was_given_with_fails_it_ends_too(store: Store) -> None:
+    asked = await asks.opened(store)
+    _, made = await give(store, asked)
+    claim = await store.handoffs.claim(
+        asked.id, asked.agent, digest=asked.digest, claimant="try", max_age=asks.DECISION_AGE
+    )
+    assert claim.word == "permit"
+    report = wire.OutcomeReport(status="failed", claimant="try")
+    assert (await store.handoffs.outcome(asked.id, asked.agent, report)).word == "recorded"
     assert await use(store, made) == "no_grant"
 
 

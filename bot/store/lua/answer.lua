@@ -58,6 +58,7 @@ if ARGV[9] ~= "" then
 end
 if ARGV[13] ~= "" then
   give_grant(KEYS[8], KEYS[9], KEYS[10], KEYS[3], now, ARGV[17], ARGV[13], ARGV[14], ARGV[15], tonumber(ARGV[16]))
+  redis.call("HSET", KEYS[1], "gave_grant", ARGV[13])
 end
 local near = redis.call("HGET", KEYS[1], "near_grant")
 if near and ARGV[5] == "rejected" then

@@ -51,10 +51,14 @@ if h[1] == "claimed" and h[5] ~= ARGV[4] then
   return { "claimant", h[5] }
 end
 local now = now_ms()
-local grant = redis.call("HMGET", KEYS[1], "uses_grant", "near_grant")
-if ARGV[3] ~= "executed" and (grant[1] or grant[2]) then
-  end_grant(KEYS[12], KEYS[13], KEYS[2], now, ARGV[2], grant[1] or grant[2], ARGV[3],
-    "what it covers ended badly: " .. ARGV[3] .. ".")
+if ARGV[3] ~= "executed" then
+  -- The grant that decided it, the one that covers it and was not enough, and the one that its own yes gave.
+  for _, grant in ipairs({ "uses_grant", "near_grant", "gave_grant" }) do
+    local id = redis.call("HGET", KEYS[1], grant)
+    if id then
+      end_grant(KEYS[12], KEYS[13], KEYS[2], now, ARGV[2], id, ARGV[3], "what it covers ended badly (" .. ARGV[3] .. ").")
+    end
+  end
 end
 redis.call("HSET", KEYS[1], "state", "closed", "outcome", ARGV[5], "closed_at", string.format("%.0f", now))
 redis.call("PEXPIRE", KEYS[1], ARGV[6])
