@@ -325,7 +325,9 @@ async def _list_keys(given: argparse.Namespace) -> int:
     else:
         print(f"{'ID':<10}{'KIND':<8}{'NAME':<32}{'CREATED':<27}{'LAST USED':<27}OWNER")
         for key in keys:
-            print(f"{key.key_id:<10}{key.kind:<8}{key.name:<32}{key.created:<27}{key.last_used or 'never':<27}{key.owner}".rstrip())
+            used = key.last_used or "never"
+            line = f"{key.key_id:<10}{key.kind:<8}{key.name:<32}{key.created:<27}{used:<27}{key.owner}"
+            print(line.rstrip())
     return _FINE
 
 

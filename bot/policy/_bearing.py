@@ -129,5 +129,6 @@ def together(terms: Route, every: Sequence[Route]) -> tuple[Route, bool]:
 
 def _people(policy: "Policy", names: Iterable[str], situation: Situation) -> tuple[str, ...]:
     """Names of the file, and the requester, as who they are; an `on_call:` is found out at the answer."""
-    requester = situation.requester.casefold() or "requester"
+    named = situation.requester
+    requester = (named.casefold() if "@" in named and ":" not in named else named) or "requester"
     return tuple(dict.fromkeys(requester if name == "requester" else name for name in policy.who(tuple(names))))
