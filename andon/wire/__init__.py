@@ -56,6 +56,7 @@ from andon.wire._handoffs import (
     WithdrawRequest,
 )
 from andon.wire._models import JsonObject, Name, Problem
+from andon.wire._policy import Explanation, PolicyQuestion, PolicyTerm, RuleTried
 from andon.wire._runs import (
     Brake,
     Checkpoint,
@@ -99,6 +100,7 @@ __all__ = [
     "Edit",
     "Edited",
     "Expired",
+    "Explanation",
     "GateAudit",
     "Grant",
     "GrantList",
@@ -113,6 +115,8 @@ __all__ = [
     "OutcomeReport",
     "Permit",
     "Place",
+    "PolicyQuestion",
+    "PolicyTerm",
     "Problem",
     "Question",
     "Reassign",
@@ -121,6 +125,7 @@ __all__ = [
     "Reply",
     "ReplyRequest",
     "Revision",
+    "RuleTried",
     "Run",
     "RunStart",
     "Steer",

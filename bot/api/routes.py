@@ -108,6 +108,7 @@ class Api:
             "audit_gates": self._audit_gates,
             "corrections": self._corrections,
             "events": self._events,
+            "explain_policy": self._explain_policy,
             "healthz": self._healthz,
             "readyz": self._readyz,
             "metrics": self._show_metrics,
@@ -275,6 +276,12 @@ class Api:
     async def _period(self, request: web.Request, name: str) -> tuple[datetime, datetime]:
         until = await self._store.now()
         return until - timedelta(days=int(_query(request, name).get("days", "30"))), until
+
+    # --- policy ---
+
+    async def _explain_policy(self, request: web.Request) -> web.Response:
+        await self._who(request, "person")
+        return _json(self._flow.explain(await _body(request, "explain_policy")))
 
     # --- operations ---
 

@@ -2,13 +2,14 @@
 
 from bot.policy._checkpoints import CHECKPOINT, rules_at_checkpoints
 from bot.policy._compare import Comparison, Difference, compare
-from bot.policy._examples import Tested, run_examples
-from bot.policy._explain import explain
+from bot.policy._examples import Tested, question_of, run_examples
+from bot.policy._explain import explain, situation_of
 from bot.policy._file import Example, Policy, Rule, Scorer
 from bot.policy._loading import Read, load, parse, read, text_of
 from bot.policy._route import STRICTNESS, Needs, Routed, needs, ramp_key, route
 from bot.policy._schema import schema
 from bot.policy._situation import Grant, Situation
+from bot.policy._terms import seconds
 
 __all__ = [
     "CHECKPOINT",
@@ -30,11 +31,14 @@ __all__ = [
     "load",
     "needs",
     "parse",
+    "question_of",
     "ramp_key",
     "read",
     "route",
     "rules_at_checkpoints",
     "run_examples",
     "schema",
+    "seconds",
+    "situation_of",
     "text_of",
 ]

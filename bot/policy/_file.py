@@ -21,24 +21,30 @@ def _globs(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+_Glob = Annotated[str, Field(min_length=1, max_length=128)]
 Globs = Annotated[
-    tuple[Annotated[str, Field(min_length=1, max_length=128)], ...], BeforeValidator(_globs), Field(min_length=1)
+    tuple[_Glob, ...],
+    BeforeValidator(_globs, json_schema_input_type=_Glob | Annotated[list[_Glob], Field(min_length=1)]),
+    Field(min_length=1),
 ]
 
 
 class Rule(Terms):
     """One rule: what it matches, and what it says. The first match wins."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
-    tool: Globs = ("*",)
-    gate: Globs = ("*",)
-    agent: Globs = ("*",)
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Stands in each decision.")
+    tool: Globs = Field(default=("*",), description="Globs; one of them must match the tool.")
+    gate: Globs = Field(default=("*",), description="Globs; one of them must match where the agent stopped.")
+    agent: Globs = Field(default=("*",), description="Globs; one of them must match who asks.")
     checkpoint: Globs | None = Field(
         default=None, description="The run's latest checkpoint, by name; unset: any or none."
     )
     labels: dict[str, str] = Field(default_factory=dict, description="Labels that the run must have, by value.")
     when: str | None = Field(default=None, max_length=4_000, description="A condition in CEL.")
-    do: Do
+    do: Do = Field(
+        description="`allow`: it runs. `notify`: and people are told. `sample`: a fraction is reviewed. `review`: all "
+        "of it is. `ask`: a person is asked first. `deny`: it is refused."
+    )
     fraction: float | None = Field(
         default=None, ge=0, le=1, description="For `sample`: this share is shown afterwards."
     )

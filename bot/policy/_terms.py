@@ -3,7 +3,17 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from andon import wire
 
@@ -21,7 +31,27 @@ def _seconds(value: object) -> object:
     raise ValueError(msg)
 
 
-Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=1, le=_LONGEST_S)]
+Seconds = Annotated[
+    int,
+    BeforeValidator(_seconds),
+    Field(ge=1, le=_LONGEST_S),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*[0-9]+\s*[smhd]\s*$", "examples": ["45s", "30m", "2h", "7d"]}),
+]
+
+_SECONDS: TypeAdapter[int] = TypeAdapter(Seconds)
+
+
+def seconds(text: str) -> int:
+    """A span of time as the file writes it, in seconds.
+
+    Raises:
+        ValueError: It is none, or not between a second and seven days.
+    """
+    try:
+        return _SECONDS.validate_python(text)
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+
 
 _APPROVER = re.compile(
     r"[^@\s:/]+@[^@\s:/]+"  # an e-mail address
@@ -58,8 +88,19 @@ def _somebody(value: object) -> object:
     return value
 
 
-Names = Annotated[tuple[Annotated[str, AfterValidator(_approver)], ...], BeforeValidator(_somebody)]
-Approvers = Annotated[tuple[Annotated[str, AfterValidator(_approver)], ...] | None, BeforeValidator(_somebody)]
+_Name = Annotated[
+    str,
+    AfterValidator(_approver),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^({_APPROVER.pattern})$",
+            "examples": ["ana@example.com", "slack:S0614TZR7", "role:dba", "on_call:payments", "requester"],
+        }
+    ),
+]
+Names = Annotated[tuple[_Name, ...], BeforeValidator(_somebody), Field(json_schema_extra={"minItems": 1})]
+Approvers = Annotated[tuple[_Name, ...] | None, BeforeValidator(_somebody)]
 
 
 class Part(BaseModel):
@@ -89,7 +130,10 @@ def _differ(reasons: tuple[RejectReason, ...]) -> tuple[RejectReason, ...]:
     return reasons
 
 
-Reasons = Annotated[tuple[Annotated[RejectReason, BeforeValidator(_reason)], ...], AfterValidator(_differ)]
+Reasons = Annotated[
+    tuple[Annotated[RejectReason, BeforeValidator(_reason, json_schema_input_type=str | RejectReason)], ...],
+    AfterValidator(_differ),
+]
 
 
 def _place(value: object) -> object:
@@ -100,7 +144,7 @@ def _place(value: object) -> object:
     return value
 
 
-PolicyPlace = Annotated[wire.Place, BeforeValidator(_place)]
+PolicyPlace = Annotated[wire.Place, BeforeValidator(_place, json_schema_input_type=str | wire.Place)]
 
 
 class Stage(Part):
@@ -149,9 +193,17 @@ class Ramp(Part):
 class Terms(Part):
     """What holds when a person is asked. On a rule, unset ones are those of `defaults`."""
 
-    timeout: Seconds | None = None
-    on_timeout: Literal["deny", "approve"] | None = None
-    approvers: Approvers = None
+    timeout: Seconds | None = Field(default=None, description="The longest wait; an ask may only make it shorter.")
+    on_timeout: Literal["deny", "approve"] | None = Field(
+        default=None,
+        description="What silence means. `approve` holds only for what is reversible, where the ask says so too and "
+        "waits as long as `timeout`, and where one press would do.",
+    )
+    approvers: Approvers = Field(
+        default=None,
+        description="Who alone may answer; left out: any full member of the conversation.",
+        json_schema_extra={"minItems": 1},
+    )
     quorum: int | None = Field(default=None, ge=1, le=20, description="So many people must say yes.")
     stages: tuple[Stage, ...] | None = Field(
         default=None, min_length=1, max_length=8, description="One after the other."
@@ -165,16 +217,27 @@ class Terms(Part):
     to: tuple[PolicyPlace, ...] | None = Field(
         default=None, min_length=1, max_length=16, description="Where cards go, instead of where the ask says."
     )
-    remind: tuple[Seconds, ...] | None = Field(default=None, max_length=8)
-    escalate: tuple[Rung, ...] | None = Field(default=None, max_length=8)
+    remind: tuple[Seconds, ...] | None = Field(
+        default=None, max_length=8, description="After these times without an answer the card is called to mind."
+    )
+    escalate: tuple[Rung, ...] | None = Field(
+        default=None, max_length=8, description="What happens when nobody answers for longer."
+    )
     step_up: Literal["number", "critical"] | None = Field(
         default=None,
         description="`number`: two digits on the card must be typed. `critical`: and two people, and all of it opened.",
     )
-    reject_reasons: Reasons | None = Field(default=None, max_length=8)
-    grants: tuple[Offer, ...] | None = Field(default=None, max_length=6)
-    no_grants: bool | None = None
-    ramp: Ramp | None = None
+    reject_reasons: Reasons | None = Field(
+        default=None, max_length=8, description="Buttons that say no and why, in one tap."
+    )
+    grants: tuple[Offer, ...] | None = Field(
+        default=None, max_length=6, description="What a card may offer: approve, and don't ask again for …"
+    )
+    no_grants: bool | None = Field(default=None, description="Nothing here is ever granted in advance.")
+    ramp: Ramp | None = Field(
+        default=None,
+        description="For `do: ask`: the first ones are asked, later ones of what is reversible reviewed, then sampled.",
+    )
 
     @model_validator(mode="after")
     def _stages_say_who(self) -> Self:
