@@ -228,3 +228,11 @@ async def test_a_review_climbs_the_ladder_of_its_rule(store: Store) -> None:
     await close(store, first, "executed", review_id=review_id)
     assert await store._pipe.call("ZSCORE", store.keys.ladder, review_id) is not None
     assert await store._pipe.call("ZSCORE", store.keys.ladder, first.id) is None
+
+
+async def test_an_old_handoff_about_what_is_done_is_still_read(store: Store) -> None:
+    """Before, an `after` needed not be reversible; such a one may be pending while the service is brought up to date."""
+    made = asks.new_handoff(asks.confirmation(timing="after"))
+    old = made.doc.ask.model_copy(update={"reversible": False})
+    asked = await opened(store, replace(made, doc=made.doc.model_copy(update={"ask": old})))
+    assert (asked.ask.reversible, asked.follows, asked.review) == (False, "", "")
