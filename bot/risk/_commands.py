@@ -2,103 +2,30 @@
 
 import posixpath
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
+from bot.risk._fetching import fetch
+from bot.risk._names import (
+    INTERPRETERS,
+    KNOWN,
+    LOOKS_UP,
+    READS,
+    SECRET_VARIABLE,
+    SHELLS,
+)
 from bot.risk._paths import is_device, is_system, secret_path, written_path
 from bot.risk._question import HIGH, LOW, MEDIUM, MODEST, MOST, SERIOUS, Finding, quoted
 from bot.risk._tools import TOOLS
 from bot.risk._words import Word
+from bot.risk._wrapping import name_of, script_of, unwrapped
 
-SHELLS: Final = frozenset({"sh", "bash", "zsh", "dash", "ksh", "mksh", "ash", "fish", "rbash", "csh", "tcsh"})
-_INTERPRETERS: Final = re.compile(r"^(?:python[\d.]*|pypy\d*|perl[\d.]*|ruby[\d.]*|node|nodejs|deno|bun|php\d*|lua\w*|Rscript|osascript|tclsh|pwsh|powershell)$")  # fmt: skip
-NETWORK: Final = frozenset(
-    {"curl", "wget", "nc", "ncat", "netcat", "socat", "telnet", "ftp", "aria2c", "http", "https"}
-)
-TELLING_VARIABLES: Final = frozenset(
-    "PATH IFS ENV BASH_ENV PROMPT_COMMAND SHELLOPTS BASHOPTS PS4 PYTHONPATH PYTHONSTARTUP NODE_OPTIONS PERL5OPT PERL5LIB "
-    "RUBYOPT EDITOR VISUAL PAGER MANPAGER LESSOPEN HOME SHELL CDPATH GLOBIGNORE".split()
-)
-_SECRET_VARIABLE: Final = re.compile(
-    r"secret|token|passw|api_?key|private|credential|session|cookie|_key$", re.IGNORECASE
-)
-
-_READS: Final = frozenset(
-    "ls cat head tail grep egrep fgrep zgrep rg ag ack wc uniq cut tr pwd echo printf date whoami id uname which type stat "
-    "file du df diff cmp comm nl od xxd hexdump strings md5sum sha1sum sha256sum sha512sum cksum basename dirname realpath "
-    "readlink true false test [ seq less more man help ps top uptime free jq column fold paste join rev tac expr bc sleep cd "
-    "tree sort cal nproc arch groups lsblk lscpu lsof dir vdir zcat bat exa eza fd locate whereis getconf tput clear : let "
-    "read return exit wait jobs history pgrep tty logname base32 look fmt pr dmesg netstat ss ip ifconfig host dig "
-    "nslookup ping traceroute journalctl local declare typeset readonly shift break continue getopts hash pushd popd dirs".split()
-)
-_LOOKS_UP: Final = frozenset({"host", "dig", "nslookup", "ping", "traceroute"})
-
-_KNOWN: Final[Mapping[str, tuple[float, str]]] = {
-    **dict.fromkeys(("mkdir", "touch", "mktemp"), (MODEST, "makes files or folders")),
-    **dict.fromkeys(("export", "set", "umask", "ulimit", "shopt", "setopt"), (MODEST, "changes how the shell behaves")),
-    **dict.fromkeys(("rmdir",), (MEDIUM, "removes empty folders")),
-    **dict.fromkeys(("cp", "install", "ln", "mv", "rename", "split", "patch"), (MEDIUM, "copies, moves or changes files")),
-    **dict.fromkeys(("unzip", "gunzip", "bunzip2", "gzip", "zip", "tar", "7z", "cpio", "xz"), (MEDIUM, "packs or unpacks files, and may write over others")),
-    **dict.fromkeys(("vi", "vim", "nano", "ed", "emacs", "ex"), (MEDIUM, "edits files")),
-    **dict.fromkeys(("make", "cmake", "ninja", "pytest", "tox", "nox", "gradle", "mvn", "bazel", "just", "rake"), (MEDIUM, "runs the project's own code")),
-    **dict.fromkeys(("ssh", "scp", "sftp", "mosh", "rsh", "rsync"), (SERIOUS, "acts on another machine")),
-    **dict.fromkeys(("nmap", "masscan", "tcpdump", "tshark", "arp-scan"), (SERIOUS, "probes or listens to the network")),
-    **dict.fromkeys(("nc", "ncat", "netcat", "socat", "telnet", "ftp"), (HIGH, "opens a connection that anything can be sent through")),
-    **dict.fromkeys(("at", "batch", "screen", "tmux", "disown"), (SERIOUS, "lets commands run later, or out of sight")),
-    **dict.fromkeys(("kill", "pkill", "killall", "xkill", "fuser"), (SERIOUS, "ends processes")),
-    **dict.fromkeys(("mount", "umount", "swapoff", "swapon", "losetup", "cryptsetup"), (HIGH, "changes which disks are in use")),
-    **dict.fromkeys(("iptables", "ip6tables", "nft", "ufw", "firewall-cmd", "route"), (HIGH, "changes who can reach this machine")),
-    **dict.fromkeys(("useradd", "userdel", "usermod", "adduser", "deluser", "groupadd", "groupdel", "passwd", "chpasswd", "visudo", "chsh", "gpasswd"), (HIGH, "changes who can log in, and as what")),
-    **dict.fromkeys(("insmod", "modprobe", "rmmod", "kexec", "sysctl", "setenforce", "setcap", "chattr", "update-grub"), (HIGH, "changes the system itself")),
-    **dict.fromkeys(("mkfs", "wipefs", "fdisk", "sfdisk", "parted", "gdisk", "shred", "srm", "blkdiscard", "mkswap", "format", "diskpart", "vgremove", "lvremove", "zpool", "hdparm"), (HIGH, "destroys what is stored")),
-    **dict.fromkeys(("shutdown", "reboot", "halt", "poweroff", "init", "telinit"), (HIGH, "stops this machine")),
-    **dict.fromkeys(("truncate",), (HIGH, "cuts files, and what was in them is gone")),
-    **dict.fromkeys(("unlink", "del", "erase", "rd"), (HIGH, "removes files")),
-    **dict.fromkeys(("eval", "source", ".", "trap", "alias", "enable", "complete", "bind"), (SERIOUS, "makes words mean something else, or runs what they say")),
-    **dict.fromkeys(("Remove-Item", "Invoke-Expression", "iex", "reg", "regedit", "cmd", "cmd.exe", "wmic", "schtasks"), (HIGH, "changes a Windows system, and is not read")),
-    **dict.fromkeys(("gpg", "openssl", "ssh-keygen", "ssh-add", "pass", "vault", "op", "security", "keyctl"), (SERIOUS, "works with keys and secrets")),
-    **dict.fromkeys(("gdb", "strace", "ltrace", "perf"), (SERIOUS, "looks into other processes")),
-    **dict.fromkeys(("mongo", "mongosh", "redis-cli", "valkey-cli", "cqlsh", "influx", "sqlcmd"), (SERIOUS, "acts on a database, and is not read")),
-    **dict.fromkeys(("psql", "mysql", "mariadb", "sqlite3", "duckdb", "clickhouse-client"), (MEDIUM, "acts on a database")),
-    **dict.fromkeys(("sendmail", "mail", "mailx", "mutt", "swaks"), (SERIOUS, "sends mail")),
-}  # fmt: skip
-
-_WRAPPERS: Final[Mapping[str, tuple[str, int]]] = {
-    # options that take a value, and how many words come before the command
-    "sudo": ("-u -g -h -p -C -T -U -r -t -D -R --user --group --host --prompt --chdir", 0),
-    "doas": ("-u -C", 0),
-    "env": ("-u -C --unset --chdir", 0),
-    "nice": ("-n --adjustment", 0),
-    "ionice": ("-c -n -p", 0),
-    "timeout": ("-s -k --signal --kill-after", 1),
-    "nohup": ("", 0),
-    "setsid": ("", 0),
-    "time": ("-o -f", 0),
-    "stdbuf": ("-i -o -e", 0),
-    "command": ("", 0),
-    "builtin": ("", 0),
-    "exec": ("-a", 0),
-    "busybox": ("", 0),
-    "xargs": ("-I -n -P -L -d -a -E -s --max-args --max-procs --delimiter --arg-file --replace", 0),
-    "watch": ("-n --interval", 0),
-    "chroot": ("", 1),
-    "unshare": ("", 0),
-    "caffeinate": ("", 0),
-    "then": ("", 0),
-}
-_KNOWN_FLAGS: Final = frozenset({"-", "--", "-i", "-n", "-E", "-H", "-b", "-k", "-S", "-s", "-v", "-V", "-0", "-r", "-t", "-p", "-x", "-f", "-c", "-l", "-w", "-d", "--foreground", "--preserve-status", "-a", "--null", "--no-run-if-empty", "--verbose"})  # fmt: skip
-_PRIVILEGE: Final = frozenset({"sudo", "doas", "su", "pkexec", "runuser", "chroot", "unshare", "nsenter"})
 _STANDARD: Final = ("", "/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin", "/opt/homebrew/bin")
-
-
-def name_of(text: str) -> str:
-    """The command's name, without its folder."""
-    return posixpath.basename(text.rstrip("/")) or text
 
 
 def judge(words: Sequence[Word], *, defined: Collection[str] = ()) -> Iterator[Finding]:
     """What this command does; at least one finding."""
-    said, words = _unwrapped(words)
+    said, words = unwrapped(words)
     yield from said
     if not words:
         if not said:
@@ -128,12 +55,12 @@ def _known(name: str, rest: Sequence[Word]) -> Iterator[Finding]:
         yield from special(name, rest)
     elif name.startswith("mkfs."):
         yield Finding(HIGH, f"{quoted(name)} destroys what is stored.")
-    elif name in SHELLS or _INTERPRETERS.match(name):
+    elif name in SHELLS or INTERPRETERS.match(name):
         yield from _interpreter(name, rest)
-    elif name in _READS:
+    elif name in READS:
         yield from _reading(name, rest)
-    elif name in _KNOWN:
-        score, does = _KNOWN[name]
+    elif name in KNOWN:
+        score, does = KNOWN[name]
         yield Finding(score, f"{quoted(name)} {does}.")
     else:
         yield Finding(MEDIUM, f"Nothing is known of the command {quoted(name)}.")
@@ -146,10 +73,10 @@ def _around(name: str, rest: Sequence[Word]) -> Iterator[Finding]:
             yield Finding(HIGH, f"It touches {quoted(each.text)}, where secrets are kept.")
         if each.escaped:
             yield Finding(SERIOUS, f"It hides characters behind escapes: {quoted(each.text)}.")
-        if any(_SECRET_VARIABLE.search(variable) for variable in each.variables):
+        if any(SECRET_VARIABLE.search(variable) for variable in each.variables):
             yield Finding(HIGH, f"It uses a variable that seems to hold a secret: {quoted(each.text)}.")
         elif each.dynamic:
-            score = SERIOUS if name in {"rm", "mv", "dd", "chmod", "chown", "git", "curl", "wget"} | _LOOKS_UP else 0.4
+            score = SERIOUS if name in {"rm", "mv", "dd", "chmod", "chown", "git", "curl", "wget"} | LOOKS_UP else 0.4
             yield Finding(score, f"A part of it is only known when it runs: {quoted(each.text)}.")
 
 
@@ -247,6 +174,18 @@ def _tee(_: str, rest: Sequence[Word]) -> Iterator[Finding]:
         yield from written_path(target)
 
 
+def _tar(_: str, rest: Sequence[Word]) -> Iterator[Finding]:
+    yield Finding(MEDIUM, "`tar` packs or unpacks files, and may write over others.")
+    if any(each.text.startswith(("--checkpoint", "--to-command", "--use-compress", "-I", "--rsh")) for each in rest):
+        yield Finding(HIGH, "`tar` runs another program.")
+
+
+def _uniq(name: str, rest: Sequence[Word]) -> Iterator[Finding]:
+    yield Finding(LOW, f"{quoted(name)} only reads.")
+    for target in _targets(rest)[1:2]:
+        yield from written_path(target)
+
+
 def _find(_: str, rest: Sequence[Word]) -> Iterator[Finding]:
     texts = [each.text for each in rest]
     yield Finding(LOW, "`find` only looks.")
@@ -299,44 +238,12 @@ def _environment(name: str, _: Sequence[Word]) -> Iterator[Finding]:
     yield Finding(SERIOUS, f"{quoted(name)} prints the environment, where secrets are kept.")
 
 
-def _fetch(name: str, rest: Sequence[Word]) -> Iterator[Finding]:
-    texts = [each.text for each in rest]
-    flags = " ".join(texts)
-    yield Finding(MEDIUM, f"{quoted(name)} fetches something from the network.")
-    if re.search(r"(?:^|\s)(?:-d|--data\S*|-F|--form\S*|-T|--upload-file|--json|--post-\S+|--body-\S+)", flags):
-        yield Finding(SERIOUS, f"{quoted(name)} sends data to the network.")
-        if any(
-            re.match(r"^(?:-d|-F|--data\S*=?|--form=?)?[^@]*=?@", text) for text in texts if "@" in text
-        ) and re.search(r"(?:^|[\s=])(?:-d|-F|--\w[\w-]*)?\s?[\w]*=?@[\w./~]", flags):
-            yield Finding(HIGH, f"{quoted(name)} sends the content of a file to the network.")
-    if re.search(r"(?:^|\s)(?:-T|--upload-file|--post-file|--body-file)", flags):
-        yield Finding(HIGH, f"{quoted(name)} sends the content of a file to the network.")
-    if method := re.search(r"(?:-X|--request|--method)[\s=]?(\w+)", flags):
-        if method[1].upper() == "DELETE":
-            yield Finding(HIGH, f"{quoted(name)} deletes something over the network.")
-        elif method[1].upper() not in {"GET", "HEAD", "OPTIONS"}:
-            yield Finding(SERIOUS, f"{quoted(name)} changes something over the network: {method[1].upper()}.")
-    if re.search(r"(?:^|\s)(?:-k|--insecure|--no-check-certificate)(?:\s|$)", flags):
-        yield Finding(SERIOUS, f"{quoted(name)} does not check whom it talks to.")
-    if re.search(r"(?:^|\s)(?:-K|--config)(?:\s|=)", flags):
-        yield Finding(SERIOUS, f"{quoted(name)} reads its options from a file.")
-    if re.search(r"169\.254\.169\.254|metadata\.google|metadata\.azure", flags):
-        yield Finding(HIGH, "It asks the cloud's metadata service, which gives out credentials.")
-    for i, text in enumerate(texts):
-        if text in {"-o", "-O", "--output", "--output-document"} and i + 1 < len(texts):
-            yield from written_path(texts[i + 1] if text != "-O" or name == "wget" else "a file")
-    if re.search(r"\b(?:Authorization|Cookie|X-Api-Key)\s*:", flags, re.IGNORECASE) or re.search(
-        r"(?:^|\s)(?:-u|--user)\s", flags
-    ):
-        yield Finding(SERIOUS, f"{quoted(name)} sends credentials.")
-
-
 def _interpreter(name: str, rest: Sequence[Word]) -> Iterator[Finding]:
     texts = [each.text for each in rest]
     if texts and all(text in {"--version", "-V", "--help", "-h"} for text in texts):
         yield Finding(LOW, f"{quoted(name)} says what it is.")
     elif name in SHELLS:
-        if not any(re.match(r"^-\w*c", text) for text in texts):
+        if script_of(rest) is None:
             target = next((text for text in texts if not text.startswith("-")), "")
             what = f"the script {quoted(target)}" if target else "whatever it is given"
             yield Finding(SERIOUS, f"{quoted(name)} runs {what}, which is not read.")
@@ -382,106 +289,15 @@ _SPECIAL: Final[Mapping[str, Callable[[str, Sequence[Word]], Iterator[Finding]]]
     **dict.fromkeys(("cp", "mv", "ln", "install"), _moves),
     "tee": _tee,
     "find": _find,
+    "tar": _tar,
+    "uniq": _uniq,
     "sed": _sed,
     **dict.fromkeys(("awk", "gawk", "mawk", "nawk"), _awk),
     **dict.fromkeys(("base64", "base32", "uudecode"), _base64),
     "xxd": _xxd,
     **dict.fromkeys(("printenv", "env"), _environment),
-    **dict.fromkeys(("curl", "wget", "http", "https", "aria2c"), _fetch),
+    **dict.fromkeys(("curl", "wget", "http", "https", "aria2c"), fetch),
     **dict.fromkeys(("su", "pkexec", "runuser", "nsenter"), _su),
     "crontab": _crontab,
     "rsync": _rsync,
 }
-
-
-def _unwrapped(words: Sequence[Word]) -> tuple[list[Finding], Sequence[Word]]:
-    """The command behind `sudo`, `timeout 5` and the like, and what they add."""
-    found: list[Finding] = []
-    while words and not words[0].dynamic and (name := name_of(words[0].text)) in _WRAPPERS:
-        valued, skipped = _WRAPPERS[name]
-        takes, i = valued.split(), 1
-        if name in _PRIVILEGE:
-            found.append(Finding(HIGH, f"{quoted(name)} runs it with more rights."))
-        if name == "xargs":
-            found.append(Finding(MODEST, "`xargs` adds words that are only known when it runs."))
-        if name == "command" and len(words) > 1 and words[1].text in {"-v", "-V"}:
-            return [*found, Finding(LOW, "`command` looks up what a name means.")], ()
-        while i < len(words) and words[i].text.startswith("-"):
-            text = words[i].text
-            if name == "env" and text.startswith(("-S", "--split")):
-                found.append(Finding(HIGH, "`env -S` makes a command of a text."))
-            if text in takes:
-                i += 2
-                continue
-            if text not in _KNOWN_FLAGS and not any(text.startswith(each) for each in takes):
-                found.append(Finding(SERIOUS, f"An option of {quoted(name)} is not known: {quoted(text)}."))
-            i += 1
-            if text == "--":
-                break
-        i += skipped
-        while name in {"env", "sudo"} and i < len(words) and re.match(r"^[A-Za-z_]\w*=", words[i].text):
-            variable = words[i].text.partition("=")[0]
-            if variable in TELLING_VARIABLES or variable.startswith(("LD_", "DYLD_", "GIT_")):
-                found.append(Finding(HIGH, f"It sets {quoted(variable)}, which changes what other commands do."))
-            i += 1
-        if name == "env" and i >= len(words):
-            return found, words[:1]
-        words = words[i:]
-    return found, words
-
-
-def inner_scripts(words: Sequence[Word]) -> Iterable[str | None]:
-    """Command lines that it hands to a shell: `bash -c`, `eval`, `su -c`, `ssh host`; None: known only when it runs."""
-    _, words = _unwrapped(words)
-    if not words:
-        return
-    name, rest = name_of(words[0].text), words[1:]
-    if name in SHELLS or name in {"su", "runuser"}:
-        for i, each in enumerate(rest):
-            if re.match(r"^-\w*c$|^--command$", each.text) and i + 1 < len(rest):
-                script = rest[i + 1]
-                yield None if script.dynamic or script.escaped else script.text
-                return
-    elif name == "eval" and rest:
-        yield None if any(each.dynamic or each.escaped for each in rest) else " ".join(each.text for each in rest)
-    elif name == "find":
-        texts = [each.text for each in rest]
-        for i, text in enumerate(texts):
-            if text in {"-exec", "-execdir", "-ok", "-okdir"}:
-                yield from inner_scripts(rest[i + 1 :])
-    elif name == "ssh":
-        positional = [each for each in rest if not each.text.startswith("-")]
-        if positional[1:]:
-            yield " ".join(each.text for each in positional[1:])
-    elif name == "alias":
-        for each in rest:
-            if "=" in each.text:
-                yield each.text.partition("=")[2]
-
-
-def inner_sql(words: Sequence[Word]) -> Iterator[str]:
-    """Statements that it hands to a database: `psql -c`, `mysql -e`, `sqlite3 file statement`."""
-    _, words = _unwrapped(words)
-    if not words or (name := name_of(words[0].text)) not in {"psql", "mysql", "mariadb", "sqlite3", "duckdb"}:
-        return
-    texts = [each.text for each in words[1:]]
-    for i, text in enumerate(texts):
-        if match := re.match(r"^(?:--command|--execute)=(.*)", text, re.DOTALL):
-            yield match[1]
-        elif text in {"-c", "-e", "--command", "--execute"} and i + 1 < len(texts):
-            yield texts[i + 1]
-    if name in {"sqlite3", "duckdb"}:
-        yield from [text for text in texts if not text.startswith("-")][1:]
-
-
-def reads_program(words: Sequence[Word]) -> bool:
-    """Does it run what it is given on its standard input?"""
-    _, words = _unwrapped(words)
-    if not words:
-        return False
-    name, texts = name_of(words[0].text), [each.text for each in words[1:]]
-    if name in SHELLS:
-        return not any(re.match(r"^-\w*c$", text) for text in texts)
-    if _INTERPRETERS.match(name):
-        return not any(not text.startswith("-") or text in {"-c", "-e", "-m"} for text in texts if text != "-")
-    return name in {"psql", "mysql", "sqlite3", "ssh", "at", "batch", "bc", "parallel"} and name not in {"bc"}

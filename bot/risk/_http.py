@@ -103,7 +103,7 @@ def _as_ip(host: str) -> IPv4Address | IPv6Address | None:
     parts = host.split(".")
     if not 1 <= len(parts) <= 4 or not all(
         re.fullmatch(r"0x[0-9a-f]{1,8}|\d{1,11}", part, re.IGNORECASE) for part in parts
-    ):  # noqa: PLR2004  # four bytes
+    ):  # four bytes
         return None
     numbers = [int(p, 16) if p[:2].lower() == "0x" else int(p, 8) if _octal(p) else int(p) for p in parts]
     total = sum(number << (8 * (3 - i)) for i, number in enumerate(numbers[:-1])) + numbers[-1]

@@ -52,7 +52,7 @@ class RiskQuestion:
         )
 
 
-class CannotScore(Exception):  # noqa: N818  # a sentence for the card, and no fault of ours
+class CannotScore(Exception):  # a sentence for the card, and no fault of ours
     """Why an action has no score."""
 
 

@@ -6,7 +6,7 @@ what a program behind it does; what it does not know is in the middle, and what 
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -27,19 +27,38 @@ _MOST_TEXTS: Final = 8
 """Commands or statements in one action that are read."""
 
 _SHELL_TOOL: Final = frozenset(
-    "shell bash sh zsh terminal exec execute command cmd powershell subprocess console".split()
+    [
+        "shell",
+        "bash",
+        "sh",
+        "zsh",
+        "terminal",
+        "exec",
+        "execute",
+        "command",
+        "cmd",
+        "powershell",
+        "subprocess",
+        "console",
+    ]
 )
-_SQL_TOOL: Final = frozenset("sql db database postgres postgresql mysql mariadb sqlite bigquery snowflake redshift clickhouse oracle mssql duckdb psql warehouse".split())  # fmt: skip
-_HTTP_TOOL: Final = frozenset("http https fetch request curl webhook browse url rest api".split())
-_MAIL_TOOL: Final = frozenset("mail email gmail smtp outlook".split())
-_PAY_TOOL: Final = frozenset("pay payment payments payout transfer refund charge invoice purchase buy order wire billing".split())  # fmt: skip
-_SHELL_ARG: Final = frozenset("command cmd commands shell bash sh commandline shellcommand argv".split())
-_SQL_ARG: Final = frozenset("sql query statement statements queries".split())
+_SQL_TOOL: Final = frozenset(["sql", "db", "database", "postgres", "postgresql", "mysql", "mariadb", "sqlite", "bigquery", "snowflake", "redshift", "clickhouse", "oracle", "mssql", "duckdb", "psql", "warehouse"])  # fmt: skip
+_HTTP_TOOL: Final = frozenset(["http", "https", "fetch", "request", "curl", "webhook", "browse", "url", "rest", "api"])
+_MAIL_TOOL: Final = frozenset(["mail", "email", "gmail", "smtp", "outlook"])
+_PAY_TOOL: Final = frozenset(["pay", "payment", "payments", "payout", "transfer", "refund", "charge", "invoice", "purchase", "buy", "order", "wire", "billing"])  # fmt: skip
+_SHELL_ARG: Final = frozenset(
+    ["command", "cmd", "commands", "shell", "bash", "sh", "commandline", "shellcommand", "argv"]
+)
+_SQL_ARG: Final = frozenset(["sql", "query", "statement", "statements", "queries"])
 _PROGRAM_ARG: Final = frozenset(
-    "code source program python javascript expression eval lambda macro formula script".split()
+    ["code", "source", "program", "python", "javascript", "expression", "eval", "lambda", "macro", "formula", "script"]
 )
-_AMOUNT_ARG: Final = frozenset("amount total price sum amountcents amountminor cents value".split())
-_MONEY_ARG: Final = frozenset("currency iban account recipient payee card bic swift beneficiary vendor".split())
+_AMOUNT_ARG: Final = frozenset(["amount", "total", "price", "sum", "amountcents", "amountminor", "cents", "value"])
+_MONEY_ARG: Final = frozenset(
+    ["currency", "iban", "account", "recipient", "payee", "card", "bic", "swift", "beneficiary", "vendor"]
+)
+_PROGRAM_NAME: Final = ("command", "cmd", "program", "executable", "binary")
+_PROGRAM_ARGS: Final = ("args", "arguments", "argv")
 _BODY_ARG: Final = ("body", "data", "json", "payload", "content", "form", "files")
 _SQL_RE: Final = re.compile(
     r"^\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(?:select\b.+\bfrom\b|insert\s+into\b|update\b.+\bset\b|delete\s+from\b|with\b.+\bas\b|"
@@ -48,13 +67,7 @@ _SQL_RE: Final = re.compile(
 )
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _ABOUT: Final = frozenset(
-    "description timeout timeoutms timeouts cwd workdir workingdirectory directory background runinbackground explanation title id "
-    "limit offset page pagesize database db schema dialect params parameters bindings values env environment user reason "
-    "method verb headers url uri endpoint query querystring followredirects verify proxy encoding format name host "
-    "to cc bcc recipients recipient subject body text message html htmlbody snippet attachments attachment files from sender "
-    "replyto threadid messageid inreplyto label labels currency iban account payee card bic swift beneficiary vendor "
-    "reference note memo date duedate invoice invoiceid orderid customer customerid idempotencykey region cluster namespace "
-    "machine target environmentname stage purpose priority".split()
+    ["description", "timeout", "timeoutms", "timeouts", "cwd", "workdir", "workingdirectory", "directory", "background", "runinbackground", "explanation", "title", "id", "limit", "offset", "page", "pagesize", "database", "db", "schema", "dialect", "params", "parameters", "bindings", "values", "env", "environment", "user", "reason", "method", "verb", "headers", "url", "uri", "endpoint", "query", "querystring", "followredirects", "verify", "proxy", "encoding", "format", "name", "host", "to", "cc", "bcc", "recipients", "recipient", "subject", "body", "text", "message", "html", "htmlbody", "snippet", "attachments", "attachment", "files", "from", "sender", "replyto", "threadid", "messageid", "inreplyto", "label", "labels", "currency", "iban", "account", "payee", "card", "bic", "swift", "beneficiary", "vendor", "reference", "note", "memo", "date", "duedate", "invoice", "invoiceid", "orderid", "customer", "customerid", "idempotencykey", "region", "cluster", "namespace", "machine", "target", "environmentname", "stage", "purpose", "priority"]
 )  # fmt: skip
 
 
@@ -116,13 +129,17 @@ class _Reading:
         self._action = action
         self._words = frozenset(word.casefold() for word in _WORDS.findall(action.tool))
         self._texts = 0
-        self._known = False
         self._nodes = 0
+        self._known = False
+        self._unread: list[str] = []
+        """Names of arguments that no part of this looked at."""
 
     def findings(self) -> list[Finding]:
         found = list(self._node(self._action.args, 0))
         if not self._known:
             found.append(Finding(MEDIUM, f"Nothing is known of the tool {quoted(self._action.tool)}."))
+        elif self._unread:
+            found.append(Finding(MEDIUM, f"Nothing is known of its argument {quoted(', '.join(self._unread))}."))
         return found
 
     def _node(self, args: Mapping[str, Any], depth: int) -> Iterator[Finding]:
@@ -130,44 +147,56 @@ class _Reading:
         plain = {_plain(str(name)): value for name, value in args.items()}
         if len(plain) < len(args):
             yield Finding(SERIOUS, "Two of its arguments have names that can hardly be told apart.")
-        used = [*self._request(plain), *self._letter(plain, depth), *self._money(plain)]
-        yield from used
+        yield from self._request(plain)
+        yield from self._letter(plain, depth)
+        yield from self._money(plain)
+        joined = self._joined(plain)
+        yield from self._read(argv, joined) if joined else ()
         for name, value in args.items():
-            yield from self._value(str(name), value, depth)
+            if not joined or _plain(str(name)) not in {*_PROGRAM_NAME, *_PROGRAM_ARGS}:
+                yield from self._value(str(name), value, depth)
 
     def _value(self, name: str, value: Any, depth: int) -> Iterator[Finding]:
         self._nodes += 1
+        plain = _plain(name)
         if self._nodes > _MOST_NODES or depth > _MOST_DEEP:
             yield Finding(HIGH, "It has more arguments, or deeper ones, than are read.")
-            return
-        plain = _plain(name)
-        if (texts := self._commands(plain, value)) is not None:
-            self._known = True
-            for text in texts:
-                yield from self._read(lambda text=text: argv(text) if isinstance(text, list) else shell(text))  # type: ignore[misc]  # mypy does not take defaults of a lambda
-        elif (texts := self._statements(plain, value)) is not None:
-            self._known = True
-            for text in texts:
-                yield from self._read(lambda text=text: sql(text))  # type: ignore[misc]  # as above
-        elif plain in _PROGRAM_ARG and isinstance(value, str) and value.strip():
-            yield Finding(SERIOUS, f"Its argument {quoted(name)} is a program, which is not read.")
+        elif (commands := self._commands(plain, value)) is not None:
+            for text in commands:
+                yield from self._read(argv, text) if isinstance(text, list) else self._read(shell, text)
+        elif (statements := self._statements(plain, value)) is not None:
+            for text in statements:
+                yield from self._read(sql, text)
         elif isinstance(value, Mapping):
             if plain in {"env", "environment"} and value:
                 yield Finding(SERIOUS, f"It sets environment variables: {quoted(', '.join(map(str, value)))}.")
             yield from self._node(value, depth + 1)
         elif isinstance(value, list | tuple):
             for each in value:
-                if isinstance(each, Mapping):
-                    yield from self._node(each, depth + 1)
-        elif isinstance(value, str) and value.strip() and self._known and plain not in _ABOUT:
-            yield Finding(MEDIUM, f"Nothing is known of its argument {quoted(name)}.")
+                yield from self._node(each, depth + 1) if isinstance(each, Mapping) else ()
+            if plain not in _ABOUT and not all(isinstance(each, Mapping) for each in value):
+                self._unread.append(name)
+        elif isinstance(value, str) and value.strip():
+            if plain in _PROGRAM_ARG:
+                yield Finding(SERIOUS, f"Its argument {quoted(name)} is a program, which is not read.")
+            elif plain not in _ABOUT:
+                self._unread.append(name)
 
-    def _read(self, reading: Any) -> Iterator[Finding]:
+    def _read(self, reading: Callable[[Any], list[Finding]], text: Any) -> Iterator[Finding]:
+        self._known = True
         self._texts += 1
         if self._texts > _MOST_TEXTS:
             yield Finding(HIGH, f"It has more than {_MOST_TEXTS} commands or statements, and they are not all read.")
         else:
-            yield from reading()
+            yield from reading(text)
+
+    def _joined(self, plain: Mapping[str, Any]) -> list[str]:
+        """A program in one argument and its words in another: one command."""
+        program = next((plain[name] for name in _PROGRAM_NAME if isinstance(plain.get(name), str)), "")
+        words = next((plain[name] for name in _PROGRAM_ARGS if isinstance(plain.get(name), list)), None)
+        if not program.strip() or not words or not all(isinstance(each, str) for each in words):
+            return []
+        return [*program.split(), *words]
 
     def _commands(self, plain: str, value: Any) -> list[Any] | None:
         """Command lines in an argument, or lists of words; None where it is none."""

@@ -11,11 +11,13 @@ from typing import Any, Final
 
 import bashlex
 
-from bot.risk import _commands
+from bot.risk._commands import judge
+from bot.risk._names import NETWORK, SHELLS
 from bot.risk._paths import secret_path, written_path
 from bot.risk._question import HIGH, LOW, MEDIUM, MOST, SERIOUS, Finding, quoted
 from bot.risk._sql import sql
 from bot.risk._words import Word, substitutions, word
+from bot.risk._wrapping import assigned, inner_scripts, inner_sql, name_of, reads_program
 
 MOST_CHARS: Final = 4_096
 _MOST_NESTED: Final = 40
@@ -154,19 +156,19 @@ def _command(node: Any, seen: _Seen, after: str) -> None:
     if not words:
         return
     seen.findings += _judge(words, seen)
-    name = _commands.name_of(words[0].text)
+    name = name_of(words[0].text)
     heredocs = [part.heredoc for part in node.parts if part.kind == "redirect" and part.heredoc is not None]
     strings = [part for part in node.parts if part.kind == "redirect" and part.type == "<<<"]
-    if not _commands.reads_program(words):
+    if not reads_program(words):
         return
     for heredoc in heredocs:
         body = heredoc.value.rpartition("\n")[0]
-        seen.findings += shell(body, depth=seen.depth + 1) if name in _commands.SHELLS else _program(name)
+        seen.findings += shell(body, depth=seen.depth + 1) if name in SHELLS else _program(name)
     for string in strings:
         given = _word(string.output, seen)
-        seen.findings += shell(given.text, depth=seen.depth + 1) if name in _commands.SHELLS else _program(name)
+        seen.findings += shell(given.text, depth=seen.depth + 1) if name in SHELLS else _program(name)
     if after:
-        score = MOST if after in _commands.NETWORK else HIGH
+        score = MOST if after in NETWORK else HIGH
         what = "what it fetches from the network" if score == MOST else "what another command writes"
         seen.find(score, f"It runs {what}: {quoted(after)} is piped into {quoted(name)}.")
 
@@ -177,8 +179,8 @@ def _program(name: str) -> list[Finding]:
 
 def _source(node: Any, seen: _Seen) -> str:
     """The name of what writes into the pipe; anything of the network among it counts first."""
-    names = [_commands.name_of(word(seen.text[slice(*each.pos)]).text) for each in _first_words(node)]
-    return next((name for name in names if name in _commands.NETWORK), names[0] if names else "a command")
+    names = [name_of(word(seen.text[slice(*each.pos)]).text) for each in _first_words(node)]
+    return next((name for name in names if name in NETWORK), names[0] if names else "a command")
 
 
 def _first_words(node: Any) -> Iterator[Any]:
@@ -204,9 +206,9 @@ def _inner(node: Any, seen: _Seen) -> None:
 
 def _assigned(given: Word, seen: _Seen, *, alone: bool) -> None:
     name = given.text.partition("=")[0].rstrip("+")
-    if name in _commands.TELLING_VARIABLES or name.startswith(("LD_", "DYLD_", "GIT_", "BASH_FUNC")):
-        seen.find(HIGH, f"It sets {quoted(name)}, which changes what other commands do.")
-    elif alone:
+    telling = list(assigned(name))
+    seen.findings += telling
+    if alone and not telling:
         seen.find(0.2, f"It sets the variable {quoted(name)}.")
 
 
@@ -229,10 +231,10 @@ def _redirect(node: Any, seen: _Seen) -> None:
 
 def _judge(words: Sequence[Word], seen: _Seen) -> Iterator[Finding]:
     """One simple command, and whatever it runs in turn."""
-    yield from _commands.judge(words, defined=seen.defined)
-    for text in _commands.inner_sql(words):
+    yield from judge(words, defined=seen.defined)
+    for text in inner_sql(words):
         yield from sql(text)
-    for text in _commands.inner_scripts(words):
+    for text in inner_scripts(words):
         if text is None:
             yield Finding(HIGH, f"It runs a command that is only known when it runs: {quoted(seen.text)}.")
         else:

@@ -58,7 +58,7 @@ def sql(text: str) -> list[Finding]:
     if len(text) > MOST_CHARS:
         return [Finding(MOST, f"The SQL has {len(text):,} characters; more than {MOST_CHARS:,} are not read.")]
     found: list[Finding] = list(_by_sight(text))
-    if text.count("(") > 4 * _MOST_NESTED and _depth(text) > _MOST_NESTED or _depth(text) > _MOST_NESTED:
+    if (text.count("(") > 4 * _MOST_NESTED and _depth(text) > _MOST_NESTED) or _depth(text) > _MOST_NESTED:
         return [*found, Finding(_UNREAD, "It is nested deeper than is read.")]
     readings = [reading for dialect in _DIALECTS if (reading := _read(text, dialect)) is not None]
     if not readings:
@@ -211,7 +211,7 @@ def _is_always(condition: Any) -> bool:
             return True
         if isinstance(bare, exp.And) and all(_is_always(each) for each in bare.flatten()):
             return True
-        if not any(True for _ in bare.find_all(exp.Column, exp.Query, exp.Parameter, exp.Placeholder)):
+        if not any(True for _ in bare.find_all(exp.Column, exp.Parameter, exp.Placeholder)):
             return True
         if (
             isinstance(bare, exp.EQ | exp.GTE | exp.LTE | exp.Is | exp.Like | exp.NullSafeEQ)

@@ -8,8 +8,34 @@ from bot.risk._question import HIGH, LOW, MEDIUM, MODEST, MOST, SERIOUS, Finding
 from bot.risk._words import Word
 
 _GIT_READS: Final = frozenset(
-    "status log diff show blame describe rev-parse ls-files ls-tree shortlog cat-file help version whatchanged rev-list "
-    "merge-base for-each-ref name-rev count-objects check-ignore grep show-ref diff-tree cherry range-diff annotate".split()
+    [
+        "status",
+        "log",
+        "diff",
+        "show",
+        "blame",
+        "describe",
+        "rev-parse",
+        "ls-files",
+        "ls-tree",
+        "shortlog",
+        "cat-file",
+        "help",
+        "version",
+        "whatchanged",
+        "rev-list",
+        "merge-base",
+        "for-each-ref",
+        "name-rev",
+        "count-objects",
+        "check-ignore",
+        "grep",
+        "show-ref",
+        "diff-tree",
+        "cherry",
+        "range-diff",
+        "annotate",
+    ]
 )
 _GIT: Final[Mapping[str, tuple[float, str]]] = {
     "add": (MODEST, "takes changes up"),
@@ -106,6 +132,14 @@ def _git_danger(sub: str, options: Sequence[str], short: str) -> str:
             return "throws changes away"
         case "tag" if "d" in short or "f" in short:
             return "deletes or moves a tag"
+        case "bisect" if "run" in options:
+            return "runs another program"
+        case "submodule" if "foreach" in options:
+            return "runs another program"
+        case "clone" | "fetch" | "pull" | "ls-remote" if "u" in short or any(text.startswith("-u") for text in options):
+            return "runs another program"
+        case "worktree" if "remove" in options:
+            return "removes files"
         case "update-ref" if "d" in short:
             return "deletes a reference"
     return ""
@@ -258,14 +292,13 @@ def _services(name: str, rest: Sequence[Word]) -> Iterator[Finding]:
 TOOLS: Final[Mapping[str, Callable[[str, Sequence[Word]], Iterator[Finding]]]] = {
     "git": _git,
     **dict.fromkeys(
-        "pip pip3 pipx uv poetry pdm conda mamba npm yarn pnpm bun apt apt-get aptitude yum dnf apk pacman zypper brew port snap "
-        "flatpak gem bundle cargo go composer nuget dotnet rustup choco winget".split(),
+        ["pip", "pip3", "pipx", "uv", "poetry", "pdm", "conda", "mamba", "npm", "yarn", "pnpm", "bun", "apt", "apt-get", "aptitude", "yum", "dnf", "apk", "pacman", "zypper", "brew", "port", "snap", "flatpak", "gem", "bundle", "cargo", "go", "composer", "nuget", "dotnet", "rustup", "choco", "winget"],
         _PACKAGES,
     ),
     **dict.fromkeys(("npx", "uvx", "pnpx", "bunx"), _runs_package),
     **dict.fromkeys(("docker", "podman", "nerdctl", "docker-compose", "crictl"), _container),
     **dict.fromkeys(("kubectl", "oc", "helm", "k9s", "argocd", "flux", "istioctl"), _cluster),
     **dict.fromkeys(("terraform", "tofu", "pulumi", "terragrunt", "cdk"), _INFRASTRUCTURE),
-    **dict.fromkeys("aws gcloud gsutil bq az doctl heroku flyctl fly vercel netlify oci ibmcloud linode-cli hcloud gh glab".split(), _cloud),
+    **dict.fromkeys(["aws", "gcloud", "gsutil", "bq", "az", "doctl", "heroku", "flyctl", "fly", "vercel", "netlify", "oci", "ibmcloud", "linode-cli", "hcloud", "gh", "glab"], _cloud),
     **dict.fromkeys(("systemctl", "service", "launchctl", "rc-service", "supervisorctl", "sc"), _services),
 }  # fmt: skip

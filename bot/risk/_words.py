@@ -57,9 +57,9 @@ def word(raw: str) -> Word:
             dynamic = True
             out.append(char)
         else:
-            if not quote and char in "*?[":
-                spread = True
-            elif not quote and char == "{" and re.match(r"\{[^{}\s]*(?:,|\.\.)", raw[i:]):
+            if (not quote and char in "*?[") or (
+                not quote and char == "{" and re.match(r"\{[^{}\s]*(?:,|\.\.)", raw[i:])
+            ):
                 spread = True
             out.append(char)
         i += 1
