@@ -23,6 +23,7 @@ from bot.errors import (
 from bot.handoff import Handoff
 from bot.ports import Desk, Session
 
+_OTHERS = frozenset({"reassign", "more_info"})
 _AGREEING = frozenset({"approve", "edit-approve", "choose", "answer"})
 
 
@@ -66,6 +67,8 @@ class Answers:
         except InvalidAnswer as error:
             faults = [fault for fault in error.faults if fault.field != "code"]
             errors = by_field(view.form, [Fault(_local(fault.field), fault.detail) for fault in faults])
+            if press.kind in _OTHERS:
+                errors = {}
             text = "; ".join(errors.get("", ())) or ("Some fields need another look." if errors else error.detail)
             code_error = "; ".join(fault.detail for fault in error.faults if fault.field == "code")
             return self._again(handoff, case, Notice(text), 422, errors, code_error=code_error)
@@ -110,6 +113,7 @@ class Answers:
             code="" if code_error else values.get("code", ""),
             code_error=code_error,
             grant=values.get("grant", ""),
+            other={name: values[name] for name in ("to", "note", "question") if values.get(name)},
         )
         view = card(handoff, now=self._clock(), full=case.press.full)
         page = self._pages.card(view, case.session, form=form, notice=notice, full=case.press.full)
@@ -118,7 +122,8 @@ class Answers:
     async def _anew(self, handoff_id: str, case: _Case, text: str, status: int) -> web.Response:
         """The card as it stands now, what changed since it was read, and what was typed on the old one."""
         view = card(await self._desk.look(handoff_id), now=self._clock(), since=case.press.revision)
-        typed = {**case.typed, "reason": case.press.values.get("reason", "")}
+        words = ("reason", "to", "note", "question")
+        typed = {**case.typed, **{name: case.press.values.get(name, "") for name in words}}
         lost = tuple((visible(name), visible(value)) for name, value in typed.items() if value.strip())
         page = self._pages.card(view, case.session, form=Form(), notice=Notice(text, typed=lost), full=False)
         return web.Response(text=page, status=status, content_type="text/html")
@@ -167,7 +172,9 @@ def _answer(handoff: Handoff, press: _Press, typed: Mapping[str, str]) -> wire.A
     try:
         match press.kind:
             case "approve":
-                return wire.Approve.model_validate({**reasoned, **agreed, "grant": _index(press.values.get("grant", ""))})
+                return wire.Approve.model_validate(
+                    {**reasoned, **agreed, "grant": _index(press.values.get("grant", ""))}
+                )
             case "reject":
                 return wire.Reject.model_validate(reasoned)
             case kind if one_tap := _one_tap(handoff, kind):
@@ -184,11 +191,21 @@ def _answer(handoff: Handoff, press: _Press, typed: Mapping[str, str]) -> wire.A
                 args = read(action.schema_, action.args, submitted)
                 approve = press.kind == "edit-approve"
                 return wire.Edit.model_validate({**reasoned, **agreed, "args": args, "approve": approve})
+            case "reassign" | "more_info":
+                return _for_others(press, given)
             case _:
                 raise InvalidAnswer("This card does not take that answer.", handoff=handoff.id)
     except ValidationError as error:
         faults = [Fault(str(each["loc"][0]) if each["loc"] else "", each["msg"]) for each in error.errors()]
         raise InvalidAnswer("The answer cannot be read.", handoff=handoff.id, faults=faults) from error
+
+
+def _for_others(press: _Press, given: Mapping[str, object]) -> wire.Answer:
+    """What leaves it open: somebody else is asked, or the agent."""
+    if press.kind == "more_info":
+        return wire.AskAgent.model_validate({**given, "question": press.values.get("question", "")})
+    note = press.values.get("note", "").strip() or None
+    return wire.Reassign.model_validate({**given, "to": press.values.get("to", ""), "note": note})
 
 
 def _index(text: str) -> int | None:

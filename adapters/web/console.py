@@ -15,6 +15,7 @@ from adapters.web import live
 from adapters.web.answers import Answers
 from adapters.web.pages import TYPES, Form, Notice, Pages
 from adapters.web.security import HEADERS, Guard, same_token
+from adapters.web.together import Together
 from andon import wire
 from bot.cards import card, grant_line, heard, summary, trust_line
 from bot.errors import BotError, Gone, TooMany
@@ -50,6 +51,7 @@ class WebConsole:
         self._pages = Pages(templates)
         self._clock = clock
         self._answers = Answers(desk, self._pages, clock)
+        self._together = Together(desk, self._pages, clock)
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Every address of the console."""
@@ -62,6 +64,8 @@ class WebConsole:
             web.post("/handoffs/{id}/answer", self._open(self._for_signed_in(self._answer))),
             web.get("/trust", self._open(self._for_signed_in(self._trust))),
             web.post("/trust/{key}/reset", self._open(self._for_signed_in(self._reset_trust))),
+            web.get("/digest", self._open(self._for_signed_in(self._digest))),
+            web.post("/digest", self._open(self._for_signed_in(self._answer_together))),
             web.get("/live", self._open(self._live), allow_head=False),
             web.get("/sign-in", self._open(self._show_sign_in)),
             web.post("/sign-in", self._open(self._sign_in)),
@@ -132,6 +136,12 @@ class WebConsole:
             lines = [grant_line(each) for each in await self._desk.grants()]
             return _html(self._pages.grants(lines, session, notice=Notice("That grant had ended already.")), 404)
         return _see("/grants")
+
+    async def _digest(self, request: web.Request, session: Session) -> web.StreamResponse:  # noqa: ARG002  # a handler
+        return await self._together.show(session)
+
+    async def _answer_together(self, request: web.Request, session: Session) -> web.StreamResponse:
+        return await self._together.take(await request.post(), session)
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         if await self._guard.session(request) is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from bot.cards import Card, Field, GrantLine, Heard, Summary, TrustLine, environment
+from bot.cards import Card, DigestView, Field, GrantLine, Heard, Summary, TrustLine, environment
 from bot.ports import Session
 
 STATIC = Path(__file__).parent / "static"
@@ -50,11 +50,13 @@ class Form:
     code: str = ""
     code_error: str = ""
     grant: str = ""
+    other: Mapping[str, str] = field(default_factory=dict)
+    """What was typed to ask somebody else, or the agent."""
 
     @property
     def answering_again(self) -> bool:
         """Does it hold something that was typed, and not yet taken?"""
-        return bool(self.typed or self.reason or self.choice or self.grant or self.code)
+        return bool(self.typed or self.reason or self.choice or self.grant or self.code or self.other)
 
 
 def control_name(index: int) -> str:
@@ -85,6 +87,12 @@ class Pages:
         waiting = len(cards)
         given = {"cards": cards, "notices": notices, "told": told, "waiting": waiting, "full": waiting >= most}
         return self._render("inbox", session, **given)
+
+    def together(
+        self, view: DigestView, session: Session, *, told: Sequence[object], notice: Notice | None, answer_id: str
+    ) -> str:
+        """Many handoffs, to be answered together."""
+        return self._render("digest", session, view=view, told=told, notice=notice, answer_id=answer_id)
 
     def trust(self, ramps: Sequence[TrustLine], session: Session) -> str:
         """How far trust has grown."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
-from typing import Literal
+from typing import Final, Literal
 
 from andon import wire
 from bot.cards.characters import visible
@@ -55,6 +55,8 @@ class Summary:
     left_s: int
     left: str
     verdict: Verdict | None
+    called: str
+    """How people were called about it last: `Reminded`, `Escalated`; empty: not at all, or it has ended."""
 
 
 def summary(handoff: Handoff, *, now: datetime, limit: int | None = TITLE_CHARS) -> Summary:
@@ -80,7 +82,17 @@ def summary(handoff: Handoff, *, now: datetime, limit: int | None = TITLE_CHARS)
         left_s=left_s,
         left=lasting(left_s),
         verdict=_verdict(handoff),
+        called=_called(handoff),
     )
+
+
+_CALLED: Final = {"reminded": "Reminded", "escalated": "Escalated"}
+
+
+def _called(handoff: Handoff) -> str:
+    if handoff.decision:
+        return ""
+    return next((_CALLED[each.kind] for each in reversed(handoff.asides) if each.kind in _CALLED), "")
 
 
 @dataclass(frozen=True, slots=True)
