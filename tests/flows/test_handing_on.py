@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from andon import Andon
 from bot.config import Settings
 from tests.people import Agent, Json, Person
 from tests.servers import Live, live, until
@@ -27,7 +28,6 @@ async def ask_agent(person: Person, handoff: Json, question: str, *, key: str | 
 @pytest.fixture
 def strict(settings: Settings) -> Settings:
     """Only Mira may answer, and nobody about their own."""
-    assert settings.state
     settings.state.mkdir(parents=True, exist_ok=True)
     path = settings.state / "policy.yaml"
     path.write_text(POLICY)
@@ -167,3 +167,17 @@ async def test_a_question_about_what_is_held_waits(service: Live, agent: Agent, 
     await service.store._pipe.call("HSET", service.store.keys.handoff(handoff["id"]), "state", "held")
     assert (await ask_agent(mira, handoff, "Why?")).problem == "handoff-held"
     assert (await hand_on(mira, handoff, "bob@example.com")).problem == "handoff-held"
+
+
+async def test_the_package_reads_questions_and_replies(service: Live, agent: Agent, mira: Person) -> None:
+    """As an agent does: look at what is asked while it waits, and answer it."""
+    async with Andon(url=service.url, key=agent.key) as andon, andon.run("report") as run:
+        ask = await agent.confirmation(run=run.id)
+        handoff = await run.open(ask)
+        assert len(handoff.questions) == 0
+        (await ask_agent(mira, {"id": handoff.id, "revision": 1}, "Which budget?")).ok()
+        await handoff.refresh()
+        (asked,) = handoff.questions
+        assert (asked.text, asked.replies) == ("Which budget?", ())
+        await handoff.reply("The travel one")
+        assert [reply.text for reply in handoff.questions[0].replies] == ["The travel one"]
