@@ -41,14 +41,29 @@ _CHANGES: Final = re.compile(r"\b(?:nextval|setval|pg_advisory_\w*lock|pg_notify
 _INTO_FILE: Final = re.compile(r"\binto\s+(?:outfile|dumpfile)\b", re.IGNORECASE)
 _FIRST: Final = re.compile(r"[A-Za-z_]+")
 _READ_COMMANDS: Final = frozenset({"SHOW", "DESCRIBE", "DESC", "EXPLAIN", "USE", "PRAGMA", "HELP"})
-_COMMANDS: Final = {
-    **dict.fromkeys(("GRANT", "REVOKE", "DENY", "REASSIGN"), (HIGH, "changes who may do what")),
-    **dict.fromkeys(("DROP", "TRUNCATE", "PURGE", "DETACH", "SHUTDOWN", "KILL", "RESET", "FLASHBACK"), (HIGH, "destroys or stops something")),
-    **dict.fromkeys(("ALTER", "CREATE", "RENAME", "SECURITY", "CLUSTER", "REINDEX", "VACUUM", "OPTIMIZE", "COMMENT"), (HIGH, "changes how the database is built")),
-    **dict.fromkeys(("COPY", "LOAD", "UNLOAD", "EXPORT", "IMPORT", "ATTACH", "BACKUP", "RESTORE", "INSTALL"), (HIGH, "moves data in or out, or reads and writes files")),
-    **dict.fromkeys(("EXEC", "EXECUTE", "CALL", "DO", "PREPARE", "DECLARE", "BEGIN", "IF", "WHILE", "HANDLER"), (HIGH, "runs a program that is not read")),
-    **dict.fromkeys(("SET",), (MEDIUM, "changes settings")),
-}  # fmt: skip
+_BY_FIRST_WORD: Final = (
+    (HIGH, "changes who may do what", "GRANT REVOKE DENY REASSIGN"),
+    (HIGH, "destroys or stops something", "DROP TRUNCATE PURGE DETACH SHUTDOWN KILL RESET FLASHBACK"),
+    (
+        HIGH,
+        "changes how the database is built",
+        "ALTER CREATE RENAME SECURITY CLUSTER REINDEX VACUUM OPTIMIZE COMMENT",
+    ),
+    (
+        HIGH,
+        "moves data in or out, or reads and writes files",
+        "COPY LOAD UNLOAD EXPORT IMPORT ATTACH BACKUP RESTORE INSTALL",
+    ),
+    (HIGH, "runs a program that is not read", "EXEC EXECUTE CALL DO PREPARE DECLARE BEGIN IF WHILE HANDLER"),
+    (MEDIUM, "changes settings", "SET"),
+)
+_COMMANDS: Final = {word: (score, does) for score, does, listed in _BY_FIRST_WORD for word in listed.split()}
+_RUN_TOGETHER: Final = frozenset(
+    word for score, _, listed in _BY_FIRST_WORD if score == HIGH for word in listed.split() if word != "COMMENT"
+) | {"DELETE", "UPDATE", "INSERT", "MERGE"}
+"""Words that begin a statement where some databases want no semicolon before it."""
+_DIFFER: Final = re.compile(r"[\\`#\"$\[\]{@]|/\*|--|''|\bq'", re.IGNORECASE)
+"""What dialects take differently; without any of it, one reading is enough."""
 
 
 def sql(text: str) -> list[Finding]:
@@ -58,13 +73,18 @@ def sql(text: str) -> list[Finding]:
     if len(text) > MOST_CHARS:
         return [Finding(MOST, f"The SQL has {len(text):,} characters; more than {MOST_CHARS:,} are not read.")]
     found: list[Finding] = list(_by_sight(text))
-    if (text.count("(") > 4 * _MOST_NESTED and _depth(text) > _MOST_NESTED) or _depth(text) > _MOST_NESTED:
+    if _depth(text) > _MOST_NESTED:
         return [*found, Finding(_UNREAD, "It is nested deeper than is read.")]
-    readings = [reading for dialect in _DIALECTS if (reading := _read(text, dialect)) is not None]
-    if not readings:
+    dialects = _DIALECTS if _DIFFER.search(text) else _DIALECTS[:1]
+    readings = [_read(text, dialect) for dialect in dialects]
+    if all(reading is None for reading in readings):
+        readings = [_read(text, dialect) for dialect in _DIALECTS[len(dialects) :]]
+    understood = [reading for reading in readings if reading is not None]
+    if not understood:
         return [*found, Finding(_UNREAD, f"It cannot be taken apart, so what it does is not known: {quoted(text)}.")]
-    for reading in readings:
-        found += reading
+    if len(understood) < len(readings):
+        found.append(Finding(MEDIUM, "Not every database reads it in the same way."))
+    found += [finding for reading in understood for finding in reading]
     return found or [Finding(LOW, "It holds no statement.")]
 
 
@@ -122,55 +142,62 @@ def _statement(tree: Any) -> Iterator[Finding]:
             yield Finding(SERIOUS, f"It is a statement that is not known well: {quoted(_text(tree))}.")
 
 
-def _node(node: Any, *, is_root: bool) -> Iterator[Finding]:  # noqa: C901  # one case a kind of statement
+def _node(node: Any, *, is_root: bool) -> Iterator[Finding]:
+    """One part of a statement."""
+    for kinds, score, does in _KINDS:
+        if isinstance(node, kinds):
+            yield Finding(score, f"It {does}: {quoted(_text(node))}.")
     match node:
-        case exp.Drop() | exp.TruncateTable():
-            yield Finding(HIGH, f"It destroys what is stored: {quoted(_text(node))}.")
-        case exp.Alter():
-            yield Finding(HIGH, f"It changes how the database is built: {quoted(_text(node))}.")
         case exp.Delete() | exp.Update() if node.find_ancestor(exp.When) is None:
             yield from _changed(node)
-        case exp.Insert():
-            yield Finding(MEDIUM, f"It writes rows: {quoted(_text(node))}.")
-            if node.args.get("overwrite"):
-                yield Finding(HIGH, "It writes over all that there is.")
-            if node.args.get("directory"):
-                yield Finding(HIGH, "It writes to a folder.")
-        case exp.Merge():
-            yield Finding(0.6, f"It writes rows: {quoted(_text(node))}.")
+        case exp.Insert() if node.args.get("overwrite") or node.args.get("directory"):
+            yield Finding(HIGH, "It writes over all that there is, or to a folder.")
         case exp.Create():
-            kind = str(node.args.get("kind") or "").upper()
-            if node.args.get("replace"):
-                yield Finding(HIGH, f"It puts something else in the place of what there is: {quoted(_text(node))}.")
-            elif kind in {"FUNCTION", "PROCEDURE", "TRIGGER", "EXTENSION", "USER", "ROLE", "DATABASE"}:
-                yield Finding(HIGH, f"It makes something that runs, or somebody who may: {quoted(_text(node))}.")
-            else:
-                yield Finding(MEDIUM, f"It makes something: {quoted(_text(node))}.")
-        case exp.Copy() | exp.LoadData():
-            yield Finding(HIGH, f"It moves data in or out: {quoted(_text(node))}.")
-        case exp.Into():
-            yield Finding(SERIOUS, "It makes a table, or a file, of what it finds.")
-        case exp.Grant() | exp.Revoke():
-            yield Finding(HIGH, f"It changes who may do what: {quoted(_text(node))}.")
-        case exp.Kill() | exp.Attach() | exp.Detach():
-            yield Finding(HIGH, f"It stops something, or opens another database: {quoted(_text(node))}.")
-        case exp.Set():
-            yield Finding(MEDIUM, f"It changes settings: {quoted(_text(node))}.")
+            yield from _created(node)
         case exp.Pragma():
-            yield Finding(
-                MEDIUM if "=" in _text(node) or "(" in _text(node) else LOW,
-                f"It is about settings: {quoted(_text(node))}.",
-            )
-        case exp.Use() | exp.Transaction() | exp.Commit() | exp.Rollback():
-            yield Finding(LOW, f"It changes nothing by itself: {quoted(_text(node))}.")
-        case exp.Analyze() | exp.Cache() | exp.Uncache() | exp.Refresh():
-            yield Finding(MODEST, f"It works on the database itself: {quoted(_text(node))}.")
+            changes = "=" in _text(node) or "(" in _text(node)
+            yield Finding(MEDIUM if changes else LOW, f"It is about settings: {quoted(_text(node))}.")
         case exp.Command() | exp.Execute():
             yield from _command(node)
-        case exp.Lock():
-            yield Finding(MEDIUM, "It locks the rows that it finds.")
+        case exp.Alias() | exp.TableAlias() if _name(node).upper() in _RUN_TOGETHER:
+            yield Finding(HIGH, f"It may be two statements without a semicolon: {quoted(_text(node))}.")
         case exp.Select():
             yield from _selected(node, is_root=is_root)
+
+
+_KINDS: Final[tuple[tuple[tuple[type[Any], ...], float, str], ...]] = (
+    ((exp.Drop, exp.TruncateTable), HIGH, "destroys what is stored"),
+    ((exp.Alter,), HIGH, "changes how the database is built"),
+    ((exp.Copy, exp.LoadData), HIGH, "moves data in or out"),
+    ((exp.Grant, exp.Revoke), HIGH, "changes who may do what"),
+    ((exp.Kill, exp.Attach, exp.Detach), HIGH, "stops something, or opens another database"),
+    ((exp.Into,), SERIOUS, "makes a table, or a file, of what it finds"),
+    ((exp.Merge,), 0.6, "writes rows"),
+    ((exp.Insert,), MEDIUM, "writes rows"),
+    ((exp.Set,), MEDIUM, "changes settings"),
+    ((exp.Lock,), MEDIUM, "locks the rows that it finds"),
+    ((exp.Analyze, exp.Cache, exp.Uncache, exp.Refresh), MODEST, "works on the database itself"),
+    ((exp.Use, exp.Transaction, exp.Commit, exp.Rollback), LOW, "changes nothing by itself"),
+)
+
+
+def _name(alias: Any) -> str:
+    quoted_name = isinstance(alias.args.get("alias") or alias.this, exp.Identifier) and bool(
+        (alias.args.get("alias") or alias.this).args.get("quoted")
+    )
+    return "" if quoted_name else str(alias.alias if isinstance(alias, exp.Alias) else alias.name)
+
+
+def _created(node: Any) -> Iterator[Finding]:
+    if node.args.get("replace"):
+        yield Finding(HIGH, f"It puts something else in the place of what there is: {quoted(_text(node))}.")
+    elif str(node.args.get("kind") or "").upper() in _POWERFUL:
+        yield Finding(HIGH, f"It makes something that runs, or somebody who may: {quoted(_text(node))}.")
+    else:
+        yield Finding(MEDIUM, f"It makes something: {quoted(_text(node))}.")
+
+
+_POWERFUL: Final = frozenset({"FUNCTION", "PROCEDURE", "TRIGGER", "EXTENSION", "USER", "ROLE", "DATABASE"})
 
 
 def _command(node: Any) -> Iterator[Finding]:
