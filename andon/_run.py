@@ -18,7 +18,7 @@ from andon._json import plain, plain_object, shown_result
 from andon._permit import Permit
 from andon._places import Where, place
 from andon._review import Undo, settle
-from andon._watching import UndoResult, Watching
+from andon._watching import UndoResult, Watching, prepare
 
 __all__ = ["Run"]
 
@@ -462,18 +462,22 @@ class Run:
         *,
         result: object = None,
         error: str | None = None,
+        undo: UndoResult | None = None,
     ) -> None:
-        """Report what came of an action.
+        """Report what came of an action. A review that the policy wants of it is watched, as a gate's is.
 
         Args:
             acted: The permit that was acted on; or the decision, if it needed no permit.
             status: Executed, failed, undone or undo_failed.
             result: What came of it.
             error: Why it failed.
+            undo: Takes it back; its first argument gets the result.
         """
         claimant = acted.claimant if isinstance(acted, Permit) else None
         shown = None if result is None else shown_result(result)
-        await report(self._line.api, acted.handoff, status, claimant=claimant, result=shown, error=error)
+        told = await report(self._line.api, acted.handoff, status, claimant=claimant, result=shown, error=error)
+        if told.review:
+            self._watching.add(told.review, prepare(undo, result, {}), result)
 
 
 def _confirmed(decision: Decision) -> Confirmed:

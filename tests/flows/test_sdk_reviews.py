@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from andon import Andon, Run
+from andon import Andon, Approved, Run
 from bot.config import Settings
 from tests.people import Json
 from tests.servers import Live, live, until
@@ -178,6 +178,18 @@ async def test_a_later_process_goes_on_with_the_token(here: Live) -> None:
         assert (await handoff.wait()).kind == "rejected"
         await handoff.report("undone")
     assert (await outcome(here, {"id": left.id}))["status"] == "undone"
+
+
+async def test_what_was_confirmed_by_hand_is_watched_too(here: Live, run: Run) -> None:
+    undone: list[object] = []
+    decision = await run.confirm("Do it", why="y", risks=["r"], tool="t", args={"n": 1}, reversible=True)
+    assert isinstance(decision, Approved)
+    permit = await run.claim(decision)
+    await run.report(permit, result="done", undo=undone.append)
+    review = await review_of(here)
+    (await here.person.reject(review)).ok()
+    assert (await outcome(here, review))["status"] == "undone"
+    assert undone == ["done"]
 
 
 def of(undo: Any, result: object, **arguments: object) -> object:
