@@ -94,7 +94,7 @@ def _reading(name: str, rest: Sequence[Word]) -> Iterator[Finding]:
         yield Finding(HIGH, "`history` is changed, so that nobody sees what ran.")
     elif name in {"ip", "ifconfig"} and len(rest) > 2:  # noqa: PLR2004  # `ip addr show`
         yield Finding(MEDIUM, f"{quoted(name)} may change the network.")
-    elif name == "date" and any(text in {"-s"} or text.startswith("--set") for text in options):
+    elif name == "date" and any(text == "-s" or text.startswith("--set") for text in options):
         yield Finding(HIGH, "`date` sets the clock.")
     else:
         yield Finding(LOW, f"{quoted(name)} only reads.")

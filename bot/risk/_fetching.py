@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from bot.risk._paths import written_path
@@ -23,13 +24,25 @@ _TELLING: Final = tuple(
             HIGH,
             "sends the content of a file to the network",
         ),
-        (r"(?-i:(?:^|\s)-[a-zA-Z]*k[a-zA-Z]*(?:\s|$))|--insecure|--no-check-certificate", SERIOUS, "does not check whom it talks to"),
+        (
+            r"(?-i:(?:^|\s)-[a-zA-Z]*k[a-zA-Z]*(?:\s|$))|--insecure|--no-check-certificate",
+            SERIOUS,
+            "does not check whom it talks to",
+        ),
         (r"(?-i:(?:^|\s)-K)|(?:^|\s)--config\b", SERIOUS, "reads its options from a file"),
-        (r"169\.254\.169\.254|metadata\.google|metadata\.azure", HIGH, "asks the cloud's metadata service, which gives out credentials"),
-        (r"\b(?:Authorization|Cookie|X-Api-Key)\s*:|(?-i:(?:^|\s)-u)|(?:^|\s)--user\b", SERIOUS, "sends credentials"),
+        (
+            r"169\.254\.169\.254|metadata\.google|metadata\.azure",
+            HIGH,
+            "asks the cloud's metadata service, which gives out credentials",
+        ),
+        (
+            r"\b(?:Authorization|Cookie|X-Api-Key)\s*:|(?-i:(?:^|\s)-u)|(?:^|\s)--user\b",
+            SERIOUS,
+            "sends credentials",
+        ),
         (r"--use-askpass|--proxy-command|--exec\b", HIGH, "runs another program"),
     )
-)  # fmt: skip
+)
 _WRITES: Final = frozenset({"-o", "--output", "--output-document"})
 
 
@@ -47,6 +60,6 @@ def fetch(name: str, rest: Sequence[Word]) -> Iterator[Finding]:
             HIGH if deletes else SERIOUS,
             f"{quoted(name)} {'deletes' if deletes else 'changes'} something over the network.",
         )
-    for text, following in zip(texts, texts[1:], strict=False):
+    for text, following in pairwise(texts):
         if text in _WRITES or (text == "-O" and name == "wget"):
             yield from written_path(following)

@@ -45,7 +45,11 @@ _CHANGES: Final[Mapping[str, tuple[float, str]]] = {
 _DANGERS: Final = tuple(
     (names(subs), re.compile(pattern), does)
     for subs, pattern, does in (
-        ("push", r"^(?:--(?:force|mirror|delete|prune)|-[A-Za-z]*[fd]|[+:])", "writes over, or deletes, what others have"),
+        (
+            "push",
+            r"^(?:--(?:force|mirror|delete|prune)|-[A-Za-z]*[fd]|[+:])",
+            "writes over, or deletes, what others have",
+        ),
         ("reset", r"^--(?:hard|merge|keep)$", "throws changes away"),
         ("clean", r"^(?:-[A-Za-z]*[fxX]|--force$)", "removes files that nobody else has"),
         ("branch", r"^-[A-Za-z]*D|^--delete$|^-[A-Za-z]*d", "deletes a branch"),
@@ -63,7 +67,7 @@ _DANGERS: Final = tuple(
         ("rebase", r"^-x", "runs another program"),
         ("grep", r"^-[A-Za-z]*O", "runs another program"),
     )
-)  # fmt: skip
+)
 _RUNS: Final = re.compile(r"^--(?:upload-pack|receive-pack|exec|ext-diff|open-files-in-pager|extcmd|config)")
 _LISTS: Final[Mapping[str, re.Pattern[str]]] = {
     "branch": re.compile(r"^(?:-a|-r|-vv?|-l|--list|--all|--show-current)$"),

@@ -6,16 +6,27 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from bot.risk._names import names
 from bot.risk._question import HIGH, LOW, MEDIUM, SERIOUS, Finding, quoted
 from bot.risk._secrets import secrets_in
 
 MOST_CHARS: Final = 4_096
 _BODY_CHARS: Final = 16_384
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_METADATA: Final = frozenset({"169.254.169.254", "fd00:ec2::254", "metadata.google.internal", "metadata.azure.internal", "100.100.100.200", "metadata"})  # fmt: skip
+_METADATA: Final = names(
+    "169.254.169.254 fd00:ec2::254 metadata.google.internal metadata.azure.internal 100.100.100.200 metadata"
+)
 _INNER: Final = (".internal", ".local", ".localhost", ".lan", ".intranet", ".corp", ".home.arpa", ".svc")
-_CREDENTIAL: Final = re.compile(r"^(?:api[_-]?key|key|token|access[_-]?token|auth|sig|signature|password|passwd|secret|session|client[_-]?secret|code)$", re.IGNORECASE)  # fmt: skip
-_HEADER: Final = re.compile(r"^(?:authorization|proxy-authorization|cookie|x-api-key|x-auth-token|.*(?:token|secret|api-?key))$", re.IGNORECASE)  # fmt: skip
+_CREDENTIAL: Final = re.compile(
+    r"^(?:api[_-]?key|key|token|access[_-]?token|auth|sig|signature|password|passwd|secret|session|"
+    r"client[_-]?secret|code)$",
+    re.IGNORECASE,
+)
+_HEADER: Final = re.compile(
+    r"^(?:authorization|proxy-authorization|cookie|x-api-key|x-auth-token|.*(?:token|secret|api-?key))$",
+    re.IGNORECASE,
+)
+_PARTS: Final = 4
 _PORTS: Final = frozenset({None, 80, 443})
 
 
@@ -101,9 +112,9 @@ def _as_ip(host: str) -> IPv4Address | IPv6Address | None:
     else:
         return inner or number
     parts = host.split(".")
-    if not 1 <= len(parts) <= 4 or not all(
+    if not 1 <= len(parts) <= _PARTS or not all(
         re.fullmatch(r"0x[0-9a-f]{1,8}|\d{1,11}", part, re.IGNORECASE) for part in parts
-    ):  # four bytes
+    ):
         return None
     numbers = [int(p, 16) if p[:2].lower() == "0x" else int(p, 8) if _octal(p) else int(p) for p in parts]
     total = sum(number << (8 * (3 - i)) for i, number in enumerate(numbers[:-1])) + numbers[-1]

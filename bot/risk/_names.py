@@ -83,8 +83,9 @@ _BY_WHAT_THEY_DO: Final = (
     (
         HIGH,
         "destroys what is stored",
-        "mkfs wipefs fdisk sfdisk parted gdisk shred srm blkdiscard mkswap format diskpart vgremove lvremove zpool "
-        "hdparm",
+        """
+        mkfs wipefs fdisk sfdisk parted gdisk shred srm blkdiscard mkswap format diskpart vgremove lvremove zpool hdparm
+        """,
     ),
     (HIGH, "stops this machine", "shutdown reboot halt poweroff init telinit"),
     (HIGH, "cuts files, and what was in them is gone", "truncate"),

@@ -60,7 +60,10 @@ class Scorer(Protocol):
     """Tells how risky an action is."""
 
     async def score(self, action: RiskQuestion) -> Risk:
-        """A score from 0 to 1, and a sentence for each reason. It must not block the loop; whatever it raises is 1.0."""
+        """A score from 0 to 1, and a sentence for each reason.
+
+        It must not block the loop. Whatever it raises is 1.0.
+        """
         ...
 
 

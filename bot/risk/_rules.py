@@ -13,6 +13,7 @@ from typing import Any, Final
 from bot.handoff import Risk
 from bot.risk._http import http
 from bot.risk._mail import mail, said
+from bot.risk._names import names
 from bot.risk._payments import payment
 from bot.risk._question import HIGH, MEDIUM, MOST, SERIOUS, Finding, RiskQuestion, quoted, risk_of
 from bot.risk._shell import argv, shell
@@ -26,37 +27,21 @@ _MOST_DEEP: Final = 6
 _MOST_TEXTS: Final = 8
 """Commands or statements in one action that are read."""
 
-_SHELL_TOOL: Final = frozenset(
-    [
-        "shell",
-        "bash",
-        "sh",
-        "zsh",
-        "terminal",
-        "exec",
-        "execute",
-        "command",
-        "cmd",
-        "powershell",
-        "subprocess",
-        "console",
-    ]
+_SHELL_TOOL: Final = names("shell bash sh zsh terminal exec execute command cmd powershell subprocess console")
+_SQL_TOOL: Final = names(
+    """
+    sql db database postgres postgresql mysql mariadb sqlite bigquery snowflake redshift clickhouse oracle mssql duckdb
+    psql warehouse
+    """
 )
-_SQL_TOOL: Final = frozenset(["sql", "db", "database", "postgres", "postgresql", "mysql", "mariadb", "sqlite", "bigquery", "snowflake", "redshift", "clickhouse", "oracle", "mssql", "duckdb", "psql", "warehouse"])  # fmt: skip
-_HTTP_TOOL: Final = frozenset(["http", "https", "fetch", "request", "curl", "webhook", "browse", "url", "rest", "api"])
-_MAIL_TOOL: Final = frozenset(["mail", "email", "gmail", "smtp", "outlook"])
-_PAY_TOOL: Final = frozenset(["pay", "payment", "payments", "payout", "transfer", "refund", "charge", "invoice", "purchase", "buy", "order", "wire", "billing"])  # fmt: skip
-_SHELL_ARG: Final = frozenset(
-    ["command", "cmd", "commands", "shell", "bash", "sh", "commandline", "shellcommand", "argv"]
-)
-_SQL_ARG: Final = frozenset(["sql", "query", "statement", "statements", "queries"])
-_PROGRAM_ARG: Final = frozenset(
-    ["code", "source", "program", "python", "javascript", "expression", "eval", "lambda", "macro", "formula", "script"]
-)
-_AMOUNT_ARG: Final = frozenset(["amount", "total", "price", "sum", "amountcents", "amountminor", "cents", "value"])
-_MONEY_ARG: Final = frozenset(
-    ["currency", "iban", "account", "recipient", "payee", "card", "bic", "swift", "beneficiary", "vendor"]
-)
+_MAIL_TOOL: Final = names("mail email gmail smtp outlook")
+_PAY_TOOL: Final = names("pay payment payments payout transfer refund charge invoice purchase buy order wire billing")
+_CHAT_TOOL: Final = names("message post reply comment chat sms tweet")
+_SHELL_ARG: Final = names("command cmd commands shell bash sh commandline shellcommand argv")
+_SQL_ARG: Final = names("sql query statement statements queries")
+_PROGRAM_ARG: Final = names("code source program python javascript expression eval lambda macro formula script")
+_AMOUNT_ARG: Final = names("amount total price sum amountcents amountminor cents value")
+_MONEY_ARG: Final = names("currency iban account recipient payee card bic swift beneficiary vendor")
 _PROGRAM_NAME: Final = ("command", "cmd", "program", "executable", "binary")
 _PROGRAM_ARGS: Final = ("args", "arguments", "argv")
 _BODY_ARG: Final = ("body", "data", "json", "payload", "content", "form", "files")
@@ -66,9 +51,18 @@ _SQL_RE: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_ABOUT: Final = frozenset(
-    ["description", "timeout", "timeoutms", "timeouts", "cwd", "workdir", "workingdirectory", "directory", "background", "runinbackground", "explanation", "title", "id", "limit", "offset", "page", "pagesize", "database", "db", "schema", "dialect", "params", "parameters", "bindings", "values", "env", "environment", "user", "reason", "method", "verb", "headers", "url", "uri", "endpoint", "query", "querystring", "followredirects", "verify", "proxy", "encoding", "format", "name", "host", "to", "cc", "bcc", "recipients", "recipient", "subject", "body", "text", "message", "html", "htmlbody", "snippet", "attachments", "attachment", "files", "from", "sender", "replyto", "threadid", "messageid", "inreplyto", "label", "labels", "currency", "iban", "account", "payee", "card", "bic", "swift", "beneficiary", "vendor", "reference", "note", "memo", "date", "duedate", "invoice", "invoiceid", "orderid", "customer", "customerid", "idempotencykey", "region", "cluster", "namespace", "machine", "target", "environmentname", "stage", "purpose", "priority"]
-)  # fmt: skip
+_ABOUT: Final = names(
+    """
+    description timeout timeoutms timeouts cwd workdir workingdirectory directory background runinbackground explanation
+    title id limit offset page pagesize database db schema dialect params parameters bindings values env environment
+    user reason method verb headers url uri endpoint query querystring followredirects verify proxy encoding format
+    name host to cc bcc recipients recipient subject body text message html htmlbody snippet attachments attachment
+    files from sender replyto threadid messageid inreplyto label labels currency iban account payee card bic swift
+    beneficiary vendor reference note memo date duedate invoice invoiceid orderid customer customerid idempotencykey
+    region cluster namespace machine target environmentname stage purpose priority channel
+    """
+)
+"""Names that say something about an action, and are not what it does."""
 
 
 class Rules:
@@ -156,7 +150,9 @@ class _Reading:
             if not joined or _plain(str(name)) not in {*_PROGRAM_NAME, *_PROGRAM_ARGS}:
                 yield from self._value(str(name), value, depth)
 
-    def _value(self, name: str, value: Any, depth: int) -> Iterator[Finding]:
+    def _value(  # noqa: C901, PLR0912  # one branch a kind of value
+        self, name: str, value: Any, depth: int
+    ) -> Iterator[Finding]:
         self._nodes += 1
         plain = _plain(name)
         if self._nodes > _MOST_NODES or depth > _MOST_DEEP:
@@ -248,7 +244,7 @@ class _Reading:
             sends = not self._words & {"draft", "search", "read", "list", "get"}
             found = list(mail(plain, self._action.requester))
             yield from found if sends else (Finding(min(each.score, MEDIUM), each.reason) for each in found)
-        elif not depth and has_body and self._words & {"message", "post", "reply", "comment", "chat", "sms", "tweet"}:
+        elif not depth and has_body and self._words & _CHAT_TOOL:
             self._known = True
             yield Finding(MEDIUM, "It writes to people.")
             yield from said(plain)

@@ -143,7 +143,8 @@ def _checked(risk: object) -> Risk:
     if not isinstance(risk, Risk):
         msg = f"the scorer answered a {type(risk).__name__}, and no risk"
         raise CannotScore(msg)
-    score, reasons = risk.score, risk.reasons
+    score: object = risk.score  # whatever its author put there
+    reasons: object = risk.reasons
     if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score) or not 0 <= score <= 1:
         msg = f"the scorer answered {score!r}, which is not between 0 and 1"
         raise CannotScore(msg)

@@ -14,11 +14,14 @@ _SHAPES: Final = (
     ("a signed token", re.compile(r"\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{5,4000}\.")),
     (
         "a password",
-        re.compile(r"\b(?:pass(?:word|wd|code)?|pwd|secret|api[_ -]?key|token|pin)\s*(?:[:=]|is\b)\s*['\"]?[^\s'\"]{4,200}", re.IGNORECASE),
+        re.compile(
+            r"\b(?:pass(?:word|wd|code)?|pwd|secret|api[_ -]?key|token|pin)\s*(?:[:=]|is\b)\s*['\"]?[^\s'\"]{4,200}",
+            re.IGNORECASE,
+        ),
     ),
     ("an IBAN", re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")),
     ("a social security number", re.compile(r"\b\d{3}-\d{2}-\d{4}\b")),
-)  # fmt: skip
+)
 _CARD: Final = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 
 

@@ -105,7 +105,7 @@ def _unread(text: str, depth: int) -> list[Finding]:
     return found
 
 
-def _visit(node: Any, seen: _Seen, *, after: str = "") -> None:
+def _visit(node: Any, seen: _Seen, *, after: str = "") -> None:  # noqa: C901, PLR0912  # a case a kind
     """Look at one node of the tree. `after` says what is piped into it."""
     match node.kind:
         case "list":
@@ -140,19 +140,16 @@ def _visit(node: Any, seen: _Seen, *, after: str = "") -> None:
 
 def _command(node: Any, seen: _Seen, after: str) -> None:
     words: list[Word] = []
+    alone = all(part.kind == "assignment" for part in node.parts)
     for part in node.parts:
-        match part.kind:
-            case "word":
-                words.append(_word(part, seen))
-                _inner(part, seen)
-            case "assignment" if words:
-                words.append(_word(part, seen))
-                _inner(part, seen)
-            case "assignment":
-                _assigned(_word(part, seen), seen, alone=all(each.kind == "assignment" for each in node.parts))
-                _inner(part, seen)
-            case "redirect":
-                _redirect(part, seen)
+        if part.kind == "redirect":
+            _redirect(part, seen)
+            continue
+        _inner(part, seen)
+        if part.kind == "word" or words:
+            words.append(_word(part, seen))
+        else:
+            _assigned(_word(part, seen), seen, alone=alone)
     if not words:
         return
     seen.findings += _judge(words, seen)
@@ -232,10 +229,10 @@ def _redirect(node: Any, seen: _Seen) -> None:
 def _judge(words: Sequence[Word], seen: _Seen) -> Iterator[Finding]:
     """One simple command, and whatever it runs in turn."""
     yield from judge(words, defined=seen.defined)
-    for text in inner_sql(words):
-        yield from sql(text)
-    for text in inner_scripts(words):
-        if text is None:
+    for statement in inner_sql(words):
+        yield from sql(statement)
+    for script in inner_scripts(words):
+        if script is None:
             yield Finding(HIGH, f"It runs a command that is only known when it runs: {quoted(seen.text)}.")
         else:
-            yield from shell(text, depth=seen.depth + 1)
+            yield from shell(script, depth=seen.depth + 1)

@@ -1,7 +1,7 @@
 """Commands with commands of their own: packages, containers, clusters, clouds. Pure; tables, and what needs reading.
 
-An option before the verb may take the next word with it, so that a value can look like a verb. Options that are known to
-take one are taken out first; where another stands there, nothing is called harmless.
+An option before the verb may take the next word with it, so that a value can look like a verb. Options that are known
+to take one are taken out first; where another stands there, nothing is called harmless.
 """
 
 import re

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+_BRACES: Final = re.compile(r"\{[^{}\s]*(?:,|\.\.)")
 _PARAMETER: Final = re.compile(r"\$\{?[!#]?([A-Za-z_]\w*)")
 
 
@@ -26,7 +27,7 @@ class Word:
         return tuple(_PARAMETER.findall(self.text)) if self.dynamic else ()
 
 
-def word(raw: str) -> Word:
+def word(raw: str) -> Word:  # noqa: C901, PLR0912  # the states of a shell's quotes
     """Take the quotes off one word."""
     out: list[str] = []
     dynamic = spread = escaped = False

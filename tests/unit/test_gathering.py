@@ -127,6 +127,10 @@ async def test_a_store_that_is_away_stops_the_ask() -> None:
         await gathered(around, parse("escalate_on_failure: 2\nrules: []"), confirm())
 
 
-@pytest.mark.parametrize("floor,confidence,expected", [(0.5, 0.4, True), (0.5, 0.5, False), (0.5, None, False), (None, 0.1, False)])  # fmt: skip
-def test_who_is_less_sure_than_the_floor_is_unsure(floor: float | None, confidence: float | None, expected: bool) -> None:
+@pytest.mark.parametrize(
+    "floor,confidence,expected", [(0.5, 0.4, True), (0.5, 0.5, False), (0.5, None, False), (None, 0.1, False)]
+)
+def test_who_is_less_sure_than_the_floor_is_unsure(
+    floor: float | None, confidence: float | None, expected: bool
+) -> None:
     assert is_unsure(Policy(confidence_floor=floor), confirm(confidence=confidence)) is expected

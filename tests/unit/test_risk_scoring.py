@@ -28,11 +28,13 @@ class Oracle:
     def __init__(self) -> None:
         self.asked: list[Any] = []
         self.answer: Callable[[web.Request], Any] = lambda _: web.json_response(SAYS)
+        self.reached = asyncio.Event()
         self.release = asyncio.Event()
         self.url = ""
 
     async def score(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(await request.json())
+        self.reached.set()
         said = self.answer(request)
         if asyncio.iscoroutine(said):
             said = await said
@@ -115,8 +117,8 @@ async def test_one_who_leaves_takes_the_answer_from_nobody_else(oracle: Oracle, 
     oracle.answer = lambda _: slow()
     first = asyncio.create_task(scoring.score(oracle.choice, QUESTION))
     second = asyncio.create_task(scoring.score(oracle.choice, QUESTION))
-    while not oracle.asked:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await oracle.reached.wait()
     first.cancel()
     oracle.release.set()
     assert (await second).score == 0.42
@@ -192,7 +194,7 @@ async def test_an_action_without_a_canonical_form_is_the_highest_risk(scoring: S
     assert "canonical" in refused(await scoring.score(Choice(), replace(QUESTION, args={"n": float("nan")})))
 
 
-PLUGIN = '''
+PLUGIN = """
 import asyncio
 from bot.handoff import Risk
 
@@ -219,7 +221,7 @@ class Sleeps:
 class Breaks:
     def __init__(self):
         raise OSError("no model file")
-'''
+"""
 
 
 @pytest.fixture
