@@ -112,8 +112,11 @@ def route(policy: Policy, situation: Situation) -> Routed:
     way.trust()
     way.answer_needed()
     way.grant(terms)
+    lets_it_run = way.do in LOOSE
     way.draw()
     way.tighten()
+    if lets_it_run and way.do == "ask":
+        terms = replace(terms, offers=())  # no grant would spare this: the card must not promise it
     reason = rule.reason if rule else None
     if apart and way.do != "deny":
         reason = APART
