@@ -14,7 +14,6 @@ from typing import Final, Literal
 from andon import wire
 from bot import coaching, grants
 from bot.access import Access, Principal
-from bot.answers import yes_verdict
 from bot.caps import Caps
 from bot.cursor import make_cursor, parse_cursor
 from bot.digests import answer_shown
@@ -42,8 +41,9 @@ from bot.reviews import check_withdrawable, follow_up, review_key
 from bot.risk import Scoring
 from bot.runs import REUSED, WEB, Runs
 from bot.scope import Granted
-from bot.store import Doc, NewHandoff, Store, Verdict
-from bot.trust import TrustBook
+from bot.silence import silence_verdict
+from bot.store import Doc, NewHandoff, Store
+from bot.trust import TrustBook, note_end
 from bot.voting import Voting, already_decided
 
 log = logging.getLogger("andon")
@@ -168,12 +168,7 @@ class Flow:
         )
         routed = await grants.routed(policy, situation, partial(self._may_give, asked))
         doc = Doc(
-            ask=ask,
-            payload=payload,
-            route=routed.route,
-            run_name=run.name,
-            requester=run.requester,
-            owner=agent.owner,
+            ask=ask, payload=payload, route=routed.route, run_name=run.name, requester=run.requester, owner=agent.owner
         )
         decision = decided_at_once(ask, routed, digest, surfaces=self._surfaces, at=self._clock())
         allowed = digest if isinstance(decision, wire.Approved) else ""
@@ -295,11 +290,7 @@ class Flow:
         return await self.trust_book.all()
 
     async def reset_trust(self, key: str, by: wire.Actor) -> wire.Trust:
-        """Let one ramp start over.
-
-        Raises:
-            Gone: There is none of that name.
-        """
+        """Let one ramp start over; raises `Gone` when there is none of that name."""
         return await self.trust_book.reset(key, by.id)
 
     async def told(self, notice_id: str) -> Told | None:
@@ -371,11 +362,9 @@ class Flow:
     async def expire(self, handoff: Handoff) -> Handoff:
         """Let silence decide, if the store's clock agrees that the time is up; returns the handoff as it stands."""
         for _ in range(_TRIES):
-            health, times = self._health, {"opened_at": handoff.opened_at, "expires_at": handoff.expires_at}
-            fault = health.fault(**times) if health else ""
-            settled = await self._store.handoffs.expire(
-                handoff, silence_verdict(handoff, at=self._clock(), fault=fault)
-            )
+            fault = self._health.fault(handoff.opened_at, handoff.expires_at) if self._health else ""
+            verdict = silence_verdict(handoff, at=self._clock(), fault=fault)
+            settled = await self._store.handoffs.expire(handoff, verdict)
             now = await self._store.handoffs.load(handoff.id)
             if now is None:
                 raise Gone(no_handoff(handoff.id), handoff=handoff.id)
@@ -471,12 +460,12 @@ class Flow:
         recent = self._hub.recent.get(handoff_id)
         known = recent or await self._store.handoffs.load(handoff_id)
         review_id = self._access.derive_id("hf", agent, review_key(handoff_id))
-        review = follow_up(known, report, review_id) if known else None
-        said = await self._store.handoffs.outcome(
-            handoff_id, agent, report, ramp=known.route.ramp if known else "", review=review
-        )
+        review, ramp = (follow_up(known, report, review_id), known.route.ramp) if known else (None, "")
+        said = await self._store.handoffs.outcome(handoff_id, agent, report, ramp=ramp, review=review)
         check_outcome(handoff_id, report, said)
         self._metrics.closed(report.status)
+        if known:
+            note_end(known, report.status)
         if recent is None or review or recent.state is not State.CLAIMED or said.at is None:
             return await self.look(handoff_id)
         outcome = wire.Outcome(status=report.status, at=said.at, result=report.result, error=report.error)
@@ -496,8 +485,6 @@ class Flow:
 NOWHERE: Final = Route(policy="none", timeout_s=0, on_timeout="deny", to=())
 """Of an ask that is not routed yet."""
 
-SILENCE: Final = wire.Actor(kind="silence", id="silence", name="nobody")
-
 
 def check_owner(handoff: Handoff, agent: str) -> None:
     """Refuse another agent's handoff as if it did not exist.
@@ -507,14 +494,3 @@ def check_owner(handoff: Handoff, agent: str) -> None:
     """
     if handoff.agent != agent:
         raise Gone(no_handoff(handoff.id), handoff=handoff.id)
-
-
-def silence_verdict(handoff: Handoff, *, at: datetime, fault: str = "") -> Verdict:
-    """What silence decides; with a `fault` of the store it approves nothing."""
-    policy, revision = handoff.route.policy, handoff.revision
-    approves = handoff.route.on_timeout == "approve"
-    if approves and not fault:
-        return yes_verdict(handoff, SILENCE, coaching.approved_by_silence(), at=at)
-    after = isinstance(handoff.ask, wire.Confirmation) and handoff.ask.timing == "after"
-    sentence = coaching.expired_unsafely(fault) if approves and not after else coaching.expired(handoff.ask)
-    return Verdict(wire.Expired(by=SILENCE, at=at, revision=revision, policy=policy, message_for_agent=sentence))

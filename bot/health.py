@@ -21,7 +21,7 @@ class StoreHealth:
         self._trouble = trouble
         self._unsafe = unsafe
 
-    def fault(self, *, opened_at: datetime, expires_at: datetime) -> str:
+    def fault(self, opened_at: datetime, expires_at: datetime) -> str:
         """Why silence until this deadline may not approve; empty when it may."""
         if self._unsafe:
             return "the service runs on a store that may lose answers (ANDON_UNSAFE_STORE)"

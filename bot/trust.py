@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from andon import wire
 from bot.errors import Gone
+from bot.handoff import Handoff
 from bot.policy import Policy
 from bot.policy._terms import Ramp
 from bot.store import Store, Trusted
@@ -14,6 +15,7 @@ from bot.store import Store, Trusted
 log = logging.getLogger("andon.trust")
 
 Stage = Literal["asked", "reviewed", "sampled", "allowed"]
+_BAD: Final = frozenset({"rejected", "failed", "undone", "undo_failed"})
 _PARTS: Final = frozenset({"agent", "tool", "requester"})
 
 
@@ -44,6 +46,12 @@ class TrustBook:
             raise Gone(f"the trust ramp {key[:80]} is gone")
         log.info("trust.reset key=%s ramp=%s why=person", key, found.ramp)
         return told(found, self._policy())
+
+
+def note_end(handoff: Handoff, how: str) -> None:
+    """A line in the log when this end sends a trust ramp back; the script has done it."""
+    if handoff.route.ramp and how in _BAD:
+        log.info("trust.reset id=%s ramp=%s why=%s", handoff.id, handoff.route.ramp, how)
 
 
 def told(trusted: Trusted, policy: Policy) -> wire.Trust:

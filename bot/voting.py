@@ -35,6 +35,7 @@ from bot.metrics import Metrics
 from bot.on_call import OnCall
 from bot.ports import Directory, Standing
 from bot.store import Settled, Store, Verdict, hashed
+from bot.trust import note_end
 
 _TRIES: Final = 50
 """Every try that fails means that somebody else's vote was taken: there are not more of them than that."""
@@ -419,6 +420,7 @@ class Voting:
                 votes=() if made.digest else handoff.votes,
             )
             self._metrics.decided(handoff)
+            note_end(handoff, made.verdict.decision.kind)
         self._hub.wake(handoff)
         await asyncio.sleep(0)  # the agent has waited longer: its answer is written before the person's
         return handoff

@@ -7,8 +7,8 @@ from pydantic import JsonValue
 
 from andon import wire
 from bot.answers import Answering, read_answer
-from bot.flow import silence_verdict
 from bot.handoff import Handoff, Route, ask_payload, digest_of
+from bot.silence import silence_verdict
 from bot.store import Doc, Limits, NewHandoff, Settled, Store, Verdict
 
 AGENT = "mailer"

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from andon import wire
-from bot.flow import silence_verdict
 from bot.handoff import Route
 from bot.health import LOOKED_AT, StoreHealth
+from bot.silence import silence_verdict
 from tests.fakes.desk import DRAFT, EMAIL, NOON, handoff
 
 LONG_AGO = NOON - timedelta(days=1)
@@ -18,7 +18,7 @@ END = NOON + HOUR
 def fault(*, since: datetime = LONG_AGO, trouble: datetime | None = None, unsafe: bool = False) -> str:
     """Of a handoff that was open from noon to one."""
     health = StoreHealth(since=since, trouble=lambda: trouble, unsafe=unsafe)
-    return health.fault(opened_at=NOON, expires_at=END)
+    return health.fault(NOON, END)
 
 
 def test_nothing_happened_so_silence_counts() -> None:
@@ -49,8 +49,8 @@ def test_a_process_knows_nothing_of_the_time_before_it_started(since: datetime, 
 
 def test_a_short_handoff_is_looked_at_from_its_beginning() -> None:
     health = StoreHealth(since=NOON - timedelta(seconds=1), trouble=lambda: NOON - timedelta(milliseconds=1))
-    assert health.fault(opened_at=NOON, expires_at=NOON + timedelta(seconds=5)) == ""
-    assert health.fault(opened_at=NOON - timedelta(seconds=1), expires_at=NOON + timedelta(seconds=5)) != ""
+    assert health.fault(NOON, NOON + timedelta(seconds=5)) == ""
+    assert health.fault(NOON - timedelta(seconds=1), NOON + timedelta(seconds=5)) != ""
 
 
 def test_an_unsafe_store_never_counts() -> None:
