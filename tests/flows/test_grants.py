@@ -284,3 +284,27 @@ async def test_many_asks_at_once_are_all_covered_and_all_counted(house: Live) ->
     assert {each["state"] for each in asked} == {"decided"}
     (grant,) = await grants(house.person)
     assert grant["uses"] == 20
+
+
+async def test_what_a_grant_let_run_makes_no_trust_grow(settings: Settings, tmp_path: Path) -> None:
+    """Nobody looked at it, so it says nothing about what else may run unseen."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(
+        "rules: [{name: m, tool: send_email, do: ask, ramp: {ask: 2}, grants: [{label: same, same: [to]}]}]"
+    )
+    async with live(settings.model_copy(update={"policy": path})) as house:
+
+        async def done(asked: Json) -> None:
+            (await house.agent.claim(asked)).ok()
+            (await house.agent.report(asked, "executed", claimant="try-1")).ok()
+
+        await done(await given(house, reversible=True))
+        for number in range(3):
+            asked = await house.agent.ask(reversible=True, action=mail(body=str(number)))
+            assert asked["decision"]["by"]["kind"] == "grant"
+            await done(asked)
+        asked = await house.agent.ask(reversible=True, action=mail(to="bob@example.com"))
+        assert asked["state"] == "pending", "one person looked once, and the rule wants two"
+        await done((await house.person.approve(asked)).ok())
+        unlike = await house.agent.ask(reversible=True, action=mail(to="carl@example.com"))
+        assert unlike["state"] == "decided", "now two have"

@@ -140,3 +140,9 @@ def test_grants_are_looked_up_only_where_some_could_stand() -> None:
     assert not needs(policy("{name: m, tool: send_email, do: ask}"), situation()).grants
     assert not needs(policy(), situation(tool="other")).grants
     assert not needs(policy(), situation(timing="after", reversible=True, risks=(), result="x")).grants
+
+
+def test_a_rule_may_bar_the_grants_that_the_defaults_offer() -> None:
+    offered = "defaults: {grants: [{label: same, same: [to]}]}"
+    assert said(policy("{name: m, tool: send_email, do: ask}", offered), situation()).do == "allow"
+    assert said(policy("{name: m, tool: send_email, do: ask, no_grants: true}", offered), situation()).do == "ask"
