@@ -273,3 +273,20 @@ async def test_a_handoff_of_an_older_version_has_no_ladder(store: Store) -> None
     handoff = await asks.opened(store)
     assert (await store.ladder.climb(handoff.id)).word == "over"
     assert (handoff.asides, handoff.rungs, handoff.added, handoff.crowd) == ((), 0, (), "")
+
+
+async def test_a_place_shows_a_card_or_a_digest_and_never_both(store: Store, stores: list[Store]) -> None:
+    """One process gathers while another begins to post: one of them is too late, and knows it."""
+    for number in range(25):
+        handoff = await asks.opened(store)
+        place, lease = f'{{"surface":"paper","channel":"{number}"}}', timedelta(seconds=30)
+        gathered, begun = await asyncio.gather(
+            stores[0].digests.gather(handoff, "paper", place),
+            stores[1].outbox.begin_card(handoff.id, place, "reader", lease=lease),
+        )
+        assert (gathered, begun) in {(True, "gathered"), (False, "first")}
+        placed = await store.outbox.placed(handoff.id, place)
+        assert placed.gathered is gathered
+        assert placed.begun is not gathered
+    assert await stores[0].digests.gather(handoff, "paper", "elsewhere")
+    assert await stores[1].outbox.begin_card(handoff.id, "elsewhere", "reader", lease=lease) == "gathered"
