@@ -52,6 +52,7 @@ def count(handoff: Handoff, *more: Vote) -> Count:
     no = tuple(vote for vote in votes if vote.kind == "no")
     steps, settled = handoff.route.steps, ""
     agreed: tuple[Vote, ...] = ()
+    yes: tuple[Vote, ...] = ()
     for number, step in enumerate(steps, start=1):
         yes = tuple(
             vote

@@ -89,7 +89,7 @@ class Life(RuleBasedStateMachine):
     def redis_look(self, handoff_id: str) -> Handoff | None:
         return None
 
-    def redis_answer(self, seen: Seen, answer: wire.Answer, answer_id: str) -> Awaitable[str] | None:
+    def redis_answer(self, seen: Seen, answer: wire.Deciding, answer_id: str) -> Awaitable[str] | None:
         return None
 
     def redis_vote(self, seen: Seen, answer_id: str) -> Awaitable[str] | None:
@@ -176,6 +176,20 @@ class Life(RuleBasedStateMachine):
         expected = self.model.vote(card.id, answer_id, card.revision, votes=card.votes)
         self.said(expected, self.redis_vote(card, answer_id))
         return self._seen(card.id)
+
+    @rule(card=cards, answer_id=_answer_ids, other=_answer_ids)
+    def vote_while_somebody_edits(self, card: Seen, answer_id: str, other: str) -> None:
+        """I10: what was read is not what stands any more."""
+        read = self._seen(card.id)
+        self.edit(read, other, approve=False)
+        self.vote(read, answer_id, fresh=False)
+
+    @rule(card=cards, answer_id=_answer_ids, other=_answer_ids)
+    def approve_while_somebody_votes(self, card: Seen, answer_id: str, other: str) -> None:
+        """Votes that were not counted before a decision are counted again."""
+        read = self._seen(card.id)
+        self.vote(read, other, fresh=False)
+        self.approve(read, answer_id)
 
     @rule(card=cards, answer_id=_answer_ids, approve=st.booleans())
     def edit(self, card: Seen, answer_id: str, approve: bool) -> None:
@@ -525,7 +539,8 @@ def test_every_reply_of_every_script_is_met(redis_life: type[LifeInRedis]) -> No
     life.vote(approved, "v1", fresh=False)
     life.vote(approved, "v2", fresh=False)
     life.approve(approved, "a1")
-    approved = life.vote(approved, "v2", fresh=True)
+    life.vote(approved, "v2", fresh=True)
+    approved = life._seen(approved.id)
     life.approve(approved, "a1")
     life.approve(approved, "a2")
     life.claim_as_decided(approved, "try-1")
@@ -535,6 +550,7 @@ def test_every_reply_of_every_script_is_met(redis_life: type[LifeInRedis]) -> No
         life.outcome(approved, "executed", "try-1", result, asks.AGENT)
     life.claim_as_decided(approved, "try-1")
     life.edit(edited, "a1", approve=False)
+    life.vote(edited, "v1", fresh=False)
     life.approve(edited, "a2")
     life.reject(life._seen(edited.id), "a2")
     life.claim_as_decided(edited, "try-1")
