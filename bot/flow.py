@@ -32,7 +32,7 @@ from bot.hub import Hub
 from bot.metrics import Metrics
 from bot.milestones import Milestones
 from bot.on_call import OnCall
-from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
+from bot.opening import SERVICE, check_gate, check_schemas, decided_at_once, payload_of
 from bot.permits import check_outcome, permit
 from bot.policies import Policies
 from bot.policy import Policy, Routed, explain
@@ -140,6 +140,8 @@ class Flow:
             TooMany: The agent asks too fast, or has too many open.
         """
         run = await self._runs.known(agent.name, ask.run)
+        if under is None:
+            check_gate(ask)
         check_schemas(ask)
         payload = payload_of(ask)
         digest = digest_of(payload)

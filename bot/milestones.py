@@ -85,8 +85,7 @@ class Milestones:
         routed = route(rules, replace(situation, checkpoint=save.name))
         if routed.do == "allow":
             return await self._runs.save_checkpoint(agent, run_id, save, idempotency_key)
-        name = routed.route.policy.rpartition("/")[2]
-        reason = next((rule.reason for rule in rules.rules if rule.name == name), None)
+        reason = routed.rule.reason if routed.rule else None
         key = idempotency_key or secrets.token_urlsafe(16)
         handoff, _ = await self._opens.open(
             agent,

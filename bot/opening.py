@@ -8,9 +8,9 @@ from typing import Final
 from andon import wire
 from bot import coaching
 from bot.cards import check_schema
-from bot.errors import InvalidBody, TooLarge
+from bot.errors import Fault, InvalidBody, TooLarge
 from bot.handoff import PAYLOAD_BYTES, ask_payload
-from bot.policy import Routed
+from bot.policy import CHECKPOINT, Routed
 
 SERVICE: Final = wire.Actor(kind="service", id="andon", name="Andon")
 
@@ -78,6 +78,17 @@ def decided_at_once(
             message_for_agent=coaching.undeliverable(reason),
         )
     return None
+
+
+def check_gate(ask: wire.Confirmation | wire.Choice | wire.Input) -> None:
+    """The gate of checkpoints is the service's own: rules that let a run go on must let no action pass.
+
+    Raises:
+        InvalidBody: An agent names it.
+    """
+    if ask.gate == CHECKPOINT:
+        msg = f"the gate `{CHECKPOINT}` is the service's own: the policy asks at checkpoints there; name another"
+        raise InvalidBody(msg, faults=[Fault("gate", msg)])
 
 
 def check_schemas(ask: wire.Confirmation | wire.Choice | wire.Input) -> None:

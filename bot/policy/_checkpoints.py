@@ -2,12 +2,24 @@
 
 from typing import Final
 
+from andon import wire
 from bot.policy._file import Policy, Rule
 
 CHECKPOINT: Final = "checkpoint"
 """The gate that such rules name, and the tool of what is asked there."""
 
 _PASS: Final = Rule(name="no_rule", do="allow")
+
+
+def asked_of(policy: Policy, question: wire.PolicyQuestion) -> tuple[Policy, wire.PolicyQuestion]:
+    """The rules that a question is for, and the question as it is put to them.
+
+    A confirmation at the gate `checkpoint` that names no other tool is what the service asks at a checkpoint.
+    """
+    if question.gate != CHECKPOINT or question.kind != "confirmation" or question.tool not in {None, CHECKPOINT}:
+        return policy, question
+    rules = rules_at_checkpoints(policy) or policy.model_copy(update={"rules": (_PASS,)})
+    return rules, question.model_copy(update={"tool": CHECKPOINT, "args": {"name": question.checkpoint}})
 
 
 def rules_at_checkpoints(policy: Policy) -> Policy | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from andon import wire
 from bot.handoff import Risk
+from bot.policy._checkpoints import asked_of
 from bot.policy._explain import explained, situation_of
 from bot.policy._file import Example, Policy
 from bot.policy._route import Routed, route
@@ -51,7 +52,8 @@ def question_of(example: Example) -> wire.PolicyQuestion:
 
 
 def _run(policy: Policy, example: Example, score: Score | None) -> Tested:
-    situation = situation_of(policy, question_of(example))
+    policy, question = asked_of(policy, question_of(example))
+    situation = situation_of(policy, question)
     if example.risk is None and score:
         situation = replace(situation, risk=score(example))
     routed = route(policy, situation)

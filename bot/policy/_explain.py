@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from andon import wire
 from bot.handoff import Risk, Route
 from bot.policy._bearing import said, silence
+from bot.policy._checkpoints import asked_of
 from bot.policy._file import Policy, Rule
 from bot.policy._meeting import trials
 from bot.policy._route import needs, route
@@ -24,6 +25,7 @@ _SHOWN = (
 
 def explain(policy: Policy, question: wire.PolicyQuestion) -> wire.Explanation:
     """What the policy says of this action, and why."""
+    policy, question = asked_of(policy, question)
     return explained(policy, situation_of(policy, question))
 
 

@@ -115,6 +115,12 @@ async def test_a_rule_may_look_at_the_run(here: Live) -> None:
     assert "handoff" in receipt.ok()
 
 
+async def test_no_action_passes_at_the_gate_of_checkpoints(here: Live) -> None:
+    """Else a rule that lets a run go on would let whatever names its gate run."""
+    refused = await here.agent.open(await here.agent.confirmation(gate="checkpoint"))
+    assert (refused.status, refused.problem, refused.body["field"]) == (422, "invalid-body", "gate")
+
+
 # --- the SDK ---
 
 
