@@ -16,6 +16,7 @@ from typing import Final
 
 from bot.errors import ConfigError
 from bot.policy import Policy, Read, read
+from bot.risk import faults
 
 log = logging.getLogger("andon")
 
@@ -106,9 +107,10 @@ class Policies:
     def _taken(self, found: Read) -> Standing:
         self._loads["loaded"] += 1
         log.info("policy.loaded version=%s rules=%d", found.policy.version, len(found.policy.rules))
-        for warning in found.warnings:
+        warnings = (*found.warnings, *faults(found.policy.risk))
+        for warning in warnings:
             log.warning("policy.warning version=%s detail=%s", found.policy.version, warning)
-        return Standing(found.policy, found.warnings)
+        return Standing(found.policy, warnings)
 
     async def _watch(self, path: Path, alert: Alert) -> None:
         if self._standing.trouble:

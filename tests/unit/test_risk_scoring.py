@@ -12,7 +12,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.handoff import Risk
-from bot.policy._file import Scorer as Choice
+from bot.policies import Policies
+from bot.policy import Scorer as Choice
 from bot.risk import RiskQuestion, Scoring, faults
 from bot.risk import _scoring as scoring_module
 
@@ -269,6 +270,14 @@ def test_a_scorer_that_is_not_there_is_told_before_it_is_needed() -> None:
     assert faults(None) == faults(Choice()) == faults(Choice(url="https://x.example")) == []
     [fault] = faults(Choice(name="rule"))
     assert fault.startswith("policy, risk.name: there is no scorer 'rule'")
+
+
+def test_a_policy_that_names_no_scorer_that_is_there_is_loaded_with_a_warning(tmp_path: Path) -> None:
+    """Everything is asked more then, so it is a warning, and the service says it as soon as the file is loaded."""
+    path = tmp_path / "policy.yaml"
+    path.write_text("risk: {name: nobody}\nrules: []\n")
+    [warning] = Policies(path).standing.warnings
+    assert "there is no scorer 'nobody'" in warning
 
 
 async def test_a_long_input_is_read_in_a_thread_while_the_loop_goes_on(scoring: Scoring) -> None:
