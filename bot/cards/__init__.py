@@ -2,13 +2,13 @@
 
 from bot.cards.asides import Said, asides, crowded, questions, said
 from bot.cards.characters import hidden_in, visible
-from bot.cards.digest import DigestRow, DigestView, digest, digest_row
 from bot.cards.form import ABSENT, Field, by_field, fields, read
 from bot.cards.offers import GrantLine, Offered, as_grant, given, grant_line, in_words, offers
 from bot.cards.render import environment
 from bot.cards.schema import check, check_schema
 from bot.cards.sentences import HEADLINES, lasting, moment, silence, too_late
 from bot.cards.summaries import Heard, Summary, heard, summary
+from bot.cards.together import DigestRow, DigestView, digest, digest_row
 from bot.cards.trust import TrustLine, trust_line
 from bot.cards.view import Card, card
 
