@@ -23,7 +23,7 @@ FUNCTIONS: Final = frozenset(
         "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds",
     }
 )  # fmt: skip
-LOOPED: Final = 1_000
+LOOPED: Final = 500
 """Values that the arguments may have in all where a condition goes through a list."""
 LITERALS: Final = 20
 """Literals that a loop within a loop may go through."""
@@ -216,7 +216,20 @@ def _is_about_something(found: tuple[Word, ...], used: set[str]) -> None:
 
 
 def _is_bounded(found: tuple[Word, ...], inside: tuple[Loop, ...]) -> None:
-    """Loops within loops go through literals alone, and patterns are literals that compile."""
+    """Loops within loops go through literals alone, loops make no lists, and patterns are literals that compile."""
+    for loop in inside:
+        if loop.name.text == "map":
+            raise Faulty(
+                "`map` could take very long; say what you look for with `exists`, `all`, `exists_one` or `filter`",
+                loop.name.line,
+                loop.name.column,
+            )
+        if loop.is_sum:
+            raise Faulty(
+                f"`{loop.name.text}` over a sum of lists could take very long; go through each by itself",
+                loop.name.line,
+                loop.name.column,
+            )
     starts = {id(loop.name): at for at, word in enumerate(found) for loop in inside if loop.name is word}
     for loop in inside:
         outer = next((each for each in inside if starts[id(loop.name)] in each.body), None)

@@ -43,6 +43,8 @@ class Loop:
     binds: frozenset[str]
     literals: int | None
     """How many literals it goes through; None: a list of unknown length."""
+    is_sum: bool
+    """Does it go through what was put together in brackets before it?"""
 
 
 def words(source: str) -> tuple[Word, ...]:
@@ -74,7 +76,13 @@ def closing(found: tuple[Word, ...], at: int) -> int:
 def loops(found: tuple[Word, ...]) -> tuple[Loop, ...]:
     """Every macro that goes through a list."""
     return tuple(
-        Loop(word, range(at + 2, closing(found, at + 1)), _bound(found, at + 2), _literals(found, at - 2))
+        Loop(
+            word,
+            range(at + 2, closing(found, at + 1)),
+            _bound(found, at + 2),
+            _literals(found, at - 2),
+            _is_sum(found, at - 2),
+        )
         for at, word in enumerate(found)
         if word.text in MACROS and _is(found, at - 1, ".") and _is(found, at + 1, "(")
     )
@@ -91,6 +99,18 @@ def _bound(found: tuple[Word, ...], at: int) -> frozenset[str]:
         bound.append(found[at].text)
         at += 2
     return frozenset(bound[:1] if len(bound) < 2 else bound)  # noqa: PLR2004  # as above
+
+
+def _is_sum(found: tuple[Word, ...], at: int) -> bool:
+    """Does a bracket with a `+` in it close here?"""
+    if not _is(found, at, ")"):
+        return False
+    opens = next((place for place in range(at - 1, -1, -1) if closing(found, place) == at and _opens(found, place)), 0)
+    return any(_is(found, place, "+") for place in range(opens, at))
+
+
+def _opens(found: tuple[Word, ...], at: int) -> bool:
+    return found[at].kind == "sign" and found[at].text in _CLOSES
 
 
 def _literals(found: tuple[Word, ...], at: int) -> int | None:

@@ -1,5 +1,6 @@
 """From YAML text to plain values, and where in the text each of them stands. Refuses what could mean two things."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -98,9 +99,24 @@ class Page:
         return node
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's words: `no`, `on` and `2026-01-01` are texts, as editors show them, and not false, true and a date."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        (tag, pattern) for tag, pattern in found if tag not in {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"}
+    ]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
 def _loader(text: str) -> yaml.SafeLoader:
     try:
-        return yaml.SafeLoader(text)
+        return _Loader(text)
     except yaml.YAMLError as error:
         raise Unreadable(f"it is not YAML: {str(error).splitlines()[0]}") from error
 
