@@ -385,7 +385,7 @@ class Handoffs:
                 keys.handoff(handoff_id),
                 keys.events,
                 keys.agent_events(agent),
-                keys.run(run.decode() if run else ""),
+                keys.run(run.decode() if run else handoff_id),
                 keys.trust(ramp_id(ramp)),
                 keys.trusts,
                 keys.handoff(review.id if review else handoff_id),
