@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from adapters.slack.cards import Cards, Message
+from adapters.slack.digests import DigestCards
 from adapters.slack.lists import HelpLine, Lists, PendingLine, RunLine, SettingLine
 from adapters.slack.modals import Modal, Modals
 from andon import wire
 from bot.cards import summary
-from bot.handoff import Handoff, Reason, Risk, Route, State
+from bot.handoff import Aside, Digest, Handoff, Reason, Risk, Route, Rung, State
 from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, MIRA, NOON, handoff
 from tests.fakes.slack.kit import check_message, check_options, check_view
 from tests.fakes.votes import TERMS, agreed, split, staged
@@ -127,7 +128,31 @@ RISKY = Route(
     because=("The agent is only 40 % sure.", "In this run 3 actions have failed or were unsure."),
 )
 
+RUNGS = (Rung(1_200, (wire.Place(surface="slack", channel="#oncall"),), ("boss@example.com", "slack:S0614TZR7")),)
+HOSTILE_WORDS = HOSTILE["what"]
+ASIDES = (
+    Aside("1", "reminded", LATER),
+    Aside("2", "escalated", LATER, rung=1),
+    Aside("3", "reassigned", LATER, ANA, to="bob@example.com", text=HOSTILE_WORDS),
+    Aside("4", "questioned", LATER, ANA, text="Which budget?"),
+    Aside("5", "replied", LATER, text=HOSTILE_WORDS),
+)
+GATHERED = Digest(
+    "dg_1",
+    (
+        handoff({**EMAIL, "reversible": True}, id="hf_" + "b" * 22),
+        handoff({**EMAIL, "reversible": True, "what": "Send another"}, id="hf_" + "c" * 22),
+        handoff(EMAIL, id="hf_" + "d" * 22),
+        handoff(FLIGHT, id="hf_" + "e" * 22),
+        handoff(HOSTILE, id="hf_" + "f" * 22),
+    ),
+    12,
+)
+
 MESSAGES: dict[str, Handoff] = {
+    "open-asides-hostile": handoff(
+        EMAIL, route=replace(RISKY, escalate=RUNGS, risk=None, because=()), rungs=1, asides=ASIDES
+    ),
     "votes-stage": staged(),
     "votes-hostile": staged(name=HOSTILE_TEXT),
     "votes-split": split(),
@@ -198,6 +223,8 @@ WIDE = {
     "required": ["name", "sure", "size"],
 }
 MODAL: dict[str, Callable[[], Modal]] = {
+    "modal-ask-else": lambda: MODALS.ask_else(handoff(EMAIL), now=NOW, address=ADDRESS),
+    "modal-ask-agent": lambda: MODALS.ask_agent(handoff(EMAIL), now=NOW, address=ADDRESS),
     "read-number": lambda: MODALS.read(staged(), now=NOW, address="T1:C1:1.2"),
     "edit-number": lambda: MODALS.edit(numbered(EMAIL), now=NOW, address="T1:C1:1.2"),
     "edit-for-another": lambda: MODALS.edit(staged(), now=NOW, address="T1:C1:1.2"),
@@ -252,6 +279,7 @@ SETTINGS = [
     SettingLine("person", "You are", "ana@example.com"),
 ]
 LISTED: dict[str, Callable[[], Any]] = {
+    "digest-hostile": lambda: DigestCards(CARDS).message(GATHERED, now=NOW).blocks,
     "pending": lambda: LISTS.pending(lines(4)),
     "pending-none": lambda: LISTS.pending([]),
     "home": lambda: LISTS.home(lines(3), RUNS, SETTINGS),
