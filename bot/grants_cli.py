@@ -49,4 +49,3 @@ async def revoke_grant(settings: Settings, grant_id: str) -> int:
             return 1
     print(f"{grant_id} has ended: {grant_line(ended).covers}.")
     return 0
-
