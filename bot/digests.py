@@ -52,8 +52,11 @@ async def answer_shown(
     clock: Callable[[], datetime],
 ) -> tuple[RowOutcome, ...]:
     """Answer these, in their order; see `bot.ports.Desk.answer_shown`."""
-    unique = tuple(dict.fromkeys(rows))[:MOST_ROWS]
-    return tuple([await _one(desk, row, kind, by, f"{answer_id}:{row.handoff}", standing, clock) for row in unique])
+
+    async def one(row: Row) -> RowOutcome:
+        return await _one(desk, row, kind, by, answer_id=f"{answer_id}:{row.handoff}", standing=standing, clock=clock)
+
+    return tuple([await one(row) for row in tuple(dict.fromkeys(rows))[:MOST_ROWS]])
 
 
 async def _one(
@@ -61,6 +64,7 @@ async def _one(
     row: Row,
     kind: Literal["approve", "reject"],
     by: wire.Actor,
+    *,
     answer_id: str,
     standing: Standing,
     clock: Callable[[], datetime],

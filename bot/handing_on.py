@@ -98,7 +98,8 @@ class HandingOn:
                 raise Gone(no_handoff(handoff.id), handoff=handoff.id)
             case "lost":
                 now = await self._store.handoffs.load(handoff.id)
-                assert now and now.decision  # noqa: S101  # that is what `lost` means
+                assert now  # noqa: S101  # `lost` says that it is there
+                assert now.decision  # noqa: S101  # and that it has ended
                 raise AlreadyDecided(too_late(now.decision), handoff=handoff.id, decision=now.decision)
 
     def _somebody(self, handoff: Handoff, to: str, by: wire.Actor) -> str:

@@ -1,4 +1,4 @@
-"""More asks than people can read: no more cards than the cap, no answer that nobody gave, and nobody else held up (T12)."""
+"""More asks than people can read: no more cards than the cap, no answer by itself, nobody else held up (T12)."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -92,7 +92,7 @@ async def shown(here: Live, ids: list[str]) -> list[Row]:
 
 @pytest.mark.timeout(240)
 async def test_a_thousand_asks_of_one_agent_make_as_many_cards_as_the_cap(house: House, board: Board) -> None:
-    """T12: at most the cap of cards and one digest, none approved by itself, and another agent is asked about as ever."""
+    """T12: at most the cap of cards and one digest, none approved by itself, and another agent is asked as ever."""
     async with house.open("caps: {burst: 20, burst_within: 1h, cards_per_approver_hour: 30}") as here:
         made = await asks(here.agent, 1_000)
         await quiet(here, within_s=150)
