@@ -62,6 +62,11 @@ class Api:
         """Answer as the person whose key this is."""
         return _read(wire.Handoff, await self._post(f"/v1/handoffs/{handoff_id}/answer", answer, idempotency_key))
 
+    async def reply(self, handoff_id: str, text: str, *, idempotency_key: str) -> wire.Handoff:
+        """Answer what a person asked."""
+        body = wire.ReplyRequest(text=text)
+        return _read(wire.Handoff, await self._post(f"/v1/handoffs/{handoff_id}/reply", body, idempotency_key))
+
     async def withdraw(self, handoff_id: str, reason: str | None) -> wire.Handoff:
         """Take an ask back."""
         body = wire.WithdrawRequest(reason=reason)
@@ -85,7 +90,7 @@ def _json(body: BaseModel) -> str:
 
 def _read(model: type[_Body], content: bytes) -> _Body:
     try:
-        return model.model_validate_json(content)
+        return model.model_validate_json(content, context=wire.STORED)
     except ValidationError as error:
         msg = (
             f"not an answer of this service ({model.__name__}: {error.error_count()} faults); is ANDON_URL its address?"

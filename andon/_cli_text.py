@@ -52,7 +52,7 @@ def duration(seconds: float) -> str:
 
 def said(decision: wire.Decision) -> str:
     """Say a decision in one line: what, who, and why."""
-    by = "" if decision.by.kind == "silence" else f" by {decision.by.name}"
+    by = {"silence": "", "grant": f", {decision.by.name}"}.get(decision.by.kind, f" by {decision.by.name}")
     reason = getattr(decision, "reason", None)
     return line(f"{decision.kind}{by}{f': {reason}' if reason else ''}")
 

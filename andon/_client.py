@@ -83,7 +83,11 @@ class Andon:
             parent=parent,
             labels=dict(labels or {}),
         )
-        yield Run(self._line, await self.api.start_run(start, idempotency_key=idempotency_key or uuid4().hex))
+        run = Run(self._line, await self.api.start_run(start, idempotency_key=idempotency_key or uuid4().hex))
+        try:
+            yield run
+        finally:
+            await run.leave()
 
     async def resume(self, token: str) -> tuple[Run, Handoff]:
         """Come back, in any process with the agent's key, to an ask that was opened earlier.

@@ -172,7 +172,15 @@ class Stopped(ServiceError):
 
 
 _CLAIM_PROBLEMS = frozenset(
-    {"not-decided", "not-approved", "digest-mismatch", "already-claimed", "decision-too-old", "handoff-held"}
+    {
+        "not-decided",
+        "not-approved",
+        "digest-mismatch",
+        "already-claimed",
+        "decision-too-old",
+        "grant-ended",
+        "handoff-held",
+    }
 )
 _BY_NAME: Mapping[str, type[ServiceError]] = {
     "stopped": Stopped,

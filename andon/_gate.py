@@ -17,6 +17,7 @@ from andon._errors import AndonError, InvalidRequest, PermitMismatch, refused
 from andon._handoff import Handoff, Line
 from andon._json import shown_result, shown_text
 from andon._signature import Arguments, Signature
+from andon._watching import UndoResult, Watching, prepare
 
 __all__ = ["Gate", "Gated", "Risks", "What"]
 
@@ -60,7 +61,11 @@ class Gate:
         what: What,
         why: str | None,
         tool: str | None,
+        undo: UndoResult | None,
+        watching: Watching,
     ) -> None:
+        self._undo = undo
+        self._watching = watching
         self._line = line
         self._make = make
         self._risks = risks
@@ -126,6 +131,8 @@ class Gate:
                     await _tell(handoff, error=f"{type(error).__name__}: it may have been done in part")
             raise
         await _tell(handoff, result=result)
+        if review := handoff.latest.review:
+            self._watching.add(review, prepare(self._undo, result, approved), result)
         return result
 
 

@@ -118,6 +118,19 @@ class Handoff:
         """Report what came of it. The same report twice is fine."""
         self.latest = await report(self._line.api, self.id, status, claimant=self._claimant, result=result, error=error)
 
+    @property
+    def questions(self) -> tuple[wire.Question, ...]:
+        """What people asked the agent when this was last read, each with the agent's replies."""
+        return self.latest.questions
+
+    async def reply(self, text: str) -> None:
+        """Answer what somebody asked; the card shows it below their question.
+
+        Raises:
+            AlreadyDecided: It needs no answer any more.
+        """
+        self.latest = await self._line.api.reply(self.id, text, idempotency_key=uuid4().hex)
+
     async def withdraw(self, reason: str | None = None) -> None:
         """Take the ask back.
 

@@ -15,7 +15,7 @@ Undo = Callable[[], object] | Callable[[], Awaitable[object]]
 
 
 async def settle(handoff: Handoff, decision: Confirmed, undo: Undo | None, result: object) -> None:
-    """Let it stand, or undo it, and report which.
+    """Let it stand, or undo it, and report which. Without an `undo` it is reported that no undo is known.
 
     Raises:
         UndoFailed: It was to be undone, and still stands.
@@ -27,7 +27,7 @@ async def settle(handoff: Handoff, decision: Confirmed, undo: Undo | None, resul
             await handoff.report("executed", result=shown_result(result))
             return
     if undo is None:
-        fault = "there is no way to undo it: the agent gave none"
+        fault = "no undo is known: the agent gave none"
         await handoff.report("undo_failed", error=fault)
         raise UndoFailed(f"{handoff.id} was not let stand, but {fault}", decision=decision)
     try:

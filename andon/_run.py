@@ -8,9 +8,9 @@ from uuid import uuid4
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from andon import wire
-from andon._asking import Timeout, ask, open_ask, seconds
+from andon._asking import Timeout, ask, attend, open_ask, seconds
 from andon._candidates import CandidateLike, candidates_from
-from andon._decisions import Answered, Chosen, Confirmed, Decision
+from andon._decisions import Answered, Approved, Chosen, Confirmed, Decision, Edited
 from andon._errors import AndonError, InvalidAnswer, Steered, refused
 from andon._gate import Gate, Risks, What
 from andon._handoff import Allowed, Handoff, Line, Status, claim, report
@@ -18,6 +18,7 @@ from andon._json import plain, plain_object, shown_result
 from andon._permit import Permit
 from andon._places import Where, place
 from andon._review import Undo, settle
+from andon._watching import UndoResult, Watching, prepare
 
 __all__ = ["Run"]
 
@@ -38,6 +39,7 @@ class Run:
         self._version = info.checkpoint
         self._unmet: tuple[wire.Steer, ...] = ()
         self._unsure = False
+        self._watching = Watching(line)
 
     @property
     def id(self) -> str:
@@ -247,7 +249,7 @@ class Run:
         what: str,
         *,
         result: object,
-        undo: Undo | None = None,
+        undo: Undo,
         why: str = "Done already, and shown so that you can have it undone.",
         risks: Sequence[str] = (),
         gate: str = "review",
@@ -256,7 +258,7 @@ class Run:
         to: Sequence[Where] = (),
         idempotency_key: str | None = None,
     ) -> Confirmed:
-        """Show what was done already, wait, and undo it unless people let it stand.
+        """Show what was done already, wait, and undo it unless people let it stand. For what can be undone.
 
         It is undone when it is rejected, when nobody answers (unless `on_timeout="approve"`, and the service's policy
         says so as well), and when the question reaches nobody. What came of it is reported.
@@ -269,8 +271,8 @@ class Run:
             risks: What could be wrong with it.
             gate: The point where the agent stops.
             timeout: How long to wait for a person.
-            on_timeout: What silence means. `approve` needs an `undo`, and counts only where the service's policy says
-                so as well; else it is undone.
+            on_timeout: What silence means. `approve` counts only where the service's policy says so as well; else it
+                is undone.
             to: Where the card goes, if not to the run's conversation.
             idempotency_key: Yours, if you may ask again after a crash and mean the same ask.
 
@@ -285,7 +287,7 @@ class Run:
             why=why,
             risks=tuple(risks),
             result=shown_result(result),
-            reversible=undo is not None,
+            reversible=True,
             timeout_s=seconds(timeout),
             on_timeout=on_timeout,
             to=tuple(map(place, to)),
@@ -300,6 +302,7 @@ class Run:
         *,
         risks: Risks,
         reversible: bool = False,
+        undo: UndoResult | None = None,
         what: What = None,
         why: str | None = None,
         tool: str | None = None,
@@ -314,9 +317,16 @@ class Run:
         The function runs with exactly the arguments that were approved, edits included, read back into its own types.
         The person's no is `Refused`, raised where the result would have been returned.
 
+        Where the policy lets a call run and has it reviewed, the call returns at once. The review is watched as long as
+        the run is open: when people want it undone, or nobody looks, `undo` is called and what came of it reported; so
+        is that there is none. Leaving the run waits for an undo that has begun, and not for people: keep the token of
+        each of `reviews()`, and `andon.resume(token)` goes on in a later process.
+
         Args:
             risks: What could go wrong; may be a function of the call's arguments.
             reversible: Can it be undone?
+            undo: Takes a call back; may be async. Its first argument gets the call's result, unless it has a default;
+                whatever it names like an argument of the call gets that argument, as it was run with.
             what: A template on the arguments (`"Send {subject!r} to {to}"`) or a function of them; unset, the call.
             why: What it is good for, when that is the same for every call; else each call says `why=…`.
             tool: The name of what runs; unset, the function's.
@@ -343,7 +353,16 @@ class Run:
                 to=tuple(map(place, to)),
             )
 
-        return Gate(self._line, make, risks=risks, what=what, why=why, tool=tool)
+        watching = self._watching
+        return Gate(self._line, make, risks=risks, what=what, why=why, tool=tool, undo=undo, watching=watching)
+
+    async def reviews(self) -> tuple[Handoff, ...]:
+        """What this run did that people are still to look at; `token` brings each back in a later process."""
+        return await self._watching.open()
+
+    async def leave(self) -> None:
+        """Stop watching reviews, once the undos that have begun are done. Leaving the `async with` does it."""
+        await self._watching.leave()
 
     async def notify(self, text: str, *, to: Sequence[Where] = ()) -> None:
         """Tell people something, once, even if the service's reply is lost. Nobody is asked, and nobody waits."""
@@ -357,6 +376,8 @@ class Run:
             The checkpoint's version, from 1 on.
 
         Raises:
+            Refused: The policy asks at this checkpoint, and the answer was no, or there was none. It is saved; do not
+                go on from it.
             Steered: People told the run something since the checkpoint before; this one is saved all the same.
             Stopped: Somebody pulled the cord.
             ServiceUnavailable: It may have been saved. What people told the run is not lost: the next call has it.
@@ -367,10 +388,32 @@ class Run:
         self._unsure = True  # until the receipt is here, words may have been handed to nobody
         receipt = await self._line.api.save_checkpoint(self.id, save, idempotency_key=uuid4().hex)
         self._unsure, self._version = False, receipt.version
-        steers, self._unmet = (*self._unmet, *receipt.steers), ()
+        self._unmet = (*self._unmet, *receipt.steers)
+        if receipt.handoff:
+            await self._pass(receipt.handoff)
+        steers, self._unmet = self._unmet, ()
         if steers:
             raise Steered(steers, version=receipt.version)
         return receipt.version
+
+    async def go_on(self, checkpoint: wire.Checkpoint) -> None:
+        """Wait, in a process that takes over at this checkpoint, for the yes that the policy may want there.
+
+        Raises:
+            Refused: The answer was no, or there was none. Do not go on from it.
+        """
+        if checkpoint.handoff:
+            await self._pass(checkpoint.handoff)
+
+    async def _pass(self, handoff_id: str) -> None:
+        """Go on with a yes, and not without it; again is fine."""
+        handoff = Handoff(self._line, await self._line.api.read(handoff_id))
+        decision = await attend(handoff)
+        if not isinstance(decision, Approved | Edited):
+            raise refused(decision)
+        if handoff.latest.state != "closed":
+            await handoff.claim(claimant=f"checkpoint {handoff_id}")
+            await handoff.report("executed")
 
     async def _catch_up(self) -> None:
         """Read the receipt of a save that was given up; the save may have been made, and taken people's words along."""
@@ -380,6 +423,8 @@ class Run:
 
     async def load_checkpoint(self) -> wire.Checkpoint | None:
         """Return the latest checkpoint, or None when there is none yet.
+
+        Its `handoff` asks whether to go on from there, where the policy does: `await run.go_on(checkpoint)`.
 
         Its `steers` are what people had told the run when it was saved; whoever saved it may not have lived to read
         them.
@@ -417,18 +462,22 @@ class Run:
         *,
         result: object = None,
         error: str | None = None,
+        undo: UndoResult | None = None,
     ) -> None:
-        """Report what came of an action.
+        """Report what came of an action. A review that the policy wants of it is watched, as a gate's is.
 
         Args:
             acted: The permit that was acted on; or the decision, if it needed no permit.
             status: Executed, failed, undone or undo_failed.
             result: What came of it.
             error: Why it failed.
+            undo: Takes it back; its first argument gets the result.
         """
         claimant = acted.claimant if isinstance(acted, Permit) else None
         shown = None if result is None else shown_result(result)
-        await report(self._line.api, acted.handoff, status, claimant=claimant, result=shown, error=error)
+        told = await report(self._line.api, acted.handoff, status, claimant=claimant, result=shown, error=error)
+        if told.review:
+            self._watching.add(told.review, prepare(undo, result, {}), result)
 
 
 def _confirmed(decision: Decision) -> Confirmed:

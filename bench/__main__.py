@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import uvloop
 
-from bench import presses, targets
+from bench import policy, presses, targets
 from bench.wireclient import Connection, connect, expect, request
 from bot.store import connect as connect_store
 
@@ -24,7 +24,8 @@ WAITING: Final = (1, 10, 64, 1_000, 10_000)
 _HELP: Final = """usage: python -m bench [--quick] [--json FILE]
 
   Measure handoffs per second and per CPU second, wake latency, memory per waiting agent and per pending handoff,
-  each beside a service without features, in the same run; then presses from a stand-in for Slack at 200 a second.
+  each beside a service without features, in the same run; what a policy of 200 rules costs
+  per ask; then presses from a stand-in for Slack at 200 a second.
   Takes about five minutes; other load on the machine shows.
 
   --quick       a tenth of the work, for a first look
@@ -165,6 +166,7 @@ async def run(*, quick: bool) -> dict[str, Any]:
                 figures["wake"][f"{count}_{fsync}"] = {t.name: await wakes(t, count, samples) for t in (floor, andon)}
     async with targets.andon("everysec") as andon:
         figures["store"] = await store_bytes(andon, 1_000 if quick else 10_000)
+    figures["policy"] = policy.measure()
     figures["presses"] = await presses.measure(PRESSES_A_SECOND, 2 if quick else 10)
     return figures
 
@@ -195,6 +197,7 @@ def table(figures: dict[str, Any]) -> str:
         ),
         f"{'service bytes per shared wait':34}{store['shared_wait_bytes']:>24,.0f}",
     ]
+    lines += policy.lines(figures["policy"])
     slack = figures["presses"]
     for name, label in (("ack", "press to acknowledgement"), ("decision", "press to agent has it")):
         for part in ("p50", "p99"):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NoReturn
 
 from andon import wire
-from bot import policy
+from bot import grants_cli, policy_cli, policy_help, trust_cli
 from bot.access import agent_name, person
 from bot.app import VERSION, check_slack, known_url, local_person, open_store, service, sign_in_url
 from bot.cards.view import NO_POLICY
@@ -30,7 +30,10 @@ _TOP: Final = """usage: python -m bot COMMAND [options]
 
   serve     take asks and show them
   check     look over settings, store and policy; list every fault
+  policy    check, explain, test and compare policy files
   keys      create, list and revoke the keys of agents and people
+  trust     list trust ramps, and let them start over
+  grants    list and end what people let run without being asked again
   sign-in   print a one-time link to the web console
 
 examples:
@@ -61,7 +64,7 @@ examples:
 """
 
 _KEYS: Final = """usage: python -m bot keys create (--agent NAME | --person EMAIL)
-                                 [--per-minute N] [--burst N] [--open N] [--json]
+                                 [--owner EMAIL] [--per-minute N] [--burst N] [--open N] [--json]
        python -m bot keys list [--json]
        python -m bot keys revoke ID
 
@@ -70,6 +73,7 @@ _KEYS: Final = """usage: python -m bot keys create (--agent NAME | --person EMAI
 
   --agent NAME     make an agent's key
   --person EMAIL   make a person's key
+  --owner EMAIL    whose agent it is: where the policy says `not_requester`, they may say no to it, and not yes
   --per-minute N   asks a minute in the long run (default: 60)
   --burst N        asks at once (default: 20)
   --open N         asks open at a time (default: 50)
@@ -124,7 +128,10 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: C901  # one li
     known: dict[str, tuple[str, Callable[[_Parser, list[str]], int]]] = {
         "serve": (_SERVE, _serve),
         "check": (_CHECK, _check),
+        "policy": (policy_help.text_for(rest), policy_cli.run),
         "keys": (_KEYS, _keys),
+        "grants": (grants_cli.HELP, _grants),
+        "trust": (trust_cli.HELP, _trust),
         "sign-in": (_SIGN_IN, _sign_in),
     }
     if command not in known:
@@ -196,6 +203,8 @@ async def _serving(settings: Settings) -> int:
         print(f"Andon listens on {running.url}")
         if settings.policy is None:
             print(NO_POLICY)
+        elif not settings.policy.exists():
+            print(f"There is no policy file {settings.policy}. {NO_POLICY}")
         if running.sign_in:
             print(f"Sign in to the console (once, within 15 minutes): {running.sign_in}")
             print(f"Agents of this user find the address and their key in {settings.state}")
@@ -223,12 +232,7 @@ async def _checking() -> int:
     notes: list[str] = []
     slack = None
     try:
-        rules = policy.load(settings.policy)
-        notes.append(
-            f"policy: none. {NO_POLICY}"
-            if rules.version == "none"
-            else f"policy: {len(rules.rules)} rules, version {rules.version}"
-        )
+        notes += policy_cli.policy_notes(settings.policy)
     except ConfigError as error:
         faults += error.faults
     if not settings.on_loopback and not (settings.public_url or "").startswith("https://"):
@@ -274,6 +278,7 @@ def _keys(parser: _Parser, words: list[str]) -> int:
     if action == "create":
         parser.add_argument("--agent")
         parser.add_argument("--person")
+        parser.add_argument("--owner")
         for name, standard in (("--per-minute", 60), ("--burst", 20), ("--open", 50)):
             parser.add_argument(name, type=_positive, default=standard)
     if action == "revoke":
@@ -283,6 +288,8 @@ def _keys(parser: _Parser, words: list[str]) -> int:
     given = parser.parse_args(rest)
     if action == "create" and bool(given.agent) == bool(given.person):
         raise _Usage("say whose key: --agent NAME or --person EMAIL")
+    if action == "create" and given.owner and not given.agent:
+        raise _Usage("--owner says whose agent it is; it goes with --agent NAME")
     work = {"create": _create_key, "list": _list_keys, "revoke": _revoke_key}[action]
     return _run(work(given))
 
@@ -297,8 +304,9 @@ def _positive(text: str) -> int:
 async def _create_key(given: argparse.Namespace) -> int:
     limits = Limits(per_minute=given.per_minute, burst=given.burst, open=given.open)
     name = person(given.person).id if given.person else agent_name(given.agent)
+    owner = person(given.owner).id if given.owner else ""
     async with open_store(load_settings(), start=False) as opened:
-        key = await opened.access.create_key("person" if given.person else "agent", name, limits)
+        key = await opened.access.create_key("person" if given.person else "agent", name, limits, owner=owner)
     if given.json:
         print(json.dumps({"key": key, "kind": "person" if given.person else "agent", "name": name}))
     else:
@@ -311,14 +319,16 @@ async def _list_keys(given: argparse.Namespace) -> int:
     async with open_store(load_settings(), start=False) as opened:
         keys = await opened.access.keys()
     if given.json:
-        fields = ("key_id", "kind", "name", "created", "last_used")
+        fields = ("key_id", "kind", "name", "owner", "created", "last_used")
         print(json.dumps([{name: getattr(key, name) for name in fields} for key in keys]))
     elif not keys:
         print("There are no keys; make one: python -m bot keys create --agent NAME")
     else:
-        print(f"{'ID':<10}{'KIND':<8}{'NAME':<32}{'CREATED':<27}LAST USED")
+        print(f"{'ID':<10}{'KIND':<8}{'NAME':<32}{'CREATED':<27}{'LAST USED':<27}OWNER")
         for key in keys:
-            print(f"{key.key_id:<10}{key.kind:<8}{key.name:<32}{key.created:<27}{key.last_used or 'never'}")
+            used = key.last_used or "never"
+            line = f"{key.key_id:<10}{key.kind:<8}{key.name:<32}{key.created:<27}{used:<27}{key.owner}"
+            print(line.rstrip())
     return _FINE
 
 
@@ -329,6 +339,29 @@ async def _revoke_key(given: argparse.Namespace) -> int:
             return _FINE
     print(f"andon: there is no key {given.id}; python -m bot keys list shows them", file=sys.stderr)
     return _FAILED
+
+
+def _grants(parser: _Parser, words: list[str]) -> int:
+    if not words or words[0] not in {"list", "revoke"}:
+        raise _Usage("say what to do with grants: list or revoke")
+    if words[0] == "revoke":
+        parser.add_argument("id")
+        return _run(grants_cli.revoke_grant(load_settings(), parser.parse_args(words[1:]).id))
+    parser.add_argument("--agent")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(words[1:])
+    return _run(grants_cli.list_grants(load_settings(), given.agent, as_json=given.json))
+
+
+def _trust(parser: _Parser, words: list[str]) -> int:
+    if not words or words[0] not in {"list", "reset"}:
+        raise _Usage("say what to do with trust: list or reset")
+    if words[0] == "reset":
+        parser.add_argument("key")
+        return _run(trust_cli.reset_trust(load_settings(), parser.parse_args(words[1:]).key))
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(words[1:])
+    return _run(trust_cli.list_trust(load_settings(), as_json=given.json))
 
 
 def _sign_in(parser: _Parser, words: list[str]) -> int:

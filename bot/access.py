@@ -43,6 +43,8 @@ class Principal:
     limits: Limits
     created: str = ""
     last_used: str = ""
+    owner: str = ""
+    """Of an agent: e-mail address of the person whose it is."""
 
     @property
     def actor(self) -> wire.Actor:
@@ -64,8 +66,10 @@ class Access:
 
     # --- keys ---
 
-    async def create_key(self, kind: Literal["agent", "person"], name: str, limits: Limits | None = None) -> str:
-        """Make a key and return it: the only time that anybody sees it whole."""
+    async def create_key(
+        self, kind: Literal["agent", "person"], name: str, limits: Limits | None = None, *, owner: str = ""
+    ) -> str:
+        """Make a key and return it: the only time that anybody sees it whole. `owner` is whose agent it is."""
         limits = limits or Limits()
         key_id = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_CHARS))
         body = f"apk_live_{key_id}_{secrets.token_urlsafe(32)}"
@@ -79,6 +83,7 @@ class Access:
             "open": str(limits.open),
             "created": self._clock().isoformat(timespec="seconds"),
             "last_used": "",
+            "owner": owner,
         }
         await self._store.access.save_key(key_id, fields)
         return key
@@ -219,7 +224,8 @@ def agent_name(name: str) -> str:
 def _principal(key_id: str, fields: dict[str, str]) -> Principal:
     limits = Limits(per_minute=int(fields["per_minute"]), burst=int(fields["burst"]), open=int(fields["open"]))
     kind: Literal["agent", "person"] = "person" if fields["kind"] == "person" else "agent"
-    return Principal(key_id, kind, fields["name"], limits, fields["created"], fields["last_used"])
+    created, last_used, owner = fields["created"], fields["last_used"], fields.get("owner", "")
+    return Principal(key_id, kind, fields["name"], limits, created, last_used, owner)
 
 
 def _check(body: str) -> str:

@@ -1,14 +1,15 @@
 """From a person's answer to the decision it makes. Pure: it reads a handoff and changes nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from andon import wire
 from bot import coaching
+from bot.cards import given, offers
 from bot.cards.schema import check
 from bot.errors import Fault, InvalidAnswer, NotAnApprover, StaleRevision
-from bot.handoff import OPEN, PAYLOAD_BYTES, Handoff, action_payload, answer_payload, choice_payload, digest_of
+from bot.handoff import OPEN, PAYLOAD_BYTES, Handoff, Vote, action_payload, answer_payload, choice_payload, digest_of
 from bot.store import Verdict
 
 _FITS = {
@@ -28,8 +29,10 @@ class Answering:
     revisions: tuple[wire.Revision, ...] = ()
 
 
-def read_answer(handoff: Handoff, answer: wire.Answer, by: wire.Actor, *, at: datetime) -> Answering:
-    """Turn an answer into what it makes of the handoff.
+def read_answer(
+    handoff: Handoff, answer: wire.Deciding, by: wire.Actor, *, at: datetime, beside: Sequence[Vote] = ()
+) -> Answering:
+    """Turn an answer into what it makes of the handoff, if it decides; `beside` are the votes there are already.
 
     Raises:
         NotAnApprover: Not a person.
@@ -51,16 +54,16 @@ def read_answer(handoff: Handoff, answer: wire.Answer, by: wire.Actor, *, at: da
     match answer:
         case wire.Approve(reason=reason):
             after = isinstance(handoff.ask, wire.Confirmation) and handoff.ask.timing == "after"
-            sentence = coaching.approved(by.name, after=after, reason=reason)
-            return Answering(yes_verdict(handoff, by, sentence, at=at, reason=reason))
+            sentence = coaching.approved(_who(by, beside, "yes", handoff.digest), after=after, reason=reason)
+            return Answering(_granting(handoff, answer, yes_verdict(handoff, by, sentence, at=at, reason=reason)))
         case wire.Edit():
-            return _edit(handoff, answer, by, at=at)
+            return _edit(handoff, answer, by, at=at, beside=beside)
         case wire.Reject(reason=reason):
-            return Answering(_reject(handoff, by, (reason or "").strip() or NO_REASON, at=at))
+            return Answering(_reject(handoff, by, (reason or "").strip() or NO_REASON, at=at, beside=beside))
         case wire.Choose():
-            return Answering(_choose(handoff, answer, by, at=at))
+            return Answering(_choose(handoff, answer, by, at=at, beside=beside))
         case wire.Reply():
-            return Answering(_reply(handoff, answer, by, at=at))
+            return Answering(_reply(handoff, answer, by, at=at, beside=beside))
 
 
 def yes_verdict(handoff: Handoff, by: wire.Actor, sentence: str, *, at: datetime, reason: str | None = None) -> Verdict:
@@ -82,7 +85,32 @@ def yes_verdict(handoff: Handoff, by: wire.Actor, sentence: str, *, at: datetime
     return Verdict(decision, handoff.digest, handoff.payload if handoff.revisions else "")
 
 
-def _fits(handoff: Handoff, answer: wire.Answer) -> None:
+def _granting(handoff: Handoff, answer: wire.Approve, verdict: Verdict) -> Verdict:
+    """The yes with the grant that was taken beside it.
+
+    Raises:
+        InvalidAnswer: The card does not offer that.
+    """
+    if answer.grant is None:
+        return verdict
+    offer = next((each for each in offers(handoff) if each.index == answer.grant), None)
+    if offer is None:
+        msg = "this card does not offer that grant; approve without it, or look at the card again"
+        raise InvalidAnswer(msg, faults=[Fault("grant", msg)], handoff=handoff.id)
+    decision = verdict.decision
+    grant = given(handoff, offer, decision.by)
+    sentence = coaching.granted(decision.message_for_agent, offer.covers, offer.life)
+    decision = decision.model_copy(update={"grant": grant.id, "message_for_agent": sentence})
+    return replace(verdict, decision=decision, grant=grant)
+
+
+def _who(by: wire.Actor, beside: Sequence[Vote], kind: str, digest: str = "") -> str:
+    """All who agree on it, the one who answers now last."""
+    others = [vote.by.name for vote in beside if vote.kind == kind and (not digest or vote.digest == digest)]
+    return f"{', '.join(others)} and {by.name}" if others else by.name
+
+
+def _fits(handoff: Handoff, answer: wire.Deciding) -> None:
     kinds = _FITS[handoff.ask.kind]
     if isinstance(handoff.ask, wire.Confirmation) and handoff.ask.timing == "after":
         kinds = ("approve", "reject")
@@ -91,7 +119,7 @@ def _fits(handoff: Handoff, answer: wire.Answer) -> None:
         raise InvalidAnswer(msg, faults=[Fault("kind", msg)], handoff=handoff.id)
 
 
-def _edit(handoff: Handoff, answer: wire.Edit, by: wire.Actor, *, at: datetime) -> Answering:
+def _edit(handoff: Handoff, answer: wire.Edit, by: wire.Actor, *, at: datetime, beside: Sequence[Vote]) -> Answering:
     action = handoff.action
     assert action  # noqa: S101  # `before` confirmations have one, and others do not come here
     if action.schema_ and (faults := check(action.schema_, answer.args)):
@@ -100,7 +128,8 @@ def _edit(handoff: Handoff, answer: wire.Edit, by: wire.Actor, *, at: datetime) 
     digest = digest_of(payload)
     if digest == handoff.digest:
         if answer.approve:
-            sentence = coaching.approved(by.name, after=False, reason=answer.reason)
+            who = _who(by, beside, "yes", digest)
+            sentence = coaching.approved(who, after=False, reason=answer.reason)
             return Answering(yes_verdict(handoff, by, sentence, at=at, reason=answer.reason))
         msg = "nothing was changed, so there is no new revision; change an argument, or approve"
         raise InvalidAnswer(msg, faults=[Fault("args", msg)], handoff=handoff.id)
@@ -121,7 +150,7 @@ def _edit(handoff: Handoff, answer: wire.Edit, by: wire.Actor, *, at: datetime) 
     return Answering(Verdict(decision, digest, payload), digest, revisions)
 
 
-def _reject(handoff: Handoff, by: wire.Actor, reason: str, *, at: datetime) -> Verdict:
+def _reject(handoff: Handoff, by: wire.Actor, reason: str, *, at: datetime, beside: Sequence[Vote]) -> Verdict:
     return Verdict(
         wire.Rejected(
             by=by,
@@ -129,7 +158,7 @@ def _reject(handoff: Handoff, by: wire.Actor, reason: str, *, at: datetime) -> V
             revision=handoff.revision,
             reason=reason,
             policy=handoff.route.policy,
-            message_for_agent=_no(handoff, by.name, reason),
+            message_for_agent=_no(handoff, _who(by, beside, "no"), reason),
         )
     )
 
@@ -144,7 +173,7 @@ def _no(handoff: Handoff, name: str, reason: str) -> str:
             return coaching.rejected(name, reason, after=ask.timing == "after")
 
 
-def _choose(handoff: Handoff, answer: wire.Choose, by: wire.Actor, *, at: datetime) -> Verdict:
+def _choose(handoff: Handoff, answer: wire.Choose, by: wire.Actor, *, at: datetime, beside: Sequence[Vote]) -> Verdict:
     assert isinstance(handoff.ask, wire.Choice)  # noqa: S101  # `_fits` checked
     candidate = next((c for c in handoff.ask.candidates if c.id == answer.choice), None)
     if candidate is None:
@@ -159,12 +188,12 @@ def _choose(handoff: Handoff, answer: wire.Choose, by: wire.Actor, *, at: dateti
         choice=candidate.id,
         reason=answer.reason,
         policy=handoff.route.policy,
-        message_for_agent=coaching.chosen(by.name, candidate.label),
+        message_for_agent=coaching.chosen(_who(by, beside, "yes", digest_of(payload)), candidate.label),
     )
     return Verdict(decision, decision.digest, payload)
 
 
-def _reply(handoff: Handoff, answer: wire.Reply, by: wire.Actor, *, at: datetime) -> Verdict:
+def _reply(handoff: Handoff, answer: wire.Reply, by: wire.Actor, *, at: datetime, beside: Sequence[Vote]) -> Verdict:
     assert isinstance(handoff.ask, wire.Input)  # noqa: S101  # `_fits` checked
     if faults := check(handoff.ask.answer_schema, answer.answer):
         raise _invalid(handoff, "answer", faults)
@@ -176,7 +205,7 @@ def _reply(handoff: Handoff, answer: wire.Reply, by: wire.Actor, *, at: datetime
         digest=digest_of(payload),
         answer=answer.answer,
         policy=handoff.route.policy,
-        message_for_agent=coaching.answered(by.name),
+        message_for_agent=coaching.answered(_who(by, beside, "yes", digest_of(payload))),
     )
     return Verdict(decision, decision.digest, payload)
 

@@ -21,17 +21,20 @@ from pydantic import SecretStr
 from adapters.web import WebConsole
 from andon import wire
 from andon._local import AGENT_KEY_FILE, URL_FILE
-from bot import policy
 from bot.access import Access, fingerprint
 from bot.api import Api, problems, set_headers
 from bot.config import Settings
 from bot.errors import ConfigError
 from bot.flow import Flow
+from bot.health import StoreHealth
 from bot.hub import Hub
 from bot.idle import IdleConnections
 from bot.metrics import Metrics
+from bot.on_call import plugged_in
 from bot.outbox import CardWork, Pace
+from bot.policies import Policies
 from bot.ports import Adapter, Desk, Directory, Shelf
+from bot.risk import Scoring
 from bot.runs import WEB, Runs
 from bot.shelf import SealedShelf
 from bot.store import EmbeddedStore, Limits, Store, connect
@@ -135,11 +138,11 @@ async def service(
         ConfigError, StateFolderBusy, StoreUnavailable: As `open_store`; nothing listens then.
         OSError: The port is taken.
     """
-    rules = policy.load(settings.policy)
+    policies = Policies(settings.policy)
     with _listen(settings) as listener:
         async with (
             open_store(settings) as opened,
-            _serving(settings, opened, rules, listener, more=adapters or {}, pace=pace or Pace()) as running,
+            _serving(settings, opened, policies, listener, more=adapters or {}, pace=pace or Pace()) as running,
         ):
             yield running
 
@@ -184,7 +187,7 @@ def _plain(secret: SecretStr | None) -> str:
 async def _serving(
     settings: Settings,
     opened: Opened,
-    rules: policy.Policy,
+    policies: Policies,
     listener: socket.socket,
     *,
     more: Mapping[str, MakeAdapter],
@@ -196,18 +199,24 @@ async def _serving(
     url = settings.url(port)
     surfaces = {**_surfaces(settings, access, url), **more}
     metrics = Metrics(waiting=lambda: hub.waiting, streams=lambda: hub.streams)
+    metrics.watch_policy(loads=lambda: policies.loads, trouble=lambda: bool(policies.standing.trouble))
     place = wire.Place(surface="slack", channel=settings.slack_channel) if settings.slack_channel else WEB
     runs = Runs(store, access, default_place=place)
     directories: dict[str, Directory] = {}  # filled when the adapters, which need the flow, are there
+    scoring = Scoring()
     flow = Flow(
-        *(store, hub, access, runs, rules),
+        *(store, hub, access, runs, policies),
         surfaces=surfaces,
         metrics=metrics,
         directories=directories,
+        on_call=plugged_in(),
+        scoring=scoring,
+        health=StoreHealth(since=_clock(), trouble=lambda: store.troubled_at, unsafe=settings.unsafe_store),
         default_place=place,
     )
     api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, url=url, version=VERSION)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(scoring.close)
         adapters = {}
         for name, make in surfaces.items():
             shelf = SealedShelf(store, settings.key_material(), name)
@@ -226,7 +235,8 @@ async def _serving(
         await hub.start()
         timers = Timers(flow, store)
         timers.start()
-        cards = CardWork(store.outbox, flow, adapters, pace=pace)
+        policies.start(flow.alert)
+        cards = CardWork(store.outbox, store.digests, flow, adapters, pace=pace)
         cards.start()
         idle = IdleConnections(lambda: runner.server.connections if runner.server else ())
         try:
@@ -237,6 +247,7 @@ async def _serving(
         finally:
             await idle.stop()
             await timers.stop()
+            await policies.stop()
             await hub.stop()
             await asyncio.gather(runner.cleanup(), cards.stop())
 

@@ -61,6 +61,14 @@ def expired(ask: wire.Confirmation | wire.Choice | wire.Input) -> str:
     )
 
 
+def expired_unsafely(fault: str) -> str:
+    """Nobody answered, and silence would have been a yes."""
+    return (
+        f"Nobody answered in time. Silence would have been a yes, but {fault}, so somebody may have tried to say no. "
+        "No person decided anything. Do not act on this; you may ask again."
+    )
+
+
 def approved_by_silence() -> str:
     """Nobody objected."""
     return (
@@ -85,6 +93,27 @@ def undeliverable(reason: str) -> str:
 def allowed(rule: str) -> str:
     """The policy said yes."""
     return f"The policy ({rule}) allows this without asking a person. Claim it, then do it once."
+
+
+def reviewed(rule: str) -> str:
+    """The policy said yes, and people look at it afterwards."""
+    return (
+        f"The policy ({rule}) allows this without asking a person first. Claim it, then do it once, and keep what you "
+        "need to undo it: people are shown what came of it, and may want it undone."
+    )
+
+
+def granted(sentence: str, covers: str, life: str) -> str:
+    """Go ahead, and next time too."""
+    return (
+        f"{sentence} They also gave a grant for {life}: {covers}. Ask as before each time: what the grant covers is "
+        "approved at once."
+    )
+
+
+def covered(by: str) -> str:
+    """A grant said yes."""
+    return f"A grant that {by} gave covers this, so nobody was asked. Claim it, then do exactly this, once."
 
 
 def denied(rule: str, reason: str) -> str:

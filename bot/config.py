@@ -36,9 +36,9 @@ def _http_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _file(path: Path) -> Path:
-    if not path.is_file():
-        msg = f"there is no file {path}"
+def _no_folder(path: Path) -> Path:
+    if path.is_dir():
+        msg = f"{path} is a folder; name the file in it"
         raise ValueError(msg)
     return path
 
@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
         default=None, description="redis://, rediss:// or unix:// (default: an embedded Valkey in the state folder)."
     )
-    policy: Annotated[Path, AfterValidator(_file)] | None = Field(
+    policy: Annotated[Path, AfterValidator(_no_folder)] | None = Field(
         default=None, description="Policy file (default: ask about everything, and say so)."
     )
     templates: Annotated[Path, AfterValidator(_folder)] | None = Field(

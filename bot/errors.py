@@ -129,6 +129,12 @@ class StaleRevision(Conflict):
     slug, title = "stale-revision", "The card has changed"
 
 
+class AlreadyVoted(Conflict):
+    """This person's vote on the revision stands; the error's `detail` is a sentence for them."""
+
+    slug, title = "already-voted", "Your vote stands"
+
+
 class HandoffHeld(Conflict):
     """The brake is on."""
 
@@ -145,9 +151,9 @@ class ClaimRefused(Conflict):
     """No permit; `slug` says why."""
 
     def __init__(self, slug: str, detail: str, *, handoff: str) -> None:
-        """Name the reason: not-decided, not-approved, digest-mismatch, already-claimed or decision-too-old."""
+        """Name the reason: not-decided, not-approved, digest-mismatch, already-claimed, grant-ended or decision-too-old."""
         super().__init__(detail, handoff=handoff)
-        self.slug = slug  # type: ignore[misc]  # one class for the five reasons, told apart by the problem's name
+        self.slug = slug  # type: ignore[misc]  # one class for the six reasons, told apart by the problem's name
         self.title = "No permit to act"  # type: ignore[misc]  # likewise
 
 

@@ -1,43 +1,50 @@
 """The verbs of a handoff: open, look, answer, expire, claim, withdraw, outcome. Store first, then wake, then tell."""
 
-import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from andon import wire
-from bot import approvers, coaching
+from bot import coaching, grants
 from bot.access import Access, Principal
-from bot.answers import Answering, read_answer, yes_verdict
-from bot.cards import too_late
+from bot.caps import Caps
 from bot.cursor import make_cursor, parse_cursor
+from bot.digests import answer_shown
 from bot.errors import (
     AlreadyDecided,
-    DirectoryDown,
     Gone,
-    HandoffExpired,
-    HandoffHeld,
     IdempotencyKeyReused,
-    NotAnApprover,
-    StaleRevision,
     StoreUnavailable,
     TooMany,
 )
-from bot.handoff import OPEN, Change, Handoff, State, Told, digest_of, no_handoff
+from bot.gathering import Gathering, is_unsure
+from bot.handing_on import HandingOn, known_people
+from bot.handoff import OPEN, Change, Handoff, Route, State, Told, digest_of, no_handoff
+from bot.health import StoreHealth
 from bot.hub import Hub
 from bot.metrics import Metrics
-from bot.opening import SERVICE, check_schemas, decided_at_once, payload_of
+from bot.milestones import Milestones
+from bot.on_call import OnCall
+from bot.opening import SERVICE, check_gate, check_schemas, decided_at_once, payload_of
 from bot.permits import check_outcome, permit
-from bot.policy import Policy, route
-from bot.ports import Directory, Standing
+from bot.policies import Policies
+from bot.policy import Policy, Routed, explain
+from bot.ports import Directory, Row, RowOutcome, Standing
+from bot.reviews import check_withdrawable, follow_up, review_key
+from bot.risk import Scoring
 from bot.runs import REUSED, WEB, Runs
-from bot.store import Doc, NewHandoff, Settled, Store, Verdict
+from bot.scope import Granted
+from bot.silence import silence_verdict
+from bot.store import Doc, NewHandoff, Store
+from bot.trust import TrustBook, note_end
+from bot.voting import Voting, already_decided
 
 log = logging.getLogger("andon")
 
@@ -56,31 +63,58 @@ class Flow:
         hub: Hub,
         access: Access,
         runs: Runs,
-        policy: Policy,
+        policies: Policies,
         *,
         surfaces: Collection[str],
         metrics: Metrics,
         directories: Mapping[str, Directory] = MappingProxyType({}),
+        on_call: OnCall | None = None,
+        scoring: Scoring | None = None,
+        health: StoreHealth | None = None,
         default_place: wire.Place = WEB,
         decision_age: timedelta = DECISION_AGE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Put the parts together.
 
-        `surfaces` are the names of the adapters that can show a card, `directories` tell who is in their groups, and
-        an ask that names no place, in a run without a conversation, goes to `default_place`.
+        `surfaces` are the names of the adapters that can show a card, `directories` tell who is in their groups,
+        `on_call` whose turn it is, `scoring` how risky an action is, and an ask that names no place, in a run without a
+        conversation, goes to `default_place`.
         """
         self._store = store
         self._hub = hub
         self._access = access
         self._runs = runs
-        self._policy = policy
+        self._policies = policies
+        self.handing_on = HandingOn(store, runs, people=lambda: known_people(policies.current()))
+        self._caps = Caps(store, policies.current, alert=self.alert)
+        self._grants = grants.Grants(store)
+        self._gathering = Gathering(store.runs, scoring or Scoring(), trust=store.trust, grants=self._grants)
+        self._milestones = Milestones(self, runs, self._gathering)
+        self.trust_book = TrustBook(store, policies.current)
+        self._health = health
         self._surfaces = frozenset(surfaces)
         self._metrics = metrics
-        self._directories = directories
         self._default_place = default_place
         self._decision_age = decision_age
         self._clock = clock
+        self._voting = Voting(
+            *(self, store, hub),
+            metrics=metrics,
+            directories=directories,
+            on_call=on_call or OnCall({}),
+            handing_on=self.handing_on,
+            people=lambda: known_people(policies.current()),
+            clock=clock,
+        )
+
+    @property
+    def _policy(self) -> Policy:
+        return self._policies.current()
+
+    def explain(self, question: wire.PolicyQuestion) -> wire.Explanation:
+        """What the policy says of an action now, and every reason; nothing is opened or counted."""
+        return explain(self._policies.current(), question)
 
     # --- open ---
 
@@ -90,8 +124,13 @@ class Flow:
         ask: wire.Confirmation | wire.Choice | wire.Input,
         idempotency_key: str | None,
         fingerprint: str,
+        *,
+        under: Policy | None = None,
+        checkpoint: str | None = None,
     ) -> tuple[Handoff, bool]:
         """Open an ask; returns the handoff and whether it is new. The same key and `fingerprint` again changes nothing.
+
+        `under` are rules that hold instead of the policy's, `checkpoint` one that the run is just about to save.
 
         Raises:
             InvalidBody: A schema or the arguments cannot be used.
@@ -101,16 +140,44 @@ class Flow:
             TooMany: The agent asks too fast, or has too many open.
         """
         run = await self._runs.known(agent.name, ask.run)
+        if under is None:
+            check_gate(ask)
         check_schemas(ask)
         payload = payload_of(ask)
         digest = digest_of(payload)
-        routed = route(self._policy, ask, agent=agent.name, to=ask.to or (run.conversation or self._default_place,))
-        doc = Doc(ask=ask, payload=payload, route=routed.route, run_name=run.name, requester=run.requester)
         handoff_id = self._access.derive_id("hf", agent.name, idempotency_key or secrets.token_urlsafe(16))
+        to = ask.to or (run.conversation or self._default_place,)
+        policy = under or self._policies.current()
+        situation = await self._gathering.gather(policy, ask, handoff_id, agent.name, run, to=to)
+        if checkpoint is not None:
+            situation = replace(situation, checkpoint=checkpoint)
+        at = self._clock()
+        asked = Handoff(
+            id=handoff_id,
+            agent=agent.name,
+            run=run.id,
+            run_name=run.name,
+            requester=run.requester,
+            state=State.PENDING,
+            revision=1,
+            digest=digest,
+            ask=ask,
+            payload=payload,
+            route=NOWHERE,
+            opened_at=at,
+            expires_at=at,
+            owner=agent.owner,
+        )
+        routed = await grants.routed(policy, situation, partial(self._may_give, asked))
+        doc = Doc(
+            ask=ask, payload=payload, route=routed.route, run_name=run.name, requester=run.requester, owner=agent.owner
+        )
         decision = decided_at_once(ask, routed, digest, surfaces=self._surfaces, at=self._clock())
         allowed = digest if isinstance(decision, wire.Approved) else ""
-        new = NewHandoff(handoff_id, agent.name, run.id, digest, fingerprint, doc, decision, allowed)
-        opened = await self._store.handoffs.open(new, agent.limits)
+        grant = routed.grant.id if routed.grant else ""
+        new = NewHandoff(handoff_id, agent.name, run.id, digest, fingerprint, doc, decision, allowed, grant=grant)
+        new = replace(new, unsure=is_unsure(policy, ask))
+        opened = await self._store.handoffs.open(new, agent.limits, self._caps.crowding())
         match opened.word:
             case "reused":
                 raise IdempotencyKeyReused(REUSED)
@@ -122,28 +189,38 @@ class Flow:
             case "too_many":
                 msg = f"{agent.name} has {opened.number} handoffs open, its limit; wait for answers, or withdraw some"
                 raise TooMany(msg, retry_after_s=30)
+            case "no_grant":  # it ended a moment ago, and is gathered no more
+                return await self.open(agent, ask, idempotency_key, fingerprint, under=under, checkpoint=checkpoint)
             case "known":
                 return await self.look(handoff_id), False
         at = datetime.fromtimestamp(opened.number / 1000, UTC)
-        handoff = Handoff(
-            id=handoff_id,
-            agent=agent.name,
-            run=run.id,
-            run_name=run.name,
-            requester=run.requester,
+        handoff = replace(
+            asked,
             state=State.DECIDED if decision else State.PENDING,
-            revision=1,
-            digest=digest,
-            ask=ask,
-            payload=payload,
             route=routed.route,
             opened_at=at,
             expires_at=at + timedelta(seconds=routed.route.timeout_s),
             decision=decision.model_copy(update={"at": at}) if decision else None,
+            crowd=opened.crowd,
         )
+        if opened.crowd:
+            await self._caps.tell(agent.name, opened)
         self._hub.recent.put(handoff)
         self._metrics.opened(handoff)
         return handoff, True
+
+    async def save_checkpoint(
+        self, agent: Principal, run_id: str, save: wire.CheckpointSave, idempotency_key: str | None
+    ) -> wire.CheckpointReceipt:
+        """Save where a run stands, and ask whether it may go on where the policy says so; see `Milestones.save`."""
+        return await self._milestones.save(self._policies.current(), agent, run_id, save, idempotency_key)
+
+    async def _may_give(self, asked: Handoff, routed: Routed) -> bool:
+        """Could the giver of the grant say yes to this now?"""
+        grant = routed.grant
+        if grant is None or grant.by is None:
+            return False
+        return await self._voting.may_give(replace(asked, route=routed.route), grant.by, standing=grant.standing)
 
     # --- read ---
 
@@ -206,6 +283,18 @@ class Flow:
         """
         return await self._runs.steer(run_id, text, by, steer_id=steer_id)
 
+    async def told_lately(self) -> list[Handoff]:
+        """What the policy let run and tells people of, the latest first."""
+        return await self._store.handoffs.told(NOTICES)
+
+    async def trust(self) -> list[wire.Trust]:
+        """How far trust has grown."""
+        return await self.trust_book.all()
+
+    async def reset_trust(self, key: str, by: wire.Actor) -> wire.Trust:
+        """Let one ramp start over; raises `Gone` when there is none of that name."""
+        return await self.trust_book.reset(key, by.id)
+
     async def told(self, notice_id: str) -> Told | None:
         """One notice."""
         return await self._store.runs.told(notice_id)
@@ -215,6 +304,18 @@ class Flow:
         with contextlib.suppress(StoreUnavailable):
             if await self._store.runs.alert(about, text, timedelta(hours=1)):
                 log.error("operator.needed about=%s detail=%s", about, text)
+
+    async def gathers(self, handoff: Handoff, place: wire.Place) -> bool:
+        """Is it shown in a digest there, because there is too much to ask already?"""
+        return await self._caps.gathers(handoff, place)
+
+    async def grants(self) -> list[Granted]:
+        """Every grant that stands, the newest first."""
+        return await self._grants.listed()
+
+    async def end_grant(self, grant_id: str, by: wire.Actor) -> Granted:
+        """End a grant, at once; raises `Gone`."""
+        return await self._grants.revoke(grant_id, by)
 
     def watch(self) -> AbstractAsyncContextManager[AsyncIterator[Change]]:
         """Every change from now on."""
@@ -238,42 +339,7 @@ class Flow:
                 As `bot.ports.Desk.answer` says. Nothing has changed.
             StoreUnavailable: It may have been recorded; the same call again is safe.
         """
-        answer_id = answer_id or secrets.token_urlsafe(16)
-        recent = self._hub.recent.get(handoff_id)
-        if recent:
-            with contextlib.suppress(AlreadyDecided, StaleRevision, HandoffExpired, HandoffHeld):
-                return await self._try_answer(recent, answer, by, answer_id, standing)
-        handoff = await self._store.handoffs.load(handoff_id)
-        if handoff is None:
-            raise Gone(no_handoff(handoff_id), handoff=handoff_id)
-        return await self._try_answer(handoff, answer, by, answer_id, standing)
-
-    async def _try_answer(
-        self, handoff: Handoff, answer: wire.Answer, by: wire.Actor, answer_id: str, standing: Standing
-    ) -> Handoff:
-        handoff_id = handoff.id
-        if answer_id == handoff.last_edit:
-            return handoff  # this edit came before, and its reply was lost
-        await self.may_answer(handoff, by, standing=standing)
-        answering = read_answer(handoff, answer, by, at=self._clock())
-        with self._hub.deciding(handoff_id):
-            settled = await self._write(handoff, answering, answer_id)
-            if settled.word == "won":
-                return await self._answered(handoff, answering, settled)
-        match settled.word:
-            case "held":
-                msg = "the brake is on: nothing can be decided until somebody resumes it"
-                raise HandoffHeld(msg, handoff=handoff_id)
-            case "stale":
-                msg = "the card has changed since you read it; look at it again, then answer"
-                raise StaleRevision(msg, handoff=handoff_id)
-            case "late":
-                await self.expire(handoff)
-                msg = f"the time was up at {handoff.expires_at:%H:%M:%S} UTC, so this answer changed nothing"
-                raise HandoffExpired(msg, handoff=handoff_id)
-            case "gone":
-                raise Gone(no_handoff(handoff_id), handoff=handoff_id)
-        raise already_decided(await self.look(handoff_id))
+        return await self._voting.answer(handoff_id, answer, by, answer_id=answer_id, standing=standing)
 
     async def may_answer(self, handoff: Handoff, by: wire.Actor, *, standing: Standing = "member") -> None:
         """May this person answer, now?
@@ -281,55 +347,26 @@ class Flow:
         Raises:
             NotAnApprover: No, or the only group that could let them through cannot be read.
         """
-        belongs_to: list[str] = []
-        unread: DirectoryDown | None = None
-        directory = self._directories.get(by.surface or "")
-        if directory and standing in {"member", "outside"} and not approvers.is_listed(handoff.route, by):
-            for group in approvers.groups(handoff.route, by.surface):
-                try:
-                    if await directory.belongs(by, group):
-                        belongs_to.append(group)
-                        break
-                except DirectoryDown as error:
-                    unread = error
-        refused = approvers.refusal(handoff.route, by, standing, belongs_to)
-        if refused and unread:
-            why = unread.detail.rstrip(".")
-            msg = f"{by.name}, nobody can tell now whether you may answer, so you may not yet: {why}."
-            raise NotAnApprover(msg, handoff=handoff.id) from unread
-        if refused:
-            raise NotAnApprover(refused, handoff=handoff.id)
+        await self._voting.may_answer(handoff, by, standing=standing)
 
-    async def _write(self, handoff: Handoff, answering: Answering, answer_id: str) -> Settled:
-        handoffs, digest, revisions = self._store.handoffs, answering.digest, answering.revisions
-        if answering.verdict is None:
-            return await handoffs.revise(handoff, answer_id=answer_id, digest=digest, revisions=revisions)
-        return await handoffs.answer(
-            handoff, answering.verdict, answer_id=answer_id, digest=digest, revisions=revisions
-        )
-
-    async def _answered(self, handoff: Handoff, answering: Answering, settled: Settled) -> Handoff:
-        if answering.verdict is None or settled.again:
-            handoff = await self.look(handoff.id)  # a revision, or what a first answer under this id decided
-        else:
-            handoff = replace(
-                handoff,
-                state=State.DECIDED,
-                decision=answering.verdict.decision.model_copy(update={"at": settled.at}),
-                revision=answering.verdict.decision.revision,
-                digest=answering.digest or handoff.digest,
-                payload=answering.verdict.payload if answering.digest else handoff.payload,
-                revisions=answering.revisions or handoff.revisions,
-            )
-            self._metrics.decided(handoff)
-        self._hub.wake(handoff)
-        await asyncio.sleep(0)  # the agent has waited longer: its answer is written before the person's
-        return handoff
+    async def answer_shown(
+        self,
+        rows: Sequence[Row],
+        kind: Literal["approve", "reject"],
+        by: wire.Actor,
+        *,
+        answer_id: str,
+        standing: Standing = "member",
+    ) -> Sequence[RowOutcome]:
+        """Answer several handoffs exactly as they were shown; see `bot.ports.Desk.answer_shown`."""
+        return await answer_shown(self, rows, kind, by, answer_id=answer_id, standing=standing, clock=self._clock)
 
     async def expire(self, handoff: Handoff) -> Handoff:
         """Let silence decide, if the store's clock agrees that the time is up; returns the handoff as it stands."""
         for _ in range(_TRIES):
-            settled = await self._store.handoffs.expire(handoff, silence_verdict(handoff, at=self._clock()))
+            fault = self._health.fault(handoff.opened_at, handoff.expires_at) if self._health else ""
+            verdict = silence_verdict(handoff, at=self._clock(), fault=fault)
+            settled = await self._store.handoffs.expire(handoff, verdict)
             now = await self._store.handoffs.load(handoff.id)
             if now is None:
                 raise Gone(no_handoff(handoff.id), handoff=handoff.id)
@@ -358,6 +395,7 @@ class Flow:
             Gone: There is no such handoff of this agent's.
         """
         handoff = await self.own(agent, handoff_id)
+        check_withdrawable(handoff)
         decision = wire.Withdrawn(
             by=wire.Actor(kind="agent", id=agent, name=agent),
             at=self._clock(),
@@ -422,10 +460,15 @@ class Flow:
             Gone: There is no such handoff of this agent's.
         """
         recent = self._hub.recent.get(handoff_id)
-        said = await self._store.handoffs.outcome(handoff_id, agent, report)
+        known = recent or await self._store.handoffs.load(handoff_id)
+        review_id = self._access.derive_id("hf", agent, review_key(handoff_id))
+        review, ramp = (follow_up(known, report, review_id), known.route.ramp) if known else (None, "")
+        said = await self._store.handoffs.outcome(handoff_id, agent, report, ramp=ramp, review=review)
         check_outcome(handoff_id, report, said)
         self._metrics.closed(report.status)
-        if recent is None or recent.state is not State.CLAIMED or said.at is None:
+        if known:
+            note_end(known, report.status)
+        if recent is None or review or recent.state is not State.CLAIMED or said.at is None:
             return await self.look(handoff_id)
         outcome = wire.Outcome(status=report.status, at=said.at, result=report.result, error=report.error)
         return replace(recent, state=State.CLOSED, outcome=outcome)
@@ -441,7 +484,8 @@ class Flow:
         return handoff
 
 
-SILENCE: Final = wire.Actor(kind="silence", id="silence", name="nobody")
+NOWHERE: Final = Route(policy="none", timeout_s=0, on_timeout="deny", to=())
+"""Of an ask that is not routed yet."""
 
 
 def check_owner(handoff: Handoff, agent: str) -> None:
@@ -452,18 +496,3 @@ def check_owner(handoff: Handoff, agent: str) -> None:
     """
     if handoff.agent != agent:
         raise Gone(no_handoff(handoff.id), handoff=handoff.id)
-
-
-def silence_verdict(handoff: Handoff, *, at: datetime) -> Verdict:
-    """What silence decides."""
-    policy, revision = handoff.route.policy, handoff.revision
-    if handoff.route.on_timeout != "approve":
-        sentence = coaching.expired(handoff.ask)
-        return Verdict(wire.Expired(by=SILENCE, at=at, revision=revision, policy=policy, message_for_agent=sentence))
-    return yes_verdict(handoff, SILENCE, coaching.approved_by_silence(), at=at)
-
-
-def already_decided(handoff: Handoff) -> AlreadyDecided:
-    """The error that tells whose decision stands, and since when."""
-    assert handoff.decision  # noqa: S101  # it lost to one
-    return AlreadyDecided(too_late(handoff.decision), handoff=handoff.id, decision=handoff.decision)

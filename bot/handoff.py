@@ -5,11 +5,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import rfc8785
 from pydantic import JsonValue
@@ -54,6 +54,80 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of an approval: who may say yes, and how many of them must. An empty list is any full member."""
+
+    approvers: tuple[str, ...] = ()
+    quorum: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """What happens when nobody has answered for `after_s`: more places, more approvers, people called by name."""
+
+    after_s: int
+    to: tuple[wire.Place, ...] = ()
+    approvers: tuple[str, ...] = ()
+    mention: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A grant that the card may offer: for which arguments, for whom, how long at most."""
+
+    label: str
+    same: tuple[str, ...]
+    scope: str
+    life_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """How risky an action is, 0 to 1, and why."""
+
+    score: float
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One person's yes or no that did not decide it yet. `person` is one person over all surfaces."""
+
+    person: str
+    by: wire.Actor
+    at: datetime
+    revision: int
+    stage: int
+    """Of the route, counted from 1."""
+    kind: str
+    """`yes` or `no`."""
+    digest: str = ""
+    """Of what was agreed to: the action, the candidate or the answer."""
+    reason: str | None = None
+    id: str = ""
+    """Of the answer that gave it: the same one again is this vote."""
+
+
+AsideKind = Literal["reminded", "escalated", "reassigned", "questioned", "replied"]
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Something that happened around a handoff while it waited, and decided nothing."""
+
+    id: str
+    kind: AsideKind
+    at: datetime
+    by: wire.Actor | None = None
+    to: str = ""
+    """Of `reassigned`: who was asked, as `Handoff.added` has it."""
+    text: str = ""
+    """The note, the question or the agent's reply, literally."""
+    rung: int = 0
+    """Of `escalated`: which rung was climbed, the first is 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """What the policy said about an ask: the version and rule it came from, and the terms that hold."""
 
@@ -64,14 +138,41 @@ class Route:
     approvers: tuple[str, ...] = ()
     """Who may answer: e-mail addresses, `slack:T…/U…`, `slack:U…`, groups `slack:S…`; empty: any full member."""
     reasons: tuple[Reason, ...] = ()
+    quorum: int = 1
+    stages: tuple[Stage, ...] = ()
+    """One after the other; empty: one stage, of `approvers` and `quorum`."""
+    not_requester: bool = False
+    reject_quorum: bool = False
+    """Does it take as many to reject as to approve? Else any reject ends it."""
+    remind_s: tuple[int, ...] = ()
+    escalate: tuple[Rung, ...] = ()
+    step_up: str = ""
+    """`number` or `critical`: what a yes takes besides a press."""
+    offers: tuple[Offer, ...] = ()
+    risk: Risk | None = None
+    because: tuple[str, ...] = ()
+    """Why it is asked, beyond the rule: a low confidence, failures in the run, trust that is still growing."""
+    told: bool = False
+    """The policy decided alone, and the card is shown all the same."""
+    review: bool = False
+    """The policy let it run, and what came of it is shown for review."""
+    ramp: str = ""
+    """What trust grows with how this ends; empty: none."""
+
+    @property
+    def steps(self) -> tuple[Stage, ...]:
+        """The stages; one at least."""
+        return self.stages or (Stage(self.approvers, self.quorum),)
 
     @property
     def listed(self) -> str:
         """Who alone may answer, for people to read: `ana@example.com and 2 people or groups by id`; empty: anybody."""
         named = [entry for entry in self.approvers if "@" in entry]
-        more, by_id = len(named[_NAMED:]), len(self.approvers) - len(named)
+        rotas = [entry for entry in self.approvers if entry.startswith("on_call:")]
+        more, by_id = len(named[_NAMED:]), len(self.approvers) - len(named) - len(rotas)
         parts = [
             *named[:_NAMED],
+            *(f"whoever is on call for {entry.removeprefix('on_call:')}" for entry in rotas),
             *([f"{more} more by e-mail address"] if more else []),
             *(["one person or group by id" if by_id == 1 else f"{by_id} people or groups by id"] if by_id else []),
         ]
@@ -102,6 +203,38 @@ class Handoff:
     outcome: wire.Outcome | None = None
     last_edit: str = ""
     """Id of the answer that made the latest revision without deciding."""
+    votes: tuple[Vote, ...] = ()
+    """Of the current revision, the oldest first; who changed their mind has two, of which the last one counts."""
+    rungs: int = 0
+    """So many rungs of the ladder were climbed."""
+    added: tuple[str, ...] = ()
+    """Approvers whom somebody added by handing it on."""
+    follows: str = ""
+    """The handoff whose result this one shows for review."""
+    owner: str = ""
+    """E-mail address of the person whose agent it is."""
+    unread: str = ""
+    """Groups and rotas of which nobody could tell lately who is in them, so that they let nobody through."""
+    review: str = ""
+    """The handoff that shows this one's result for review, once there is one."""
+    asides: tuple[Aside, ...] = ()
+    """Reminders, escalations, who was asked besides, questions to the agent and its replies; the oldest first."""
+    crowd: str = ""
+    """Why it came while there was too much to ask: `burst` or `open`; its cards are gathered in digests."""
+
+    @property
+    def is_for_people(self) -> bool:
+        """Is it shown where it is not yet? While it waits; and what the policy decided alone and tells people of."""
+        failed = self.route.review and self.outcome is not None and self.outcome.status == "failed"
+        return self.state in OPEN or self.route.told or failed
+
+    @property
+    def places(self) -> tuple[wire.Place, ...]:
+        """Where its cards are: the ladder's climbed rungs included, and whoever it was handed on to."""
+        more = [place for rung in self.route.escalate[: self.rungs] for place in rung.to]
+        surfaces = tuple(dict.fromkeys(place.surface for place in (*self.route.to, *more)))
+        people = (place for entry in self.added for place in _person_places(entry, surfaces))
+        return tuple(dict.fromkeys((*self.route.to, *more, *people)))
 
     @property
     def action(self) -> wire.Action | None:
@@ -109,6 +242,25 @@ class Handoff:
         if not isinstance(self.ask, wire.Confirmation) or self.ask.action is None or not self.revisions:
             return getattr(self.ask, "action", None)
         return self.ask.action.model_copy(update={"args": self.revisions[-1].args})
+
+
+def _person_places(entry: str, surfaces: tuple[str, ...]) -> Iterator[wire.Place]:
+    """Where somebody gets a card of their own: on their surface; an e-mail address, on each that the handoff is on."""
+    surface, colon, person = entry.partition(":")
+    if "@" in entry and not colon:
+        yield from (wire.Place(surface=each, person=entry) for each in surfaces if each != "web")
+    elif colon:
+        yield wire.Place(surface=surface, person=person)
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Handoffs that are shown together at one place, because single cards would be too many."""
+
+    id: str
+    rows: tuple[Handoff, ...]
+    waiting: int = 0
+    """So many more wait for room on the next one."""
 
 
 @dataclass(frozen=True, slots=True)

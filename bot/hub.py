@@ -20,7 +20,10 @@ _STREAM_LIMIT: Final = 5_000
 WAITS_AT_ONCE: Final = 4
 """Polls that one key may hold open for one handoff: a process that restarts leaves one behind for a moment."""
 
-TOLD_TO_AGENTS: Final = frozenset({"revised", "decided", "claimed", "closed", "steered"})
+TOLD_TO_AGENTS: Final = frozenset({"revised", "decided", "claimed", "closed", "steered", "questioned", "trust_reset"})
+
+QUIET: Final = frozenset({"opened", "voted", "doubted", "reminded", "escalated", "reassigned", "replied"})
+"""What is not for whoever waits for a decision: people are called, or talk."""
 
 _T = TypeVar("_T")
 
@@ -38,7 +41,7 @@ class Recent:
         """Keep at most `limit` handoffs."""
         self._limit = limit
         self._handoffs: OrderedDict[str, Handoff] = OrderedDict()
-        self._changed: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._changed: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
 
     def get(self, handoff_id: str) -> Handoff | None:
         """As it stood."""
@@ -47,23 +50,24 @@ class Recent:
     def put(self, handoff: Handoff) -> None:
         """Keep it, unless a newer change has been told of."""
         told = self._changed.get(handoff.id)
-        if told is None or told <= _age(handoff.state.value, handoff.revision):
+        if told is None or told <= _age(handoff.state.value, handoff.revision, len(handoff.votes)):
             _keep(self._handoffs, handoff.id, handoff, self._limit)
 
     def told(self, change: Change) -> None:
         """A change came by: drop what is older."""
-        age = _age(change.state, change.revision)
+        votes = int(change.kind or 0) if change.event == "voted" else 0
+        age = _age(change.state, change.revision, votes)
         _keep(self._changed, change.handoff, age, self._limit)
         known = self._handoffs.get(change.handoff)
-        if known and _age(known.state.value, known.revision) < age:
+        if known and _age(known.state.value, known.revision, len(known.votes)) < age:
             del self._handoffs[change.handoff]
 
 
 _ORDER: Final = {"pending": 0, "held": 1, "decided": 2, "claimed": 3, "closed": 4}
 
 
-def _age(state: str, revision: int) -> tuple[int, int]:
-    return _ORDER.get(state, 5), revision
+def _age(state: str, revision: int, votes: int) -> tuple[int, int, int]:
+    return _ORDER.get(state, 5), revision, votes
 
 
 def _keep(kept: OrderedDict[str, _T], key: str, value: _T, limit: int) -> None:
@@ -209,10 +213,11 @@ class Hub:
             return
         if change.handoff:
             self.recent.told(change)
-        if change.handoff in self._deciding:
-            self._deciding[change.handoff] = True
-        elif change.event != "opened":
-            self._release(change.handoff, None)
+        if change.event not in QUIET:
+            if change.handoff in self._deciding:
+                self._deciding[change.handoff] = True
+            else:
+                self._release(change.handoff, None)
         for stream in self._watchers:
             stream.push(change)
         if change.event in TOLD_TO_AGENTS:

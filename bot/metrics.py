@@ -1,6 +1,7 @@
 """Counters and gauges in Prometheus' text format. Labels come from our own words only, so their number is bounded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -31,6 +32,16 @@ class Metrics:
         self._pending = Gauge("andon_pending", "Handoffs open in the store.", registry=self._registry)
         Gauge("andon_waiting", "Polls waiting here.", registry=self._registry).set_function(waiting)
         Gauge("andon_streams", "Event streams open here.", registry=self._registry).set_function(streams)
+        self._policy_loads = Gauge("andon_policy_loads", "Policy files met here.", ["outcome"], registry=self._registry)
+        self._policy_trouble = Gauge(
+            "andon_policy_trouble", "1: the policy file is broken or gone.", registry=self._registry
+        )
+
+    def watch_policy(self, *, loads: Callable[[], Mapping[str, int]], trouble: Callable[[], bool]) -> None:
+        """Read at each scrape how often a policy file was taken, refused or missed, and whether one is amiss now."""
+        for outcome in loads():
+            self._policy_loads.labels(outcome).set_function(partial(_of, loads, outcome))
+        self._policy_trouble.set_function(lambda: float(trouble()))
 
     def opened(self, handoff: Handoff) -> None:
         """An ask was opened, perhaps decided at once."""
@@ -59,3 +70,7 @@ class Metrics:
         """Everything, for a scrape."""
         self._pending.set(pending)
         return generate_latest(self._registry)
+
+
+def _of(counts: Callable[[], Mapping[str, int]], name: str) -> float:
+    return counts()[name]

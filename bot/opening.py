@@ -8,9 +8,9 @@ from typing import Final
 from andon import wire
 from bot import coaching
 from bot.cards import check_schema
-from bot.errors import InvalidBody, TooLarge
+from bot.errors import Fault, InvalidBody, TooLarge
 from bot.handoff import PAYLOAD_BYTES, ask_payload
-from bot.policy import Routed
+from bot.policy import CHECKPOINT, Routed
 
 SERVICE: Final = wire.Actor(kind="service", id="andon", name="Andon")
 
@@ -26,6 +26,18 @@ def decided_at_once(
     """The decision that needs no person: the policy's, or that no surface can show the card."""
     version = routed.route.policy
     rule = wire.Actor(kind="policy", id=version, name=f"policy {version}")
+    if routed.do == "allow" and routed.grant and isinstance(ask, wire.Confirmation) and ask.action:
+        giver = routed.grant.by.name if routed.grant.by else "somebody"
+        return wire.Approved(
+            by=wire.Actor(kind="grant", id=routed.grant.id, name=f"grant by {giver}"),
+            at=at,
+            revision=1,
+            digest=digest,
+            args=ask.action.args,
+            grant=routed.grant.id,
+            policy=version,
+            message_for_agent=coaching.covered(giver),
+        )
     if routed.do == "deny":
         reason = routed.reason or "the policy refuses whatever no rule names."
         return wire.Rejected(
@@ -36,7 +48,14 @@ def decided_at_once(
             policy=version,
             message_for_agent=coaching.denied(version, reason),
         )
-    if routed.do == "allow" and isinstance(ask, wire.Confirmation):
+    wanted = {place.surface for place in routed.route.to}
+    reaches = bool(wanted.intersection(surfaces))
+    # What must be looked at afterwards may not run where nobody could.
+    if (
+        routed.do in {"allow", "notify", "review"}
+        and isinstance(ask, wire.Confirmation)
+        and (reaches or routed.do != "review")
+    ):
         return wire.Approved(
             by=rule,
             at=at,
@@ -44,10 +63,9 @@ def decided_at_once(
             digest=digest,
             args=ask.action.args if ask.action else {},
             policy=version,
-            message_for_agent=coaching.allowed(version),
+            message_for_agent=coaching.reviewed(version) if routed.do == "review" else coaching.allowed(version),
         )
-    wanted = {place.surface for place in routed.route.to}
-    if not wanted.intersection(surfaces):
+    if not reaches:
         reason = (
             f"it was addressed to {', '.join(sorted(wanted))}, and this service has only {', '.join(sorted(surfaces))}."
         )
@@ -60,6 +78,17 @@ def decided_at_once(
             message_for_agent=coaching.undeliverable(reason),
         )
     return None
+
+
+def check_gate(ask: wire.Confirmation | wire.Choice | wire.Input) -> None:
+    """The gate of checkpoints is the service's own: rules that let a run go on must let no action pass.
+
+    Raises:
+        InvalidBody: An agent names it.
+    """
+    if ask.gate == CHECKPOINT:
+        msg = f"the gate `{CHECKPOINT}` is the service's own: the policy asks at checkpoints there; name another"
+        raise InvalidBody(msg, faults=[Fault("gate", msg)])
 
 
 def check_schemas(ask: wire.Confirmation | wire.Choice | wire.Input) -> None:

@@ -41,6 +41,11 @@ def permit(handoff_id: str, request: wire.ClaimRequest, said: ClaimReply, age: t
             detail = f"the decision covers digest {said.text}, not {request.digest}; do not act"
         case "taken":
             slug, detail = "already-claimed", f"{said.text!r} claimed this at {said.at}; one claim, one action"
+        case "no_grant":
+            slug, detail = (
+                "grant-ended",
+                "the grant that allowed this has ended since; ask again, so that a person decides",
+            )
         case "closed":
             slug, detail = "already-claimed", "the outcome is recorded already; one claim, one action"
         case _:

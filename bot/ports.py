@@ -9,9 +9,22 @@ from typing import Literal, Protocol
 from aiohttp.web import AbstractRouteDef
 
 from andon import wire
-from bot.handoff import Change, Handoff, Told
+from bot.handoff import Aside, Change, Digest, Handoff, Told
+from bot.scope import Granted
 
-__all__ = ["Adapter", "CardRef", "Change", "Desk", "Directory", "Session", "Shelf", "SignIn", "Standing"]
+__all__ = [
+    "Adapter",
+    "CardRef",
+    "Change",
+    "Desk",
+    "Directory",
+    "Row",
+    "RowOutcome",
+    "Session",
+    "Shelf",
+    "SignIn",
+    "Standing",
+]
 
 Standing = Literal["member", "guest", "external", "outside"]
 """What a person is where they act: a full member of the workspace or tenant and of the conversation; a guest of the
@@ -24,6 +37,24 @@ class CardRef:
 
     surface: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A handoff exactly as a digest showed it."""
+
+    handoff: str
+    revision: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowOutcome:
+    """What became of one row of a digest: does the answer count, and a sentence for whoever gave it."""
+
+    row: Row
+    counted: bool
+    sentence: str
 
 
 class Directory(Protocol):
@@ -76,6 +107,28 @@ class Adapter(Protocol):
         """
         ...
 
+    async def say_below(self, ref: CardRef, handoff: Handoff, aside: Aside, place: wire.Place) -> None:
+        """Say what happened around a posted card, where those who follow it see it: once for each aside and card.
+
+        `place` is where the card was asked for. A reminder is shown to the whole conversation again, and calls by name
+        whom `bot.cards.said` names; nobody else is called, whatever words there are in it.
+
+        Raises:
+            Undeliverable: The card is not there any more.
+            TooMany: As `post`.
+        """
+        ...
+
+    async def digest(self, digest: Digest, to: wire.Place, ref: CardRef | None) -> CardRef:
+        """Show handoffs together in one message: post it, or (`ref`) make the posted one show them as they stand now.
+
+        Only rows that `bot.cards.digest` shows in full can be answered there; the others open on their own.
+
+        Raises:
+            Undeliverable, TooMany: As `post` and `update`.
+        """
+        ...
+
     async def tell(self, told: Told, to: wire.Place) -> None:
         """Show a notice; nobody is asked. The same one again may show it twice, and should not.
 
@@ -103,6 +156,18 @@ class Desk(Protocol):
 
     async def notices(self) -> Sequence[Told]:
         """What agents told people lately without asking, newest first, at most 20."""
+        ...
+
+    async def told_lately(self) -> Sequence[Handoff]:
+        """What the policy let run without asking and tells people of, the latest first, at most 20."""
+        ...
+
+    async def trust(self) -> Sequence[wire.Trust]:
+        """How far trust has grown, the ramp that moved last first."""
+        ...
+
+    async def reset_trust(self, key: str, by: wire.Actor) -> wire.Trust:
+        """Let one trust ramp start over; raises `Gone` when there is none of that name."""
         ...
 
     async def card_at(self, surface: str, address: str) -> str | None:
@@ -156,6 +221,38 @@ class Desk(Protocol):
             InvalidAnswer: It does not fit the ask; one fault per field.
             NotAnApprover: This person may not answer it; the error's `detail` is a sentence for them.
             Gone: There is no such handoff.
+            StoreUnavailable: Nothing was confirmed; the same call again is safe.
+        """
+        ...
+
+    async def answer_shown(
+        self,
+        rows: Sequence[Row],
+        kind: Literal["approve", "reject"],
+        by: wire.Actor,
+        *,
+        answer_id: str,
+        standing: Standing = "member",
+    ) -> Sequence[RowOutcome]:
+        """Answer several handoffs at once, exactly as they were shown; each is checked and answered on its own.
+
+        What changed since, was decided, or takes more than one press is skipped, and its outcome says so. The same
+        `answer_id` twice is one press.
+
+        Raises:
+            StoreUnavailable: Some may be recorded; the same call again is safe.
+        """
+        ...
+
+    async def grants(self) -> Sequence[Granted]:
+        """Every grant that stands, the newest first; `bot.cards.grant_line` says it in words."""
+        ...
+
+    async def end_grant(self, grant_id: str, by: wire.Actor) -> Granted:
+        """End a grant, at once; whoever may see it may. Returns it as it stood.
+
+        Raises:
+            Gone: It does not stand (any more).
             StoreUnavailable: Nothing was confirmed; the same call again is safe.
         """
         ...

@@ -85,9 +85,15 @@ class Runs:
         return Gone(msg)
 
     async def save_checkpoint(
-        self, agent: Principal, run_id: str, save: wire.CheckpointSave, idempotency_key: str | None
+        self,
+        agent: Principal,
+        run_id: str,
+        save: wire.CheckpointSave,
+        idempotency_key: str | None,
+        *,
+        handoff: str = "",
     ) -> wire.CheckpointReceipt:
-        """Save where a run stands; the same key again is one save.
+        """Save where a run stands; the same key again is one save. `handoff` asks whether it may go on.
 
         Raises:
             CheckpointMoved: `if_version` is not the latest.
@@ -95,7 +101,9 @@ class Runs:
             TooMany: The agent saves too fast; a state counts as one write for each 64 KiB begun.
         """
         save_id = idempotency_key or secrets.token_urlsafe(16)
-        word, version, steers = await self._store.runs.save_checkpoint(run_id, agent.name, save, save_id, agent.limits)
+        word, version, steers, asked = await self._store.runs.save_checkpoint(
+            run_id, agent.name, save, save_id, agent.limits, handoff=handoff
+        )
         if word == "gone":
             raise self.gone(run_id)
         if word == "too_fast":
@@ -103,7 +111,7 @@ class Runs:
         if word == "moved":
             msg = f"the latest checkpoint has version {version}, not {save.if_version}; read it, then save again"
             raise CheckpointMoved(msg)
-        return wire.CheckpointReceipt(run=run_id, version=version, steers=steers)
+        return wire.CheckpointReceipt(run=run_id, version=version, steers=steers, handoff=asked or None)
 
     async def steer(self, run_id: str, text: str, by: wire.Actor, *, steer_id: str | None = None) -> wire.Run:
         """Leave a person's words for a run's agent; the same id twice is one.

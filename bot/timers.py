@@ -1,4 +1,4 @@
-"""What happens when time passes: expiries, and the sweep of what is past its retention.
+"""What happens when time passes: expiries, reminders, escalations, and the sweep of what is past its retention.
 
 Any number of processes may run it.
 """
@@ -45,12 +45,13 @@ class Timers:
         while True:
             try:
                 now = await self._store.now()
-                if await self._expire_due(now):
+                if await self._expire_due(now) or await self._climb_due(now):
                     continue
                 if now - swept > _SWEEP:
                     await self._store.handoffs.sweep(now)
                     swept = now
-                following = await self._store.handoffs.next_due()
+                upcoming = (await self._store.handoffs.next_due(), await self._store.ladder.next_due())
+                following = min((each for each in upcoming if each), default=None)
                 pause = (following - now).total_seconds() if following and not self._broken else _TICK_S
             except StoreUnavailable as error:
                 log.warning("timers.waiting detail=%s", error)
@@ -71,3 +72,12 @@ class Timers:
                     self._broken.add(handoff_id)
                     log.exception("timers.broken id=%s", handoff_id)
         return done > 0
+
+    async def _climb_due(self, now: datetime) -> bool:
+        """Remind and escalate where it is due; was it anywhere?"""
+        due = await self._store.ladder.due(now)
+        for handoff_id in due:
+            climbed = await self._store.ladder.climb(handoff_id)
+            if climbed.word == "climbed":
+                log.info("ladder.climbed id=%s rungs=%d reminded=%s", handoff_id, climbed.rungs, climbed.reminded)
+        return bool(due)

@@ -162,7 +162,14 @@ class Agent(Caller):
     async def review(self, **changes: Any) -> Json:
         """Show what is done already."""
         return await self.ask(
-            **{"timing": "after", "result": "draft-17", "risks": [], "what": "Created a draft", **changes}
+            **{
+                "timing": "after",
+                "reversible": True,
+                "result": "draft-17",
+                "risks": [],
+                "what": "Created a draft",
+                **changes,
+            }
         )
 
     async def claim(self, handoff: Json, *, claimant: str = "try-1", digest: str | None = None) -> Reply:

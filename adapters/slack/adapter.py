@@ -11,8 +11,10 @@ from aiohttp import web
 
 from adapters.slack.address import Address, asked_in
 from adapters.slack.api import Api, Unreachable
+from adapters.slack.below import Below
 from adapters.slack.cards import Cards
 from adapters.slack.config import SlackConfig
+from adapters.slack.digests import DigestCards
 from adapters.slack.inbound import Inbound
 from adapters.slack.installs import Installs
 from adapters.slack.marks import CARD
@@ -26,7 +28,7 @@ from adapters.slack.stories import Stories
 from andon import wire
 from bot.cards import visible
 from bot.errors import StoreUnavailable
-from bot.handoff import Handoff, Told
+from bot.handoff import Aside, Digest, Handoff, Told
 from bot.ports import CardRef, Desk, Directory, Shelf
 
 log = logging.getLogger("andon.slack")
@@ -60,6 +62,8 @@ class Slack:
         saying: Saying,
         stories: Stories,
         posts: Posts,
+        below: Below,
+        digests: DigestCards,
         inbound: Inbound,
         shelf: Shelf,
         posted: Callable[[str, Address], Awaitable[None]],
@@ -77,6 +81,8 @@ class Slack:
         self._saying = saying
         self._stories = stories
         self._posts = posts
+        self._below = below
+        self._digests = digests
         self._inbound = inbound
         self._shelf = shelf
         self._posted = posted
@@ -127,6 +133,29 @@ class Slack:
         )
         await self._stories.tell(handoff, at)
         self._afterwards(handoff)
+
+    async def say_below(self, ref: CardRef, handoff: Handoff, aside: Aside, place: wire.Place) -> None:
+        """Say in the card's thread what happened, and call whom the policy names."""
+        await self._below.say(Address.parse(ref.address), handoff, aside, place)
+
+    async def digest(self, digest: Digest, to: wire.Place, ref: CardRef | None) -> CardRef:
+        """Post a digest, or make the posted one show what stands."""
+        message = self._digests.message(digest, now=self._clock())
+        given: dict[str, Any] = {"text": message.text, "blocks": message.blocks}
+        if ref:
+            at = Address.parse(ref.address)
+            said = {"channel": at.channel, "ts": at.ts, "link_names": False, "parse": "none"}
+            await self._api.call(at.team, "chat.update", **said, **given)
+            return ref
+
+        async def post(spot: Spot) -> CardRef:
+            posted = await self._api.call(spot.team, "chat.postMessage", **_to(spot), **given, **QUIET)
+            return CardRef(self.name, Address(spot.team, str(posted["channel"]), str(posted["ts"])).text)
+
+        try:
+            return await post(await self._places.find(to))
+        except Unreachable as error:
+            return await self._instead(to, error, post)
 
     async def tell(self, told: Told, to: wire.Place) -> None:
         """Post a notice, once."""

@@ -32,7 +32,7 @@ log = logging.getLogger("andon.slack")
 
 _PROMPT_S: Final = 0.5
 """So long a press waits for Slack to say who pressed; after that a modal opens that waits, while the trigger lives."""
-_AGREEING: Final = frozenset({"read", "edit", "choose", "answer"})
+_AGREEING: Final = frozenset({"read", "edit", "choose", "answer", "grant"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class Answers:
         """Is one tap too few? What is not on the card in full is read first; and some ask to be asked again."""
         if handoff.decision:
             return False
-        if not self._cards.message(handoff, now=self._clock()).whole:
+        if handoff.route.step_up or not self._cards.message(handoff, now=self._clock()).whole:
             return True
         hazard = not handoff.ask.reversible and handoff.action is not None
         return hazard and (await self._standings.load(presser.team, presser.user)).twice
@@ -181,8 +181,15 @@ class Answers:
             case "choose":
                 index = press.extra.get("index")
                 return self._modals.choose(handoff, index if isinstance(index, int) else -1, now=now, address=at)
+            case "grant":
+                index = press.extra.get("index")
+                return self._modals.grant(handoff, index if isinstance(index, int) else -1, now=now, address=at)
             case "answer":
                 return self._modals.answer(handoff, now=now, address=at)
+            case "more" if press.extra.get("index") == 0:
+                return self._modals.ask_else(handoff, now=now, address=at)
+            case "more":
+                return self._modals.ask_agent(handoff, now=now, address=at)
             case _:
                 return self._modals.read(handoff, now=now, address=at)
 
@@ -211,7 +218,7 @@ class Answers:
             handoff = await self._desk.look(own.handoff)
             person = await self._person(presser, handoff)
             try:
-                answer = _answer(handoff, own, values)
+                answer = await self._named(_answer(handoff, own, values, team), handoff)
                 _must_have_read(handoff, own, values)
                 answer_id = f"slack:{team}:{presser.user}:{view['id']}"
                 await self._desk.answer(handoff.id, answer, person.actor, answer_id=answer_id, standing=person.standing)
@@ -257,6 +264,21 @@ class Answers:
 
     # --- who, and why not ---
 
+    async def _named(self, answer: wire.Answer, handoff: Handoff) -> wire.Answer:
+        """Whoever was picked, by the address that people know them by.
+
+        Raises:
+            InvalidAnswer: They may never answer: an app, or an account that was closed.
+            DirectoryDown: Slack does not tell.
+        """
+        if not isinstance(answer, wire.Reassign) or not answer.to.startswith("slack:"):
+            return answer
+        team, _, user = answer.to.removeprefix("slack:").partition("/")
+        person = await self._people.person(team, user, channel=None)
+        if person.refusal:
+            raise InvalidAnswer(person.refusal, handoff=handoff.id, faults=[Fault("to", person.refusal)])
+        return answer.model_copy(update={"to": person.actor.email or f"slack:{person.actor.id}"})
+
     async def _person(self, presser: Presser, handoff: Handoff) -> Person:
         """Who it is, checked now.
 
@@ -273,7 +295,7 @@ class Answers:
         return person
 
 
-def _answer(handoff: Handoff, own: Sheet, values: forms.Values) -> wire.Answer:
+def _answer(handoff: Handoff, own: Sheet, values: forms.Values, team: str) -> wire.Answer:
     """A submitted modal as the wire has it.
 
     Raises:
@@ -281,25 +303,43 @@ def _answer(handoff: Handoff, own: Sheet, values: forms.Values) -> wire.Answer:
     """
     given: Mapping[str, Any] = {"revision": own.revision, "digest": own.digest}
     remarked = {**given, "reason": forms.remark(values)}
+    agreed = {"code": forms.code(values), "seen": "full" if own.full else None}
     try:
         match own.kind:
             case "read":
-                return wire.Approve.model_validate(remarked)
+                return wire.Approve.model_validate({**remarked, **agreed})
+            case "grant":
+                return wire.Approve.model_validate({**remarked, "grant": -1 if own.index is None else own.index})
             case "reject":
                 return wire.Reject.model_validate(remarked)
+            case "ask-else" | "ask-agent":
+                return _for_others(handoff, own, given, values, team)
             case "edit":
                 view = card(handoff, now=handoff.opened_at)
                 args = forms.arguments(handoff, view.form, values)
-                return wire.Edit.model_validate({**remarked, "args": args, "approve": not forms.is_for_another(values)})
+                approve = not handoff.route.not_requester and not forms.is_for_another(values)
+                return wire.Edit.model_validate({**remarked, **agreed, "args": args, "approve": approve})
             case "choose" if isinstance(handoff.ask, wire.Choice) and own.index is not None:
                 if 0 <= own.index < len(handoff.ask.candidates):
-                    return wire.Choose.model_validate({**remarked, "choice": handoff.ask.candidates[own.index].id})
+                    choice = handoff.ask.candidates[own.index].id
+                    return wire.Choose.model_validate({**remarked, **agreed, "choice": choice})
             case "answer" if isinstance(handoff.ask, wire.Input):
-                return wire.Reply.model_validate({**given, "answer": forms.reply(handoff.ask.answer_schema, values)})
+                reply = forms.reply(handoff.ask.answer_schema, values)
+                return wire.Reply.model_validate({**given, **agreed, "answer": reply})
     except ValidationError as error:
         faults = [Fault(str(each["loc"][0]) if each["loc"] else "", each["msg"]) for each in error.errors()]
         raise InvalidAnswer("The answer cannot be read.", handoff=handoff.id, faults=faults) from error
     raise InvalidAnswer("This card does not take that answer.", handoff=handoff.id)
+
+
+def _for_others(handoff: Handoff, own: Sheet, given: Mapping[str, Any], values: forms.Values, team: str) -> wire.Answer:
+    """What leaves it open: somebody else is asked, or the agent."""
+    if own.kind == "ask-agent":
+        return wire.AskAgent.model_validate({**given, "question": forms.question(values)})
+    if not (to := forms.somebody(values, team)):
+        msg = "Pick somebody, or type their address."
+        raise InvalidAnswer(msg, handoff=handoff.id, faults=[Fault("to", msg)])
+    return wire.Reassign.model_validate({**given, "to": to, "note": forms.note(values)})
 
 
 def _must_have_read(handoff: Handoff, own: Sheet, values: forms.Values) -> None:

@@ -94,6 +94,9 @@ class Pick:
 
 Control = Press | Menu | Pick
 
+MORE: Final = (Option("Ask somebody else…", "0"), Option("Ask the agent…", "1"))
+"""What a card's last menu offers; neither decides anything."""
+
 
 class Cards:
     """Makes messages. It never fails for length: what does not fit is counted, and read before anybody agrees."""
@@ -191,11 +194,14 @@ def groups(view: Card, room: Room) -> tuple[Group, ...]:
     """The blocks of text: what would run, or what is asked, is always the first."""
     first = Group("act", reading.act(view, room) or reading.question(view))
     others = (
+        Group("votes", reading.votes(view)),
         Group("candidates", reading.candidates(view, room)),
         Group("verdict", reading.verdict(view, room)),
         Group("changes", reading.changes(view, room)),
         Group("result", reading.result(view, room)),
+        Group("bearings", reading.bearings(view, room)),
         Group("words", reading.words(view, room)),
+        Group("asides", reading.asides(view, room)),
     )
     return (first, *(group for group in others if group.pieces))
 
@@ -209,9 +215,10 @@ def controls(view: Card, *, whole: bool, searched: bool) -> tuple[Control, ...]:
         made.append(pick(view, searched=searched))
     elif view.kind == "input":
         made.append(Press(f"{ACTION}answer", "Answer", carried(view), "primary"))
-    elif whole and (yes := view.may("approve")):
+    elif whole and view.one_tap and (yes := view.may("approve")):
         made.append(Press(f"{ACTION}approve", yes.label, carried(view), "danger" if view.hazard else "primary"))
-    if not whole:
+        made += _offers(view)
+    if not whole or (view.kind == "confirmation" and not view.one_tap):
         first: Literal["", "primary"] = "primary" if view.kind == "confirmation" else ""
         label = "Read it all, then decide" if first else "Read it all"
         made.append(Press(f"{ACTION}read", label, carried(view), first))
@@ -221,7 +228,13 @@ def controls(view: Card, *, whole: bool, searched: bool) -> tuple[Control, ...]:
         label = "Reject…" if no.label == "Reject" else no.label
         made.append(Press(f"{ACTION}reject", label, carried(view)))
         made += _reasons(view)
-    return tuple(made)
+    return (*made, Menu(f"{ACTION}more", MORE))
+
+
+def _offers(view: Card) -> list[Control]:
+    """What else a yes may say: a menu that opens all of it, and decides nothing yet."""
+    options = tuple(Option(plain(f"{each.life}: {each.label}", OPTION), str(each.index)) for each in view.offers)
+    return [Pick(f"{ACTION}grant", "Approve, and don't ask again…", options)] if options else []
 
 
 def pick(view: Card, *, searched: bool) -> Pick:

@@ -74,6 +74,31 @@ def remark(values: Values) -> str | None:
     return (_text(values, "remark") or "").strip() or None
 
 
+def somebody(values: Values, team: str) -> str | None:
+    """Who was picked, or whose address was typed; as approvers are listed. None: nobody."""
+    for block_id, states in values.items():
+        if block_name(block_id) == "somebody":
+            for state in states.values():
+                if user := state.get("selected_user"):
+                    return f"slack:{team}/{user}"
+    return (_text(values, "address") or "").strip() or None
+
+
+def note(values: Values) -> str | None:
+    """What was written to go with it."""
+    return (_text(values, "note") or "").strip() or None
+
+
+def question(values: Values) -> str:
+    """What the agent is asked."""
+    return (_text(values, "question") or "").strip()
+
+
+def code(values: Values) -> str | None:
+    """The card's number, as it was typed."""
+    return (_text(values, "code") or "").strip() or None
+
+
 def is_for_another(values: Values) -> bool:
     """Is the edit to be saved, for another person to approve?"""
     return _is_ticked(values, "save")
@@ -94,6 +119,10 @@ def errors(view: Card, faults: Sequence[Fault], values: Values) -> Mapping[str, 
         return {}
     places = {field.name: block(f"field-{index}", view.id) for index, field in enumerate(view.form)}
     said: dict[str, list[str]] = {}
+    number = block("code", view.id)
+    if number in values and (wrong := [fault.detail for fault in faults if fault.field == "code"]):
+        said[number] = wrong
+        faults = [fault for fault in faults if fault.field != "code"]
     for name, texts in by_field(view.form, [_local(view, fault) for fault in faults]).items():
         place = places.get(name, "")
         lost = name and place not in values

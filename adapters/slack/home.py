@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.slack.api import Api
+from adapters.slack.granting import Granting
 from adapters.slack.lists import Lists, setting_chosen
 from adapters.slack.pace import background
 from adapters.slack.presses import ACTION
@@ -41,6 +42,7 @@ class Home:
         waiting: Waiting,
         standings: Standings,
         lists: Lists,
+        granting: Granting,
         clock: Callable[[], datetime],
     ) -> None:
         """Look things up with `waiting`."""
@@ -49,6 +51,7 @@ class Home:
         self._waiting = waiting
         self._standings = standings
         self._lists = lists
+        self._granting = granting
         self._clock = clock
         self._news: dict[str, dict[str, Handoff | None]] = {}
         """What each person who looks on has not been shown, by its id; None for whatever there is."""
@@ -82,6 +85,7 @@ class Home:
             await self._waiting.mine(viewer),
             await self._waiting.runs(viewer),
             lines(await self._standings.load(team, user)),
+            await self._granting.seen(viewer),
         )
         await self._api.call(team, "views.publish", user_id=user, view=view)
 

@@ -13,10 +13,11 @@ from adapters.slack.emoji import has_emoji, legend, without_emoji
 from adapters.slack.fit import HINT, INPUT, LABEL, OPTION, OPTIONS
 from adapters.slack.markup import length, plain
 from adapters.slack.presses import ACTION
-from bot.cards import Field, hidden_in
+from bot.cards import Card, Field, hidden_in
 
 MOST_FIELDS: Final = 40
 _MOST_RADIOS: Final = 10
+_CODE_CHARS: Final = 2
 _NUMBER_RE: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,10})?")
 _DATE_RE: Final = re.compile(r"(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}")
 
@@ -27,7 +28,7 @@ class Input:
 
     block: str
     label: str
-    element: Literal["text", "number", "date", "radio", "select", "check"]
+    element: Literal["text", "number", "date", "radio", "select", "check", "person"]
     text: str = ""
     hint: str = ""
     options: tuple[Option, ...] = ()
@@ -74,6 +75,28 @@ def whole_text(value: Mapping[str, JsonValue]) -> str:
 def remark(handoff_id: str, label: str, hint: str = "") -> Input:
     """A remark or a reason in free words."""
     return Input(block("remark", handoff_id), label, "text", hint=hint, is_multiline=True)
+
+
+def somebody(handoff_id: str, label: str, hint: str = "") -> Input:
+    """One person of the workspace."""
+    return Input(block("somebody", handoff_id), label, "person", hint=hint)
+
+
+def words(name: str, handoff_id: str, label: str, hint: str = "", *, most: int, required: bool = False) -> Input:
+    """Free words, or a line of them."""
+    several = name != "address"
+    return Input(
+        block(name, handoff_id), label, "text", hint=hint, is_optional=not required, is_multiline=several, most=most
+    )
+
+
+def number(view: Card, *, required: bool = True) -> tuple[Input, ...]:
+    """The two digits that a yes must repeat; nothing where it need not."""
+    if not view.code:
+        return ()
+    hint = f"The card says {view.code}."
+    label = "Type the number of this card"
+    return (Input(block("code", view.id), label, "text", hint=hint, is_optional=not required, most=_CODE_CHARS),)
 
 
 def tick(name: str, handoff_id: str, label: str, option: str, *, required: bool) -> Input:

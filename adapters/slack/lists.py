@@ -7,15 +7,18 @@ from typing import Any, Final
 
 from adapters.slack.cards import Cards, Fact, Option, Press
 from adapters.slack.fit import BUTTON, OPTION, OPTIONS, SECTION, Json, fits_message
-from adapters.slack.markup import code, date_token, joined, line, link, plain
+from adapters.slack.markup import Piece, code, date_token, joined, line, link, plain
 from adapters.slack.presses import ACTION
-from bot.cards import Summary
+from bot.cards import GrantLine, Summary
 from bot.errors import BadRequest
 
 _MOST_IN_MESSAGE: Final = 20
 _MOST_AT_HOME: Final = 30
 _MOST_RUNS: Final = 20
 _MOST_SETTINGS: Final = 8
+_MOST_GRANTS: Final = 10
+END: Final = f"{ACTION}end-grant:"
+"""Begins the action of a button that ends a grant."""
 _TITLE_CHARS: Final = 200
 _FACT_CHARS: Final = 300
 
@@ -63,6 +66,14 @@ class HelpLine:
 
 
 @dataclass(frozen=True, slots=True)
+class _Granted:
+    id: str
+    pieces: tuple[Piece, ...]
+    end: Press
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Entry:
     id: str
     title: str
@@ -95,7 +106,11 @@ class Lists:
         return blocks
 
     def home(
-        self, lines: Sequence[PendingLine], runs: Sequence[RunLine] = (), settings: Sequence[SettingLine] = ()
+        self,
+        lines: Sequence[PendingLine],
+        runs: Sequence[RunLine] = (),
+        settings: Sequence[SettingLine] = (),
+        grants: Sequence[GrantLine] = (),
     ) -> Json:
         """The Home tab of one person: what waits for them, the runs of their channels, their settings."""
         more_runs = len(runs) - _MOST_RUNS
@@ -107,14 +122,31 @@ class Lists:
                 more=_more(len(lines) - _MOST_AT_HOME),
                 runs=[_run(each) for each in runs[:_MOST_RUNS]],
                 more_runs=f"… and {more_runs:,} more" if more_runs > 0 else "",
+                grants=[_granted(each) for each in grants[:_MOST_GRANTS]],
+                more_grants=_more(len(grants) - _MOST_GRANTS),
                 settings=[_setting(each) for each in settings[:_MOST_SETTINGS]],
             )
         )
+
+    def grants(self, lines: Sequence[GrantLine]) -> list[Json]:
+        """Grants that stand, as a message; as many as fit, the others counted."""
+        for most in range(min(len(lines), _MOST_GRANTS), 0, -1):
+            blocks = self._grants(lines, most)
+            if fits_message(blocks):
+                return blocks
+        return self._grants(lines, 0)
 
     def help(self, title: str, lines: Sequence[HelpLine]) -> list[Json]:
         """What can be typed, as blocks of a message."""
         words = joined([line(code(each.typed), f"  {each.meaning}") for each in lines])
         return list(self._templates.render("help", title=plain(title, BUTTON), pieces=words))
+
+    def _grants(self, lines: Sequence[GrantLine], most: int) -> list[Json]:
+        title = (
+            f"{len(lines):,} {'grant stands' if len(lines) == 1 else 'grants stand'}" if lines else "No grants stand"
+        )
+        given = {"title": title, "grants": [_granted(each) for each in lines[:most]], "more": _more(len(lines) - most)}
+        return list(self._templates.render("grants", **given))
 
     def _pending(self, lines: Sequence[PendingLine], most: int) -> list[Json]:
         given = {"title": _waiting(lines), "entries": _entries(lines[:most]), "more": _more(len(lines) - most)}
@@ -160,6 +192,18 @@ def _entry(each: PendingLine, index: int) -> _Entry:
         title=start + plain(short.title.text, _TITLE_CHARS),
         open=Press(f"{ACTION}open:{index}", "Open", url=each.permalink or each.url),
         facts=tuple(facts),
+    )
+
+
+def _granted(each: GrantLine) -> _Granted:
+    """One grant: all that it covers, who gave it, and the button that ends it."""
+    until = Fact(f"until {date_token(each.until)}", is_markup=True)
+    given = Fact(plain(f"Given by {each.by} · {each.used} · {each.condition}", _FACT_CHARS))
+    return _Granted(
+        id=each.id,
+        pieces=joined((line(each.covers),)),
+        end=Press(f"{END}{each.id}", "End it", each.id, "danger"),
+        facts=(given, until),
     )
 
 

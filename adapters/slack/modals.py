@@ -1,7 +1,7 @@
 """Modals: the whole of a card to read, and the forms in which people answer. View models in, views out; no I/O."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from pydantic import JsonValue
@@ -9,8 +9,19 @@ from pydantic import JsonValue
 from adapters.slack import reading
 from adapters.slack.cards import Cards, Fact, Group
 from adapters.slack.fit import MODAL_BYTES, TITLE, Json, fits_modal, spread
-from adapters.slack.inputs import MOST_FIELDS, Input, inputs, remark, tick, whole_input, whole_text
-from adapters.slack.markup import Piece, Quote, bold, joined, length, line, link, plain
+from adapters.slack.inputs import (
+    MOST_FIELDS,
+    Input,
+    inputs,
+    number,
+    remark,
+    somebody,
+    tick,
+    whole_input,
+    whole_text,
+    words,
+)
+from adapters.slack.markup import Piece, Quote, bold, date_token, joined, length, line, link, plain
 from adapters.slack.presses import ACTION, Sheet
 from bot.cards import Card, Field, card
 from bot.errors import InvalidAnswer
@@ -68,7 +79,7 @@ class Modals:
         view = card(handoff, now=now, full=True)
         yes = view.may("approve")
         own = _Own("read", "All of it", yes.label if yes else "")
-        return self._fitted(view, own, address, reading.whole(view), ())
+        return self._fitted(view, own, address, reading.whole(view), number(view) if yes else ())
 
     def reject(self, handoff: Handoff, *, now: datetime, address: str) -> Modal:
         """No, and why if they like."""
@@ -86,18 +97,44 @@ class Modals:
     def edit(self, handoff: Handoff, *, now: datetime, address: str) -> Modal:
         """The arguments as a form. What was not on the card in full is shown here too."""
         view = card(handoff, now=now, full=True)
-        pieces = () if self._cards.message(handoff, now=now).whole else reading.whole(view)
+        is_shown = self._cards.message(handoff, now=now).whole and handoff.route.step_up != "critical"
+        pieces = () if is_shown else reading.whole(view)
         action = handoff.action
         fields, is_whole = self._fields(view, dict(action.args) if action else {}, shown=bool(pieces))
         if not any(isinstance(each, Input) for each in fields):
             return self._fitted(view, _Own("edit", "Edit", ""), address, pieces, fields)
-        asked = (
-            *fields,
-            remark(view.id, "Why?", "Optional; the agent reads it."),
-            tick("save", view.id, "Who approves?", "Save it for another person to approve", required=False),
-        )
-        own = _Own("edit", f"Edit {view.act.tool if view.act else ''}", "Approve with changes", is_whole=is_whole)
+        asked: tuple[Part, ...] = (*fields, remark(view.id, "Why?", "Optional; the agent reads it."))
+        if view.editor_agrees:
+            save = tick("save", view.id, "Who approves?", "Save it for another person to approve", required=False)
+            asked = (*asked, *number(view, required=False), save)
+        label = "Approve with changes" if view.editor_agrees else "Save for another"
+        own = _Own("edit", f"Edit {view.act.tool if view.act else ''}", label, is_whole=is_whole)
         return self._fitted(view, own, address, pieces, asked)
+
+    def grant(self, handoff: Handoff, index: int, *, now: datetime, address: str) -> Modal:
+        """All of it, what else the yes would say, and the yes.
+
+        Raises:
+            InvalidAnswer: The card does not offer that.
+        """
+        view = card(handoff, now=now, full=True)
+        offer = next((each for each in view.offers if each.index == index), None)
+        if offer is None:
+            raise InvalidAnswer("The card does not offer that any more; look at it again.", handoff=handoff.id)
+        until = date_token(now + timedelta(seconds=handoff.route.offers[index].life_s))
+        said = (
+            line(bold("You would approve this, and don't ask again:")),
+            Quote(offer.covers),
+            line(
+                f"For {offer.life} from your yes on, nobody is asked about what this covers, as long as it goes well."
+            ),
+        )
+        ends = Note(
+            (Fact(f"Until about {until}.", is_markup=True), Fact("You can end it at any time: /andon grants, or Home."))
+        )
+        asked = (Group("grant", joined(said)), ends, remark(view.id, "Anything to add?", "Optional."))
+        own = _Own("grant", "Approve with a grant", "Approve and grant", index=index)
+        return self._fitted(view, own, address, reading.whole(view), asked)
 
     def choose(self, handoff: Handoff, index: int, *, now: datetime, address: str) -> Modal:
         """One candidate in full, and a yes to it.
@@ -110,8 +147,27 @@ class Modals:
             raise InvalidAnswer("That is none of the candidates; look at the card again.", handoff=handoff.id)
         yes = view.may("choose")
         own = _Own("choose", "Choose this one?", yes.label if yes else "", index=index)
-        asked = (remark(view.id, "Anything to add?", "Optional."),) if yes else ()
+        asked = (remark(view.id, "Anything to add?", "Optional."), *number(view)) if yes else ()
         return self._fitted(view, own, address, reading.whole(view, index=index), asked)
+
+    def ask_else(self, handoff: Handoff, *, now: datetime, address: str) -> Modal:
+        """Somebody else is to answer, too."""
+        view = card(handoff, now=now)
+        asked = (
+            somebody(view.id, "Whom?", "They may answer too, and get a card of their own."),
+            words(
+                "address", view.id, "Or their e-mail address", "For somebody who is not in this workspace.", most=254
+            ),
+            words("note", view.id, "What should they know?", "Optional.", most=2_000),
+        )
+        return self._made(view, _Own("ask-else", "Ask somebody else", "Ask"), address, asked, _NOTHING)
+
+    def ask_agent(self, handoff: Handoff, *, now: datetime, address: str) -> Modal:
+        """The agent is to say more."""
+        view = card(handoff, now=now)
+        hint = "It waits on, and its time goes on. The reply is shown below your question."
+        asked = (words("question", view.id, "What do you want to know?", hint, most=2_000, required=True),)
+        return self._made(view, _Own("ask-agent", "Ask the agent", "Ask"), address, asked, _NOTHING)
 
     def answer(self, handoff: Handoff, *, now: datetime, address: str) -> Modal:
         """A question, with inputs for its answer."""
@@ -119,7 +175,7 @@ class Modals:
         fields, is_whole = self._fields(view, None, shown=True)
         can = view.may("answer") and all(isinstance(each, Input) for each in fields)
         own = _Own("answer", "Answer", "Answer" if can else "", is_whole=is_whole)
-        return self._fitted(view, own, address, reading.whole(view), fields)
+        return self._fitted(view, own, address, reading.whole(view), (*fields, *(number(view) if can else ())))
 
     def note(self, title: str, text: str, *, page: str = "") -> Json:
         """Something a person must be told in the place of a modal that they had open; `page` is where to go on."""
@@ -193,7 +249,7 @@ class Modals:
             view.revision,
             view.digest,
             address,
-            full=own.kind != "reject",
+            full=own.kind not in {"reject", "ask-else", "ask-agent"},
             file=shown.file is not None,
             index=own.index,
             whole=own.is_whole,

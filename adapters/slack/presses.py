@@ -18,7 +18,7 @@ from bot.errors import BadRequest
 ACTION: Final = "andon:"
 """Begins every `action_id`, `block_id` and `callback_id` of ours."""
 
-KINDS: Final = frozenset({"approve", "read", "edit", "reject", "reason", "choose", "answer"})
+KINDS: Final = frozenset({"approve", "read", "edit", "reject", "reason", "choose", "answer", "grant", "more"})
 _VALUE_CHARS: Final = 600
 """Slack takes 2,000; a card has several buttons, and what they carry counts too."""
 _METADATA_CHARS: Final = 3_000
@@ -32,7 +32,7 @@ class Pressed:
     """One press: what for, on which card as it then was. `extra` is of its kind.
 
     `reason` has `index` into the card's reject reasons and, where it fitted, its `text`; `choose` has `index` into the
-    candidates.
+    candidates; `more` has `index` into `cards.MORE`.
     """
 
     kind: str
@@ -98,7 +98,12 @@ def carried(view: Card, **extra: JsonValue) -> str:
 
 def around(view: Card) -> str:
     """The `block_id` of the block around a card's buttons and menus."""
-    return f"{ACTION}answers:{view.id}:{view.revision}:{view.digest}"
+    return around_row(view.id, view.revision, view.digest)
+
+
+def around_row(handoff: str, revision: int, digest: str) -> str:
+    """The same for a row of a digest, whose buttons carry nothing themselves: there is little room."""
+    return f"{ACTION}answers:{handoff}:{revision}:{digest}"
 
 
 def pressed(action: Mapping[str, Any]) -> Pressed:

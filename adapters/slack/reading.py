@@ -16,6 +16,8 @@ _NOBODY = {"silence", "policy", "agent", "service"}
 _MOST_NAMES = 20
 _NAME_CHARS = 40
 _SENTENCE_CHARS = 900
+_MOST_VOTES = 10
+_VOTES_CHARS = 300
 
 
 class _Prose(Protocol):
@@ -77,6 +79,20 @@ def question(view: Card) -> tuple[Piece, ...]:
     return joined((line(bold(view.agent), f" {verb}"), *_prose(view.title)))
 
 
+def bearings(view: Card, room: Room) -> tuple[Piece, ...]:
+    """Andon's own reading of it: how risky it is, and why somebody is asked."""
+    own = view.bearings
+    if own is None:
+        return ()
+    told = [_fitting(reason, room.told) for reason in own.reasons[: room.risks]]
+    because = [_fitting(sentence, room.told) for sentence in own.because]
+    named = line(bold("Andon’s own reading"), *((f" · {own.headline}",) if own.headline else ()))
+    made: list[Piece] = [named, *([Bullets(tuple(told))] if told else [])]
+    made += _more(len(own.reasons) - len(told), "reasons")
+    made += [line(bold("It is asked because")), Bullets(tuple(because))] if because else []
+    return joined(made)
+
+
 def words(view: Card, room: Room) -> tuple[Piece, ...]:
     """The agent's own words, called that; empty when it said nothing more than its question."""
     said: list[Piece] = [*_prose(view.title)] if view.act else []
@@ -90,6 +106,34 @@ def words(view: Card, room: Room) -> tuple[Piece, ...]:
             *_more(len(view.risks) - len(shown), "risks"),
         ]
     return joined((line(bold("The agent says")), *said)) if said else ()
+
+
+def asides(view: Card, room: Room) -> tuple[Piece, ...]:
+    """What happened around it while it waited, the latest of it where there is much."""
+    most = room.risks
+    shown = view.asides[-most:] if most else view.asides
+    made: list[Piece] = [*_more(len(view.asides) - len(shown), "earlier")]
+    for each in shown:
+        made.append(line(clip(each.sentence, _SENTENCE_CHARS)))
+        made += [Quote(clip(each.words.text, room.told))] if each.words and room.told else []
+        made += [Quote(each.words.text)] if each.words and not room.told else []
+    return joined(made)
+
+
+def votes(view: Card) -> tuple[Piece, ...]:
+    """Who said yes or no so far and who is still needed, and the number that a yes must repeat."""
+    said = [line(clip(text, _VOTES_CHARS)) for text in view.votes[:_MOST_VOTES]]
+    said += [line("The number of this card: ", code(view.code))] if view.code else []
+    return joined(said)
+
+
+def row_pieces(rows: Sequence[_Row], limit: int) -> list[Piece]:
+    """The arguments of a handoff on a row of a digest; what is too much is named and counted."""
+    if not rows:
+        return [line("It takes no arguments.")]
+    if len(rows) > _MOST_NAMES:
+        return _named(rows)
+    return [piece for each in rows for piece in _row(each, each.name, limit)]
 
 
 def result(view: Card, room: Room) -> tuple[Piece, ...]:
@@ -150,7 +194,7 @@ def whole(view: Card, *, index: int | None = None) -> tuple[Piece, ...]:
     if index is not None:
         view = replace(view, candidates=view.candidates[index : index + 1])
     first = act(view, WHOLE) or question(view)
-    return joined((*first, *candidates(view, WHOLE), *result(view, WHOLE), *words(view, WHOLE)))
+    return joined((*first, *candidates(view, WHOLE), *result(view, WHOLE), *bearings(view, WHOLE), *words(view, WHOLE)))
 
 
 def written(view: Card, pieces: Sequence[Piece]) -> str:

@@ -5,6 +5,8 @@ from typing import Any, Final
 from adapters.slack.answers import Answers
 from adapters.slack.asking import CALLBACK as ASK
 from adapters.slack.asking import Asking
+from adapters.slack.digests import SHOWN, RowAnswers
+from adapters.slack.granting import END, Granting
 from adapters.slack.home import Home
 from adapters.slack.inbound import Payload, Reply
 from adapters.slack.installs import Installs
@@ -14,7 +16,22 @@ from adapters.slack.talk import Talk
 from adapters.slack.threads import Threads
 from bot.errors import BadRequest
 
-_CARDS: Final = tuple(f"{ACTION}{kind}" for kind in ("approve", "read", "edit", "reject", "reason", "choose", "answer"))
+_CARDS: Final = tuple(
+    f"{ACTION}{kind}"
+    for kind in (
+        "approve",
+        "read",
+        "edit",
+        "reject",
+        "reason",
+        "choose",
+        "answer",
+        "grant",
+        "more",
+        "ask-else",
+        "ask-agent",
+    )
+)
 
 
 class Reception:
@@ -26,26 +43,36 @@ class Reception:
         people: People,
         *,
         answers: Answers,
+        rows: RowAnswers,
         talk: Talk,
         asking: Asking,
         threads: Threads,
         home: Home,
+        granting: Granting,
     ) -> None:
         """Know everybody."""
         self._installs = installs
         self._people = people
         self._answers = answers
+        self._rows = rows
         self._talk = talk
         self._asking = asking
         self._threads = threads
         self._home = home
+        self._granting = granting
 
     async def pressed(self, payload: Payload) -> None:
         """On a card or on the Home tab; a link's own press needs nothing."""
         action_id = str(payload["actions"][0].get("action_id", ""))
         team = await self._team(payload)
-        if action_id.startswith(_CARDS):
+        if action_id.startswith(SHOWN):
+            await self._rows.pressed(payload, team)
+        elif action_id.startswith(_CARDS):
             await self._answers.pressed(payload, team)
+        elif action_id.startswith(END):
+            await self._granting.pressed(payload, team)
+            if "view" in payload:
+                await self._home.refresh(team, str(payload["user"]["id"]))
         else:
             await self._home.pressed(payload, team)
 

@@ -7,6 +7,7 @@ from typing import Final
 from bot.cards import too_late
 from bot.errors import (
     AlreadyDecided,
+    AlreadyVoted,
     BadRequest,
     BotError,
     DirectoryDown,
@@ -38,7 +39,7 @@ def why_not(error: BotError, *, user: str, now: datetime) -> str:
         case AlreadyDecided(decision=decision):
             mine = decision.by.surface == "slack" and decision.by.id.rpartition("/")[2] == user
             return "" if mine and now - decision.at < _SAME_TAP else too_late(decision)
-        case NotAnApprover() | BadRequest():
+        case NotAnApprover() | AlreadyVoted() | BadRequest():
             return f"{error.detail[:1].upper()}{error.detail[1:]} Your press changed nothing."
         case DirectoryDown():
             log.warning("slack.directory_down detail=%s", error)

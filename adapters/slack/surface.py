@@ -11,9 +11,12 @@ from adapters.slack.aftermath import Aftermath
 from adapters.slack.answers import Answers
 from adapters.slack.api import Api
 from adapters.slack.asking import Asking
+from adapters.slack.below import Below
 from adapters.slack.cards import Cards
 from adapters.slack.config import SlackConfig
+from adapters.slack.digests import DigestCards, RowAnswers
 from adapters.slack.files import Files
+from adapters.slack.granting import Granting
 from adapters.slack.home import Home
 from adapters.slack.inbound import Inbound
 from adapters.slack.installs import Installs
@@ -62,7 +65,8 @@ async def slack(
             saying=saying,
             whisper=whisper,
         )
-        home = Home(shelf, api, waiting=waiting, standings=standings, lists=lists, clock=clock)
+        granting = Granting(desk, waiting=waiting, whisper=whisper)
+        home = Home(*(shelf, api), waiting=waiting, standings=standings, lists=lists, granting=granting, clock=clock)
         answers = Answers(
             desk,
             api=api,
@@ -82,10 +86,23 @@ async def slack(
             installs=installs,
             cards=cards,
             lists=lists,
+            granting=granting,
             clock=clock,
         )
         asking = Asking(desk, shelf, api, people=people, waiting=waiting, saying=saying, cards=cards, modals=modals)
-        reception = Reception(installs, people, answers=answers, talk=talk, asking=asking, threads=threads, home=home)
+        digests = DigestCards(cards)
+        rows = RowAnswers(desk, people=people, whisper=whisper, clock=clock)
+        reception = Reception(
+            installs,
+            people,
+            answers=answers,
+            rows=rows,
+            talk=talk,
+            asking=asking,
+            threads=threads,
+            home=home,
+            granting=granting,
+        )
         inbound = Inbound(config, installs, shelf, reception)
         aftermath = Aftermath(standings.ended, home.changed)
         adapter = Slack(
@@ -99,6 +116,8 @@ async def slack(
             saying=saying,
             posts=posts,
             stories=Stories(posts, files),
+            below=Below(api, shelf, people=people, installs=installs),
+            digests=digests,
             inbound=inbound,
             shelf=shelf,
             posted=waiting.posted,

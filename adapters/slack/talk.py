@@ -11,6 +11,7 @@ from adapters.slack import words
 from adapters.slack.brief import brief
 from adapters.slack.cards import Cards
 from adapters.slack.fit import Json
+from adapters.slack.granting import Granting
 from adapters.slack.installs import Installs
 from adapters.slack.lists import HelpLine, Lists, PendingLine
 from adapters.slack.markup import mrkdwn
@@ -67,6 +68,7 @@ class Talk:
         installs: Installs,
         cards: Cards,
         lists: Lists,
+        granting: Granting,
         clock: Callable[[], datetime],
     ) -> None:
         """Look things up with `waiting`; answers to cards are for `threads`."""
@@ -77,6 +79,7 @@ class Talk:
         self._installs = installs
         self._cards = cards
         self._lists = lists
+        self._granting = granting
         self._clock = clock
 
     async def mentioned(self, event: Mapping[str, Any], team: str) -> None:
@@ -158,6 +161,8 @@ class Talk:
                 return self._help(place, "pending") if scope is None else await self._pending(viewer, place, scope)
             case "show":
                 return await self._show(viewer, request.rest, place)
+            case "grants":
+                return await self._grants(viewer)
             case "help":
                 return self._help(place)
             case _ if request.word in words.BRAKES:
@@ -177,6 +182,13 @@ class Talk:
     def _list(self, found: Sequence[PendingLine]) -> Said:
         titles = "; ".join(" ".join(each.summary.title.text.split()) for each in found[:_FIRST])
         return Said(mrkdwn(f"{len(found):,} waiting: {titles}", _TEXT_CHARS), self._lists.pending(found))
+
+    async def _grants(self, viewer: Viewer) -> Said:
+        found = await self._granting.seen(viewer)
+        if not found:
+            return Said("No grants stand that you can see.", is_private=True)
+        said = "; ".join(each.covers for each in found[:_FIRST])
+        return Said(mrkdwn(f"{len(found):,} granted: {said}", _TEXT_CHARS), self._lists.grants(found), is_private=True)
 
     async def _show(self, viewer: Viewer, rest: str, place: Place) -> Said:
         meant = words.reference(rest)
@@ -201,6 +213,7 @@ class Talk:
             *([HelpLine(f"{place.address}pending mine", f"{_MINE}, for you alone")] if place.asks_here else []),
             *([HelpLine(f"{place.address}pending here", "what waits in this channel")] if _names_here(place) else []),
             HelpLine(f"{place.address}show <id or link>", "one card, for you alone; the end of an id will do"),
+            HelpLine(f"{place.address}grants", "what people let run without being asked again, and how to end it"),
             HelpLine(f"{place.address}help", "this"),
         ]
         said = "\n".join([f"{title}:", *(f"{each.typed}: {each.meaning}" for each in help_lines), _ASK])

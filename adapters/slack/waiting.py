@@ -222,7 +222,7 @@ class Waiting:
 
     async def _is_listed(self, viewer: Viewer, handoff: Handoff) -> bool:
         """Does the policy name this person, or a group that they are in?"""
-        if not handoff.route.approvers:
+        if not handoff.route.steps[0].approvers:
             return False
         try:
             # Seen from outside of every conversation, only those who are listed may answer.

@@ -13,6 +13,8 @@ VERBS: Final[Mapping[str, str]] = {
     "help": "help",
     "hi": "help",
     "hello": "help",
+    "grants": "grants",
+    "grant": "grants",
     "pending": "pending",
     "waiting": "pending",
     "list": "pending",

@@ -23,6 +23,7 @@ from bot.errors import (
 from bot.handoff import Handoff
 from bot.ports import Desk, Session
 
+_OTHERS = frozenset({"reassign", "more_info"})
 _AGREEING = frozenset({"approve", "edit-approve", "choose", "answer"})
 
 
@@ -64,9 +65,13 @@ class Answers:
             answer = _answer(handoff, press, case.typed)
             await self._desk.answer(handoff.id, answer, session.person, answer_id=press.values.get("answer_id") or None)
         except InvalidAnswer as error:
-            errors = by_field(view.form, [Fault(_local(fault.field), fault.detail) for fault in error.faults])
+            faults = [fault for fault in error.faults if fault.field != "code"]
+            errors = by_field(view.form, [Fault(_local(fault.field), fault.detail) for fault in faults])
+            if press.kind in _OTHERS:
+                errors = {}
             text = "; ".join(errors.get("", ())) or ("Some fields need another look." if errors else error.detail)
-            return self._again(handoff, case, Notice(text), 422, errors)
+            code_error = "; ".join(fault.detail for fault in error.faults if fault.field == "code")
+            return self._again(handoff, case, Notice(text), 422, errors, code_error=code_error)
         except StoreUnavailable as error:
             text = "The store did not confirm your answer. Press again in a moment: it can only count once."
             return self._again(handoff, case, Notice(text), error.status)
@@ -83,7 +88,7 @@ class Answers:
         """
         if press.revision != handoff.revision and not handoff.decision:
             raise StaleRevision("The card has changed.", handoff=handoff.id)
-        if press.kind in _AGREEING and view.missing:
+        if press.kind in _AGREEING and (view.missing or view.must_open):
             raise InvalidAnswer("Part of this card was not shown: open it in full first.", handoff=handoff.id)
 
     def _again(
@@ -93,6 +98,8 @@ class Answers:
         notice: Notice,
         status: int,
         errors: Mapping[str, tuple[str, ...]] | None = None,
+        *,
+        code_error: str = "",
     ) -> web.Response:
         """The same form, with everything that was typed; the same press again is the same answer."""
         values = case.press.values
@@ -103,6 +110,10 @@ class Answers:
             editing=case.press.kind.startswith("edit"),
             reason=values.get("reason", ""),
             choice=values.get("choice", ""),
+            code="" if code_error else values.get("code", ""),
+            code_error=code_error,
+            grant=values.get("grant", ""),
+            other={name: values[name] for name in ("to", "note", "question") if values.get(name)},
         )
         view = card(handoff, now=self._clock(), full=case.press.full)
         page = self._pages.card(view, case.session, form=form, notice=notice, full=case.press.full)
@@ -111,7 +122,8 @@ class Answers:
     async def _anew(self, handoff_id: str, case: _Case, text: str, status: int) -> web.Response:
         """The card as it stands now, what changed since it was read, and what was typed on the old one."""
         view = card(await self._desk.look(handoff_id), now=self._clock(), since=case.press.revision)
-        typed = {**case.typed, "reason": case.press.values.get("reason", "")}
+        words = ("reason", "to", "note", "question")
+        typed = {**case.typed, **{name: case.press.values.get(name, "") for name in words}}
         lost = tuple((visible(name), visible(value)) for name, value in typed.items() if value.strip())
         page = self._pages.card(view, case.session, form=Form(), notice=Notice(text, typed=lost), full=False)
         return web.Response(text=page, status=status, content_type="text/html")
@@ -154,12 +166,15 @@ def _answer(handoff: Handoff, press: _Press, typed: Mapping[str, str]) -> wire.A
     """
     given = {"revision": press.revision, "digest": press.values.get("digest", "")}
     reasoned = {**given, "reason": press.values.get("reason", "").strip() or None}
+    agreed = {"code": press.values.get("code", "").strip() or None, "seen": "full" if press.full else None}
     submitted = {name: [value] for name, value in typed.items()}
     action = handoff.action
     try:
         match press.kind:
             case "approve":
-                return wire.Approve.model_validate(reasoned)
+                return wire.Approve.model_validate(
+                    {**reasoned, **agreed, "grant": _index(press.values.get("grant", ""))}
+                )
             case "reject":
                 return wire.Reject.model_validate(reasoned)
             case kind if one_tap := _one_tap(handoff, kind):
@@ -168,18 +183,36 @@ def _answer(handoff: Handoff, press: _Press, typed: Mapping[str, str]) -> wire.A
             case "choose" if not press.values.get("choice"):
                 raise InvalidAnswer("Pick one first.", handoff=handoff.id)
             case "choose":
-                return wire.Choose.model_validate({**reasoned, "choice": press.values["choice"]})
+                return wire.Choose.model_validate({**reasoned, **agreed, "choice": press.values["choice"]})
             case "answer" if isinstance(handoff.ask, wire.Input):
                 value = read(handoff.ask.answer_schema, ABSENT, submitted)
-                return wire.Reply.model_validate({**given, "answer": value})
+                return wire.Reply.model_validate({**given, **agreed, "answer": value})
             case "edit-approve" | "edit-save" if action:
                 args = read(action.schema_, action.args, submitted)
-                return wire.Edit.model_validate({**reasoned, "args": args, "approve": press.kind == "edit-approve"})
+                approve = press.kind == "edit-approve"
+                return wire.Edit.model_validate({**reasoned, **agreed, "args": args, "approve": approve})
+            case "reassign" | "more_info":
+                return _for_others(press, given)
             case _:
                 raise InvalidAnswer("This card does not take that answer.", handoff=handoff.id)
     except ValidationError as error:
         faults = [Fault(str(each["loc"][0]) if each["loc"] else "", each["msg"]) for each in error.errors()]
         raise InvalidAnswer("The answer cannot be read.", handoff=handoff.id, faults=faults) from error
+
+
+def _for_others(press: _Press, given: Mapping[str, object]) -> wire.Answer:
+    """What leaves it open: somebody else is asked, or the agent."""
+    if press.kind == "more_info":
+        return wire.AskAgent.model_validate({**given, "question": press.values.get("question", "")})
+    note = press.values.get("note", "").strip() or None
+    return wire.Reassign.model_validate({**given, "to": press.values.get("to", ""), "note": note})
+
+
+def _index(text: str) -> int | None:
+    """Which grant goes with a yes; None for none. What is no number is no grant that any card offers."""
+    if not text:
+        return None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 3 else 100  # noqa: PLR2004  # no huge numbers
 
 
 def _one_tap(handoff: Handoff, kind: str) -> str | None:

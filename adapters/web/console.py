@@ -13,12 +13,13 @@ from aiohttp import web
 
 from adapters.web import live
 from adapters.web.answers import Answers
-from adapters.web.pages import TYPES, Form, Pages
+from adapters.web.pages import TYPES, Form, Notice, Pages
 from adapters.web.security import HEADERS, Guard, same_token
+from adapters.web.together import Together
 from andon import wire
-from bot.cards import card, heard, summary
-from bot.errors import BotError, TooMany
-from bot.handoff import Handoff, Told
+from bot.cards import card, grant_line, heard, summary, trust_line
+from bot.errors import BotError, Gone, TooMany
+from bot.handoff import Aside, Digest, Handoff, Told
 from bot.ports import CardRef, Desk, Directory, Session, SignIn
 
 _log = logging.getLogger(__name__)
@@ -50,14 +51,21 @@ class WebConsole:
         self._pages = Pages(templates)
         self._clock = clock
         self._answers = Answers(desk, self._pages, clock)
+        self._together = Together(desk, self._pages, clock)
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Every address of the console."""
         return [
             web.get("/", self._open(self._for_signed_in(self._inbox))),
             web.get("/history", self._open(self._for_signed_in(self._history))),
+            web.get("/grants", self._open(self._for_signed_in(self._grants))),
+            web.post("/grants/{id}/end", self._open(self._for_signed_in(self._end_grant))),
             web.get("/handoffs/{id}", self._open(self._for_signed_in(self._card))),
             web.post("/handoffs/{id}/answer", self._open(self._for_signed_in(self._answer))),
+            web.get("/trust", self._open(self._for_signed_in(self._trust))),
+            web.post("/trust/{key}/reset", self._open(self._for_signed_in(self._reset_trust))),
+            web.get("/digest", self._open(self._for_signed_in(self._digest))),
+            web.post("/digest", self._open(self._for_signed_in(self._answer_together))),
             web.get("/live", self._open(self._live), allow_head=False),
             web.get("/sign-in", self._open(self._show_sign_in)),
             web.post("/sign-in", self._open(self._sign_in)),
@@ -76,6 +84,13 @@ class WebConsole:
     async def tell(self, told: Told, to: wire.Place) -> None:
         """Nothing to post: the inbox lists notices."""
 
+    async def say_below(self, ref: CardRef, handoff: Handoff, aside: Aside, place: wire.Place) -> None:
+        """Nothing to post: the card's page shows it, and the inbox marks it."""
+
+    async def digest(self, digest: Digest, to: wire.Place, ref: CardRef | None) -> CardRef:  # noqa: ARG002  # likewise
+        """Nothing to post: `/digest` shows what the store has."""
+        return ref or CardRef("web", digest.id)
+
     async def update(self, ref: CardRef, handoff: Handoff) -> None:
         """Nothing to update either: the page reads the store, and `/live` tells it when."""
         del ref, handoff
@@ -86,7 +101,8 @@ class WebConsole:
         now = self._clock()
         cards = [summary(handoff, now=now) for handoff in await self._desk.inbox()]
         notices = [heard(told) for told in await self._desk.notices()]
-        return _html(self._pages.inbox(cards, notices, session, most=_INBOX))
+        told = [summary(handoff, now=now) for handoff in await self._desk.told_lately()]
+        return _html(self._pages.inbox(cards, notices, session, told=told, most=_INBOX))
 
     async def _history(self, request: web.Request, session: Session) -> web.StreamResponse:
         now, cursor = self._clock(), request.query.get("cursor") or None
@@ -102,6 +118,30 @@ class WebConsole:
 
     async def _answer(self, request: web.Request, session: Session) -> web.StreamResponse:
         return await self._answers.take(request.match_info["id"], await request.post(), session)
+
+    async def _trust(self, request: web.Request, session: Session) -> web.StreamResponse:  # noqa: ARG002  # a handler
+        return _html(self._pages.trust([trust_line(ramp) for ramp in await self._desk.trust()], session))
+
+    async def _reset_trust(self, request: web.Request, session: Session) -> web.StreamResponse:
+        await self._desk.reset_trust(request.match_info["key"], session.person)
+        return _see("/trust")
+
+    async def _grants(self, request: web.Request, session: Session) -> web.StreamResponse:  # noqa: ARG002  # a handler
+        return _html(self._pages.grants([grant_line(each) for each in await self._desk.grants()], session))
+
+    async def _end_grant(self, request: web.Request, session: Session) -> web.StreamResponse:
+        try:
+            await self._desk.end_grant(request.match_info["id"], session.person)
+        except Gone:
+            lines = [grant_line(each) for each in await self._desk.grants()]
+            return _html(self._pages.grants(lines, session, notice=Notice("That grant had ended already.")), 404)
+        return _see("/grants")
+
+    async def _digest(self, request: web.Request, session: Session) -> web.StreamResponse:  # noqa: ARG002  # a handler
+        return await self._together.show(session)
+
+    async def _answer_together(self, request: web.Request, session: Session) -> web.StreamResponse:
+        return await self._together.take(await request.post(), session)
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         if await self._guard.session(request) is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from bot.cards import Card, Field, Heard, Summary, environment
+from bot.cards import Card, DigestView, Field, GrantLine, Heard, Summary, TrustLine, environment
 from bot.ports import Session
 
 STATIC = Path(__file__).parent / "static"
@@ -47,11 +47,16 @@ class Form:
     editing: bool = False
     reason: str = ""
     choice: str = ""
+    code: str = ""
+    code_error: str = ""
+    grant: str = ""
+    other: Mapping[str, str] = field(default_factory=dict)
+    """What was typed to ask somebody else, or the agent."""
 
     @property
     def answering_again(self) -> bool:
         """Does it hold something that was typed, and not yet taken?"""
-        return bool(self.typed or self.reason or self.choice)
+        return bool(self.typed or self.reason or self.choice or self.grant or self.code or self.other)
 
 
 def control_name(index: int) -> str:
@@ -69,9 +74,29 @@ class Pages:
         self._templates = environment(templates)
         self._templates.globals["static"] = lambda name: f"/static/{self.version}/{name}"
 
-    def inbox(self, cards: Sequence[Summary], notices: Sequence[Heard], session: Session, *, most: int) -> str:
-        """What waits for a person, and what agents told without asking."""
-        return self._render("inbox", session, cards=cards, notices=notices, waiting=len(cards), full=len(cards) >= most)
+    def inbox(
+        self,
+        cards: Sequence[Summary],
+        notices: Sequence[Heard],
+        session: Session,
+        *,
+        told: Sequence[Summary] = (),
+        most: int,
+    ) -> str:
+        """What waits for a person, what ran without asking and is told of, and what agents told without asking."""
+        waiting = len(cards)
+        given = {"cards": cards, "notices": notices, "told": told, "waiting": waiting, "full": waiting >= most}
+        return self._render("inbox", session, **given)
+
+    def together(
+        self, view: DigestView, session: Session, *, told: Sequence[object], notice: Notice | None, answer_id: str
+    ) -> str:
+        """Many handoffs, to be answered together."""
+        return self._render("digest", session, view=view, told=told, notice=notice, answer_id=answer_id)
+
+    def trust(self, ramps: Sequence[TrustLine], session: Session) -> str:
+        """How far trust has grown."""
+        return self._render("trust", session, ramps=ramps)
 
     def history(self, cards: Sequence[Summary], session: Session, *, older: str | None, first: bool) -> str:
         """What has ended."""
@@ -92,6 +117,10 @@ class Pages:
             for index, each in enumerate(card.form)
         ]
         return self._render("card", session, card=card, form=form, controls=controls, notice=notice, full=full)
+
+    def grants(self, grants: Sequence[GrantLine], session: Session, *, notice: Notice | None = None) -> str:
+        """What people let run without being asked again."""
+        return self._render("grants", session, grants=grants, notice=notice)
 
     def sign_in(self, link: str) -> str:
         """One button that spends a sign-in link."""

@@ -1,6 +1,8 @@
 """The three asks: a confirmation, a choice, an input."""
 
 import unicodedata
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -11,6 +13,7 @@ from pydantic import (
     StrictInt,
     StringConstraints,
     TypeAdapter,
+    ValidationInfo,
     model_validator,
 )
 
@@ -27,6 +30,15 @@ NO_RISKS = (
     "decides. It is required because people who are shown only the benefit approve without reading. If you can think "
     "of nothing, the action probably needs no confirmation"
 )
+
+
+AFTER_IS_UNDONE = (
+    "`timing: after` needs `reversible: true`: people are asked whether it stands, and what cannot be undone is asked "
+    "about before; send it with timing `before`, or say that it is reversible if it is"
+)
+
+STORED: Mapping[str, bool] = MappingProxyType({"stored": True})
+"""Context for reading back what was asked under an earlier version, which let some asks through that this refuses."""
 
 
 class Place(Sent):
@@ -90,7 +102,8 @@ class Confirmation(_Ask):
 
     kind: Literal["confirmation"] = "confirmation"
     timing: Timing = Field(
-        default="before", description="`before`: nothing happens without consent. `after`: it is done."
+        default="before",
+        description="`before`: nothing happens without consent. `after`: it is done; only where it is reversible.",
     )
     what: Prose = Field(examples=["Send this e-mail to alice@x.com"])
     why: Prose = Field(examples=["She asked about the report"])
@@ -99,6 +112,12 @@ class Confirmation(_Ask):
     )
     action: Action | None = Field(default=None, description="Required with timing `before`.")
     result: JsonValue = Field(default=None, description="What came of it; with timing `after` only.")
+
+    @model_validator(mode="after")
+    def _after_can_be_undone(self, info: ValidationInfo) -> Self:
+        if self.timing == "after" and not self.reversible and not (info.context or {}).get("stored"):
+            raise ValueError(AFTER_IS_UNDONE)
+        return self
 
     @model_validator(mode="after")
     def _before_shows_its_risks_and_its_action(self) -> Self:

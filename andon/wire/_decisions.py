@@ -8,9 +8,9 @@ from andon.wire._models import Digest, JsonObject, Received
 
 
 class Actor(Received):
-    """Who did it: a person, or the policy, silence (a timeout), the agent, or the service itself."""
+    """Who did it: a person, a grant of theirs, the policy, silence (a timeout), the agent, or the service itself."""
 
-    kind: Literal["person", "policy", "silence", "agent", "service"]
+    kind: Literal["person", "policy", "grant", "silence", "agent", "service"]
     id: str = Field(description="Unique on its surface, e.g. an e-mail address or a platform's user id.")
     name: str = Field(description="As people know them.")
     surface: str | None = Field(default=None, description="Where a person acted: `web`, `slack`, `teams`, `api`.")
@@ -21,12 +21,25 @@ class Actor(Received):
         return self.name
 
 
+class Vote(Received):
+    """One person's yes or no, where it takes several."""
+
+    by: Actor
+    at: AwareDatetime
+    stage: int = Field(ge=1, description="The step of the approval, counted from 1.")
+    kind: Literal["yes", "no"] = "yes"
+
+
 class _Decision(Received):
     by: Actor
     at: AwareDatetime
     revision: int = Field(ge=1, description="The revision of the ask that was decided.")
     message_for_agent: str = Field(description="One or two sentences written for a language model to read.")
     policy: str = Field(default="none", description="Version of the policy in force, and its rule.")
+    votes: tuple[Vote, ...] | None = Field(
+        default=None,
+        description="Where it took more than one person: all who agreed on it, `by` as the last of them.",
+    )
 
 
 class Approved(_Decision):
@@ -36,6 +49,7 @@ class Approved(_Decision):
     digest: Digest
     args: JsonObject
     reason: str | None = Field(default=None, description="The person's remark, if any.")
+    grant: str | None = Field(default=None, description="The grant that this yes gave, or that it comes from.")
 
 
 class Edited(_Decision):
@@ -45,6 +59,7 @@ class Edited(_Decision):
     digest: Digest
     args: JsonObject
     reason: str | None = None
+    grant: str | None = Field(default=None, description="The grant that this yes gave.")
 
 
 class Rejected(_Decision):

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, JsonValue, StrictBool, StrictInt
+from pydantic import AwareDatetime, Field, JsonValue, StrictBool, StrictInt, StringConstraints
 
 from andon.wire._asks import Ask
-from andon.wire._decisions import Actor, Decision
-from andon.wire._models import Digest, JsonObject, Received, Sent
+from andon.wire._decisions import Actor, Decision, Vote
+from andon.wire._models import Digest, JsonObject, Line, Received, Sent
 
 HandoffState = Literal["pending", "held", "decided", "claimed", "closed"]
 
@@ -37,6 +37,23 @@ class Outcome(Received):
     error: str | None = None
 
 
+class AgentReply(Received):
+    """What the agent answered to a person's question."""
+
+    at: AwareDatetime
+    text: str
+
+
+class Question(Received):
+    """What somebody wants to know of the agent before they answer."""
+
+    id: str
+    by: Actor
+    at: AwareDatetime
+    text: str
+    replies: tuple[AgentReply, ...] = Field(default=(), description="The agent's, after this question; oldest first.")
+
+
 class Handoff(Received):
     """One ask and its whole life."""
 
@@ -53,9 +70,24 @@ class Handoff(Received):
     url: str = Field(description="The card's page in the web console.")
     token: str | None = Field(default=None, description="Reads this one handoff; given to its own agent only.")
     revisions: tuple[Revision, ...] = ()
+    questions: tuple[Question, ...] = Field(
+        default=(), description="What people asked the agent meanwhile; answer with `POST /v1/handoffs/{id}/reply`."
+    )
+    crowded: str | None = Field(
+        default=None,
+        description="Set when it is shown among others in a digest, because you ask more than people read.",
+    )
+    votes: tuple[Vote, ...] = Field(default=(), description="Of this revision, where it takes more than one person.")
+    code: str | None = Field(
+        default=None, description="Two digits that a yes must repeat as its `code`; told to people only."
+    )
     decision: Decision | None = None
     claim: Claimed | None = None
     outcome: Outcome | None = None
+    review: str | None = Field(
+        default=None, description="The handoff that shows what came of this one for review, once it is executed."
+    )
+    follows: str | None = Field(default=None, description="Of a review: the handoff whose result it shows.")
 
 
 class HandoffPage(Received):
@@ -70,14 +102,29 @@ class _Reply(Sent):
     digest: Digest | None = Field(default=None, description="If given, it must be the revision's own.")
 
 
-class Approve(_Reply):
+class _Yes(_Reply):
+    code: str | None = Field(
+        default=None, max_length=16, description="The card's two digits, where the policy wants them repeated."
+    )
+    seen: Literal["full"] | None = Field(
+        default=None, description="All of the card was opened; for what the policy calls critical, a yes needs it."
+    )
+
+
+class Approve(_Yes):
     """Yes."""
 
     kind: Literal["approve"] = "approve"
     reason: str | None = Field(default=None, max_length=4_000)
+    grant: StrictInt | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="And do not ask again: which of the card's offers, counted from 0. Only beside this very yes.",
+    )
 
 
-class Edit(_Reply):
+class Edit(_Yes):
     """Change the arguments; with `approve`, and say yes to the changed ones in the same step."""
 
     kind: Literal["edit"] = "edit"
@@ -93,7 +140,7 @@ class Reject(_Reply):
     reason: str | None = Field(default=None, max_length=4_000)
 
 
-class Choose(_Reply):
+class Choose(_Yes):
     """This candidate."""
 
     kind: Literal["choose"] = "choose"
@@ -101,14 +148,40 @@ class Choose(_Reply):
     reason: str | None = Field(default=None, max_length=4_000)
 
 
-class Reply(_Reply):
+class Reply(_Yes):
     """This answer."""
 
     kind: Literal["answer"] = "answer"
     answer: JsonValue
 
 
-Answer = Annotated[Approve | Edit | Reject | Choose | Reply, Field(discriminator="kind")]
+class Reassign(_Reply):
+    """Ask somebody else: they may answer too, and are told. It stays open, and its time goes on."""
+
+    kind: Literal["reassign"] = "reassign"
+    to: Line = Field(
+        description="An e-mail address, or a platform's id: `slack:U024BE7LH`, `slack:T012AB3C4/U024BE7LH`."
+    )
+    note: str | None = Field(default=None, max_length=2_000)
+
+
+class AskAgent(_Reply):
+    """Ask the agent for more information. It stays open, and its time goes on."""
+
+    kind: Literal["more_info"] = "more_info"
+    question: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
+
+
+Deciding = Approve | Edit | Reject | Choose | Reply
+"""The answers that decide; the others leave it open."""
+
+Answer = Annotated[Deciding | Reassign | AskAgent, Field(discriminator="kind")]
+
+
+class ReplyRequest(Sent):
+    """The agent answers what somebody asked it; the card shows it below the question."""
+
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000)]
 
 
 class ClaimRequest(Sent):

@@ -72,6 +72,9 @@ class CheckpointReceipt(Received):
     steers: tuple[Steer, ...] = Field(
         default=(), description="What people told the run since the checkpoint before, oldest first."
     )
+    handoff: str | None = Field(
+        default=None, description="Set when the policy asks at this checkpoint: wait for its decision, and claim it."
+    )
 
 
 class Checkpoint(Received):
@@ -85,6 +88,7 @@ class Checkpoint(Received):
     steers: tuple[Steer, ...] = Field(
         default=(), description="What its receipt carried, for a process that takes over and never saw the receipt."
     )
+    handoff: str | None = Field(default=None, description="As on its receipt: go on from here once it is approved.")
 
 
 class Notice(Sent):

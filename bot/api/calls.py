@@ -23,7 +23,7 @@ class Call:
     """One call."""
 
     name: str
-    method: Literal["GET", "POST", "PUT"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     summary: str
     who: Who
@@ -147,6 +147,17 @@ CALLS: Final[tuple[Call, ...]] = (
         errors=(404, 409, 410),
     ),
     Call(
+        "reply",
+        "POST",
+        "/v1/handoffs/{id}/reply",
+        "Answer what a person asked the agent",
+        "agent",
+        wire.ReplyRequest,
+        idempotent=True,
+        success={200: wire.Handoff},
+        errors=(404, 409, 410),
+    ),
+    Call(
         "withdraw",
         "POST",
         "/v1/handoffs/{id}/withdraw",
@@ -177,6 +188,40 @@ CALLS: Final[tuple[Call, ...]] = (
         errors=(404, 409),
     ),
     Call(
+        "list_grants",
+        "GET",
+        "/v1/grants",
+        "The grants that stand",
+        "either",
+        success={200: wire.GrantList},
+    ),
+    Call(
+        "revoke_grant",
+        "DELETE",
+        "/v1/grants/{id}",
+        "End a grant, at once",
+        "either",
+        success={200: wire.Grant},
+        errors=(404,),
+    ),
+    Call(
+        "list_trust",
+        "GET",
+        "/v1/trust",
+        "How far trust has grown, by rule and what it tells apart",
+        "person",
+        success={200: wire.TrustList},
+    ),
+    Call(
+        "reset_trust",
+        "DELETE",
+        "/v1/trust/{key}",
+        "Let trust start over",
+        "person",
+        success={200: wire.Trust},
+        errors=(404,),
+    ),
+    Call(
         "audit_gates",
         "GET",
         "/v1/audit/gates",
@@ -201,6 +246,15 @@ CALLS: Final[tuple[Call, ...]] = (
         "Follow all of an agent's runs (server-sent events)",
         "agent",
         success={200: None},
+    ),
+    Call(
+        "explain_policy",
+        "POST",
+        "/v1/policy/explain",
+        "Say what the policy says of an action, and why",
+        "person",
+        wire.PolicyQuestion,
+        success={200: wire.Explanation},
     ),
     Call("healthz", "GET", "/healthz", "Does the process answer?", "anyone", success={200: None}),
     Call("readyz", "GET", "/readyz", "Does the store answer?", "anyone", success={200: None}),

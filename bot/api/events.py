@@ -73,8 +73,13 @@ def _event(change: Change) -> bytes:
     if change.event == "steered":
         words = json.dumps({"run": change.run, "steer": change.kind}, separators=(",", ":"))
         return f"id: {change.id}\nevent: run.steered\ndata: {words}\n\n".encode()
+    if change.event == "trust_reset":
+        words = json.dumps({"run": change.run, "why": change.kind}, separators=(",", ":"))
+        return f"id: {change.id}\nevent: trust.reset\ndata: {words}\n\n".encode()
     data = {"handoff": change.handoff, "run": change.run, "state": change.state, "revision": change.revision}
-    if change.kind:
+    if change.event == "questioned":
+        data["question"] = change.kind or ""
+    elif change.kind:
         data["kind"] = change.kind
     return (
         f"id: {change.id}\nevent: handoff.{change.event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()

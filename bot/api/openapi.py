@@ -11,6 +11,7 @@ from bot.api.calls import CALLS, Call
 
 _RUN = {"type": "string", "pattern": "^run_[A-Za-z0-9_-]{22,64}$"}
 _HANDOFF = {"type": "string", "pattern": "^hf_[A-Za-z0-9_-]{22,64}$"}
+_TRUST = {"type": "string", "pattern": "^tr_[0-9a-f]{24}$"}
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _TEXTS = {"events": "text/event-stream", "corrections": "application/jsonl", "metrics": "text/plain"}
 _WHY = {
@@ -79,6 +80,8 @@ def _operation(call: Call, refs: dict[Any, dict[str, Any]]) -> dict[str, Any]:  
         parameters.append({"name": "run", "in": "path", "required": True, "schema": _RUN})
     if "{id}" in call.path:
         parameters.append({"name": "id", "in": "path", "required": True, "schema": _HANDOFF})
+    if "{key}" in call.path:
+        parameters.append({"name": "key", "in": "path", "required": True, "schema": _TRUST})
     parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in call.query.items()]
     if call.idempotent:
         schema = {"type": "string", "pattern": "^[!-~]{1,255}$"}

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -21,9 +22,11 @@ from bot.api.problems import body_fault
 from bot.api.strict import parse
 from bot.api.view import View
 from bot.audit import audit, correction
+from bot.cards import as_grant
 from bot.cursor import make_cursor, parse_cursor
 from bot.errors import BadRequest, BotError, Forbidden, StoreUnavailable, Unauthenticated
 from bot.flow import Flow, check_owner
+from bot.grants import Grants
 from bot.handoff import OPEN, Handoff
 from bot.hub import Hub
 from bot.metrics import CONTENT_TYPE as METRICS_TYPE
@@ -73,6 +76,7 @@ class Api:
         self._flow = flow
         self._runs = runs
         self._store = store
+        self._grants = Grants(store)
         self._hub = hub
         self._access = access
         self._metrics = metrics
@@ -93,12 +97,18 @@ class Api:
             "list_handoffs": self._list_handoffs,
             "get_handoff": self._get_handoff,
             "answer": self._answer,
+            "reply": self._reply,
             "withdraw": self._withdraw,
             "claim": self._claim,
             "report_outcome": self._report_outcome,
+            "list_grants": self._list_grants,
+            "revoke_grant": self._revoke_grant,
+            "list_trust": self._list_trust,
+            "reset_trust": self._reset_trust,
             "audit_gates": self._audit_gates,
             "corrections": self._corrections,
             "events": self._events,
+            "explain_policy": self._explain_policy,
             "healthz": self._healthz,
             "readyz": self._readyz,
             "metrics": self._show_metrics,
@@ -127,7 +137,7 @@ class Api:
         save: wire.CheckpointSave = await _body(
             request, "save_checkpoint", max_string=_CHECKPOINT_STRING, max_keys=_CHECKPOINT_KEYS
         )
-        receipt = await self._runs.save_checkpoint(agent, request.match_info["run"], save, _idempotency_key(request))
+        receipt = await self._flow.save_checkpoint(agent, request.match_info["run"], save, _idempotency_key(request))
         return _json(receipt)
 
     async def _get_checkpoint(self, request: web.Request) -> web.Response:
@@ -194,6 +204,14 @@ class Api:
         handoff = await self._flow.answer(request.match_info["id"], answer, person.actor, answer_id=answer_id)
         return self._handoff(handoff, person)
 
+    async def _reply(self, request: web.Request) -> web.Response:
+        agent = await self._who(request, "agent")
+        body: wire.ReplyRequest = await _body(request, "reply")
+        handoff = await self._flow.own(agent.name, request.match_info["id"])
+        key = _idempotency_key(request) or secrets.token_urlsafe(16)
+        await self._flow.handing_on.reply(handoff, body.text, f"{agent.key_id}:{key}")
+        return self._handoff(await self._flow.own(agent.name, handoff.id), agent)
+
     async def _withdraw(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
         body: wire.WithdrawRequest = await _body(request, "withdraw")
@@ -212,6 +230,28 @@ class Api:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         agent = await self._who(request, "agent")
         return await stream(request, self._store, self._hub, agent.name)
+
+    # --- grants ---
+
+    async def _list_grants(self, request: web.Request) -> web.Response:
+        who = await self._who(request, "either")
+        found = await self._grants.listed(who.name if who.kind == "agent" else None)
+        return _json(wire.GrantList(grants=tuple(as_grant(each) for each in found)))
+
+    async def _revoke_grant(self, request: web.Request) -> web.Response:
+        who = await self._who(request, "either")
+        agent = who.name if who.kind == "agent" else None
+        return _json(as_grant(await self._grants.revoke(request.match_info["id"], who.actor, agent=agent)))
+
+    # --- trust ---
+
+    async def _list_trust(self, request: web.Request) -> web.Response:
+        await self._who(request, "person")
+        return _json(wire.TrustList(ramps=tuple(await self._flow.trust())))
+
+    async def _reset_trust(self, request: web.Request) -> web.Response:
+        person = await self._who(request, "person")
+        return _json(await self._flow.reset_trust(request.match_info["key"], person.actor))
 
     # --- what people made of it ---
 
@@ -236,6 +276,12 @@ class Api:
     async def _period(self, request: web.Request, name: str) -> tuple[datetime, datetime]:
         until = await self._store.now()
         return until - timedelta(days=int(_query(request, name).get("days", "30"))), until
+
+    # --- policy ---
+
+    async def _explain_policy(self, request: web.Request) -> web.Response:
+        await self._who(request, "person")
+        return _json(self._flow.explain(await _body(request, "explain_policy")))
 
     # --- operations ---
 

@@ -11,11 +11,14 @@ from pydantic import TypeAdapter
 
 from andon import wire
 from bot.access import Access
-from bot.cards import silence
-from bot.handoff import Handoff
+from bot.cards import crowded, questions, silence
+from bot.handoff import OPEN, Handoff
+from bot.tally import latest, number
 
 _KEPT: Final = 256
+_QUESTIONS: TypeAdapter[tuple[wire.Question, ...]] = TypeAdapter(tuple[wire.Question, ...])
 _REVISIONS: TypeAdapter[tuple[wire.Revision, ...]] = TypeAdapter(tuple[wire.Revision, ...])
+_VOTES: TypeAdapter[tuple[wire.Vote, ...]] = TypeAdapter(tuple[wire.Vote, ...])
 
 
 class View:
@@ -37,12 +40,22 @@ class View:
         ]
         if own:
             parts.append(token)
+        if asked := questions(handoff):
+            parts += (b',"questions":', _QUESTIONS.dump_json(asked, exclude_defaults=True, exclude_none=True))
+        if handoff.crowd:
+            parts += (b',"crowded":', json.dumps(crowded(handoff.crowd)).encode())
         if handoff.revisions:
             parts += (b',"revisions":', _REVISIONS.dump_json(handoff.revisions))
+        if handoff.votes:
+            parts += (b',"votes":', _VOTES.dump_json(_votes(handoff)))
+        if not own and handoff.state in OPEN and (code := number(handoff)):
+            parts.append(b',"code":"%b"' % code.encode())
         if handoff.decision:
             parts += (b',"decision":', handoff.decision.model_dump_json(exclude_none=True).encode())
         if handoff.claim:
             parts += (b',"claim":', handoff.claim.model_dump_json().encode())
+        if handoff.review:
+            parts.append(b',"review":"%b"' % handoff.review.encode())
         if handoff.outcome:
             parts += (b',"outcome":', handoff.outcome.model_dump_json(exclude_none=True).encode())
         parts.append(b"}")
@@ -61,6 +74,8 @@ class View:
             "silence": silence(handoff.ask, handoff.expires_at, handoff.route.on_timeout),
             "url": f"{self._url}/handoffs/{handoff.id}",
         }
+        if handoff.follows:
+            head["follows"] = handoff.follows
         ask = handoff.ask.model_dump_json(by_alias=True, exclude_none=True).encode()
         fixed = json.dumps(head, ensure_ascii=False)[:-1].encode() + b',"ask":' + ask
         token = f',"token":"{self._access.token(handoff.id)}"'.encode()
@@ -68,6 +83,14 @@ class View:
         if len(self._fixed) > _KEPT:
             self._fixed.popitem(last=False)
         return fixed, token
+
+
+def _votes(handoff: Handoff) -> tuple[wire.Vote, ...]:
+    """One of each person."""
+    return tuple(
+        wire.Vote(by=vote.by, at=vote.at, stage=vote.stage, kind="no" if vote.kind == "no" else "yes")
+        for vote in latest(handoff.votes)
+    )
 
 
 def _time(text: str) -> str:

@@ -54,6 +54,7 @@ def _gate(gate: str, ended: list[Handoff], until: datetime) -> wire.GateAudit:
         edited=_share(kinds.count("edited"), len(people)),
         rejected=_share(kinds.count("rejected"), len(people)),
         expired=_share(sum(decision.kind == "expired" for _, decision in decisions), len(ended)),
+        by_grant=_share(sum(decision.by.kind == "grant" for _, decision in decisions), len(ended)),
         by_policy=_share(sum(decision.by.kind == "policy" for _, decision in decisions), len(ended)),
         median_s=round(median(took), 3) if took else None,
         p10_s=round(quantiles(took, n=10)[0], 3) if len(took) > 1 else None,

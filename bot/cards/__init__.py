@@ -1,33 +1,55 @@
 """Cards: what a person sees of a handoff, as typed view models, forms and templates for any surface. Pure."""
 
+from bot.cards.asides import Said, asides, crowded, questions, said
 from bot.cards.characters import hidden_in, visible
 from bot.cards.form import ABSENT, Field, by_field, fields, read
+from bot.cards.offers import GrantLine, Offered, as_grant, given, grant_line, in_words, offers
 from bot.cards.render import environment
 from bot.cards.schema import check, check_schema
 from bot.cards.sentences import HEADLINES, lasting, moment, silence, too_late
 from bot.cards.summaries import Heard, Summary, heard, summary
+from bot.cards.together import DigestRow, DigestView, digest, digest_row
+from bot.cards.trust import TrustLine, trust_line
 from bot.cards.view import Card, card
 
 __all__ = [
     "ABSENT",
     "HEADLINES",
     "Card",
+    "DigestRow",
+    "DigestView",
     "Field",
+    "GrantLine",
     "Heard",
+    "Offered",
+    "Said",
     "Summary",
+    "TrustLine",
+    "as_grant",
+    "asides",
     "by_field",
     "card",
     "check",
     "check_schema",
+    "crowded",
+    "digest",
+    "digest_row",
     "environment",
     "fields",
+    "given",
+    "grant_line",
     "heard",
     "hidden_in",
+    "in_words",
     "lasting",
     "moment",
+    "offers",
+    "questions",
     "read",
+    "said",
     "silence",
     "summary",
     "too_late",
+    "trust_line",
     "visible",
 ]

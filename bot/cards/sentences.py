@@ -1,6 +1,6 @@
 """What a card says in whole sentences, the same on every surface and in the API."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from andon import wire
@@ -78,7 +78,7 @@ _VERBS: Mapping[str, str] = {
 
 def decided(decision: wire.Decision, ask: wire.Confirmation | wire.Choice | wire.Input) -> str:
     """Who decided what, without the time: `Mira approved this`."""
-    who = visible(decision.by.name)
+    who = _who(decision)
     match decision:
         case wire.Expired():
             return "Nobody answered in time."
@@ -86,6 +86,10 @@ def decided(decision: wire.Decision, ask: wire.Confirmation | wire.Choice | wire
             return "This never reached anybody."
         case wire.Approved(by=wire.Actor(kind="silence")):
             return "Nobody answered in time, and for this silence means yes."
+        case wire.Approved(by=wire.Actor(kind="grant")):
+            return f"A {who} covers this, so nobody was asked"
+        case wire.Approved(by=wire.Actor(kind="policy")):
+            return f"Nobody was asked: {who} lets this run"
         case wire.Chosen(choice=choice) if isinstance(ask, wire.Choice):
             label = next((each.label for each in ask.candidates if each.id == choice), choice)
             return f"{who} chose {visible(label)}"
@@ -110,9 +114,20 @@ def too_late(decision: wire.Decision) -> str:
         case wire.Approved(by=wire.Actor(kind="silence")):
             return f"Nobody answered until {at}, and for this silence means yes, so your press changed nothing."
         case wire.Chosen():
-            return f"{visible(decision.by.name)} chose at {at}, so your press changed nothing."
+            return f"{_who(decision)} chose at {at}, so your press changed nothing."
         case _:
-            return f"{visible(decision.by.name)} {_VERBS[decision.kind]} at {at}, so your press changed nothing."
+            return f"{_who(decision)} {_VERBS[decision.kind]} at {at}, so your press changed nothing."
+
+
+def _who(decision: wire.Decision) -> str:
+    """Who decided it: all who agreed, where it took several."""
+    return several([vote.by.name for vote in decision.votes] if decision.votes else [decision.by.name])
+
+
+def several(names: Iterable[str]) -> str:
+    """Names as a sentence has them: `Mira, Ana and Bob`."""
+    shown = [visible(name) for name in names]
+    return " and ".join([*([", ".join(shown[:-1])] if shown[1:] else []), *shown[-1:]])
 
 
 def progress(status: str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
-from typing import Literal
+from typing import Final, Literal
 
 from andon import wire
 from bot.cards.characters import visible
@@ -55,6 +55,8 @@ class Summary:
     left_s: int
     left: str
     verdict: Verdict | None
+    called: str
+    """How people were called about it last: `Reminded`, `Escalated`; empty: not at all, or it has ended."""
 
 
 def summary(handoff: Handoff, *, now: datetime, limit: int | None = TITLE_CHARS) -> Summary:
@@ -80,7 +82,17 @@ def summary(handoff: Handoff, *, now: datetime, limit: int | None = TITLE_CHARS)
         left_s=left_s,
         left=lasting(left_s),
         verdict=_verdict(handoff),
+        called=_called(handoff),
     )
+
+
+_CALLED: Final = {"reminded": "Reminded", "escalated": "Escalated"}
+
+
+def _called(handoff: Handoff) -> str:
+    if handoff.decision:
+        return ""
+    return next((_CALLED[each.kind] for each in reversed(handoff.asides) if each.kind in _CALLED), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +144,16 @@ def _headline(handoff: Handoff, left_s: int) -> str:
     if handoff.outcome:
         return HEADLINES[handoff.outcome.status]
     if handoff.decision:
-        return HEADLINES[handoff.decision.kind]
+        return _decided(handoff.decision)
     if handoff.state is State.HELD:
         return "On hold: the brake is on"
     return "Waiting for a person" if left_s else "The time is up"
+
+
+def _decided(decision: wire.Decision) -> str:
+    """Approved is what people do; the policy lets things run."""
+    alone = decision.kind == "approved" and decision.by.kind == "policy"
+    return "Runs without asking" if alone else HEADLINES[decision.kind]
 
 
 def _verdict(handoff: Handoff) -> Verdict | None:
@@ -144,7 +162,7 @@ def _verdict(handoff: Handoff) -> Verdict | None:
         return None
     return Verdict(
         kind=decision.kind,
-        headline=HEADLINES[decision.kind],
+        headline=_decided(decision),
         sentence=decided(decision, handoff.ask),
         by=visible(decision.by.name),
         surface=decision.by.surface or decision.by.kind,

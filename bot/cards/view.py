@@ -13,11 +13,16 @@ from typing import Literal
 from pydantic import JsonValue
 
 from andon import wire
+from bot import tally
+from bot.cards.asides import Said, asides
+from bot.cards.bearings import Bearings, bearings
 from bot.cards.characters import look_alikes, visible
 from bot.cards.form import ABSENT, Field, fields
+from bot.cards.offers import Offered, offers
 from bot.cards.rows import Difference, Prose, Row, differences, prose, row, rows
 from bot.cards.sentences import HEADLINES, progress, silence
 from bot.cards.summaries import Summary, summary
+from bot.cards.votes import vote_lines
 from bot.handoff import Handoff, Reason, State
 
 CARD_CHARS = 4_000
@@ -85,6 +90,8 @@ class Card(Summary):
     """A handoff as people see it at one moment."""
 
     act: Act | None
+    bearings: Bearings | None
+    """Andon's own reading of it, shown before the agent's words."""
     why: Prose
     risks: tuple[Prose, ...]
     result: Row | None
@@ -96,7 +103,17 @@ class Card(Summary):
     revision: int
     policy: str
     approvers: str
-    """Who alone may answer; empty when any full member may."""
+    """Who alone may answer now; empty when any full member may."""
+    votes: tuple[str, ...]
+    """Sentences about who said yes or no so far, and who is still needed; none where one press decides."""
+    code: str
+    """Two digits that a yes must repeat; empty when it need not."""
+    one_tap: bool
+    """Is one press enough for a yes?"""
+    editor_agrees: bool
+    """Does an edit count as its editor's yes? Else it is for others to approve."""
+    must_open: bool
+    """It is critical and not shown in full here: nobody can agree to it before they opened all of it."""
     edits: tuple[Edition, ...]
     diff: tuple[Difference, ...]
     candidates: tuple[Candidate, ...]
@@ -104,11 +121,15 @@ class Card(Summary):
     buttons: tuple[Button, ...]
     reasons: tuple[Reason, ...]
     """Reject reasons that take one tap; none where nothing can be rejected now."""
+    offers: tuple[Offered, ...]
+    """Grants that go with a yes; none where it is not one press away."""
     missing: int
     """Characters that are not shown of what would be agreed to, and of what is said for and against it."""
     is_cut: bool
     """Something is not shown, if only of what came of it."""
     steps: tuple[Step, ...]
+    asides: tuple[Said, ...]
+    """What happened around it while it waited: reminders, escalations, who was asked besides, questions and replies."""
 
     def may(self, kind: AnswerKind) -> Button | None:
         """The button for this kind of answer, if it can be given now."""
@@ -136,10 +157,12 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
     read_first = (short.title, act, why, *risks, result)
     chosen_from = (part for each in candidates for part in (each.act, each.details))
     missing = sum(part.cut for part in (*read_first, *chosen_from) if part)
-    buttons = _buttons(handoff, whole=not missing) if short.left_s else ()
+    must_open = handoff.route.step_up == "critical" and not full
+    buttons = _buttons(handoff, whole=not missing and not must_open) if short.left_s else ()
     return Card(
         **{field.name: getattr(short, field.name) for field in dataclasses.fields(short)},
         act=act,
+        bearings=bearings(handoff),
         why=why,
         risks=risks,
         result=result,
@@ -150,16 +173,23 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         digest_short=handoff.digest[:12],
         revision=handoff.revision,
         policy=NO_POLICY if handoff.route.policy == "none" else f"Policy: {visible(handoff.route.policy)}",
-        approvers=visible(handoff.route.listed),
+        approvers=visible(tally.terms(handoff).listed),
+        votes=vote_lines(handoff),
+        code=tally.number(handoff) if buttons else "",
+        one_tap=not handoff.route.step_up,
+        editor_agrees=not handoff.route.not_requester,
+        must_open=must_open and bool(buttons),
         edits=tuple(Edition(edit.revision, visible(edit.by.name), edit.at) for edit in handoff.revisions),
         diff=differences(_args_of(handoff, since), action.args) if action else (),
         candidates=candidates,
         form=_form(handoff, action),
         buttons=buttons,
         reasons=tuple(Reason(visible(each.label), each.text) for each in handoff.route.reasons) if buttons else (),
+        offers=offers(handoff) if any(each.kind == "approve" for each in buttons) else (),
         missing=missing,
         is_cut=bool(missing) or any(step.result and step.result.cut for step in steps),
         steps=steps,
+        asides=asides(handoff, limit=most),
     )
 
 

@@ -5,16 +5,18 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from andon import wire
 from bot.errors import Gone, StoreUnavailable, SurfaceDown, TooMany, Undeliverable
-from bot.handoff import OPEN, Handoff, Told
-from bot.ports import Adapter, CardRef
+from bot.handoff import OPEN, Handoff, State
+from bot.outbox.calling import Busy, Stopping, Surface, Truth, place_key, place_name
+from bot.outbox.digesting import Digesting
+from bot.ports import CardRef
 from bot.store import Delivery, Outbox, Placed
 
 log = logging.getLogger("andon.outbox")
@@ -22,89 +24,10 @@ log = logging.getLogger("andon.outbox")
 DELIVERIES: Final = 5
 """Failures, or processes that died of it, after which an event goes to the dead letters."""
 
-_AT_ONCE: Final = 8
-"""Calls to one surface that are under way together."""
+ASIDES: Final = frozenset({"reminded", "escalated", "reassigned", "questioned", "replied"})
+"""Events that are told below a card as well."""
 
 GIVE_UP_S: Final = 24 * 3600.0
-
-_T = TypeVar("_T")
-
-
-class Truth(Protocol):
-    """What the outbox needs of the flow."""
-
-    async def look(self, handoff_id: str) -> Handoff:
-        """Read one handoff, from the store; raises `Gone`."""
-        ...
-
-    async def told(self, notice_id: str) -> Told | None:
-        """One notice, as long as it is kept."""
-        ...
-
-    async def undeliverable(self, handoff: Handoff, reason: str) -> Handoff:
-        """No place can show the card; a decision that came first stands."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How patient the outbox is."""
-
-    pause_s: float = 1.0
-    """Before the first new try, on average half of it; four times as long before each further one."""
-    longest_pause_s: float = 60.0
-    call_s: float = 60.0
-    """How long an adapter may take over one call."""
-    taken_over: timedelta = timedelta(seconds=30)
-    """After which silence of a process its events are another's."""
-
-
-class Surface:
-    """An adapter, called with care: a few calls at once, each within its time."""
-
-    def __init__(self, name: str, adapters: Mapping[str, Adapter], *, reader: str, pace: Pace) -> None:
-        """Call the adapter `name`; the others are known by whether they could carry a card too."""
-        self.name = name
-        self.adapters = adapters
-        self.adapter = adapters[name]
-        self.reader = reader
-        self.pace = pace
-        self.worked = 0
-        """How often it gave an answer, so that one that is down is told from a card that fails."""
-        self.buried = 0
-        self.stopping = False
-        self._slots = asyncio.Semaphore(_AT_ONCE)
-
-    async def slot(self, work: Callable[[], Awaitable[_T]]) -> _T:
-        """Do something with the surface when it is our turn."""
-        async with self._slots:
-            if self.stopping:
-                raise _Stopping
-            return await work()
-
-    async def call(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        """One call of the adapter. Whatever it answers, the surface works."""
-        try:
-            async with asyncio.timeout(self.pace.call_s):
-                answer = await call()
-        except Undeliverable:
-            self.worked += 1
-            raise
-        self.worked += 1
-        return answer
-
-
-def place_name(place: wire.Place) -> str:
-    """A place in a line of the log."""
-    return " ".join([place.surface, *(part for part in (place.channel, place.thread, place.person) if part)])
-
-
-class _Busy(Exception):
-    """Another process posts this card just now."""
-
-
-class _Stopping(Exception):
-    """The service stops: begin nothing more."""
 
 
 @dataclass(slots=True)
@@ -124,10 +47,12 @@ class _Spot:
     not_before: float = 0.0
     posting: bool = False
     shown: dict[str, Handoff] = field(default_factory=dict)
+    said: set[tuple[str, str]] = field(default_factory=set)
+    """What was said below which card, by the id of the aside."""
 
     @property
     def key(self) -> str:
-        return self.place.model_dump_json(exclude_none=True)
+        return place_key(self.place)
 
     @property
     def name(self) -> str:
@@ -144,6 +69,7 @@ class Showing:
         outbox: Outbox,
         truth: Truth,
         *,
+        digesting: Digesting,
         let_go: Callable[[Collection[Delivery]], None],
     ) -> None:
         """`let_go` hears of the events that nobody works on any more."""
@@ -151,6 +77,7 @@ class Showing:
         self._surface = surface
         self._outbox = outbox
         self._truth = truth
+        self._digesting = digesting
         self._tell_let_go = let_go
         self._rung = asyncio.Event()
         self._deliveries: dict[str, Delivery] = {}
@@ -238,7 +165,7 @@ class Showing:
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not stop the others
             await self._failed(self._reading, error)
             return None if self._reading.given_up else self._reading.not_before - time.monotonic()
-        for place in handoff.route.to:
+        for place in handoff.places:
             if place.surface == self._surface.name:
                 spot = _Spot(place, worked_before=self._surface.worked)
                 self._spots.setdefault(spot.key, spot)
@@ -255,7 +182,7 @@ class Showing:
     async def _settle(self, spot: _Spot, handoff: Handoff) -> None:
         try:
             await self._show(spot, handoff)
-        except _Stopping:
+        except Stopping:
             spot.settled = False
         except Exception as error:  # noqa: BLE001  # as in `_attempt`
             await self._failed(spot, error)
@@ -280,16 +207,57 @@ class Showing:
             if placed.refused is not None:
                 await self._perhaps_undeliverable(handoff)
                 return
+            if await self._is_gathered(spot, handoff, placed):
+                await self._in_digest(spot, handoff)
+                now = await self._truth.look(self.handoff_id)
+                if now == handoff:
+                    return
+                handoff = now
+                continue
             addresses = placed.addresses or await self._place(spot, handoff, placed)
             for address in addresses:
                 if spot.shown.get(address) != handoff:
                     await self._surface.slot(partial(self._update, spot, address, handoff))
+            for address in addresses:
+                await self._say_below(spot, address, handoff)
             if any(spot.shown.get(address) != handoff for address in addresses) and handoff.state in OPEN:
                 continue  # lost, and somebody may still have to answer: it is posted anew
             now = await self._truth.look(self.handoff_id)
             if now == handoff:
                 return
             handoff = now
+
+    async def _is_gathered(self, spot: _Spot, handoff: Handoff, placed: Placed) -> bool:
+        """Is it shown there in a digest? Decided once, before a card is posted, and by one process."""
+        if placed.gathered or placed.begun or placed.addresses or spot.shown or handoff.state is not State.PENDING:
+            return placed.gathered
+        if not await self._truth.gathers(handoff, spot.place):
+            return False
+        return await self._digesting.gather(handoff, spot.place)
+
+    async def _in_digest(self, spot: _Spot, handoff: Handoff) -> None:
+        try:
+            await self._digesting.show(spot.place, handoff)
+        except Undeliverable as error:
+            log.warning("cards.refused id=%s place=%s detail=%s", self.handoff_id, spot.name, error)
+            await self._outbox.refuse_card(self.handoff_id, spot.key, str(error))
+            await self._perhaps_undeliverable(handoff)
+
+    async def _say_below(self, spot: _Spot, address: str, handoff: Handoff) -> None:
+        """Say below a card what has happened since, as far as it has not been said and is still of use."""
+        told = {delivery.kind for delivery in self._deliveries.values() if delivery.event in ASIDES}
+        for aside in handoff.asides:
+            known = (address, aside.id)
+            if aside.id not in told or known in spot.said or address not in spot.shown:
+                continue
+            if handoff.state is State.PENDING:
+                ref = CardRef(self._surface.name, address)
+                call = partial(self._surface.adapter.say_below, ref, handoff, aside, spot.place)
+                try:
+                    await self._surface.slot(partial(self._surface.call, call))
+                except Undeliverable as error:
+                    log.warning("asides.refused id=%s place=%s detail=%s", self.handoff_id, spot.name, error)
+            spot.said.add(known)
 
     async def _update(self, spot: _Spot, address: str, handoff: Handoff) -> None:
         ref = CardRef(self._surface.name, address)
@@ -299,6 +267,8 @@ class Showing:
             log.warning("cards.lost id=%s place=%s detail=%s", self.handoff_id, spot.name, error)
             spot.shown.pop(address, None)
             await self._outbox.drop_card(self.handoff_id, spot.key, address)
+            if handoff.state not in OPEN and handoff.is_for_people:  # somebody saw it and took it away: once is enough
+                await self._outbox.refuse_card(self.handoff_id, spot.key, str(error))
         else:
             spot.shown[address] = handoff
 
@@ -307,7 +277,7 @@ class Showing:
         for address in spot.shown:  # posted, and the store did not confirm that it knows
             await self._outbox.save_card(self.handoff_id, spot.key, address)
             return (address,)
-        if handoff.state not in OPEN and not placed.begun:
+        if not handoff.is_for_people and not placed.begun:
             return ()  # it ended before anybody saw it
         try:
             address = await self._surface.slot(partial(self._post, spot, placed))
@@ -320,11 +290,11 @@ class Showing:
 
     async def _post(self, spot: _Spot, placed: Placed) -> str:
         handoff = await self._truth.look(self.handoff_id)  # our turn may have been long in coming
-        if handoff.state not in OPEN and not placed.begun:
+        if not handoff.is_for_people and not placed.begun:
             return ""
         word = await self._begin(spot, self._surface.pace.taken_over)
         if word == "busy":
-            raise _Busy
+            raise Busy
         if word == "again" and (placed := await self._outbox.placed(self.handoff_id, spot.key)).addresses:
             return placed.addresses[0]  # while we waited for our turn
         spot.posting = True
@@ -345,7 +315,7 @@ class Showing:
         surface = self._surface
         if maybe_there:
             found = await surface.call(partial(surface.adapter.find, handoff, spot.place))
-            if found or handoff.state not in OPEN:
+            if found or not handoff.is_for_people:
                 return found
         ref = await surface.call(partial(surface.adapter.post, handoff, spot.place))
         spot.shown[ref.address] = handoff
@@ -358,7 +328,7 @@ class Showing:
     async def _perhaps_undeliverable(self, handoff: Handoff) -> None:
         """Tell the agent, if no place at all can show the card."""
         reasons = []
-        for place in handoff.route.to:
+        for place in handoff.places:
             adapter, spot = self._surface.adapters.get(place.surface), _Spot(place)
             if adapter is None:
                 reasons.append(f"{spot.name}: this service has no such surface")
@@ -375,7 +345,7 @@ class Showing:
     async def _failed(self, spot: _Spot, error: Exception) -> None:
         """Rest, longer each time; give up what fails again and again although the surface works for others."""
         surface, pace, now = self._surface, self._surface.pace, time.monotonic()
-        if isinstance(error, _Busy):
+        if isinstance(error, Busy):
             spot.not_before = now + random.uniform(0.0, pace.pause_s)  # noqa: S311  # jitter, no secret
             return
         if isinstance(error, TooMany):  # its turn comes then; nothing is wrong

@@ -20,9 +20,11 @@ from typing import Final
 from andon import wire
 from bot.errors import StoreUnavailable, SurfaceDown, TooMany, Undeliverable
 from bot.handoff import Told
-from bot.outbox.showing import DELIVERIES, GIVE_UP_S, Pace, Showing, Surface, Truth, place_name
+from bot.outbox.calling import Pace, Surface, Truth, place_name
+from bot.outbox.digesting import Digesting
+from bot.outbox.showing import DELIVERIES, GIVE_UP_S, Showing
 from bot.ports import Adapter
-from bot.store import Delivery, Outbox
+from bot.store import Delivery, Digests, Outbox
 
 log = logging.getLogger("andon.outbox")
 
@@ -39,11 +41,17 @@ class CardWork:
     """The cards of every surface that needs posting: at least once, until each shows what stands."""
 
     def __init__(
-        self, outbox: Outbox, truth: Truth, adapters: Mapping[str, Adapter], *, pace: Pace | None = None
+        self,
+        outbox: Outbox,
+        digests: Digests,
+        truth: Truth,
+        adapters: Mapping[str, Adapter],
+        *,
+        pace: Pace | None = None,
     ) -> None:
         """Work for those of all `adapters` that do not read the store."""
         self._followers = [
-            _Follower(outbox, truth, Surface(name, adapters, reader=secrets.token_hex(8), pace=pace or Pace()))
+            _Follower(outbox, digests, truth, Surface(name, adapters, reader=secrets.token_hex(8), pace=pace or Pace()))
             for name, adapter in adapters.items()
             if not adapter.reads_store
         ]
@@ -66,8 +74,9 @@ class CardWork:
 class _Follower:
     """One surface's share of the outbox, in this process."""
 
-    def __init__(self, outbox: Outbox, truth: Truth, surface: Surface) -> None:
+    def __init__(self, outbox: Outbox, digests: Digests, truth: Truth, surface: Surface) -> None:
         self.surface = surface
+        self._digesting = Digesting(surface, outbox, digests, truth)
         self._outbox = outbox
         self._truth = truth
         self._in_hand: set[str] = set()
@@ -143,7 +152,11 @@ class _Follower:
             return
         showing = self._showing.get(delivery.handoff)
         if showing is None:
-            showing = Showing(delivery.handoff, self.surface, self._outbox, self._truth, let_go=self._let_go)
+            showing = Showing(
+                *(delivery.handoff, self.surface, self._outbox, self._truth),
+                digesting=self._digesting,
+                let_go=self._let_go,
+            )
             self._showing[delivery.handoff] = showing
             self._spawn(self._show(showing))
         showing.add(delivery)

@@ -1,6 +1,44 @@
-"""Which actions are asked about: an ask goes in, a route or an immediate decision comes out. Pure, but for `load`."""
+"""Which actions are asked about: a situation goes in, a route or a decision at once comes out. Pure, but for `load`."""
 
-from bot.policy._file import Policy, Rule, load, parse
-from bot.policy._route import Routed, route
+from bot.policy._checkpoints import CHECKPOINT, rules_at_checkpoints
+from bot.policy._compare import Comparison, Difference, compare
+from bot.policy._examples import Tested, question_of, run_examples
+from bot.policy._explain import explain, situation_of
+from bot.policy._file import Example, Policy, Rule, Scorer
+from bot.policy._loading import Read, load, parse, read, text_of
+from bot.policy._route import STRICTNESS, Needs, Routed, needs, ramp_key, route
+from bot.policy._schema import schema
+from bot.policy._situation import Grant, Situation
+from bot.policy._terms import seconds
 
-__all__ = ["Policy", "Routed", "Rule", "load", "parse", "route"]
+__all__ = [
+    "CHECKPOINT",
+    "STRICTNESS",
+    "Comparison",
+    "Difference",
+    "Example",
+    "Grant",
+    "Needs",
+    "Policy",
+    "Read",
+    "Routed",
+    "Rule",
+    "Scorer",
+    "Situation",
+    "Tested",
+    "compare",
+    "explain",
+    "load",
+    "needs",
+    "parse",
+    "question_of",
+    "ramp_key",
+    "read",
+    "route",
+    "rules_at_checkpoints",
+    "run_examples",
+    "schema",
+    "seconds",
+    "situation_of",
+    "text_of",
+]

@@ -1,125 +1,228 @@
-"""The policy file: one YAML document, checked whole, every fault told at once."""
+"""The policy file's words: rules, defaults, who is who, triggers, caps, examples. Reading it is `_loading`."""
 
-import hashlib
-import re
-from pathlib import Path
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from bot.errors import ConfigError
+from andon import wire
+from bot.policy._conditions import Condition, Faulty
+from bot.policy._index import Index
+from bot.policy._terms import DEFAULT_TIMEOUT_S, Names, Part, Seconds, Terms
 
-_SPAN = re.compile(r"^(\d+)\s*(s|m|h|d)$")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_LONGEST_S = 7 * 86_400
-DEFAULT_TIMEOUT_S = 3600
+__all__ = ["DEFAULT_TIMEOUT_S", "Caps", "Defaults", "Do", "Example", "Expect", "Policy", "Rule", "Scorer", "Who"]
 
-
-def _seconds(value: object) -> object:
-    if isinstance(value, str) and (match := _SPAN.match(value.strip())):
-        return int(match[1]) * _UNITS[match[2]]
-    msg = f"{value!r} is not a span of time; write 45s, 30m, 2h or 7d"
-    raise ValueError(msg)
+Do = Literal["allow", "notify", "sample", "review", "ask", "deny"]
+"""From the loosest to the strictest."""
 
 
-Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=1, le=_LONGEST_S)]
+def _globs(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
 
 
-_APPROVER = re.compile(r"[^@\s:/]+@[^@\s:/]+|slack:(([TE][A-Z0-9]+/)?[UW][A-Z0-9]+|S[A-Z0-9]+)")
+_Glob = Annotated[str, Field(min_length=1, max_length=128)]
+Globs = Annotated[
+    tuple[_Glob, ...],
+    BeforeValidator(_globs, json_schema_input_type=_Glob | Annotated[list[_Glob], Field(min_length=1)]),
+    Field(min_length=1),
+]
 
 
-def _approver(text: str) -> str:
-    """One who may answer."""
-    if not _APPROVER.fullmatch(text):
-        msg = (
-            f"{text!r} names nobody; write an e-mail address, `slack:U024BE7LH` or `slack:T012AB3C4/U024BE7LH` for a "
-            "person, or `slack:S0614TZR7` for a user group"
-        )
-        raise ValueError(msg)
-    return text.casefold() if "@" in text else text
+class Rule(Terms):
+    """One rule: what it matches, and what it says. The first match wins."""
 
-
-def _somebody(value: object) -> object:
-    """The list of those who may answer. Nothing in it is a slip, and must not come to mean everybody."""
-    if not value:
-        msg = (
-            "an empty list is nobody, so nothing could ever be answered; list at least one, "
-            "or leave `approvers` out, so that any full member may answer"
-        )
-        raise ValueError(msg)
-    if not isinstance(value, list | tuple):
-        msg = f"{value!r} is not a list; write [ana@example.com]"
-        raise ValueError(msg)  # noqa: TRY004  # pydantic collects these
-    return value
-
-
-Approvers = Annotated[tuple[Annotated[str, AfterValidator(_approver)], ...] | None, BeforeValidator(_somebody)]
-
-
-def _reason(value: object) -> object:
-    return {"label": value, "text": value} if isinstance(value, str) else value
-
-
-class RejectReason(BaseModel):
-    """A reject reason that takes one tap; a plain text is both its button and what the agent reads."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-    label: str = Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f]+$")
-    text: str = Field(min_length=1, max_length=2_000)
-
-
-def _differ(reasons: tuple[RejectReason, ...]) -> tuple[RejectReason, ...]:
-    labels = [reason.label for reason in reasons]
-    if twice := sorted({label for label in labels if labels.count(label) > 1}):
-        msg = f"two buttons say {', '.join(map(repr, twice))}; a person could not tell them apart"
-        raise ValueError(msg)
-    return reasons
-
-
-Reasons = Annotated[tuple[Annotated[RejectReason, BeforeValidator(_reason)], ...], AfterValidator(_differ)]
-
-
-class _Terms(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    timeout: Seconds | None = None
-    on_timeout: Literal["deny", "approve"] | None = None
-    approvers: Approvers = None
-    reject_reasons: Reasons | None = Field(default=None, max_length=8)
-
-
-class Rule(_Terms):
-    """One rule: what it matches (globs), and what it says. The first match wins."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
-    tool: str = "*"
-    gate: str = "*"
-    agent: str = "*"
-    do: Literal["allow", "ask", "deny"]
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Stands in each decision.")
+    tool: Globs = Field(default=("*",), description="Globs; one of them must match the tool.")
+    gate: Globs = Field(default=("*",), description="Globs; one of them must match where the agent stopped.")
+    agent: Globs = Field(default=("*",), description="Globs; one of them must match who asks.")
+    checkpoint: Globs | None = Field(
+        default=None, description="The run's latest checkpoint, by name; unset: any or none."
+    )
+    labels: dict[str, str] = Field(default_factory=dict, description="Labels that the run must have, by value.")
+    when: str | None = Field(default=None, max_length=4_000, description="A condition in CEL.")
+    do: Do = Field(
+        description="`allow`: it runs. `notify`: and people are told. `sample`: a fraction is reviewed. `review`: all "
+        "of it is. `ask`: a person is asked first. `deny`: it is refused."
+    )
+    fraction: float | None = Field(
+        default=None, ge=0, le=1, description="For `sample`: this share is shown afterwards."
+    )
     reason: str | None = Field(default=None, min_length=1, description="For `deny`: what the agent reads.")
 
+    @cached_property
+    def condition(self) -> Condition | None:
+        """`when`, compiled.
+
+        Raises:
+            Faulty: It cannot be used; a rule that was read has none of these.
+        """
+        return None if self.when is None else Condition(self.when)
+
     @model_validator(mode="after")
-    def _a_refusal_says_why(self) -> Self:
+    def _says_what_it_must(self) -> Self:
         if self.do == "deny" and not self.reason:
             msg = "`do: deny` needs a `reason`: the agent reads it"
+            raise ValueError(msg)
+        if (self.do == "sample") != (self.fraction is not None):
+            msg = "`fraction` goes with `do: sample`, which needs it: 0.1 shows one in ten"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _condition_compiles(self) -> Self:
+        if self.when is not None:
+            try:
+                self.__dict__["condition"] = Condition(self.when)
+            except Faulty as error:
+                raise WrongCondition(error) from error
+        return self
+
+
+class WrongCondition(ValueError):
+    """A rule's condition cannot be used."""
+
+    def __init__(self, fault: Faulty) -> None:
+        super().__init__(f"`when`, {fault}")
+        self.fault = fault
+
+
+class Defaults(Terms):
+    """What no rule names, and the terms that rules leave open."""
+
+    do: Literal["ask", "deny"] = "ask"
+
+
+class Scorer(Part):
+    """Who tells how risky an action is."""
+
+    name: str = Field(default="rules", description="An entry point of the group `andon.scorers`; `rules` is ours.")
+    url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$", description="Or an HTTP address that is asked.")
+    timeout: Seconds = 2
+
+
+class Caps(Part):
+    """How much a person may be asked."""
+
+    cards_per_approver_hour: int | None = Field(default=None, ge=1, le=10_000)
+    open_per_agent: int | None = Field(default=None, ge=1, le=100_000)
+    burst: int | None = Field(
+        default=None, ge=2, le=10_000, description="So many asks of one agent within `burst_within`."
+    )
+    burst_within: Seconds = 60
+
+
+class Who(Part):
+    """One person on several surfaces: whoever votes as one of these votes as all of them."""
+
+    email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
+    slack: str | None = Field(default=None, pattern=r"^([TE][A-Z0-9]+/)?[UW][A-Z0-9]+$")
+    teams: str | None = Field(default=None, min_length=1, max_length=200)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """What they are listed by: an e-mail address, `slack:…`, `teams:…`."""
+        slack, teams = (f"slack:{self.slack}" if self.slack else "", f"teams:{self.teams}" if self.teams else "")
+        return tuple(each for each in ((self.email or "").casefold(), slack, teams) if each)
+
+    @model_validator(mode="after")
+    def _can_be_told(self) -> Self:
+        if not self.ids:
+            msg = "says nothing by which to know this person; give `email`, `slack` or `teams`"
             raise ValueError(msg)
         return self
 
 
-class _Defaults(_Terms):
-    do: Literal["ask", "deny"] = "ask"
+class Expect(Part):
+    """What an example must come to; what is left out is not compared."""
+
+    do: Do | None = None
+    rule: str | None = None
+    approvers: tuple[str, ...] | None = None
+    quorum: int | None = None
+    timeout: Seconds | None = None
+    on_timeout: Literal["deny", "approve"] | None = None
 
 
-class Policy(BaseModel):
+class Example(Part):
+    """An action and what the policy must say of it; `python -m bot policy test` runs these."""
+
+    name: str = Field(min_length=1, max_length=200)
+    tool: wire.Name | None = None
+    args: wire.JsonObject = Field(default_factory=dict)
+    gate: wire.Name = "test"
+    agent: wire.Name = "agent"
+    kind: Literal["confirmation", "choice", "input"] = "confirmation"
+    labels: dict[str, str] = Field(default_factory=dict)
+    checkpoint: str = ""
+    requester: str = ""
+    reversible: bool = False
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    risk: float | None = Field(default=None, ge=0, le=1, description="Unset: the scorer is asked.")
+    failures: int = Field(default=0, ge=0)
+    trusted: int = Field(default=0, ge=0, description="Good ends so far, for a trust ramp.")
+    timeout: Seconds | None = None
+    on_timeout: Literal["deny", "approve"] = "deny"
+    expect: Expect
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        if self.on_timeout == "approve" and (not self.reversible or self.kind != "confirmation"):
+            msg = "no such ask can be made: `on_timeout: approve` needs `reversible: true` and is for confirmations"
+            raise ValueError(msg)
+        return self
+
+
+class Policy(Part):
     """A whole policy. `version` names it in every decision: "none" when there is no file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    defaults: _Defaults = _Defaults()
+    people: dict[str, Who] = Field(default_factory=dict)
+    roles: dict[str, Names] = Field(default_factory=dict)
+    defaults: Defaults = Defaults()
+    confidence_floor: float | None = Field(
+        default=None, gt=0, le=1, description="Below it whatever a rule allows, notifies, samples or reviews is asked."
+    )
+    escalate_on_failure: int | None = Field(
+        default=None, ge=1, le=1_000, description="After so many failures in a run, likewise."
+    )
+    risk: Scorer | None = None
+    caps: Caps = Caps()
     rules: tuple[Rule, ...] = ()
+    examples: tuple[Example, ...] = ()
     version: str = "none"
+
+    @property
+    def index(self) -> Index:
+        """The rules, by what they match."""
+        if self._indexed.rules is not self.rules:
+            self.__dict__["_indexed"] = Index(self.rules)  # a copy has the rules of its own
+        return self._indexed
+
+    @cached_property
+    def _indexed(self) -> Index:
+        return Index(self.rules)
+
+    @property
+    def known_people(self) -> dict[str, tuple[str, ...]]:
+        """The people of the file and what each is listed by."""
+        return {name: who.ids for name, who in self.people.items()}
+
+    def who(self, names: Names) -> tuple[str, ...]:
+        """Names of the file as what they stand for: roles as their members, people as their addresses and ids.
+
+        `requester` and `on_call:…` stay as they are, and so does what the file does not define: that is nobody.
+        """
+        return tuple(dict.fromkeys(self._who(names, frozenset())))
+
+    def _who(self, names: Names, above: frozenset[str]) -> Iterator[str]:
+        for name in names:
+            kind, _, rest = name.partition(":")
+            if kind == "role" and rest in self.roles and rest not in above:
+                yield from self._who(self.roles[rest], above | {rest})
+            elif kind == "person" and rest in self.people:
+                yield from self.people[rest].ids
+            else:
+                yield name
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -128,42 +231,3 @@ class Policy(BaseModel):
             msg = f"two rules are called {', '.join(twice)}; a decision names its rule, so names must differ"
             raise ValueError(msg)
         return self
-
-
-def parse(text: str) -> Policy:
-    """Read a policy.
-
-    Raises:
-        ConfigError: With every fault: where, and what to write instead.
-    """
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError([f"the policy is not YAML: {error}"]) from error
-    if not isinstance(data, dict) or "version" in data:
-        raise ConfigError(
-            ["the policy must be a mapping with `rules` and `defaults`, and no `version`: that is its hash"]
-        )
-    version = hashlib.sha256(text.encode()).hexdigest()[:12]
-    try:
-        return Policy.model_validate({**data, "version": version})
-    except ValidationError as error:
-        raise ConfigError([_fault(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]) from error
-
-
-def _fault(where: str, message: str) -> str:
-    return f"policy, {where or 'top level'}: {message.removeprefix('Value error, ')}"
-
-
-def load(path: Path | None) -> Policy:
-    """Read the policy file; without one, everything is asked.
-
-    Raises:
-        ConfigError: It cannot be read, or has faults.
-    """
-    if path is None:
-        return Policy()
-    try:
-        return parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"ANDON_POLICY: cannot read {path}: {error}"]) from error

@@ -1,98 +1,267 @@
-"""From an ask to its route. An ask may make the policy's terms stricter, never looser."""
+"""From a situation to a route. Pure. An ask may make the policy's terms stricter, never looser."""
 
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
+from urllib.parse import quote
 
 from andon import wire
-from bot.handoff import Reason, Route
-from bot.policy._file import DEFAULT_TIMEOUT_S, Policy, Rule
+from bot.handoff import Route
+from bot.policy._bearing import bearing, together
+from bot.policy._file import Do, Policy, Rule
+from bot.policy._index import Entry
+from bot.policy._meeting import LOOSE, actions, met
+from bot.policy._situation import Grant, Situation
+from bot.policy._terms import Ramp
+from bot.scope import covers, is_within
+
+STRICTNESS: Final[Mapping[str, int]] = {"allow": 0, "notify": 1, "sample": 2, "review": 3, "ask": 4, "deny": 5}
+APART: Final = "Nobody may decide about all of these candidates: ask about each of them by itself."
+_SAMPLES: Final = 2**32
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """What the policy says: the terms, and `ask`, or `allow` or `deny` at once with the reason."""
+    """What the policy says: the terms; a person is asked (`ask`), or it is decided at once.
 
-    do: Literal["allow", "ask", "deny"]
+    `allow`: silently. `notify`: and shown. `review`: and what comes of it is shown for review. `deny`: with the reason.
+    """
+
+    do: Literal["allow", "notify", "review", "ask", "deny"]
     route: Route
     reason: str | None = None
+    grant: Grant | None = None
+    """What allowed it, when a grant did; with `ask`, the one that covers it and was not enough."""
+    rule: Rule | None = None
+    """The rule whose terms these are; None: the defaults."""
+    steps: tuple[str, ...] = ()
+    """How it came to this, one sentence each, for those who write policies."""
 
 
-def route(
-    policy: Policy, ask: wire.Confirmation | wire.Choice | wire.Input, *, agent: str, to: tuple[wire.Place, ...]
-) -> Routed:
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What must be gathered before the policy can be asked about this ask."""
+
+    risk: bool
+    ramps: tuple[str, ...]
+    """Keys of the trust ramps that it may meet."""
+    grants: bool
+    """None stands where nothing offers any."""
+    run: bool
+    """How its run stands: failures so far, and the latest checkpoint."""
+
+
+def needs(policy: Policy, situation: Situation) -> Needs:
+    """Look only at what rules for this tool, gate and agent look at."""
+    tools = dict.fromkeys(tool for tool, _ in actions(situation.ask))
+    found = list(
+        dict.fromkeys(entry for tool in tools for entry in policy.index.met(tool) if _may_fit(entry, situation))
+    )
+    looks = frozenset[str]().union(*(entry.condition.variables for entry in found if entry.condition))
+    ramps = [(entry.rule.name, ramp) for entry in found if (ramp := _ramp_of(policy, entry.rule))]
+    if policy.defaults.ramp and policy.defaults.do == "ask":
+        ramps.append((_DEFAULT, policy.defaults.ramp))
+    return Needs(
+        risk=policy.risk is not None or "risk" in looks,
+        ramps=tuple(dict.fromkeys(ramp_key(name, ramp, situation) for name, ramp in ramps)),
+        grants=isinstance(situation.ask, wire.Confirmation)
+        and situation.ask.timing == "before"
+        and any(each.grants for each in (policy.defaults, *(entry.rule for entry in found))),
+        run=policy.escalate_on_failure is not None
+        or bool(looks & {"failures", "checkpoint"})
+        or any(entry.checkpoint is not None for entry in found),
+    )
+
+
+def _may_fit(entry: Entry, situation: Situation) -> bool:
+    """Does it match, whatever the checkpoint, which is not known yet?"""
+    return (
+        (entry.gate is None or bool(entry.gate(situation.ask.gate)))
+        and (entry.agent is None or bool(entry.agent(situation.agent)))
+        and all(situation.labels.get(name) == value for name, value in entry.labels.items())
+    )
+
+
+def route(policy: Policy, situation: Situation) -> Routed:
     """Find the first rule that matches, and the terms that hold.
 
     A choice is looked at once for every tool that its candidates would run, and the strictest rule holds: what is
     refused as a confirmation, or is for some people alone to answer, is not to be had by a choice. Only those may
     answer it whom every rule with `approvers` lists; when that is nobody, it is refused. Choices and inputs need a
-    person's answer, so `allow` asks.
-    What runs nothing has no tool, and only rules for any tool match it.
+    person's answer, so whatever runs them alone asks. What runs nothing has no tool, and only rules for any tool match
+    it.
 
-    Silence approves only where the ask is reversible and both the rule and the ask say so.
+    Then, in this order: grown trust may loosen what a rule asks about, and a standing grant may allow it; a low
+    confidence, failures in the run, and that it cannot be undone make it an ask again. Nothing outweighs those three:
+    neither trust nor a grant. A rule's own `allow` and `notify` are no review, and hold for what cannot be undone.
+
+    What is done already (timing `after`) is shown to be reviewed or is let stand; it needs no second review.
+
+    Silence approves only where the ask is reversible and both the rule and the ask say so, and the ask waits as long as
+    the rule says.
     """
-    found = [_first(policy, tool, ask.gate, agent) for tool in _tools(ask)]
-    rule = max(found, key=lambda rule: (_STRICTNESS[_says(policy, rule)], len(_listed(policy, rule)) > 0))
-    do, reason = _says(policy, rule), rule.reason if rule else None
-    if do == "allow" and not isinstance(ask, wire.Confirmation):
-        do = "ask"
-    lists = [listed for each in found if (listed := _listed(policy, each))]
-    approvers = tuple(entry for entry in lists[0] if all(entry in listed for listed in lists)) if lists else ()
-    if lists and not approvers and do != "deny":
-        do, reason = "deny", APART
-    limit = min((each for each in (_limit(policy, each) for each in found) if each), default=None)
-    wanted = ask.timeout_s or limit or DEFAULT_TIMEOUT_S
-    silence = (rule and rule.on_timeout) or policy.defaults.on_timeout or "deny"
-    if ask.on_timeout == "deny" or not ask.reversible:
-        silence = "deny"
-    name = rule.name if rule else "default"
-    reasons = policy.defaults.reject_reasons if rule is None or rule.reject_reasons is None else rule.reject_reasons
-    return Routed(
-        do,
-        Route(
-            policy="none" if policy.version == "none" else f"{policy.version}/{name}",
-            timeout_s=min(wanted, limit) if limit else wanted,
-            on_timeout=silence,
-            to=to,
-            approvers=approvers,
-            reasons=tuple(Reason(each.label, each.text) for each in reasons or ()),
-        ),
-        reason,
+    found = met(policy, situation)
+    rule = max(found, key=lambda each: (STRICTNESS[_says(policy, each)], _is_restricted(policy, each)))
+    way = _Way(policy, situation, rule)
+    way.start()
+    terms = bearing(policy, rule, situation)
+    apart = False
+    if len(found) > 1:
+        terms, apart = together(terms, [bearing(policy, each, situation) for each in found])
+    way.trust()
+    way.answer_needed()
+    way.grant(terms)
+    lets_it_run = way.do in LOOSE
+    way.draw()
+    way.tighten()
+    if lets_it_run and way.do == "ask":
+        terms = replace(terms, offers=())  # no grant would spare this: the card must not promise it
+    reason = rule.reason if rule else None
+    if apart and way.do != "deny":
+        reason = APART
+        way.to("deny", "nobody may decide about all candidates together")
+    terms = replace(
+        terms, because=tuple(way.because), ramp=way.ramp, told=way.do == "notify", review=way.do == "review"
     )
+    return Routed(way.settled(), terms, reason, way.granted, rule, tuple(way.steps))
 
 
-APART: Final = "Nobody may decide about all of these candidates: ask about each of them by itself."
-_STRICTNESS: Final = {"allow": 0, "ask": 1, "deny": 2}
+_DEFAULT: Final = "default"
 
 
-def _says(policy: Policy, rule: Rule | None) -> Literal["allow", "ask", "deny"]:
+@dataclass(slots=True)
+class _Way:
+    """From what a rule says to what happens, step by step."""
+
+    policy: Policy
+    situation: Situation
+    rule: Rule | None
+    do: Do = "ask"
+    ramp: str = ""
+    granted: Grant | None = None
+    because: list[str] = field(default_factory=list)
+    """For the card."""
+    steps: list[str] = field(default_factory=list)
+    """For those who write policies."""
+
+    def to(self, do: Do, why: str) -> None:
+        """Go on with `do`."""
+        self.steps.append(f"{why}: {do}")
+        self.do = do
+
+    @property
+    def is_confirmed_before(self) -> bool:
+        """Is it one yes to one action that did not happen yet?"""
+        ask = self.situation.ask
+        return isinstance(ask, wire.Confirmation) and ask.timing == "before"
+
+    def start(self) -> None:
+        """What the rule says."""
+        self.to(_says(self.policy, self.rule), f"rule {self.rule.name}" if self.rule else "no rule matches; defaults")
+
+    def trust(self) -> None:
+        """From asking to reviewing to samples, as trust grew."""
+        rule = self.rule
+        ramp = _ramp_of(self.policy, rule) if rule else self.policy.defaults.ramp if self.do == "ask" else None
+        if ramp is None or not self.is_confirmed_before:
+            return
+        self.ramp = ramp_key(rule.name if rule else _DEFAULT, ramp, self.situation)
+        good = self.situation.trusted.get(self.ramp, 0)
+        if good < ramp.ask:
+            self.because.append(f"Trust is still growing: {good} of {ramp.ask} ended well.")
+            self.steps.append(f"trust ramp, {good} of {ramp.ask} ended well: still ask")
+        elif not self.situation.ask.reversible:
+            self.because.append("It cannot be undone, so trust does not spare asking.")
+            self.steps.append(f"trust ramp, {good} ended well, but it is not marked reversible: still ask")
+        elif good < ramp.ask + ramp.review or ramp.sample is None:
+            self.to("review" if good < ramp.ask + ramp.review else "allow", f"trust ramp, {good} ended well")
+        else:
+            drawn = is_sampled(self.situation.handoff, ramp.sample)
+            self.to(
+                "review" if drawn else "allow", f"trust ramp, {good} ended well, {_drawn(drawn)} of {ramp.sample:g}"
+            )
+
+    def answer_needed(self) -> None:
+        """Only a person can choose or answer."""
+        if self.do in LOOSE and not isinstance(self.situation.ask, wire.Confirmation):
+            self.to("ask", "only a person can answer it")
+
+    def grant(self, terms: Route) -> None:
+        """The grant that covers this, if the terms as they are now would offer it."""
+        action = self.situation.ask.action if isinstance(self.situation.ask, wire.Confirmation) else None
+        if self.do != "ask" or action is None:
+            return
+        for grant in self.situation.grants:
+            within = is_within(terms.offers, grant.same, grant.scope, grant.age_s)
+            if within and grant.tool == action.tool and covers(grant.same, action.args):
+                self.granted = grant
+                self.to("allow", f"grant {grant.id} covers it")
+                return
+
+    def draw(self) -> None:
+        """Is it one of the sample? What is done already needs no second review: its card is one."""
+        if self.do == "sample":
+            fraction = (self.rule.fraction if self.rule else None) or 0.0
+            drawn = is_sampled(self.situation.handoff, fraction)
+            if self.is_confirmed_before and not self.situation.ask.reversible:
+                self._cannot_be_undone()
+            else:
+                self.to("review" if drawn else "allow", f"{_drawn(drawn)} of {fraction:g}")
+        if self.do == "review" and not self.is_confirmed_before:
+            self.to("ask", "it is done already, and its card is the review")
+
+    def tighten(self) -> None:
+        """What makes a person be asked although rule, trust or a grant would let it run."""
+        if self.do not in LOOSE:
+            return
+        policy, ask, failures = self.policy, self.situation.ask, self.situation.failures
+        floor = policy.confidence_floor
+        if floor is not None and ask.confidence is not None and ask.confidence < floor:
+            self.because.append(f"The agent is only {round(ask.confidence * 100)} % sure.")
+            self.to("ask", f"confidence {ask.confidence:g} is below the floor {floor:g}")
+        elif policy.escalate_on_failure is not None and failures >= policy.escalate_on_failure:
+            self.because.append(f"In this run {failures} actions have failed or were unsure.")
+            self.to("ask", f"{failures} failures in the run, and {policy.escalate_on_failure} are too many")
+        elif self.do == "review" and not ask.reversible:
+            self._cannot_be_undone()
+
+    def _cannot_be_undone(self) -> None:
+        self.because.append("It cannot be undone, so it is asked about before and not after.")
+        self.to("ask", "it is not marked reversible, so no review after it would help")
+
+    def settled(self) -> Literal["allow", "notify", "review", "ask", "deny"]:
+        """What happens."""
+        assert self.do != "sample"  # noqa: S101  # it was drawn
+        return self.do
+
+
+def _drawn(drawn: bool) -> str:  # noqa: FBT001  # a word for a yes or no
+    return "drawn in the sample" if drawn else "not drawn in the sample"
+
+
+def _says(policy: Policy, rule: Rule | None) -> Do:
     return rule.do if rule else policy.defaults.do
 
 
-def _listed(policy: Policy, rule: Rule | None) -> tuple[str, ...]:
-    """Who may answer; empty: any full member."""
-    return (rule and rule.approvers) or policy.defaults.approvers or ()
+def _is_restricted(policy: Policy, rule: Rule | None) -> bool:
+    terms = (rule, policy.defaults)
+    return any(each and (each.approvers or each.stages) for each in terms)
 
 
-def _limit(policy: Policy, rule: Rule | None) -> int | None:
-    return (rule and rule.timeout) or policy.defaults.timeout
+def _ramp_of(policy: Policy, rule: Rule) -> Ramp | None:
+    return (rule.ramp or policy.defaults.ramp) if rule.do == "ask" else None
 
 
-def _tools(ask: wire.Confirmation | wire.Choice | wire.Input) -> list[str | None]:
-    """What it would run: one tool, several, or (None) nothing."""
-    match ask:
-        case wire.Confirmation(action=wire.Action(tool=tool)):
-            return [tool]
-        case wire.Choice(candidates=candidates):
-            return [each.action.tool if each.action else None for each in candidates]
-        case _:
-            return [None]
+def ramp_key(rule: str, ramp: Ramp, situation: Situation) -> str:
+    """Whose trust it is: one text for each rule, and each agent, tool or requester that it tells apart."""
+    tools = sorted({tool for tool, _ in actions(situation.ask) if tool})
+    # The requester is the agent's own word: it must not be able to look like another part.
+    parts = {"agent": situation.agent, "tool": ",".join(tools), "requester": quote(situation.requester, safe="@+ ")}
+    return "|".join([rule, *(f"{name}={parts[name]}" for name in ramp.per)])
 
 
-def _first(policy: Policy, tool: str | None, gate: str, agent: str) -> Rule | None:
-    return next((rule for rule in policy.rules if _matches(rule, tool, gate, agent)), None)
-
-
-def _matches(rule: Rule, tool: str | None, gate: str, agent: str) -> bool:
-    of_tool = rule.tool == "*" if tool is None else fnmatchcase(tool, rule.tool)
-    return of_tool and fnmatchcase(gate, rule.gate) and fnmatchcase(agent, rule.agent)
+def is_sampled(handoff: str, fraction: float) -> bool:
+    """Is this one of the sample? The same id always is, or never."""
+    drawn = int.from_bytes(hashlib.sha256(f"sample/v1\0{handoff}".encode()).digest()[:4])
+    return drawn < fraction * _SAMPLES

@@ -1,17 +1,33 @@
 """Redis: one typed method per Lua script. Nothing else knows a key's name or a command."""
 
+from bot.store.digests import Digests, Page
 from bot.store.embedded import EmbeddedStore
 from bot.store.feed import valid_id
-from bot.store.handoffs import ClaimReply, Handoffs, Limits, NewHandoff, Opened, OutcomeReply, Settled, Verdict
+from bot.store.handoffs import (
+    ClaimReply,
+    Crowding,
+    Handoffs,
+    Limits,
+    NewHandoff,
+    Opened,
+    OutcomeReply,
+    Settled,
+    Verdict,
+)
 from bot.store.keys import Keys
+from bot.store.ladder import Climbed
 from bot.store.outbox import Buried, Delivery, Outbox, Placed
-from bot.store.records import Doc
+from bot.store.records import Doc, hashed
 from bot.store.store import Store, StoreFault, connect
+from bot.store.trust import Trusted, ramp_id
 
 __all__ = [
     "Buried",
     "ClaimReply",
+    "Climbed",
+    "Crowding",
     "Delivery",
+    "Digests",
     "Doc",
     "EmbeddedStore",
     "Handoffs",
@@ -21,11 +37,15 @@ __all__ = [
     "Opened",
     "Outbox",
     "OutcomeReply",
+    "Page",
     "Placed",
     "Settled",
     "Store",
     "StoreFault",
+    "Trusted",
     "Verdict",
     "connect",
+    "hashed",
+    "ramp_id",
     "valid_id",
 ]

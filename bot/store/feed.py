@@ -19,6 +19,13 @@ _GULP_S: Final = 0.002
 _STATES: Final = {
     "opened": "pending",
     "revised": "pending",
+    "reminded": "pending",
+    "escalated": "pending",
+    "reassigned": "pending",
+    "questioned": "pending",
+    "replied": "pending",
+    "voted": "pending",
+    "doubted": "pending",
     "decided": "decided",
     "claimed": "claimed",
     "closed": "closed",
@@ -55,6 +62,7 @@ class Feed:
                     )
                 pause = 0.05
             except (RedisError, OSError, TimeoutError):
+                self._pipe.note_trouble()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
                 continue

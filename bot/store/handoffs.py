@@ -7,35 +7,47 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from andon import wire
-from bot.handoff import Handoff
+from bot.handoff import Handoff, Route, Vote
+from bot.ladder import steps
+from bot.scope import Given
+from bot.store.grants import pack_grant
 from bot.store.keys import Keys
 from bot.store.pipe import Pipe, load_script
 from bot.store.records import (
     Doc,
+    hashed,
     ms_of,
     pack_decision,
     pack_doc,
     pack_outcome,
     pack_revisions,
+    pack_vote,
     read_handoff,
     reply,
     unpack_doc,
     when,
 )
+from bot.store.trust import ramp_id
 
 DAY_MS: Final = 86_400_000
 RUN_LIFE_MS: Final = 30 * DAY_MS
 
 _OPEN, _ANSWER, _REVISE, _EXPIRE = (load_script(name) for name in ("open", "answer", "revise", "expire"))
 _WITHDRAW, _CLAIM, _OUTCOME = (load_script(name) for name in ("withdraw", "claim", "outcome"))
+_VOTE, _TRY_CODE, _DOUBT = (load_script(name) for name in ("vote", "try_code", "doubt"))
 
 Place = tuple[int, str]
 """A place in a sorted list: Unix ms and the handoff's id."""
 
+_FAILED: Final = frozenset({"failed", "undo_failed"})
 _SAME_MS: Final = 128
 """Entries of one millisecond that a page may have to skip again."""
 
-Word = Literal["won", "lost", "stale", "held", "late", "early", "gone"]
+WRONG_CODES: Final = 3
+"""Wrong numbers after which a person waits."""
+CODE_WAIT: Final = timedelta(minutes=1)
+
+Word = Literal["won", "lost", "moved", "stale", "held", "late", "early", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +80,34 @@ class NewHandoff:
     doc: Doc
     decision: wire.Decision | None = None
     allowed: str = ""
+    unsure: bool = False
+    """The agent's confidence is below the policy's floor, which counts in its run as a failure does."""
+    grant: str = ""
+    """The grant that covers it: it decides, unless a person is asked all the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What `open` did: `opened` or `known`, or why not; `number` is its time, the wait in ms, or the open count."""
 
-    word: Literal["opened", "known", "reused", "no_run", "too_fast", "too_many"]
+    word: Literal["opened", "known", "reused", "no_run", "too_fast", "too_many", "no_grant"]
     number: int = 0
+    crowd: str = ""
+    """`open` or `burst` when the agent asks more than people can read."""
+    count: int = 0
+    """How many it has open, or asked in that time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowding:
+    """Past which an agent's cards are gathered in digests: so many open, so many asks within a time. 0: never."""
+
+    open: int = 0
+    burst: int = 0
+    within_ms: int = 60_000
+
+
+UNCROWDED: Final = Crowding()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +117,8 @@ class Verdict:
     decision: wire.Decision
     allowed: str = ""
     payload: str = ""
+    grant: Given | None = None
+    """What a yes gives besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +134,7 @@ class Settled:
 class ClaimReply:
     """What `claim` said; see the script's header for the words."""
 
-    word: Literal["permit", "open", "held", "refused", "digest", "taken", "closed", "old", "gone"]
+    word: Literal["permit", "open", "held", "refused", "digest", "taken", "closed", "old", "gone", "no_grant"]
     at: datetime | None = None
     text: str = ""
     revision: int = 0
@@ -125,7 +159,7 @@ class Handoffs:
         self._keys = keys
         self._retention_ms = round(retention / timedelta(milliseconds=1))
 
-    async def open(self, new: NewHandoff, limits: Limits) -> Opened:
+    async def open(self, new: NewHandoff, limits: Limits, crowding: Crowding = UNCROWDED) -> Opened:
         """Write a handoff once; the same id and fingerprint again is `known`."""
         decided = new.decision is not None
         timing = new.doc.ask.timing if isinstance(new.doc.ask, wire.Confirmation) else "before"
@@ -140,6 +174,10 @@ class Handoffs:
                 keys.agent_load(new.agent),
                 keys.index,
                 keys.run(new.run),
+                keys.told,
+                keys.ladder,
+                keys.agent_asks(new.agent),
+                keys.agent_grants(new.agent),
             ),
             new.id,
             new.fingerprint,
@@ -156,9 +194,19 @@ class Handoffs:
             *limits.pace,
             limits.open,
             RUN_LIFE_MS,
+            "unsure" if new.unsure else "",
+            new.doc.route.ramp,
+            "told" if new.doc.route.told and decided else "",
+            _ladder(new.doc.route),
+            crowding.open,
+            crowding.burst,
+            crowding.within_ms,
+            new.grant,
+            "" if not new.grant else "uses" if _is_granted(new.decision) else "near",
         )
         word, *rest = reply(raw)
-        return Opened(word, int(rest[0]) if rest else 0)
+        crowd, count = (rest[1].decode(), int(rest[2])) if len(rest) > 2 else ("", 0)  # noqa: PLR2004  # the reply's parts
+        return Opened(word, int(rest[0]) if rest else 0, crowd, count)
 
     async def load(self, handoff_id: str, doc: Doc | None = None) -> Handoff | None:
         """Read one; None when there is none (any more). `doc`, if it is known, saves reading it again."""
@@ -173,10 +221,15 @@ class Handoffs:
         digest: str = "",
         revisions: tuple[wire.Revision, ...] = (),
     ) -> Settled:
-        """Write the first decision; `digest` and `revisions` when it edits."""
+        """Write the first decision, if no vote came meanwhile; `digest` and `revisions` when it edits."""
         raw = await self._pipe.run(
             _ANSWER,
-            self._settling(handoff),
+            (
+                *self._settling(handoff),
+                self._keys.agent_grants(handoff.agent),
+                self._keys.granting,
+                self._keys.notices,
+            ),
             handoff.id,
             answer_id,
             handoff.revision,
@@ -188,13 +241,51 @@ class Handoffs:
             digest,
             pack_revisions(revisions) if revisions else "",
             self._retention_ms,
+            len(handoff.votes),
+            *pack_grant(verdict.grant),
+            handoff.agent,
         )
         return _settled(raw)
 
+    async def vote(self, handoff: Handoff, vote: Vote) -> Settled:
+        """Keep a vote that decides nothing yet, if no other came meanwhile; `vote.id` twice is one vote."""
+        raw = await self._pipe.run(
+            _VOTE,
+            (self._keys.handoff(handoff.id), self._keys.events),
+            handoff.id,
+            vote.id,
+            handoff.revision,
+            len(handoff.votes),
+            pack_vote(vote),
+        )
+        return _settled(raw)
+
+    async def try_code(self, handoff: Handoff, person: str, *, right: bool) -> tuple[str, int]:
+        """Count a wrong number: `right`; or `wrong` and how many tries are left; or `wait` and how many ms."""
+        raw = await self._pipe.run(
+            _TRY_CODE,
+            (self._keys.tries(handoff.id, hashed(person), handoff.revision),),
+            "right" if right else "wrong",
+            WRONG_CODES,
+            round(CODE_WAIT / timedelta(milliseconds=1)),
+        )
+        word, *rest = reply(raw)
+        return word, int(rest[0]) if rest else 0
+
+    async def doubt(self, handoff: Handoff, unread: str) -> None:
+        """Note of which groups nobody can tell who is in them; empty: of none."""
+        await self._pipe.run(_DOUBT, (self._keys.handoff(handoff.id), self._keys.events), handoff.id, unread)
+
     async def revise(
-        self, handoff: Handoff, *, answer_id: str, digest: str, revisions: tuple[wire.Revision, ...]
+        self,
+        handoff: Handoff,
+        *,
+        answer_id: str,
+        digest: str,
+        revisions: tuple[wire.Revision, ...],
+        vote: Vote | None = None,
     ) -> Settled:
-        """Write a new revision that nobody has approved yet."""
+        """Write a new revision that nobody has approved yet, but perhaps its editor with this `vote`."""
         keys = self._keys
         raw = await self._pipe.run(
             _REVISE,
@@ -204,6 +295,8 @@ class Handoffs:
             handoff.revision,
             digest,
             pack_revisions(revisions),
+            vote.id if vote else "",
+            pack_vote(vote) if vote else "",
         )
         return Settled(reply(raw)[0])
 
@@ -242,7 +335,7 @@ class Handoffs:
         keys = self._keys
         raw = await self._pipe.run(
             _CLAIM,
-            (keys.handoff(handoff_id), keys.events, keys.agent_events(agent)),
+            (keys.handoff(handoff_id), keys.events, keys.agent_events(agent), keys.agent_grants(agent)),
             handoff_id,
             agent,
             digest,
@@ -265,18 +358,59 @@ class Handoffs:
             case other:  # pragma: no cover  # a script and its reader disagree
                 raise AssertionError(other)
 
-    async def outcome(self, handoff_id: str, agent: str, report: wire.OutcomeReport) -> OutcomeReply:
-        """Record what came of it, once."""
+    async def outcome(
+        self,
+        handoff_id: str,
+        agent: str,
+        report: wire.OutcomeReport,
+        *,
+        ramp: str = "",
+        review: NewHandoff | None = None,
+    ) -> OutcomeReply:
+        """Record what came of it, once; a failure counts in its run.
+
+        Args:
+            handoff_id: Which handoff.
+            agent: Whose it must be.
+            report: What came of it.
+            ramp: Its route's trust ramp, which this counts in.
+            review: Opened in the same step, once it is recorded that it was executed.
+        """
         keys = self._keys
+        bad = report.status in _FAILED
+        run = await self._pipe.call("HGET", keys.handoff(handoff_id), "run") if bad else None
         raw = await self._pipe.run(
             _OUTCOME,
-            (keys.handoff(handoff_id), keys.events, keys.agent_events(agent)),
+            (
+                keys.handoff(handoff_id),
+                keys.events,
+                keys.agent_events(agent),
+                keys.run(run.decode() if run else handoff_id),
+                keys.trust(ramp_id(ramp)),
+                keys.trusts,
+                keys.handoff(review.id if review else handoff_id),
+                keys.due,
+                keys.agent_load(agent),
+                keys.index,
+                keys.ladder,
+                keys.agent_grants(agent),
+                keys.notices,
+            ),
             handoff_id,
             agent,
             report.status,
             report.claimant or "",
             pack_outcome(report),
             self._retention_ms,
+            "bad" if bad else "",
+            *(
+                (
+                    *(review.id, review.digest, pack_doc(review.doc)),
+                    *(review.doc.route.timeout_s * 1000, _ladder(review.doc.route)),
+                )
+                if review
+                else ("", "", "", 0, "")
+            ),
         )
         word, *rest = reply(raw)
         if word == "recorded":
@@ -328,6 +462,10 @@ class Handoffs:
         page, more = places[:limit], len(places) > limit
         return await self._load_all([handoff_id for _, handoff_id in page]), page[-1] if page and more else None
 
+    async def told(self, limit: int) -> list[Handoff]:
+        """What people were told of and not asked about, the latest first."""
+        return await self._load_all(await self._pipe.call("ZREVRANGE", self._keys.told, 0, limit - 1))
+
     async def sweep(self, now: datetime) -> None:
         """Forget index entries whose handoffs are past every retention."""
         oldest = now - timedelta(milliseconds=self._retention_ms) - timedelta(days=8)
@@ -351,6 +489,8 @@ class Handoffs:
             keys.events,
             keys.agent_events(handoff.agent),
             keys.agent_load(handoff.agent),
+            keys.trust(ramp_id(handoff.route.ramp)),
+            keys.trusts,
         )
 
 
@@ -360,6 +500,12 @@ def _read(handoff_id: str, raw: Any, doc: Doc | None) -> Handoff | None:
     flat = _flat(raw)
     fields = {flat[i]: flat[i + 1] for i in range(0, len(flat), 2)}
     return read_handoff(handoff_id, fields, doc)
+
+
+def _ladder(route: Route) -> str:
+    """The ladder's steps as the scripts read them."""
+    found = " ".join(f"{step.after_s * 1000}{step.kind[0]}" for step in steps(route))
+    return f"{route.timeout_s * 1000}:{found}" if found else ""
 
 
 def _settled(raw: Any) -> Settled:
@@ -375,3 +521,7 @@ def _flat(raw: Any) -> list[bytes]:
     for part in raw:
         out.extend(part) if isinstance(part, (list, tuple)) else out.append(part)
     return out
+
+
+def _is_granted(decision: wire.Decision | None) -> bool:
+    return decision is not None and decision.by.kind == "grant"

@@ -17,6 +17,10 @@ class Keys:
         """Hash: where its cards are: posting begun, addresses, and the places that refused."""
         return f"{{{self.ns}}}:handoff:{handoff_id}:cards"
 
+    def tries(self, handoff_id: str, person: str, revision: int) -> str:
+        """String: wrong numbers that a person typed for a revision of it; kept for a minute."""
+        return f"{{{self.ns}}}:handoff:{handoff_id}:tries:{person}:{revision}"
+
     def run(self, run_id: str) -> str:
         """Hash: one run."""
         return f"{{{self.ns}}}:run:{run_id}"
@@ -57,6 +61,10 @@ class Keys:
         """String: a notice with this Idempotency-Key was told."""
         return f"{{{self.ns}}}:run:{run_id}:notice:{key}"
 
+    def trust(self, ramp_id: str) -> str:
+        """Hash: how far one trust ramp has come, and why it last started over."""
+        return f"{{{self.ns}}}:trust:{ramp_id}"
+
     def agent_events(self, agent: str) -> str:
         """Stream: what one agent is told; its ids are those of `events`."""
         return f"{{{self.ns}}}:agent:{agent}:events"
@@ -64,6 +72,10 @@ class Keys:
     def agent_load(self, agent: str) -> str:
         """Hash: how many handoffs an agent has open, and how fast it opens them."""
         return f"{{{self.ns}}}:agent:{agent}:load"
+
+    def agent_grants(self, agent: str) -> str:
+        """Hash: an agent's standing grants."""
+        return f"{{{self.ns}}}:agent:{agent}:grants"
 
     def key(self, key_id: str) -> str:
         """Hash: one API key."""
@@ -82,6 +94,27 @@ class Keys:
         """Sorted set: pending handoff -> deadline, Unix ms."""
         return f"{{{self.ns}}}:due"
 
+    def asked(self, who: str) -> str:
+        """Sorted set: handoff -> when its card was posted to somebody, Unix ms; the last hour."""
+        return f"{{{self.ns}}}:asked:{who}"
+
+    def gathered(self, surface: str, place: str) -> str:
+        """Sorted set: handoff that waits for room on a digest -> when it was opened; `:now`: the id of that digest."""
+        return f"{{{self.ns}}}:gathered:{surface}:{place}"
+
+    def digest(self, digest_id: str) -> str:
+        """Hash: one digest, and what is on it."""
+        return f"{{{self.ns}}}:digest:{digest_id}"
+
+    @property
+    def ladder(self) -> str:
+        """Sorted set: pending handoff -> when the next step of its ladder is due, Unix ms."""
+        return f"{{{self.ns}}}:ladder"
+
+    def agent_asks(self, agent: str) -> str:
+        """Sorted set: an agent's latest asks -> when they came, Unix ms; kept as long as a burst is counted."""
+        return f"{{{self.ns}}}:agent:{agent}:asks"
+
     @property
     def index(self) -> str:
         """Sorted set: handoff -> when it was opened, Unix ms."""
@@ -96,6 +129,21 @@ class Keys:
     def dead_cards(self) -> str:
         """Stream: events that no card could be made to show."""
         return f"{{{self.ns}}}:cards:dead"
+
+    @property
+    def trusts(self) -> str:
+        """Sorted set: text of a trust ramp -> when it last moved, Unix ms."""
+        return f"{{{self.ns}}}:trust"
+
+    @property
+    def told(self) -> str:
+        """Sorted set: handoff that people were told of without being asked -> when, Unix ms; the latest hundred."""
+        return f"{{{self.ns}}}:told"
+
+    @property
+    def granting(self) -> str:
+        """Sorted set: agent with grants -> when the last of them ends, Unix ms."""
+        return f"{{{self.ns}}}:grants"
 
     @property
     def notices(self) -> str:

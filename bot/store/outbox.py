@@ -55,6 +55,8 @@ class Placed:
     """Where it is; more than one when two processes posted it."""
     refused: str | None = None
     """Why it can never arrive."""
+    gathered: bool = False
+    """It is shown there in a digest."""
 
 
 class Outbox:
@@ -199,11 +201,12 @@ class Outbox:
             begun=_field("begun", place) in kept,
             addresses=tuple(sorted(name.removeprefix(at) for name in kept if name.startswith(at))),
             refused=kept.get(_field("refused", place)),
+            gathered=_field("gathered", place) in kept,
         )
 
     async def begin_card(
         self, handoff_id: str, place: str, who: str, *, lease: timedelta
-    ) -> Literal["first", "again", "busy"]:
+    ) -> Literal["first", "again", "busy", "gathered"]:
         """Take the right to post at a place; no lease gives it back. `again`: a card may be there already."""
         raw = await self._pipe.run(
             _BEGIN,
@@ -212,8 +215,9 @@ class Outbox:
             who,
             round(lease / timedelta(milliseconds=1)),
             self._life_ms,
+            _field("gathered", place),
         )
-        word: Literal["first", "again", "busy"] = reply(raw)[0]
+        word: Literal["first", "again", "busy", "gathered"] = reply(raw)[0]
         return word
 
     async def save_card(self, handoff_id: str, place: str, address: str) -> None:
@@ -221,6 +225,10 @@ class Outbox:
         surface = json.loads(place)["surface"]
         await self._pipe.call("SET", self._keys.card(surface, address), handoff_id, "PX", self._life_ms)
         await self._keep(handoff_id, _field("at", place, address), "")
+
+    async def save_digest(self, digest_id: str, place: str, address: str) -> None:
+        """Remember where a digest is. No handoff is at that address."""
+        await self._keep(digest_id, _field("at", place, address), "")
 
     async def card_at(self, surface: str, address: str) -> str | None:
         """The handoff whose card is at this address."""

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import random
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
 
@@ -39,9 +40,9 @@ class Script:
 
 
 def load_script(name: str) -> Script:
-    """Read `lua/<name>.lua` with the shared part before it."""
+    """Read `lua/<name>.lua` with the shared parts before it."""
     folder = files("bot.store") / "lua"
-    source = (folder / "_settle.lua").read_text() + "\n" + (folder / f"{name}.lua").read_text()
+    source = "\n".join((folder / f"{part}.lua").read_text() for part in ("_settle", "_grants", name))
     return Script(name, source, hashlib.sha1(source.encode()).hexdigest())  # noqa: S324  # Redis names scripts by SHA-1
 
 
@@ -56,6 +57,12 @@ class Pipe:
         self._scheduled = False
         self._idle: list[AbstractConnection] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self.troubled_at: datetime | None = None
+        """When Redis last broke a connection or did not answer, if only for a moment."""
+
+    def note_trouble(self) -> None:
+        """Redis has just failed us."""
+        self.troubled_at = datetime.now(UTC)
 
     def call(self, *command: Any) -> asyncio.Future[Any]:
         """Send one command; the future has its reply.
@@ -123,6 +130,7 @@ class Pipe:
                 async with asyncio.timeout(REPLY_S):
                     return await _exchange(connection, packed, len(commands))
             except (RedisConnectionError, OSError, TimeoutError):
+                self.note_trouble()
                 await connection.disconnect(nowait=True)
                 if tried == TRIES:
                     raise

@@ -1,5 +1,6 @@
 """How a handoff lies in its hash, and back. Version 1 of the form; a reader of an older form would live here too."""
 
+import hashlib
 import json
 import zlib
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from andon import wire
-from bot.handoff import Handoff, Route, State, action_payload
+from bot.handoff import Aside, Handoff, Route, State, Vote, action_payload
 
 _LEVEL: Final = 3
 """Of zlib: on a 1.3 kB ask the higher levels save under 2 % and cost twice the time."""
@@ -25,11 +26,15 @@ class Doc(BaseModel):
     route: Route
     run_name: str
     requester: str | None
+    owner: str = ""
+    """E-mail address of the person whose agent it is."""
 
 
 _DOC: TypeAdapter[Doc] = TypeAdapter(Doc)
 _DECISION: TypeAdapter[wire.Decision] = TypeAdapter(wire.Decision)
 _OUTCOME: TypeAdapter[wire.Outcome] = TypeAdapter(wire.Outcome)
+_ASIDE: TypeAdapter[Aside] = TypeAdapter(Aside)
+_VOTE: TypeAdapter[Vote] = TypeAdapter(Vote)
 _REVISIONS: TypeAdapter[tuple[wire.Revision, ...]] = TypeAdapter(tuple[wire.Revision, ...])
 
 
@@ -51,12 +56,42 @@ def pack_doc(doc: Doc) -> bytes:
 
 def unpack_doc(packed: bytes) -> Doc:
     """The reverse of `pack_doc`."""
-    return _DOC.validate_json(zlib.decompress(packed))
+    return _DOC.validate_json(zlib.decompress(packed), context=wire.STORED)
 
 
 def pack_decision(decision: wire.Decision) -> bytes:
-    """JSON without the time: the store's clock gives that."""
-    return decision.model_dump_json(exclude={"at"}, exclude_none=True).encode()
+    """JSON without the time: the store's clock gives that, and to the deciding vote, which comes last, the same."""
+    exclude: dict[str, Any] = {"at": True}
+    if decision.votes:
+        exclude["votes"] = {len(decision.votes) - 1: {"at"}}
+    return decision.model_dump_json(exclude=exclude, exclude_none=True).encode()
+
+
+def pack_vote(vote: Vote) -> bytes:
+    """JSON without the time."""
+    own = {
+        "person": vote.person,
+        "by": vote.by.model_dump(mode="json", exclude_none=True),
+        "revision": vote.revision,
+        "stage": vote.stage,
+        "kind": vote.kind,
+        "digest": vote.digest,
+        "reason": vote.reason,
+    }
+    return json.dumps(own, separators=(",", ":")).encode()
+
+
+def read_votes(packed: bytes) -> tuple[Vote, ...]:
+    """All votes of the revision, the oldest first."""
+    lines = (line.split(b" ", 2) for line in packed.split(b"\n")[1:])
+    return tuple(
+        _VOTE.validate_python({**json.loads(own), "id": vote_id.decode(), "at": when(ms)}) for vote_id, ms, own in lines
+    )
+
+
+def hashed(text: str) -> str:
+    """An id of somebody else's making, in letters that a key or a line may hold."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def pack_revisions(revisions: tuple[wire.Revision, ...]) -> bytes:
@@ -75,7 +110,10 @@ def pack_outcome(outcome: wire.OutcomeReport) -> bytes:
 
 def read_decision(packed: bytes, decided_at: bytes) -> wire.Decision:
     """The decision, with the store's time."""
-    return _DECISION.validate_python({**json.loads(packed), "at": when(decided_at)})
+    at, own = when(decided_at), json.loads(packed)
+    if own.get("votes"):
+        own["votes"][-1].setdefault("at", at)
+    return _DECISION.validate_python({**own, "at": at})
 
 
 def read_handoff(handoff_id: str, fields: Mapping[bytes, bytes], doc: Doc | None = None) -> Handoff:
@@ -112,7 +150,21 @@ def read_handoff(handoff_id: str, fields: Mapping[bytes, bytes], doc: Doc | None
         claim=claim,
         outcome=outcome,
         last_edit=fields.get(b"revise_id", b"").decode(),
+        votes=read_votes(fields[b"votes"]) if b"votes" in fields else (),
+        owner=doc.owner,
+        unread=fields.get(b"unread", b"").decode(),
+        rungs=int(fields.get(b"rungs", 0)),
+        added=tuple(fields[b"added"].decode().split("\n")) if b"added" in fields else (),
+        asides=tuple(_aside(line) for line in fields.get(b"asides", b"").split(b"\n") if line),
+        crowd=fields.get(b"crowd", b"").decode(),
+        follows=fields.get(b"follows", b"").decode(),
+        review=fields.get(b"review", b"").decode(),
     )
+
+
+def _aside(line: bytes) -> Aside:
+    at, _, told = line.partition(b" ")
+    return _ASIDE.validate_python({**json.loads(told), "at": when(at)})
 
 
 def _revised(doc: Doc, revision: wire.Revision) -> str:

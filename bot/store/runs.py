@@ -63,12 +63,28 @@ class Runs:
             id=run_id, agent=agent.decode(), started_at=when(started_at), checkpoint=int(checkpoint), **json.loads(doc)
         )
 
+    async def standing(self, run_id: str) -> tuple[int, str]:
+        """What went wrong in it so far (failed actions and unsure asks), and its latest checkpoint's name, or ""."""
+        failures, checkpoint = await asyncio.gather(
+            self._pipe.call("HGET", self._keys.run(run_id), "failures"),
+            self._pipe.call("HGET", self._keys.checkpoint(run_id), "name"),
+        )
+        return int(failures or 0), checkpoint.decode() if checkpoint else ""
+
     async def save_checkpoint(
-        self, run_id: str, agent: str, save: wire.CheckpointSave, save_id: str, limits: Limits = STANDARD
-    ) -> tuple[Literal["saved", "moved", "gone", "too_fast"], int, tuple[wire.Steer, ...]]:
+        self,
+        run_id: str,
+        agent: str,
+        save: wire.CheckpointSave,
+        save_id: str,
+        limits: Limits = STANDARD,
+        *,
+        handoff: str = "",
+    ) -> tuple[Literal["saved", "moved", "gone", "too_fast"], int, tuple[wire.Steer, ...], str]:
         """Save, if `save.if_version` allows; the number is the new version, the one that stands, or the wait, ms.
 
-        The steers are what people told the run since the checkpoint before.
+        The steers are what people told the run since the checkpoint before; the text is the `handoff` that asks whether
+        to go on, as this save was first made.
         """
         raw = await self._pipe.run(
             _CHECKPOINT,
@@ -85,9 +101,11 @@ class Runs:
             save_id,
             RUN_LIFE_MS,
             *limits.pace,
+            handoff,
         )
         word, *rest = reply(raw)
-        return word, int(rest[0]) if rest else 0, tuple(_steer(each) for each in rest[1:])
+        asked = rest[1].decode() if rest[1:] else ""
+        return word, int(rest[0]) if rest else 0, tuple(_steer(each) for each in rest[2:]), asked
 
     async def steer(self, run: wire.Run, steer_id: str, text: str, by: wire.Actor) -> bool:
         """Leave a person's words for a run; the same id again is told once. False when the run is gone."""
@@ -117,8 +135,8 @@ class Runs:
 
     async def checkpoint(self, run_id: str) -> wire.Checkpoint | None:
         """The latest one."""
-        version, name, state, saved_at, steers = await self._pipe.call(
-            "HMGET", self._keys.checkpoint(run_id), "version", "name", "state", "saved_at", "steers"
+        version, name, state, saved_at, steers, handoff = await self._pipe.call(
+            "HMGET", self._keys.checkpoint(run_id), "version", "name", "state", "saved_at", "steers", "handoff"
         )
         if version is None:
             return None
@@ -129,6 +147,7 @@ class Runs:
             saved_at=when(saved_at),
             state=json.loads(state),
             steers=tuple(_steer(packed.encode()) for packed in json.loads(steers or "[]")),
+            handoff=handoff.decode() if handoff else None,
         )
 
     async def notice(

@@ -12,14 +12,18 @@ from redis.exceptions import RedisError
 
 from bot.errors import StoreUnavailable
 from bot.store.access import AccessRecords
+from bot.store.digests import Digests
 from bot.store.feed import Feed
+from bot.store.grants import Grants
 from bot.store.handoffs import Handoffs
 from bot.store.keys import Keys
+from bot.store.ladder import Ladder
 from bot.store.outbox import Outbox
 from bot.store.pipe import REPLY_S, Pipe
 from bot.store.records import when
 from bot.store.runs import Runs
 from bot.store.shelf import ShelfRecords
+from bot.store.trust import TrustRecords
 
 _OLDEST = (7, 0)
 _CLOCKS_APART = timedelta(seconds=2)
@@ -49,11 +53,20 @@ class Store:
         self._pipe = Pipe(client)
         self.keys = Keys(ns)
         self.handoffs = Handoffs(self._pipe, self.keys, retention=retention)
+        self.ladder = Ladder(self._pipe, self.keys)
+        self.digests = Digests(self._pipe, self.keys, retention=retention)
         self.runs = Runs(self._pipe, self.keys)
+        self.grants = Grants(self._pipe, self.keys)
         self.shelf = ShelfRecords(self._pipe, self.keys)
+        self.trust = TrustRecords(self._pipe, self.keys)
         self.access = AccessRecords(self._pipe, self.keys)
         self.feed = Feed(client, self._pipe, self.keys)
         self.outbox = Outbox(client, self._pipe, self.keys, retention=retention)
+
+    @property
+    def troubled_at(self) -> datetime | None:
+        """When Redis last failed this process, if only for a moment; by this process' clock."""
+        return self._pipe.troubled_at
 
     async def now(self) -> datetime:
         """The store's clock.

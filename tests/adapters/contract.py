@@ -12,7 +12,7 @@ import pytest
 
 from andon import wire
 from bot.errors import Undeliverable
-from bot.handoff import Handoff, State, Told, digest_of
+from bot.handoff import Aside, Digest, Handoff, State, Told, digest_of
 from bot.ports import Adapter, CardRef
 from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, NOON, RUN, handoff
 
@@ -177,3 +177,28 @@ class AdapterContract:
         told = Told(NOON, "mailer", RUN, "weekly-report", "Nightly sync finished", id="1-0", to=(stage.nowhere,))
         with pytest.raises(Undeliverable, match=r".{10}"):
             await stage.adapter.tell(told, stage.nowhere)
+
+    @pytest.mark.parametrize("text", ["Which budget?", HOSTILE["what"]], ids=["plain", "hostile"])
+    async def test_what_happened_around_a_card_is_said_and_can_be_said_again(self, stage: Stage, text: str) -> None:
+        """After a crash each comes a second time, under the same id."""
+        asked = handoff(EMAIL, id="hf_" + "z" * 22)
+        stage.put(asked)
+        ref = await stage.adapter.post(asked, stage.place)
+        asides = (
+            Aside("1", "reminded", NOON),
+            Aside("2", "reassigned", NOON, ANA, to="bob@example.com", text=text),
+            Aside("3", "questioned", NOON, ANA, text=text),
+            Aside("4", "replied", NOON, text=text),
+        )
+        asked = replace(asked, asides=asides, added=("bob@example.com",))
+        stage.put(asked)
+        await stage.adapter.update(ref, asked)
+        for aside in (*asides, *asides):
+            await stage.adapter.say_below(ref, asked, aside, stage.place)
+
+    async def test_a_digest_is_posted_once_and_follows_its_rows(self, stage: Stage) -> None:
+        small = {**EMAIL, "reversible": True}
+        first, second = (handoff(small, id="hf_" + letter * 22) for letter in "xy")
+        ref = await stage.adapter.digest(Digest("dg_1", (first, second), 3), stage.place, None)
+        ended = replace(first, state=State.HELD)
+        assert await stage.adapter.digest(Digest("dg_1", (ended, second), 0), stage.place, ref) == ref

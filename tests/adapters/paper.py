@@ -9,9 +9,10 @@ import aiohttp
 from aiohttp.web import AbstractRouteDef
 
 from andon import wire
-from bot.cards import card
+from bot.cards import card, said
+from bot.cards import digest as digest_view
 from bot.errors import TooMany, Undeliverable
-from bot.handoff import Handoff, Told
+from bot.handoff import Aside, Digest, Handoff, Told
 from bot.outbox import Pace
 from bot.ports import Adapter, CardRef, Desk, Directory, Shelf
 from tests.fakes.board import TOKEN
@@ -29,8 +30,14 @@ class Paper:
     directory: Directory | None = None
 
     def __init__(
-        self, http: aiohttp.ClientSession, url: str, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        *,
+        shelf: Shelf | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._shelf = shelf
         self._http = http
         self._url = url
         self._clock = clock
@@ -48,6 +55,35 @@ class Paper:
 
     async def update(self, ref: CardRef, handoff: Handoff) -> None:
         await self._call("PUT", f"/notes/{ref.address}", json=self._note(handoff))
+
+    async def say_below(self, ref: CardRef, handoff: Handoff, aside: Aside, place: wire.Place) -> None:
+        if self._shelf and not await self._shelf.once(f"below:{ref.address}:{aside.id}", timedelta(days=1)):
+            return
+        told = said(handoff, aside)
+        note = {"id": aside.id, "text": told.sentence, "words": told.words.text if told.words else ""}
+        try:
+            await self._call("POST", f"/notes/{ref.address}/below", json={**note, "called": list(told.called)})
+        except BaseException:
+            if self._shelf:
+                await self._shelf.forget(f"below:{ref.address}:{aside.id}")
+            raise
+
+    async def digest(self, digest: Digest, to: wire.Place, ref: CardRef | None) -> CardRef:
+        view = digest_view(digest, now=self._clock())
+        rows = [f"{row.title.text} {row.verdict.sentence if row.verdict else row.alone}" for row in view.rows]
+        some = len(view.together)
+        note = {
+            "handoff": view.id,
+            "revision": 0,
+            "headline": view.headline,
+            "title": view.headline,
+            "text": "\n".join([*rows, *([f"and {view.waiting} more"] if view.waiting else [])]),
+            "buttons": [f"Approve the {some} shown", f"Reject the {some} shown"] if some else [],
+        }
+        if ref is None:
+            return CardRef("paper", (await self._call("POST", f"/boards/{to.channel}/notes", json=note))["id"])
+        await self._call("PUT", f"/notes/{ref.address}", json=note)
+        return ref
 
     async def tell(self, told: Told, to: wire.Place) -> None:
         note = {
@@ -93,7 +129,7 @@ def paper(
     async def opened(desk: Desk, shelf: Shelf) -> AsyncIterator[Adapter]:
         meet(desk, shelf)
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as http:
-            adapter = Paper(http, url)
+            adapter = Paper(http, url, shelf=shelf)
             adapter.directory = directory
             yield adapter
 

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from adapters.slack.asking import Asking
 from adapters.slack.cards import Cards
+from adapters.slack.granting import END, Granting
 from adapters.slack.home import Home
 from adapters.slack.lists import Lists
 from adapters.slack.marks import Marks
@@ -48,6 +49,7 @@ class House:
     asking: Asking
     standings: Standings
     home: Home
+    granting: Granting
     cards: Cards
     ana: Person
     mira: Person
@@ -137,6 +139,8 @@ class House:
                 return web.json_response(await self.asking.ask_submitted(payload, team))
             case "message_action":
                 await self.asking.asked(payload, team)
+            case _ if str(payload["actions"][0].get("action_id", "")).startswith(END):
+                await self.granting.pressed(payload, team)
             case _:
                 await self.home.pressed(payload, team)
         return web.Response()
@@ -184,7 +188,8 @@ async def talkers() -> AsyncIterator[House]:
         standings = Standings(
             shelf, installs=installs, places=places, posts=Posts(api, installs, shelf), cards=cards, clock=clock
         )
-        home = Home(shelf, api, waiting=waiting, standings=standings, lists=lists, clock=clock)
+        granting = Granting(desk, waiting=waiting, whisper=whisper)
+        home = Home(shelf, api, waiting=waiting, standings=standings, lists=lists, granting=granting, clock=clock)
         talk = Talk(
             shelf,
             waiting=waiting,
@@ -193,6 +198,7 @@ async def talkers() -> AsyncIterator[House]:
             installs=installs,
             cards=cards,
             lists=lists,
+            granting=granting,
             clock=clock,
         )
         asking = Asking(
@@ -213,6 +219,7 @@ async def talkers() -> AsyncIterator[House]:
             asking,
             standings,
             home,
+            granting,
             cards,
             ana,
             mira,

@@ -684,3 +684,70 @@ async def test_a_policy_s_reason_is_text_and_never_markup(mira: Browser, desk: M
     assert "<b>" not in page
     assert "<i>" not in page.partition("</header>")[2].partition("Only ")[2].partition(" may")[0]
     assert "<script>alert" not in page
+
+
+# --- what runs without asking ---
+
+
+def ramp(**changes: Any) -> wire.Trust:
+    fields = {
+        "key": "tr_" + "0" * 24,
+        "rule": "mail",
+        "agent": "mailer",
+        "requester": "<b>ana</b>",
+        "good": 4,
+        "stage": "asked",
+        "next_stage_at": 10,
+        "moved_at": NOON,
+        "reset_at": NOON,
+        "reset_why": "undo_failed",
+        "reset_by": EMAIL_ID,
+    }
+    return wire.Trust.model_validate({**fields, **changes})
+
+
+async def test_the_inbox_lists_what_ran_without_asking(mira: Browser, desk: MemoryDesk) -> None:
+    told = handoff(EMAIL, id="hf_" + "t" * 22, route=Route("v1/telling", 60, "deny", (), told=True))
+    assert told.action
+    policy = wire.Actor(kind="policy", id="v1/telling", name="policy v1/telling")
+    decision = wire.Approved(
+        by=policy, at=NOON, revision=1, digest=told.digest, args=told.action.args, message_for_agent="Go on."
+    )
+    _, before = await mira.get("/")
+    assert "Ran without asking" not in before
+    desk.put(replace(told, state=State.DECIDED, decision=decision))
+    _, page = await mira.get("/")
+    assert "Ran without asking" in page
+    assert f'href="/handoffs/{told.id}"' in page
+    _, shown = await mira.get(f"/handoffs/{told.id}")
+    assert "Nobody was asked: policy v1/telling lets this run" in shown
+    assert '/answer"' not in shown, "nothing to press"
+
+
+async def test_trust_is_shown_and_reset(mira: Browser, desk: MemoryDesk) -> None:
+    _, empty = await mira.get("/trust")
+    assert "No trust has grown yet" in empty
+    desk.ramps = [ramp()]
+    _, page = await mira.get("/trust")
+    assert "agent mailer" in page
+    assert "4 of 10" in page
+    assert "undo failed" in page
+    assert f'href="/handoffs/{EMAIL_ID}"' in page
+    assert "<b>ana" not in page
+    form = await mira.form("/trust")
+    response, _ = await mira.post(f"/trust/{desk.ramps[0].key}/reset", form)
+    assert (response.status, response.headers["Location"]) == (303, "/trust")
+    assert (desk.ramps[0].good, desk.ramps[0].reset_by) == (0, MIRA.name)
+    missing, _ = await mira.post("/trust/tr_none/reset", form)
+    assert missing.status == 404
+
+
+async def test_nobody_resets_trust_from_elsewhere(mira: Browser, stranger: Browser, desk: MemoryDesk) -> None:
+    desk.ramps = [ramp()]
+    path = f"/trust/{desk.ramps[0].key}/reset"
+    form = await mira.form("/trust")
+    assert (await stranger.get("/trust"))[0].status == 401
+    assert (await stranger.post(path, form))[0].status == 401
+    assert (await mira.post(path, {"csrf": "made-up"}))[0].status == 403
+    assert (await mira.post(path, form, Origin="https://evil.example"))[0].status == 403
+    assert desk.ramps[0].good == 4

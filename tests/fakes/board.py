@@ -26,6 +26,8 @@ class Note:
     id: str
     board: str
     versions: list[dict[str, Any]]
+    below: list[dict[str, Any]] = field(default_factory=list)
+    """What was said below it."""
 
     @property
     def handoff(self) -> str:
@@ -128,6 +130,7 @@ class Board:
                 web.post("/boards/{board}/notes", self._post),
                 web.get("/boards/{board}/notes", self._find),
                 web.put("/notes/{id}", self._update),
+                web.post("/notes/{id}/below", self._say_below),
             ]
         )
         async with TestServer(app, host="127.0.0.1") as server:
@@ -161,7 +164,8 @@ class Board:
         return response
 
     async def _wait(self, request: web.Request, moment: Moment) -> None:
-        board = request.match_info.get("board") or self.notes[request.match_info["id"]].board
+        note = self.notes.get(request.match_info.get("id", ""))
+        board = request.match_info.get("board") or (note.board if note else None)  # a note may be taken off
         for hold in list(self._holds):
             if (hold.verb, hold.moment) == (request.method, moment) and hold.board in {None, board}:
                 hold.reached.set()
@@ -192,9 +196,16 @@ class Board:
         found = [note.id for note in self.of(request.query["handoff"]) if note.board == board]
         return web.json_response({"ids": found if self.finds else []})
 
-    async def _update(self, request: web.Request) -> web.Response:
+    async def _say_below(self, request: web.Request) -> web.Response:
         note = self.notes[request.match_info["id"]]
         if note.board not in self.boards:
+            raise web.HTTPNotFound
+        note.below.append(await request.json())
+        return web.Response(status=204)
+
+    async def _update(self, request: web.Request) -> web.Response:
+        note = self.notes.get(request.match_info["id"])
+        if note is None or note.board not in self.boards:
             raise web.HTTPNotFound
         note.versions.append(await self._body(request))
         return web.Response(status=204)

@@ -6,14 +6,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal, cast
 
 from andon import wire
 from bot.answers import read_answer
 from bot.approvers import refusal
+from bot.digests import answer_shown
 from bot.errors import AlreadyDecided, Gone, HandoffExpired, NotAnApprover, StoreUnavailable
-from bot.handoff import Change, Handoff, Route, State, Told, ask_payload, digest_of
-from bot.ports import Session, Standing
+from bot.handing_on import check_read
+from bot.handoff import Aside, AsideKind, Change, Handoff, Route, State, Told, ask_payload, digest_of
+from bot.ports import Row, RowOutcome, Session, Standing
+from bot.scope import Granted
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ANA = wire.Actor(kind="person", id="ana@example.com", name="Ana", surface="web")
@@ -134,10 +137,13 @@ class MemoryDesk:
         self.clock = clock
         self.answers: list[tuple[str, wire.Answer, wire.Actor]] = []
         self.told: list[Told] = []
+        self.ramps: list[wire.Trust] = []
         self.bound: list[wire.Run] = []
         self.cards: dict[tuple[str, str], str] = {}
         self.steers: list[tuple[str, str, wire.Actor]] = []
         self.alerts: list[tuple[str, str]] = []
+        self.granted: dict[str, Granted] = {}
+        self.ended: list[tuple[str, wire.Actor]] = []
         self.is_down = False
         self._seen: set[str] = set()
         self._watchers: set[asyncio.Queue[Change | None]] = set()
@@ -159,6 +165,21 @@ class MemoryDesk:
     async def notices(self) -> Sequence[Told]:
         """What was told."""
         return self.told
+
+    async def told_lately(self) -> Sequence[Handoff]:
+        return [each for each in self.all.values() if each.route.told][::-1]
+
+    async def trust(self) -> Sequence[wire.Trust]:
+        return self.ramps
+
+    async def reset_trust(self, key: str, by: wire.Actor) -> wire.Trust:
+        found = next((ramp for ramp in self.ramps if ramp.key == key), None)
+        if found is None:
+            raise Gone(f"there is no trust ramp {key}")
+        changes = {"good": 0, "stage": "asked", "reset_at": self.clock(), "reset_why": "person", "reset_by": by.name}
+        made = found.model_copy(update=changes)
+        self.ramps = [made if ramp is found else ramp for ramp in self.ramps]
+        return made
 
     async def card_at(self, surface: str, address: str) -> str | None:
         """The handoff of a card; a test says which."""
@@ -197,6 +218,17 @@ class MemoryDesk:
         if answer_id and answer_id in self._seen:
             return standing_now
         await self.may_answer(standing_now, by, standing=standing)
+        if isinstance(answer, wire.Reassign | wire.AskAgent):
+            check_read(standing_now, answer, by)
+            self.answers.append((handoff_id, answer, by))
+            kind, said = (
+                ("reassigned", answer.note) if isinstance(answer, wire.Reassign) else ("questioned", answer.question)
+            )
+            to = answer.to if isinstance(answer, wire.Reassign) else ""
+            aside = Aside(secrets.token_hex(16), cast("AsideKind", kind), now, by, to=to, text=said or "")
+            added = (*standing_now.added, *([to] if to else []))
+            self.put(replace(standing_now, asides=(*standing_now.asides, aside), added=added))
+            return self.all[handoff_id]
         made = read_answer(standing_now, answer, by, at=now)
         if standing_now.decision:
             raise AlreadyDecided("decided", handoff=handoff_id, decision=standing_now.decision)
@@ -205,6 +237,9 @@ class MemoryDesk:
         self.answers.append((handoff_id, answer, by))
         if answer_id:
             self._seen.add(answer_id)
+        if made.verdict and made.verdict.grant:
+            life = timedelta(seconds=made.verdict.grant.life_s)
+            self.granted[made.verdict.grant.id] = Granted(made.verdict.grant, now, now + life)
         if made.verdict:
             changed = replace(standing_now, state=State.DECIDED, decision=made.verdict.decision)
         else:
@@ -212,6 +247,28 @@ class MemoryDesk:
             changed = replace(standing_now, revision=standing_now.revision + 1, **new)
         self.put(changed)
         return changed
+
+    async def answer_shown(
+        self,
+        rows: Sequence[Row],
+        kind: Literal["approve", "reject"],
+        by: wire.Actor,
+        *,
+        answer_id: str,
+        standing: Standing = "member",
+    ) -> Sequence[RowOutcome]:
+        return await answer_shown(self, rows, kind, by, answer_id=answer_id, standing=standing, clock=self.clock)
+
+    async def grants(self) -> Sequence[Granted]:
+        return list(self.granted.values())
+
+    async def end_grant(self, grant_id: str, by: wire.Actor) -> Granted:
+        if self.is_down:
+            raise StoreUnavailable("not confirmed")
+        if grant_id not in self.granted:
+            raise Gone(f"there is no grant {grant_id}")
+        self.ended.append((grant_id, by))
+        return self.granted.pop(grant_id)
 
     def put(self, changed: Handoff) -> None:
         """Place a handoff, and tell everybody who watches."""

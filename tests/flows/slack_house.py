@@ -222,7 +222,8 @@ def check(cloud: SlackCloud, *urls: str, may_be_refused: tuple[str, ...] = ()) -
 def live_marks(cloud: SlackCloud, urls: Sequence[str]) -> list[str]:
     """All in what the app has shown that would call somebody or open an address that is not ours, or hides itself.
 
-    A person may be called in one place: in the thread, after an undo that failed, by whoever wanted it undone.
+    People are called in one place: in the thread of a card. After an undo that failed, whoever wanted it undone; and
+    by a reminder, an escalation or a handing on, whom the policy or a person names.
     """
     own = "|".join(f"{re.escape(url)}/" for url in urls)
     ours = re.compile(rf"<(?:{own}|https://[a-z-]+\.slack\.com/archives/)[^<>|\s]*\|[^<>]*>")
@@ -236,7 +237,7 @@ def live_marks(cloud: SlackCloud, urls: Sequence[str]) -> list[str]:
 
 def _marks_of(node: Json, ours: re.Pattern[str], *, may_call: bool) -> Iterator[str]:
     kind = node.get("type")
-    calls = kind in _CALLING and not (may_call and kind == "user")
+    calls = kind in _CALLING and not (may_call and kind in {"user", "usergroup"})
     leads = bool(node.get("url")) and not ours.fullmatch(f"<{node['url']}|>")
     if calls or leads or kind in {"markdown", "image", "video"} or node.get("emoji") is True:
         yield str(node)

@@ -50,6 +50,7 @@ async def test_every_call_of_the_document_tells_problems_as_problems(service: Li
             assert all(list(response["content"]) == ["application/problem+json"] for response in problems), path
             if operation["security"]:
                 real = path.replace("{id}", "hf_" + "x" * 22).replace("{run}", "run_" + "x" * 22)
+                real = real.replace("{key}", "tr_" + "0" * 24)
                 reply = await service.person.call(method.upper(), real, headers={"Authorization": "Bearer x"})
                 assert (reply.status, reply.problem) == (401, "unauthenticated"), path
 

@@ -139,7 +139,8 @@ async def test_a_directory_that_does_not_answer_lets_nobody_through(policy: Sett
     async with house(policy, Rolls({"S1": {BOB.id}}, down={"S1"})) as home:
         asked = await home.ask()
         assert await home.approve(asked, BOB) == (
-            "Bob, nobody can tell now whether you may answer, so you may not yet: the platform says ratelimited."
+            "Bob, nobody can tell now whether you may answer, so you may not yet. "
+            "slack:S1: the platform says ratelimited."
         )
         home.rolls.down.clear()
         assert await home.approve(asked, BOB) == "approved"

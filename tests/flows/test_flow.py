@@ -9,7 +9,7 @@ from bot.access import Access
 from bot.flow import Flow
 from bot.hub import Hub
 from bot.metrics import Metrics
-from bot.policy import Policy
+from bot.policies import Policies
 from bot.runs import Runs
 from bot.store import Store
 from bot.timers import Timers
@@ -23,7 +23,7 @@ def process(store: Store) -> tuple[Flow, Hub]:
     """What one process has, its tail not started: it knows only what it saw itself."""
     hub, access = Hub(store), Access(store, b"s" * 32)
     metrics = Metrics(waiting=lambda: 0, streams=lambda: 0)
-    return Flow(store, hub, access, Runs(store, access), Policy(), surfaces={"web"}, metrics=metrics), hub
+    return Flow(store, hub, access, Runs(store, access), Policies(), surfaces={"web"}, metrics=metrics), hub
 
 
 async def test_a_repeated_answer_tells_what_stands_even_where_the_card_was_known_as_open(store: Store) -> None:

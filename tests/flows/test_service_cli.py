@@ -73,6 +73,8 @@ def test_each_command_s_help_ends_with_two_commands_to_paste(command: str, capsy
         (["keys", "make"], "create, list or revoke"),
         (["keys", "create"], "--agent NAME or --person EMAIL"),
         (["keys", "create", "--agent", "a", "--person", "a@b.c"], "--agent NAME or --person EMAIL"),
+        (["keys", "create", "--person", "a@b.c", "--owner", "o@b.c"], "it goes with --agent NAME"),
+        (["keys", "create", "--agent", "a", "--owner", "nobody"], "'nobody' is not an e-mail address"),
         (["keys", "revoke"], "id"),
         (["keys", "create", "--agent", "a b"], "no name for an agent"),
         (["keys", "create", "--agent", "a", "--per-minute", "0"], "from 1 to"),

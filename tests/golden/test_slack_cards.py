@@ -16,13 +16,15 @@ from typing import Any
 import pytest
 
 from adapters.slack.cards import Cards, Message
+from adapters.slack.digests import DigestCards
 from adapters.slack.lists import HelpLine, Lists, PendingLine, RunLine, SettingLine
 from adapters.slack.modals import Modal, Modals
 from andon import wire
 from bot.cards import summary
-from bot.handoff import Handoff, Reason, Route, State
+from bot.handoff import Aside, Digest, Handoff, Reason, Risk, Route, Rung, State
 from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, MIRA, NOON, handoff
 from tests.fakes.slack.kit import check_message, check_options, check_view
+from tests.fakes.votes import TERMS, agreed, split, staged
 
 GOLDEN = Path(__file__).parent / "slack"
 NOW = NOON + timedelta(minutes=1)
@@ -50,6 +52,10 @@ HOSTILE: Json = {
         "schema": {"properties": {"to": {"description": HOSTILE_TEXT, "title": "<!channel>"}}},
     },
 }
+
+
+def numbered(ask: Json) -> Handoff:
+    return handoff(ask, route=Route(**TERMS, step_up="number"))
 
 
 def acting(**args: Any) -> Json:
@@ -113,11 +119,51 @@ def ended(shown: Handoff, status: str, **more: Any) -> Handoff:
 
 REASONS = tuple(Reason(label, f"{label}, please") for label in ("Too early", "Wrong person", "Wrong tone", "No", "5th"))
 
+RISKY = Route(
+    "v3/mail",
+    1_800,
+    "deny",
+    (),
+    risk=Risk(0.7, ("It seems to go to a list of people: `all@x.com`.", "It goes to `all@x.com`.")),
+    because=("The agent is only 40 % sure.", "In this run 3 actions have failed or were unsure."),
+)
+
+RUNGS = (Rung(1_200, (wire.Place(surface="slack", channel="#oncall"),), ("boss@example.com", "slack:S0614TZR7")),)
+HOSTILE_WORDS = HOSTILE["what"]
+ASIDES = (
+    Aside("1", "reminded", LATER),
+    Aside("2", "escalated", LATER, rung=1),
+    Aside("3", "reassigned", LATER, ANA, to="bob@example.com", text=HOSTILE_WORDS),
+    Aside("4", "questioned", LATER, ANA, text="Which budget?"),
+    Aside("5", "replied", LATER, text=HOSTILE_WORDS),
+)
+GATHERED = Digest(
+    "dg_1",
+    (
+        handoff({**EMAIL, "reversible": True}, id="hf_" + "b" * 22),
+        handoff({**EMAIL, "reversible": True, "what": "Send another"}, id="hf_" + "c" * 22),
+        handoff(EMAIL, id="hf_" + "d" * 22),
+        handoff(FLIGHT, id="hf_" + "e" * 22),
+        handoff(HOSTILE, id="hf_" + "f" * 22),
+    ),
+    12,
+)
+
 MESSAGES: dict[str, Handoff] = {
+    "open-asides-hostile": handoff(
+        EMAIL, route=replace(RISKY, escalate=RUNGS, risk=None, because=()), rungs=1, asides=ASIDES
+    ),
+    "votes-stage": staged(),
+    "votes-hostile": staged(name=HOSTILE_TEXT),
+    "votes-split": split(),
+    "votes-agreed": agreed(),
     "open": handoff({**EMAIL, "reversible": True}),
     "open-hazard": handoff(EMAIL),
     "open-reasons": handoff(EMAIL, route=Route("v3/mail", 1_800, "deny", (), reasons=REASONS)),
     "open-revised": revised(),
+    "open-risk": handoff(EMAIL, route=RISKY),
+    "open-risk-hostile": revised(route=replace(RISKY, risk=Risk(0.05, (HOSTILE_TEXT,)), because=())),
+    "open-risk-long": handoff(LONG, route=replace(RISKY, risk=Risk(1.0, ("Reason. " * 37,) * 9))),
     "open-code": handoff(CODE),
     "open-long": handoff(LONG),
     "open-50-arguments": handoff(FIFTY),
@@ -177,6 +223,13 @@ WIDE = {
     "required": ["name", "sure", "size"],
 }
 MODAL: dict[str, Callable[[], Modal]] = {
+    "modal-ask-else": lambda: MODALS.ask_else(handoff(EMAIL), now=NOW, address=ADDRESS),
+    "modal-ask-agent": lambda: MODALS.ask_agent(handoff(EMAIL), now=NOW, address=ADDRESS),
+    "read-number": lambda: MODALS.read(staged(), now=NOW, address="T1:C1:1.2"),
+    "edit-number": lambda: MODALS.edit(numbered(EMAIL), now=NOW, address="T1:C1:1.2"),
+    "edit-for-another": lambda: MODALS.edit(staged(), now=NOW, address="T1:C1:1.2"),
+    "choose-number": lambda: MODALS.choose(numbered(FLIGHT), 0, now=NOW, address="T1:C1:1.2"),
+    "answer-number": lambda: MODALS.answer(numbered(BUDGET), now=NOW, address="T1:C1:1.2"),
     "modal-read": lambda: MODALS.read(handoff(LONG), now=NOW, address=ADDRESS),
     "modal-read-many": lambda: MODALS.read(handoff(MANY), now=NOW, address=ADDRESS),
     "modal-read-hostile": lambda: MODALS.read(handoff(HOSTILE), now=NOW, address=ADDRESS),
@@ -226,6 +279,7 @@ SETTINGS = [
     SettingLine("person", "You are", "ana@example.com"),
 ]
 LISTED: dict[str, Callable[[], Any]] = {
+    "digest-hostile": lambda: DigestCards(CARDS).message(GATHERED, now=NOW).blocks,
     "pending": lambda: LISTS.pending(lines(4)),
     "pending-none": lambda: LISTS.pending([]),
     "home": lambda: LISTS.home(lines(3), RUNS, SETTINGS),

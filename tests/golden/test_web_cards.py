@@ -17,9 +17,10 @@ import pytest
 from adapters.web.pages import Form, Notice, Pages
 from andon import wire
 from bot.cards import card
-from bot.handoff import Handoff, Reason, Route, State
+from bot.handoff import Handoff, Reason, Risk, Route, State
 from bot.ports import Session
 from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, MIRA, NOON, handoff
+from tests.fakes.votes import agreed, split, staged
 
 GOLDEN = Path(__file__).parent / "web"
 SESSION = Session(MIRA, "csrf-token")
@@ -93,6 +94,12 @@ LISTED = Route(
     reasons=(Reason("Wrong person", "This is not the Alice I meant: look her up."), Reason("Not now", "Not now")),
 )
 WRONG = replace(EDITING, typed={"to": "nobody"}, errors={"to": ("must be an e-mail address",)}, reason="why not")
+RISKY = replace(
+    LISTED,
+    risk=Risk(0.7, ("It seems to go to a list of people: `all@x.com`.", "It goes to `all@x.com`.")),
+    because=("The agent is only 40 % sure.", "In this run 3 actions have failed or were unsure."),
+)
+HOSTILE_RISK = replace(RISKY, risk=Risk(0.05, (HOSTILE_TEXT,)), because=())
 CARDS: dict[str, tuple[Handoff, Form, Notice | None, bool]] = {
     "confirmation": (handoff(EMAIL), FORM, None, False),
     "confirmation-edit": (handoff(EMAIL), EDITING, None, False),
@@ -105,6 +112,13 @@ CARDS: dict[str, tuple[Handoff, Form, Notice | None, bool]] = {
     "input": (handoff(BUDGET), FORM, None, False),
     "review": (handoff(DRAFT), FORM, None, False),
     "review-undo-failed": (rejected(), FORM, None, False),
+    "confirmation-risk": (handoff(EMAIL, route=RISKY), FORM, None, False),
+    "hostile-risk": (handoff(EMAIL, route=HOSTILE_RISK), FORM, None, False),
+    "votes-stage": (staged(), FORM, None, False),
+    "votes-stage-full": (staged(), replace(FORM, code_error="that is not the card's number"), None, True),
+    "votes-hostile": (staged(name=HOSTILE_TEXT), FORM, None, False),
+    "votes-split": (split(), FORM, None, False),
+    "votes-agreed": (agreed(), FORM, None, False),
     "held": (handoff(EMAIL, state=State.HELD), FORM, None, False),
     "expired-in-view": (handoff(EMAIL, minutes=1), FORM, Notice("Too late.", typed=(("to", "<i>"),)), False),
     "hostile": (handoff(HOSTILE, run_name=HOSTILE_TEXT, requester=HOSTILE_TEXT), FORM, None, False),
@@ -148,7 +162,7 @@ class Elements(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
 
-@pytest.mark.parametrize("name", ["hostile", "hostile-full", "hostile-edit"])
+@pytest.mark.parametrize("name", ["hostile", "hostile-full", "hostile-edit", "hostile-risk"])
 def test_no_agents_text_becomes_markup(name: str) -> None:
     page, tame = Elements(render(name)), Elements(render("confirmation-edit" if "edit" in name else "confirmation"))
     assert page.tags.count("script") == 1

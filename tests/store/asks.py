@@ -7,8 +7,8 @@ from pydantic import JsonValue
 
 from andon import wire
 from bot.answers import Answering, read_answer
-from bot.flow import silence_verdict
 from bot.handoff import Handoff, Route, ask_payload, digest_of
+from bot.silence import silence_verdict
 from bot.store import Doc, Limits, NewHandoff, Settled, Store, Verdict
 
 AGENT = "mailer"
@@ -38,7 +38,7 @@ def confirmation(
         gate="send_email",
         run=RUN,
         timing=timing,
-        reversible=silence == "approve",
+        reversible=silence == "approve" or timing == "after",
         what="Send this e-mail",
         why="She asked",
         risks=("It cannot be unsent",),
@@ -83,7 +83,7 @@ async def look(store: Store, handoff_id: str) -> Handoff:
     return found
 
 
-def read(handoff: Handoff, answer: wire.Answer, by: wire.Actor = MIRA) -> Answering:
+def read(handoff: Handoff, answer: wire.Deciding, by: wire.Actor = MIRA) -> Answering:
     return read_answer(handoff, answer, by, at=now())
 
 

@@ -28,6 +28,8 @@ class Entry:
     outcome: tuple[str, str] = ("", "")
     permits: set[str] = field(default_factory=set)
     """Claimants that got one."""
+    votes: list[str] = field(default_factory=list)
+    """Answer ids of the votes of the revision."""
 
     @property
     def revision(self) -> int:
@@ -65,9 +67,9 @@ class Model:
         return "opened"
 
     def answer(
-        self, handoff_id: str, answer_id: str, revision: int, kind: str, allowed: str, *, edited: str = ""
+        self, handoff_id: str, answer_id: str, revision: int, kind: str, allowed: str, *, votes: int, edited: str = ""
     ) -> str:
-        """`edited` is the digest of changed arguments, which are approved in the same step."""
+        """`votes` were counted; `edited` is the digest of changed arguments, which are approved in the same step."""
         entry = self.entries.get(handoff_id)
         if entry is None:
             return "gone"
@@ -75,10 +77,30 @@ class Model:
             return "won" if entry.answer_id == answer_id else "lost"
         if refusal := self._refusal(entry, revision):
             return refusal
+        if votes != len(entry.votes):
+            return "moved"
         if edited:
             entry.digests.append(edited)
+            entry.votes = []
         entry.answer_id = answer_id
         return self._decide(handoff_id, entry, kind, allowed)
+
+    def vote(self, handoff_id: str, answer_id: str, revision: int, *, votes: int) -> str:
+        """One that does not decide; `votes` were counted before it."""
+        entry = self.entries.get(handoff_id)
+        if entry is None:
+            return "gone"
+        if answer_id in entry.votes:
+            return "won"
+        if entry.state not in OPEN:
+            return "lost"
+        if refusal := self._refusal(entry, revision):
+            return refusal
+        if votes != len(entry.votes):
+            return "moved"
+        entry.votes.append(answer_id)
+        self.events.append(("voted", handoff_id, entry.revision, str(len(entry.votes))))
+        return "won"
 
     def edit(self, handoff_id: str, answer_id: str, revision: int, digest: str) -> str:
         """Change the arguments and leave the decision to somebody else."""
@@ -92,6 +114,7 @@ class Model:
         if refusal := self._refusal(entry, revision):
             return refusal
         entry.digests.append(digest)
+        entry.votes = []
         entry.edit_id = answer_id
         self.events.append(("revised", handoff_id, entry.revision, ""))
         return "won"

@@ -25,9 +25,9 @@ from hypothesis.stateful import (
 )
 
 from andon import wire
-from bot.handoff import OPEN, Handoff, State, action_payload, digest_of
+from bot.handoff import OPEN, Handoff, State, Vote, action_payload, digest_of
 from bot.store import Limits, Store, connect
-from bot.store.records import pack_decision
+from bot.store.records import hashed, pack_decision
 from tests.servers import Valkey, lasting_keys
 from tests.store import asks
 from tests.store.model import Entry, Model
@@ -54,6 +54,7 @@ class Seen:
     body: str
     timing: wire.Timing
     handoff: Handoff | None = None
+    votes: int = 0
 
 
 def digest(body: str) -> str:
@@ -88,7 +89,10 @@ class Life(RuleBasedStateMachine):
     def redis_look(self, handoff_id: str) -> Handoff | None:
         return None
 
-    def redis_answer(self, seen: Seen, answer: wire.Answer, answer_id: str) -> Awaitable[str] | None:
+    def redis_answer(self, seen: Seen, answer: wire.Deciding, answer_id: str) -> Awaitable[str] | None:
+        return None
+
+    def redis_vote(self, seen: Seen, answer_id: str) -> Awaitable[str] | None:
         return None
 
     def redis_expire(self, seen: Seen) -> Awaitable[str] | None:
@@ -157,13 +161,35 @@ class Life(RuleBasedStateMachine):
     @rule(card=cards, answer_id=_answer_ids)
     def approve(self, card: Seen, answer_id: str) -> None:
         kind = "edited" if card.revision > 1 else "approved"
-        expected = self.model.answer(card.id, answer_id, card.revision, kind, card.digest)
+        expected = self.model.answer(card.id, answer_id, card.revision, kind, card.digest, votes=card.votes)
         self.said(expected, self.redis_answer(card, wire.Approve(revision=card.revision), answer_id))
 
     @rule(card=cards, answer_id=_answer_ids)
     def reject(self, card: Seen, answer_id: str) -> None:
-        expected = self.model.answer(card.id, answer_id, card.revision, "rejected", "")
+        expected = self.model.answer(card.id, answer_id, card.revision, "rejected", "", votes=card.votes)
         self.said(expected, self.redis_answer(card, wire.Reject(revision=card.revision, reason="no"), answer_id))
+
+    @rule(target=cards, card=cards, answer_id=_answer_ids, fresh=st.booleans())
+    def vote(self, card: Seen, answer_id: str, fresh: bool) -> Seen:
+        """A yes that does not decide; of a card as it is now, or as somebody read it."""
+        card = self._seen(card.id) if fresh else card
+        expected = self.model.vote(card.id, answer_id, card.revision, votes=card.votes)
+        self.said(expected, self.redis_vote(card, answer_id))
+        return self._seen(card.id)
+
+    @rule(card=cards, answer_id=_answer_ids, other=_answer_ids)
+    def vote_while_somebody_edits(self, card: Seen, answer_id: str, other: str) -> None:
+        """I10: what was read is not what stands any more."""
+        read = self._seen(card.id)
+        self.edit(read, other, approve=False)
+        self.vote(read, answer_id, fresh=False)
+
+    @rule(card=cards, answer_id=_answer_ids, other=_answer_ids)
+    def approve_while_somebody_votes(self, card: Seen, answer_id: str, other: str) -> None:
+        """Votes that were not counted before a decision are counted again."""
+        read = self._seen(card.id)
+        self.vote(read, other, fresh=False)
+        self.approve(read, answer_id)
 
     @rule(card=cards, answer_id=_answer_ids, approve=st.booleans())
     def edit(self, card: Seen, answer_id: str, approve: bool) -> None:
@@ -173,7 +199,9 @@ class Life(RuleBasedStateMachine):
         body = f"edited {self._count}"
         before = self.model.entries[card.id].revision
         if approve:
-            expected = self.model.answer(card.id, answer_id, card.revision, "edited", digest(body), edited=digest(body))
+            expected = self.model.answer(
+                card.id, answer_id, card.revision, "edited", digest(body), votes=card.votes, edited=digest(body)
+            )
         else:
             expected = self.model.edit(card.id, answer_id, card.revision, digest(body))
         if self.model.entries[card.id].revision > before:
@@ -302,7 +330,8 @@ class Life(RuleBasedStateMachine):
         entry = self.model.entries[handoff_id]
         timing: wire.Timing = "after" if entry.timing == "after" else "before"
         body = self.bodies[handoff_id][entry.revision - 1]
-        return Seen(handoff_id, entry.revision, entry.digests[-1], body, timing, self.redis_look(handoff_id))
+        found = self.redis_look(handoff_id)
+        return Seen(handoff_id, entry.revision, entry.digests[-1], body, timing, found, len(entry.votes))
 
 
 class LifeInRedis(Life):
@@ -350,7 +379,7 @@ class LifeInRedis(Life):
     def redis_look(self, handoff_id: str) -> Handoff | None:
         return self.do(asks.look(self.store, handoff_id))
 
-    def redis_answer(self, seen: Seen, answer: wire.Answer, answer_id: str) -> Awaitable[str] | None:
+    def redis_answer(self, seen: Seen, answer: wire.Deciding, answer_id: str) -> Awaitable[str] | None:
         async def call() -> str:
             assert seen.handoff
             made = asks.read(seen.handoff, answer)
@@ -363,6 +392,14 @@ class LifeInRedis(Life):
                     seen.handoff, made.verdict, answer_id=answer_id, digest=made.digest, revisions=made.revisions
                 )
             return settled.word
+
+        return call()
+
+    def redis_vote(self, seen: Seen, answer_id: str) -> Awaitable[str] | None:
+        async def call() -> str:
+            assert seen.handoff
+            vote = Vote("p", asks.MIRA, asks.now(), seen.revision, 1, "yes", digest=seen.digest, id=hashed(answer_id))
+            return (await self.store.handoffs.vote(seen.handoff, vote)).word
 
         return call()
 
@@ -417,6 +454,9 @@ class LifeInRedis(Life):
         for handoff_id, entry in self.model.entries.items():
             found = self.do(asks.look(self.store, handoff_id))
             assert (found.state, found.revision, found.digest) == (entry.state, entry.revision, entry.digests[-1])
+            assert [vote.id for vote in found.votes] == [hashed(each) for each in entry.votes], (
+                "I10: votes of an older one"
+            )
             assert (found.claim.claimant if found.claim else "") == entry.claimant
             assert (found.outcome.status if found.outcome else "") == entry.outcome[0]
             if found.decision is None:
@@ -436,7 +476,7 @@ class LifeInRedis(Life):
         told = [_event(fields) for _, fields in await call("XRANGE", keys.events, "-", "+")]
         assert told == self.model.events
         for agent in (asks.AGENT, OTHER_AGENT):
-            mine = [e for e in told if e[0] != "opened" and self.model.entries[e[1]].agent == agent]
+            mine = [e for e in told if e[0] not in {"opened", "voted"} and self.model.entries[e[1]].agent == agent]
             assert [_event(fields) for _, fields in await call("XRANGE", keys.agent_events(agent), "-", "+")] == mine
             count = await call("HGET", keys.agent_load(agent), "open")
             assert int(count or 0) == self.model.open_count(agent)
@@ -493,7 +533,14 @@ def test_every_reply_of_every_script_is_met(redis_life: type[LifeInRedis]) -> No
     life.claim_as_decided(approved, "try-1")
     life.hold_or_release(approved)
     life.approve(approved, "a1")
+    life.vote(approved, "v1", fresh=True)
     life.hold_or_release(approved)
+    life.vote(approved, "v1", fresh=False)
+    life.vote(approved, "v1", fresh=False)
+    life.vote(approved, "v2", fresh=False)
+    life.approve(approved, "a1")
+    life.vote(approved, "v2", fresh=True)
+    approved = life._seen(approved.id)
     life.approve(approved, "a1")
     life.approve(approved, "a2")
     life.claim_as_decided(approved, "try-1")
@@ -503,6 +550,7 @@ def test_every_reply_of_every_script_is_met(redis_life: type[LifeInRedis]) -> No
         life.outcome(approved, "executed", "try-1", result, asks.AGENT)
     life.claim_as_decided(approved, "try-1")
     life.edit(edited, "a1", approve=False)
+    life.vote(edited, "v1", fresh=False)
     life.approve(edited, "a2")
     life.reject(life._seen(edited.id), "a2")
     life.claim_as_decided(edited, "try-1")
@@ -517,7 +565,5 @@ def test_every_reply_of_every_script_is_met(redis_life: type[LifeInRedis]) -> No
     life.every_change_is_told_once()
     life.teardown()
 
-    words = (
-        "opened known reused no_run too_many won lost stale held late early gone open refused digest taken closed old"
-    )
-    assert redis_life.heard == {*words.split(), "permit", "recorded", "other", "claimant"}
+    words = "opened known reused no_run too_many won moved lost stale held late early gone open refused digest taken"
+    assert redis_life.heard == {*words.split(), "closed", "old", "permit", "recorded", "other", "claimant"}

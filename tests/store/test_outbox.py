@@ -7,7 +7,7 @@ from aiohttp.web import AbstractRouteDef
 
 from andon import wire
 from bot.errors import Gone
-from bot.handoff import Handoff, Told
+from bot.handoff import Aside, Digest, Handoff, Told
 from bot.outbox import CardWork, Pace
 from bot.ports import CardRef, Directory
 from bot.store import Delivery, Store
@@ -151,6 +151,12 @@ class Deadly:
     async def update(self, ref: CardRef, handoff: Handoff) -> None:
         raise AssertionError("nor this")
 
+    async def say_below(self, ref: CardRef, handoff: Handoff, aside: Aside, place: wire.Place) -> None:
+        raise AssertionError("nor this")
+
+    async def digest(self, digest: Digest, to: wire.Place, ref: CardRef | None) -> CardRef:
+        raise AssertionError("nor this")
+
     async def tell(self, told: Told, to: wire.Place) -> None:
         raise AssertionError("nor this")
 
@@ -171,6 +177,9 @@ class Looks:
     async def undeliverable(self, handoff: Handoff, reason: str) -> Handoff:
         return handoff
 
+    async def gathers(self, handoff: Handoff, place: wire.Place) -> bool:
+        return False
+
 
 async def test_an_event_that_killed_five_processes_kills_no_sixth(
     store: Store, caplog: pytest.LogCaptureFixture
@@ -181,7 +190,7 @@ async def test_an_event_that_killed_five_processes_kills_no_sixth(
     await read(store, "1st")
     for reader in ("2nd", "3rd", "4th", "5th"):
         await take_over(store, reader)
-    work = CardWork(store.outbox, Looks(store), {NAME: Deadly()}, pace=Pace(taken_over=SOON))
+    work = CardWork(store.outbox, store.digests, Looks(store), {NAME: Deadly()}, pace=Pace(taken_over=SOON))
     work.start()
     try:
 
@@ -209,7 +218,7 @@ async def test_a_notice_that_killed_five_processes_kills_no_sixth(
     await read(store, "1st")
     for reader in ("2nd", "3rd", "4th", "5th"):
         await take_over(store, reader)
-    work = CardWork(store.outbox, Looks(store), {NAME: Deadly()}, pace=Pace(taken_over=SOON))
+    work = CardWork(store.outbox, store.digests, Looks(store), {NAME: Deadly()}, pace=Pace(taken_over=SOON))
     work.start()
     try:
 

@@ -12,8 +12,8 @@ from bot import coaching
 from bot.answers import NO_REASON, read_answer, yes_verdict
 from bot.cards import too_late
 from bot.errors import InvalidAnswer, NotAnApprover, StaleRevision
-from bot.flow import silence_verdict
 from bot.handoff import Handoff, Route, State, ask_payload, digest_of
+from bot.silence import silence_verdict
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 RUN = f"run_{'r' * 22}"
@@ -29,7 +29,7 @@ BEFORE = wire.Confirmation(
     risks=("r",),
     action=wire.Action.model_validate({"tool": "mail", "args": {"to": "alice"}, "schema": SCHEMA}),
 )
-AFTER = wire.Confirmation(gate="mail", run=RUN, timing="after", what="w", why="y", result=7)
+AFTER = wire.Confirmation(gate="mail", run=RUN, timing="after", reversible=True, what="w", why="y", result=7)
 CHOICE = wire.Choice(gate="g", run=RUN, question="q", candidates=(wire.Candidate(id="a", label="A"),))
 INPUT = wire.Input(gate="g", run=RUN, question="q")
 

@@ -20,7 +20,7 @@ def test_every_fault_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANDON_PORT", "many")
     monkeypatch.setenv("ANDON_REDIS_URL", "http://localhost")
     monkeypatch.setenv("ANDON_PUBLIC_URL", "example.com")
-    monkeypatch.setenv("ANDON_POLICY", "/nowhere/policy.yaml")
+    monkeypatch.setenv("ANDON_POLICY", "/")
     monkeypatch.setenv("ANDON_TEMPLATES", "/nowhere")
     monkeypatch.setenv("ANDON_RETENTION_DAYS", "0")
     with pytest.raises(ConfigError) as caught:

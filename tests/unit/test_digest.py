@@ -159,5 +159,5 @@ def test_what_is_decided_is_what_the_protocol_says() -> None:
     question = wire.Input(gate="g", run=RUN, question="How many?", answer_schema=schema)
     assert json.loads(ask_payload(question)) == {"question": "How many?", "answer_schema": schema}
     assert answer_payload(3) == '{"answer":3}'
-    after = wire.Confirmation(gate="g", run=RUN, timing="after", what="w", why="y")
+    after = wire.Confirmation(gate="g", run=RUN, timing="after", reversible=True, what="w", why="y")
     assert ask_payload(after) == '{"args":{},"tool":"g"}'

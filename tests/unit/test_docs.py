@@ -59,7 +59,16 @@ def test_every_key_of_the_store_has_its_line() -> None:
 
 
 def test_every_command_has_its_line() -> None:
-    for command in ("serve", "check", "keys create", "keys list", "keys revoke ID", "sign-in"):
+    for command in (
+        "serve",
+        "check",
+        "keys create",
+        "keys list",
+        "keys revoke ID",
+        "grants list",
+        "grants revoke ID",
+        "sign-in",
+    ):
         assert f"| `python -m bot {command}` |" in OPERATIONS
 
 

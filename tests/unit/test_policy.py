@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from andon import wire
 from bot.errors import ConfigError
 from bot.handoff import Reason
-from bot.policy import Policy, Routed, load, parse, route
+from bot.policy import Policy, Routed, Situation, load, parse, route
 
 RUN = f"run_{'r' * 22}"
 WEB = (wire.Place(surface="web"),)
@@ -29,11 +29,15 @@ def question() -> wire.Input:
 
 
 def say(policy: str, ask: wire.Confirmation | wire.Choice | wire.Input, agent: str = "mailer") -> Routed:
-    return route(parse(policy), ask, agent=agent, to=WEB)
+    return route(parse(policy), about(ask, agent))
+
+
+def about(ask: wire.Confirmation | wire.Choice | wire.Input, agent: str = "mailer") -> Situation:
+    return Situation(ask=ask, handoff=f"hf_{'h' * 22}", agent=agent, to=WEB)
 
 
 def test_with_no_policy_everything_is_asked() -> None:
-    said = route(Policy(), confirmation(), agent="mailer", to=WEB)
+    said = route(Policy(), about(confirmation()))
     assert (said.do, said.route.policy, said.route.timeout_s, said.route.on_timeout) == ("ask", "none", 3600, "deny")
     assert said.route.to == WEB
     assert load(None) == Policy()
@@ -75,7 +79,7 @@ def test_a_refusal_carries_the_rule_s_reason() -> None:
 
 
 def test_what_runs_nothing_is_matched_by_its_gate_and_never_as_a_tool() -> None:
-    shown = wire.Confirmation(gate="read_log", run=RUN, timing="after", what="w", why="y")
+    shown = wire.Confirmation(gate="read_log", run=RUN, timing="after", reversible=True, what="w", why="y")
     assert say('rules: [{name: a, gate: "read_*", do: allow}]', shown).do == "allow"
     assert say('rules: [{name: a, tool: "read_*", do: allow}]', shown).do == "ask"
 
@@ -171,7 +175,7 @@ def test_no_policy_makes_silence_a_yes_to_what_cannot_be_undone(
     cleaned = [{k: v for k, v in rule.items() if v is not None} for rule in rules]
     policy = Policy.model_validate({"defaults": defaults, "rules": cleaned, "version": "v"})
     ask = confirmation().model_copy(update={"on_timeout": asked, "reversible": reversible, "timeout_s": wait})
-    said = route(policy, ask, agent="mailer", to=WEB)
+    said = route(policy, about(ask))
     if not reversible or asked == "deny":
         assert said.route.on_timeout == "deny"
     assert 1 <= said.route.timeout_s <= 604_800
@@ -310,9 +314,9 @@ def test_no_choice_is_for_more_people_than_any_one_of_its_actions(
     ]
     terms = {"defaults": {"approvers": default}} if default else {}
     policy = Policy.model_validate({"rules": rules, "version": "v", **terms})
-    said = route(policy, choice(*tools), agent="mailer", to=WEB)
+    said = route(policy, about(choice(*tools)))
     for tool in tools:
-        alone = route(policy, confirmation(tool=tool), agent="mailer", to=WEB).route.approvers
+        alone = route(policy, about(confirmation(tool=tool))).route.approvers
         if said.do == "ask" and alone:
             assert set(said.route.approvers) <= set(alone)
             assert said.route.approvers, "empty would be everybody"

@@ -382,13 +382,6 @@ async def test_a_failed_undo_is_loud(service: FakeService, run: Run) -> None:
     assert service.only["outcome"]["status"] == "undo_failed"
 
 
-async def test_no_undo_is_a_failed_undo(service: FakeService, run: Run) -> None:
-    service.person = reject
-    with pytest.raises(UndoFailed, match="the agent gave none"):
-        await run.review("Made a draft", result="url")
-    assert service.only["outcome"]["status"] == "undo_failed"
-
-
 async def test_a_run_keeps_its_place(service: FakeService, run: Run) -> None:
     assert await run.load_checkpoint() is None
     assert await run.checkpoint("planned", {"step": 1}) == 1

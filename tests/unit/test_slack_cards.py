@@ -289,7 +289,7 @@ def test_a_card_that_fits_shows_all_of_a_long_text_and_one_that_does_not_says_ho
         return message(handoff({**EMAIL, "action": {"tool": "send", "args": {"body": "x" * characters}}}))
 
     assert "approve" in kinds(body(4_000))
-    assert kinds(body(10_000)) == ["read", "edit", "reject"]
+    assert kinds(body(10_000)) == ["read", "edit", "reject", "more"]
     assert "… 6,000 more characters" in "".join(words(body(10_000)))
     assert "… 98,000 more characters" in "".join(words(body(102_000))) or "more characters" in str(body(102_000))
 

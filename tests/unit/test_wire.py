@@ -60,7 +60,7 @@ def test_a_confirmation_without_risks_is_refused_with_the_reason(risks: list[str
 
 def test_what_is_done_already_needs_neither_risks_nor_action() -> None:
     ask = {name: value for name, value in CONFIRMATION.items() if name not in {"risks", "action"}}
-    assert wire.parse_ask({**ask, "timing": "after", "result": {"id": 7}}).kind == "confirmation"
+    assert wire.parse_ask({**ask, "timing": "after", "reversible": True, "result": {"id": 7}}).kind == "confirmation"
 
 
 @pytest.mark.parametrize(
@@ -151,3 +151,22 @@ def test_a_rejection_without_a_reason_cannot_be_built() -> None:
         wire.Rejected.model_validate(
             {"by": mira, "at": "2026-01-01T00:00:00Z", "revision": 1, "reason": "", "message_for_agent": "no"}
         )
+
+
+# --- what is shown after the fact ---
+
+
+def test_after_needs_something_that_can_be_undone() -> None:
+    after = {"kind": "confirmation", "gate": "g", "run": RUN, "timing": "after", "what": "w", "why": "y", "result": 7}
+    with pytest.raises(ValidationError, match="needs `reversible: true`"):
+        wire.parse_ask(after)
+    with pytest.raises(ValidationError, match="needs `reversible: true`"):
+        wire.parse_ask({**after, "reversible": False})
+    assert wire.parse_ask({**after, "reversible": True}).reversible
+
+
+def test_what_an_earlier_version_took_is_still_read() -> None:
+    """A handoff of last week, from the store or over the API."""
+    after = {"kind": "confirmation", "gate": "g", "run": RUN, "timing": "after", "what": "w", "why": "y", "result": 7}
+    read = TypeAdapter(wire.Ask).validate_python(after, context=wire.STORED)
+    assert (read.kind, read.reversible) == ("confirmation", False)

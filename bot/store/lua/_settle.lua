@@ -22,6 +22,11 @@ local function tell(events_key, agent_key, now, event, id, agent, run, revision,
   return entry
 end
 
+-- vote_line: a vote as the hash keeps it. JSON has no line end, so that nothing in it passes for another's id.
+local function vote_line(id, now, vote)
+  return "\n" .. id .. " " .. string.format("%.0f", now) .. " " .. vote
+end
+
 -- spend: take `cost` from an agent's allowance (a bucket that refills one unit every `per_unit` ms and holds `burst`);
 -- returns nil, or how long to wait, ms. `per_unit` 0: no limit. `field` in the agent's load has the bucket.
 local function spend(load_key, field, now, per_unit, burst, cost)
@@ -38,13 +43,57 @@ local function spend(load_key, field, now, per_unit, burst, cost)
   return nil
 end
 
--- settle: KEYS[1] handoff, KEYS[2] due, KEYS[3] events, KEYS[4] the agent's events, KEYS[5] the agent's load
+-- wait: write a new handoff that somebody is to answer, with its timer, its place in the index, and its event.
+-- It counts among the agent's open ones. `head` are its other fields.
+local function wait_for_answer(handoff_key, due_key, events_key, load_key, index_key, now, id, agent, run, wait_ms, retention_ms, head)
+  local deadline = now + tonumber(wait_ms)
+  redis.call("HSET", handoff_key, "v", "1", "state", "pending", "agent", agent, "run", run, "rev", "1",
+    "opened_at", string.format("%.0f", now), "due_at", string.format("%.0f", deadline), unpack(head))
+  redis.call("PEXPIRE", handoff_key, tonumber(wait_ms) + tonumber(retention_ms))
+  redis.call("ZADD", due_key, deadline, id)
+  redis.call("HINCRBY", load_key, "open", 1)
+  redis.call("PEXPIRE", load_key, 30 * 24 * 3600 * 1000)
+  redis.call("ZADD", index_key, now, id)
+  tell(events_key, nil, now, "opened", id, agent, run, "1", "")
+end
+
+local TRUST_KEPT_MS = 400 * 24 * 3600 * 1000
+
+-- trust: let the way that a handoff ended count in its ramp, once: "good" adds one, "bad" starts over and says so.
+-- `ramp` is the ramp's own text; without one nothing counts.
+local function trust(handoff_key, trust_key, trusts_key, events_key, agent_key, now, ramp, effect, why, id, agent, run)
+  if not ramp or ramp == "" or effect == "" or redis.call("HSETNX", handoff_key, "ramped", effect) == 0 then
+    return
+  end
+  local at = string.format("%.0f", now)
+  if effect == "good" then
+    redis.call("HINCRBY", trust_key, "good", 1)
+    redis.call("HSET", trust_key, "at", at, "ramp", ramp)
+  else
+    local had = tonumber(redis.call("HGET", trust_key, "good")) or 0
+    redis.call("HSET", trust_key, "good", "0", "at", at, "ramp", ramp, "reset_at", at, "reset_why", why, "reset_by", id)
+    if had > 0 then
+      tell(events_key, agent_key, now, "trust_reset", "", agent, run, "1", why)
+    end
+  end
+  redis.call("PEXPIRE", trust_key, TRUST_KEPT_MS)
+  redis.call("ZADD", trusts_key, now, ramp)
+  redis.call("ZREMRANGEBYSCORE", trusts_key, "-inf", now - TRUST_KEPT_MS)
+  redis.call("PEXPIRE", trusts_key, TRUST_KEPT_MS)
+end
+
+-- settle: KEYS[1] handoff, KEYS[2] due, KEYS[3] events, KEYS[4] the agent's events, KEYS[5] the agent's load,
+-- KEYS[6] the trust that its ramp has earned, KEYS[7] all ramps
 local function settle(id, now, kind, decision, allowed_digest, payload, answer_id, retention_ms)
-  local h = redis.call("HMGET", KEYS[1], "agent", "run", "rev")
+  local h = redis.call("HMGET", KEYS[1], "agent", "run", "rev", "ramp", "follows")
   redis.call("HSET", KEYS[1], "state", "decided", "decision", decision, "decided_at", string.format("%.0f", now),
     "kind", kind, "answer_id", answer_id, "allowed", allowed_digest, "payload", payload)
   redis.call("PEXPIRE", KEYS[1], retention_ms)
   redis.call("ZREM", KEYS[2], id)
   redis.call("HINCRBY", KEYS[5], "open", -1)
+  -- A person's no sends trust back; their yes after the fact adds to it, one before is counted when it was done.
+  local kept = kind == "approved" and h[5] and answer_id ~= ""
+  trust(KEYS[1], KEYS[6], KEYS[7], KEYS[3], KEYS[4], now, h[4], kind == "rejected" and "bad" or kept and "good" or "",
+    kind, id, h[1], h[2])
   return tell(KEYS[3], KEYS[4], now, "decided", id, h[1], h[2], h[3], kind)
 end

@@ -5,6 +5,11 @@
 -- KEYS[3]  {ns}:events                 stream
 -- KEYS[4]  {ns}:agent:<agent>:events   stream
 -- KEYS[5]  {ns}:agent:<agent>:load     hash
+-- KEYS[6]  {ns}:trust:<id>             hash
+-- KEYS[7]  {ns}:trust                  zset
+-- KEYS[8]  {ns}:agent:<agent>:grants   hash
+-- KEYS[9]  {ns}:grants               zset    agent -> when its last grant ends
+-- KEYS[10] {ns}:notices              stream
 -- ARGV[1]  handoff id
 -- ARGV[2]  answer id: the same one again gets the same reply
 -- ARGV[3]  revision that was read
@@ -16,9 +21,15 @@
 -- ARGV[9]  digest of that revision, or "" when unchanged
 -- ARGV[10] all revisions, JSON, or "" when unchanged
 -- ARGV[11] retention after the decision, ms
--- Returns  {"won", <decided ms>} | {"won", <decided ms>, "again"} | {"lost"} | {"stale", <revision>} | {"held"} | {"late"} | {"gone"}
+-- ARGV[12] so many votes were read; more have come since: count again
+-- ARGV[13] id of the grant that a yes gives, or ""
+-- ARGV[14] that grant, JSON
+-- ARGV[15] what people call it
+-- ARGV[16] how long it stands, ms
+-- ARGV[17] agent
+-- Returns  {"won", <decided ms>} | {"won", <decided ms>, "again"} | {"moved"} | {"lost"} | {"stale", <revision>} | {"held"} | {"late"} | {"gone"}
 
-local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "answer_id", "decided_at")
+local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "answer_id", "decided_at", "vote_n")
 if not h[1] then
   return { "gone" }
 end
@@ -38,8 +49,20 @@ end
 if h[2] ~= ARGV[3] then
   return { "stale", h[2] }
 end
+if (h[6] or "0") ~= ARGV[12] then
+  return { "moved" }
+end
 if ARGV[9] ~= "" then
+  redis.call("HDEL", KEYS[1], "votes", "vote_n")
   redis.call("HSET", KEYS[1], "rev", ARGV[8], "digest", ARGV[9], "revisions", ARGV[10])
+end
+if ARGV[13] ~= "" then
+  give_grant(KEYS[8], KEYS[9], KEYS[10], KEYS[3], now, ARGV[17], ARGV[13], ARGV[14], ARGV[15], tonumber(ARGV[16]))
+  redis.call("HSET", KEYS[1], "gave_grant", ARGV[13])
+end
+local near = redis.call("HGET", KEYS[1], "near_grant")
+if near and ARGV[5] == "rejected" then
+  end_grant(KEYS[8], KEYS[10], KEYS[3], now, ARGV[17], near, "rejected", "somebody rejected what it covers.")
 end
 settle(ARGV[1], now, ARGV[5], ARGV[4], ARGV[6], ARGV[7], ARGV[2], ARGV[11])
 return { "won", now }

@@ -5,8 +5,13 @@
 -- ARGV[2]  who takes it; the same one again renews it
 -- ARGV[3]  for how long, ms; 0 gives it back
 -- ARGV[4]  lifetime of what is kept, ms
+-- ARGV[5]  field that says that it is gathered in a digest there
 -- Returns  {"first"} | {"again"} (somebody began before, and may have posted it) | {"busy", <ms left>}
+--          | {"gathered"}
 
+if redis.call("HEXISTS", KEYS[1], ARGV[5]) == 1 then
+  return { "gathered" }
+end
 local now = now_ms()
 local known = redis.call("HGET", KEYS[1], ARGV[1])
 if known then

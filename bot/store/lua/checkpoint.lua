@@ -12,14 +12,15 @@
 -- ARGV[6]  life after the last sign of life, ms
 -- ARGV[7]  ms per write that the agent may make in the long run; 0: no limit
 -- ARGV[8]  writes that it may make at once; a state counts as one for each 64 KiB begun
--- Returns  {"saved", <version>, <steer>…} | {"moved", <version>} | {"gone"} | {"too_fast", <retry ms>}
+-- ARGV[9]  the handoff that asks whether to go on from here, or ""
+-- Returns  {"saved", <version>, <handoff or "">, <steer>…} | {"moved", <version>} | {"gone"} | {"too_fast", <retry ms>}
 
 local h = redis.call("HMGET", KEYS[1], "agent", "checkpoint")
 if h[1] ~= ARGV[1] then
   return { "gone" }
 end
 if redis.call("HGET", KEYS[2], "save_id") == ARGV[5] then
-  return { "saved", h[2], unpack(cjson.decode(redis.call("HGET", KEYS[2], "steers") or "[]")) }
+  return { "saved", h[2], redis.call("HGET", KEYS[2], "handoff") or "", unpack(cjson.decode(redis.call("HGET", KEYS[2], "steers") or "[]")) }
 end
 if ARGV[4] ~= "" and ARGV[4] ~= h[2] then
   return { "moved", h[2] }
@@ -32,8 +33,8 @@ end
 local version = redis.call("HINCRBY", KEYS[1], "checkpoint", 1)
 local steers = redis.call("LRANGE", KEYS[4], 0, -1)
 redis.call("DEL", KEYS[4])
-redis.call("HSET", KEYS[2], "name", ARGV[2], "state", ARGV[3], "save_id", ARGV[5], "version", version,
+redis.call("HSET", KEYS[2], "name", ARGV[2], "state", ARGV[3], "save_id", ARGV[5], "handoff", ARGV[9], "version", version,
   "saved_at", string.format("%.0f", now_ms()), "steers", #steers == 0 and "[]" or cjson.encode(steers))
 redis.call("PEXPIRE", KEYS[1], ARGV[6])
 redis.call("PEXPIRE", KEYS[2], ARGV[6])
-return { "saved", tostring(version), unpack(steers) }
+return { "saved", tostring(version), ARGV[9], unpack(steers) }

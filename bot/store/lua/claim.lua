@@ -3,6 +3,7 @@
 -- KEYS[1]  {ns}:handoff:<id>           hash
 -- KEYS[2]  {ns}:events                 stream
 -- KEYS[3]  {ns}:agent:<agent>:events   stream
+-- KEYS[4]  {ns}:agent:<agent>:grants   hash
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  digest that it means to act on
@@ -11,6 +12,7 @@
 -- ARGV[6]  "known" when the caller has the bytes with that digest, else ""
 -- Returns  {"permit", <claimed ms>, <revision>, <payload or "">, <doc or "">} | {"open"} | {"held"} | {"refused", <kind>}
 --          | {"digest", <allowed>} | {"taken", <claimant>, <claimed ms>} | {"closed"} | {"old", <decided ms>} | {"gone"}
+--          | {"no_grant"} (the grant that decided it has ended)
 
 -- permit: the decision's own bytes, or the ask they stand in; neither when the caller has them
 local function permit(at, revision)
@@ -22,7 +24,7 @@ local function permit(at, revision)
 end
 
 local h = redis.call("HMGET", KEYS[1], "state", "agent", "allowed", "kind", "decided_at", "claimant", "claimed_at",
-  "run", "rev")
+  "run", "rev", "uses_grant")
 if not h[1] or h[2] ~= ARGV[2] then
   return { "gone" }
 end
@@ -50,6 +52,9 @@ end
 local now = now_ms()
 if now - tonumber(h[5]) > tonumber(ARGV[5]) then
   return { "old", h[5] }
+end
+if h[10] and not stands(KEYS[4], h[10], now) then
+  return { "no_grant" }
 end
 redis.call("HSET", KEYS[1], "state", "claimed", "claimant", ARGV[4], "claimed_at", string.format("%.0f", now))
 tell(KEYS[2], KEYS[3], now, "claimed", ARGV[1], ARGV[2], h[8], h[9], h[4])

@@ -6,7 +6,11 @@
 -- KEYS[4]  {ns}:agent:<agent>:events   stream  for the agent; kept 7 days after the last one
 -- KEYS[5]  {ns}:agent:<agent>:load     hash    open: count; tat: when the next open is on time, Unix ms; kept 30 days
 -- KEYS[6]  {ns}:index                  zset    id -> opened, Unix ms; entries dropped by `sweep`
--- KEYS[7]  {ns}:run:<id>               hash    its life is renewed
+-- KEYS[7]  {ns}:run:<id>               hash    its life is renewed; failures: counted up when the ask is unsure
+-- KEYS[8]  {ns}:told                   zset    id -> when it was told, Unix ms; the latest hundred
+-- KEYS[9]  {ns}:ladder                 zset    id -> when the first step of its ladder is due, Unix ms
+-- KEYS[10] {ns}:agent:<agent>:asks     zset    id -> asked, Unix ms; kept as long as a burst is counted
+-- KEYS[11] {ns}:agent:<agent>:grants   hash    a use is counted
 -- ARGV[1]  handoff id
 -- ARGV[2]  fingerprint of the request
 -- ARGV[3]  agent
@@ -23,7 +27,36 @@
 -- ARGV[14] opens that it may make at once
 -- ARGV[15] handoffs that it may have open
 -- ARGV[16] a run's life after its last sign of life, ms
--- Returns  {"opened", <now ms>} | {"known"} | {"reused"} | {"no_run"} | {"too_fast", <retry ms>} | {"too_many", <open>}
+-- ARGV[17] "unsure" when the agent's confidence is below the policy's floor; else ""
+-- ARGV[18] text of the trust ramp that its end counts in, or ""
+-- ARGV[19] "told" when people are told of what the policy decided alone; else ""
+-- ARGV[20] the ladder, as `climb` has it, or "" for none
+-- ARGV[21] open asks of one agent after which its cards are gathered; 0: never
+-- ARGV[22] asks of one agent within ARGV[23] after which they are; 0: never
+-- ARGV[23] how long a burst is counted, ms
+-- ARGV[24] the grant that covers it, or ""
+-- ARGV[25] "uses" when that grant decides it, "near" when a person is asked all the same
+-- Returns  {"opened", <now ms>} | {"opened", <now ms>, "open" or "burst", <how many>}
+--          | {"known"} | {"reused"} | {"no_run"} | {"too_fast", <retry ms>} | {"too_many", <open>}
+--          | {"no_grant"} (the grant stands no more)
+
+-- crowd: does the agent ask more than people can read? Returns "burst" or "open" and how many, or nil.
+local function crowd(load_key, asks_key, now, id, most_open, most_asks, within_ms)
+  if most_asks > 0 then
+    redis.call("ZREMRANGEBYSCORE", asks_key, "-inf", now - tonumber(within_ms))
+    redis.call("ZADD", asks_key, now, id)
+    redis.call("PEXPIRE", asks_key, within_ms)
+    local count = redis.call("ZCARD", asks_key)
+    if count > most_asks then
+      return "burst", count
+    end
+  end
+  local open = tonumber(redis.call("HGET", load_key, "open"))
+  if most_open > 0 and open > most_open then
+    return "open", open
+  end
+  return nil
+end
 
 local found = redis.call("HGET", KEYS[1], "print")
 if found then
@@ -37,31 +70,56 @@ if redis.call("HGET", KEYS[7], "agent") ~= ARGV[3] then
 end
 
 local now = now_ms()
+if ARGV[25] == "uses" and not stands(KEYS[11], ARGV[24], now) then
+  return { "no_grant" }
+end
 local wait = spend(KEYS[5], "tat", now, tonumber(ARGV[13]), tonumber(ARGV[14]), 1)
 if wait then
   return { "too_fast", wait }
 end
 
-local deadline = now + tonumber(ARGV[8])
-local head = { "v", "1", "print", ARGV[2], "agent", ARGV[3], "run", ARGV[4], "rev", "1", "digest", ARGV[5],
-  "doc", ARGV[6], "timing", ARGV[7], "opened_at", string.format("%.0f", now), "due_at", string.format("%.0f", deadline) }
+local head = { "print", ARGV[2], "digest", ARGV[5], "doc", ARGV[6], "timing", ARGV[7], "ramp", ARGV[18] }
 if ARGV[10] == "" then
   local open = tonumber(redis.call("HGET", KEYS[5], "open")) or 0
   if open >= tonumber(ARGV[15]) then
     return { "too_many", open }
   end
-  redis.call("HSET", KEYS[1], "state", "pending", unpack(head))
-  redis.call("PEXPIRE", KEYS[1], tonumber(ARGV[8]) + tonumber(ARGV[9]))
-  redis.call("ZADD", KEYS[2], deadline, ARGV[1])
-  redis.call("HINCRBY", KEYS[5], "open", 1)
-  tell(KEYS[3], nil, now, "opened", ARGV[1], ARGV[3], ARGV[4], "1", "")
+  wait_for_answer(KEYS[1], KEYS[2], KEYS[3], KEYS[5], KEYS[6], now, ARGV[1], ARGV[3], ARGV[4], ARGV[8], ARGV[9], head)
 else
-  redis.call("HSET", KEYS[1], "state", "decided", "decision", ARGV[10], "decided_at", string.format("%.0f", now),
+  local at = string.format("%.0f", now)
+  redis.call("HSET", KEYS[1], "v", "1", "state", "decided", "agent", ARGV[3], "run", ARGV[4], "rev", "1",
+    "opened_at", at, "due_at", string.format("%.0f", now + tonumber(ARGV[8])), "decision", ARGV[10], "decided_at", at,
     "kind", ARGV[11], "answer_id", "", "allowed", ARGV[12], "payload", "", unpack(head))
   redis.call("PEXPIRE", KEYS[1], ARGV[9])
   tell(KEYS[3], KEYS[4], now, "decided", ARGV[1], ARGV[3], ARGV[4], "1", ARGV[11])
+  redis.call("PEXPIRE", KEYS[5], 30 * 24 * 3600 * 1000)
+  redis.call("ZADD", KEYS[6], now, ARGV[1])
 end
-redis.call("PEXPIRE", KEYS[5], 30 * 24 * 3600 * 1000)
-redis.call("ZADD", KEYS[6], now, ARGV[1])
+if ARGV[19] == "told" then
+  redis.call("ZADD", KEYS[8], now, ARGV[1])
+  redis.call("ZREMRANGEBYRANK", KEYS[8], 0, -101)
+  redis.call("PEXPIRE", KEYS[8], ARGV[9])
+end
+if ARGV[24] ~= "" then
+  redis.call("HSET", KEYS[1], ARGV[25] .. "_grant", ARGV[24])
+end
+if ARGV[25] == "uses" then
+  redis.call("HINCRBY", KEYS[11], "uses:" .. ARGV[24], 1)
+  redis.call("HSET", KEYS[11], "last:" .. ARGV[24], string.format("%.0f", now))
+end
 redis.call("PEXPIRE", KEYS[7], ARGV[16])
+if ARGV[17] == "unsure" then
+  redis.call("HINCRBY", KEYS[7], "failures", 1)
+end
+if ARGV[10] == "" then
+  if ARGV[20] ~= "" then
+    redis.call("HSET", KEYS[1], "ladder", ARGV[20])
+    redis.call("ZADD", KEYS[9], now + tonumber(string.match(ARGV[20], ":(%d+)")), ARGV[1])
+  end
+  local word, count = crowd(KEYS[5], KEYS[10], now, ARGV[1], tonumber(ARGV[21]), tonumber(ARGV[22]), ARGV[23])
+  if word then
+    redis.call("HSET", KEYS[1], "crowd", word)
+    return { "opened", now, word, count }
+  end
+end
 return { "opened", now }

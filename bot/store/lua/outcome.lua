@@ -3,15 +3,32 @@
 -- KEYS[1]  {ns}:handoff:<id>           hash
 -- KEYS[2]  {ns}:events                 stream
 -- KEYS[3]  {ns}:agent:<agent>:events   stream
+-- KEYS[4]  {ns}:run:<id>               hash    failures: actions of the run that failed, and asks that were unsure
+-- KEYS[5]  {ns}:trust:<id>             hash    what its ramp has earned
+-- KEYS[6]  {ns}:trust                  zset    all ramps
+-- KEYS[7]  {ns}:handoff:<id>           hash    the one that shows what came of it for review
+-- KEYS[8]  {ns}:due                    zset
+-- KEYS[9]  {ns}:agent:<agent>:load     hash
+-- KEYS[10] {ns}:index                  zset
+-- KEYS[11] {ns}:ladder                 zset    id -> when the first step of its ladder is due, Unix ms
+-- KEYS[12] {ns}:agent:<agent>:grants   hash
+-- KEYS[13] {ns}:notices                stream
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  status: executed, failed, undone, undo_failed
 -- ARGV[4]  claimant, or "" when there was no claim
 -- ARGV[5]  outcome, JSON without its time
 -- ARGV[6]  retention, ms
+-- ARGV[7]  "bad" when this failure counts against its run, whose hash is KEYS[4]; else ""
+-- ARGV[8]  id of the review to open in the same step once it is executed, or ""
+-- ARGV[9]  digest of the review
+-- ARGV[10] its ask and its route, compressed
+-- ARGV[11] its time to answer, ms
+-- ARGV[12] its ladder, as `climb` has it, or "" for none
 -- Returns  {"recorded", <closed ms>} | {"other", <outcome>} | {"claimant", <claimant>} | {"refused", <state>} | {"gone"}
 
-local h = redis.call("HMGET", KEYS[1], "state", "agent", "timing", "kind", "claimant", "outcome", "closed_at", "run", "rev")
+local h = redis.call("HMGET", KEYS[1], "state", "agent", "timing", "kind", "claimant", "outcome", "closed_at", "run", "rev",
+  "ramp", "decision")
 if not h[1] or h[2] ~= ARGV[2] then
   return { "gone" }
 end
@@ -34,7 +51,36 @@ if h[1] == "claimed" and h[5] ~= ARGV[4] then
   return { "claimant", h[5] }
 end
 local now = now_ms()
+if ARGV[3] ~= "executed" then
+  -- The grant that decided it, the one that covers it and was not enough, and the one that its own yes gave.
+  for _, grant in ipairs({ "uses_grant", "near_grant", "gave_grant" }) do
+    local id = redis.call("HGET", KEYS[1], grant)
+    if id then
+      end_grant(KEYS[12], KEYS[13], KEYS[2], now, ARGV[2], id, ARGV[3], "what it covers ended badly (" .. ARGV[3] .. ").")
+    end
+  end
+end
 redis.call("HSET", KEYS[1], "state", "closed", "outcome", ARGV[5], "closed_at", string.format("%.0f", now))
 redis.call("PEXPIRE", KEYS[1], ARGV[6])
+if ARGV[7] == "bad" and redis.call("EXISTS", KEYS[4]) == 1 then
+  redis.call("HINCRBY", KEYS[4], "failures", 1)
+end
+local effect = ""
+if ARGV[3] ~= "executed" then
+  effect = "bad"
+elseif ARGV[8] ~= "" then
+  redis.call("HSET", KEYS[1], "review", ARGV[8])
+  wait_for_answer(KEYS[7], KEYS[8], KEYS[2], KEYS[9], KEYS[10], now, ARGV[8], ARGV[2], h[8], ARGV[11], ARGV[6],
+    { "print", "review", "digest", ARGV[9], "doc", ARGV[10], "timing", "after", "ramp", h[10] or "", "follows", ARGV[1] })
+  if ARGV[12] ~= "" then
+    redis.call("HSET", KEYS[7], "ladder", ARGV[12])
+    redis.call("ZADD", KEYS[11], now + tonumber(string.match(ARGV[12], ":(%d+)")), ARGV[8])
+  end
+elseif h[10] and h[10] ~= "" and h[4] == "approved" and not after then
+  -- Silence earns no trust, and neither does a grant: nobody looked.
+  local by = cjson.decode(h[11]).by.kind
+  effect = (by == "silence" or by == "grant") and "" or "good"
+end
+trust(KEYS[1], KEYS[5], KEYS[6], KEYS[2], KEYS[3], now, h[10], effect, ARGV[3], ARGV[1], ARGV[2], h[8])
 tell(KEYS[2], KEYS[3], now, "closed", ARGV[1], ARGV[2], h[8], h[9], ARGV[3])
 return { "recorded", now }

@@ -1,4 +1,4 @@
--- revise: give a pending handoff other arguments, a new digest and no votes.
+-- revise: give a pending handoff other arguments, a new digest, and no votes but perhaps the editor's.
 --
 -- KEYS[1]  {ns}:handoff:<id>           hash
 -- KEYS[2]  {ns}:events                 stream
@@ -8,6 +8,8 @@
 -- ARGV[3]  revision that was read
 -- ARGV[4]  digest of the next revision
 -- ARGV[5]  all revisions, JSON
+-- ARGV[6]  hash of the answer id
+-- ARGV[7]  the editor's vote, JSON without its time, or ""
 -- Returns  {"won", <revision>} | {"lost"} | {"stale", <revision>} | {"held"} | {"late"} | {"gone"}
 
 local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "revise_id", "agent", "run")
@@ -32,5 +34,10 @@ if h[2] ~= ARGV[3] then
 end
 local revision = string.format("%.0f", tonumber(h[2]) + 1)
 redis.call("HSET", KEYS[1], "rev", revision, "digest", ARGV[4], "revisions", ARGV[5], "revise_id", ARGV[2])
+if ARGV[7] == "" then
+  redis.call("HDEL", KEYS[1], "votes", "vote_n")
+else
+  redis.call("HSET", KEYS[1], "votes", vote_line(ARGV[6], now, ARGV[7]), "vote_n", "1")
+end
 tell(KEYS[2], KEYS[3], now, "revised", ARGV[1], h[5], h[6], revision, "")
 return { "won", revision }

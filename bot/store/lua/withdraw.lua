@@ -5,6 +5,8 @@
 -- KEYS[3]  {ns}:events                 stream
 -- KEYS[4]  {ns}:agent:<agent>:events   stream
 -- KEYS[5]  {ns}:agent:<agent>:load     hash
+-- KEYS[6]  {ns}:trust:<id>             hash
+-- KEYS[7]  {ns}:trust                  zset
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  decision, JSON without its time

@@ -1,0 +1,80 @@
+"""What a card says of votes: whose turn it is, who said yes or no, who is still needed, who may not say yes."""
+
+from collections.abc import Iterable, Sequence
+
+from andon import wire
+from bot import tally
+from bot.cards.characters import visible
+from bot.cards.sentences import several
+from bot.handoff import OPEN, Handoff, Vote, choice_payload, digest_of
+
+_ANYBODY = "any full member"
+_NAME_CHARS = 60
+
+
+def vote_lines(handoff: Handoff) -> tuple[str, ...]:
+    """Sentences for the card, in order; none where one press of anybody who may answer decides."""
+    if handoff.state not in OPEN:
+        return ()
+    counted = tally.count(handoff)
+    lines = [*_done(counted), *_now(handoff, counted), *_noes(handoff, counted)]
+    if handoff.route.not_requester and (conflicted := _conflicted(handoff)):
+        lines.append(f"May say no, and not yes: {', '.join(conflicted)}.")
+    unread = (visible(entry) for entry in handoff.unread.split())
+    return (*lines, *(f"Nobody is let through by {entry} now: who that is cannot be told." for entry in unread))
+
+
+def _done(counted: tally.Count) -> list[str]:
+    """The stages that are over."""
+    stages = {n: _names(each for each in counted.agreed if each.stage == n) for n in range(1, counted.stage)}
+    return [f"Stage {n} of {counted.of} is done: {names} said yes." for n, names in stages.items()]
+
+
+def _now(handoff: Handoff, counted: tally.Count) -> list[str]:
+    """The stage that it is."""
+    if counted.of == 1 and counted.quorum == 1:
+        return []
+    where = f"Stage {counted.stage} of {counted.of}: " if counted.of > 1 else ""
+    listed = visible(tally.terms(handoff).listed) or _ANYBODY
+    said = f"{where}{listed}, {counted.ahead} of {counted.quorum} said yes"
+    digests = list(dict.fromkeys(vote.digest for vote in counted.yes))
+    if len(digests) == 1:
+        said += f": {_names(counted.yes)}"
+    more = "One more person is" if counted.missing == 1 else f"{counted.missing} more people are"
+    lines = [f"{said[:1].upper()}{said[1:]}. {more} needed."] if not where else [f"{said}. {more} needed."]
+    if len(digests) > 1 or (digests and not isinstance(handoff.ask, wire.Confirmation)):
+        lines += [_candidate(handoff, digest, counted) for digest in digests]
+        lines.append(f"What {counted.quorum} people agree on first is taken.")
+    return lines
+
+
+def _candidate(handoff: Handoff, digest: str, counted: tally.Count) -> str:
+    names = [vote for vote in counted.yes if vote.digest == digest]
+    return f"For {_label(handoff, digest)}: {len(names)} of {counted.quorum}, {_names(names)}."
+
+
+def _label(handoff: Handoff, digest: str) -> str:
+    """What people voted for, by its name."""
+    candidates = handoff.ask.candidates if isinstance(handoff.ask, wire.Choice) else ()
+    found = (each.label for each in candidates if digest_of(choice_payload(each)) == digest)
+    return f"“{visible(next(found))}”" if candidates else "the same answer"
+
+
+def _noes(handoff: Handoff, counted: tally.Count) -> list[str]:
+    if not handoff.route.reject_quorum or (counted.quorum == 1 and not counted.no):
+        return []
+    said = f": {_names(counted.no)}" if counted.no else ""
+    return [f"It takes {counted.quorum} to reject it; {len(counted.no)} said no{said}."]
+
+
+def _conflicted(handoff: Handoff) -> Sequence[str]:
+    return [
+        *([f"{visible(handoff.requester)} (asked for it)"] if handoff.requester else []),
+        *([f"{visible(handoff.owner)} (owns the agent)"] if handoff.owner else []),
+        *([f"{visible(handoff.revisions[-1].by.name)} (changed it last)"] if handoff.revisions else []),
+    ]
+
+
+def _names(votes: Iterable[Vote]) -> str:
+    names = (" ".join(vote.by.name.split()) for vote in votes)
+    return several(name if len(name) <= _NAME_CHARS else f"{name[: _NAME_CHARS - 1]}…" for name in names)

@@ -1,0 +1,194 @@
+"""The policy as it stands now: the file is looked at every second, and a good change replaces it.
+
+A broken file never replaces a working one, a missing file at the start means that everything is asked, and a file that
+goes away later leaves what it said. Each of these is told once. Every process looks for itself, off the hot path.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bot.errors import ConfigError
+from bot.policy import Policy, Read, read
+from bot.risk import faults
+
+log = logging.getLogger("andon")
+
+EVERY_S: Final = 1.0
+_NAMED: Final = 8
+"""Faults that an alert reads out before it counts them."""
+
+Alert = Callable[[str, str], Awaitable[None]]
+"""Tells operators something, at most once an hour for what it is about."""
+
+Mark = tuple[int, int, int, int]
+"""Inode, size and times of change: while it stays, so does the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands, and what its file is like."""
+
+    policy: Policy
+    warnings: tuple[str, ...] = ()
+    trouble: str = ""
+    """Why the file is not what stands; empty: it is."""
+
+
+class Policies:
+    """Holds the current policy."""
+
+    def __init__(self, path: Path | None = None, *, every_s: float = EVERY_S) -> None:
+        """Read the file; None: there is none to read, and everything is asked.
+
+        Raises:
+            ConfigError: There is a file, and it has faults or cannot be read.
+        """
+        self._path = path
+        self._every_s = every_s
+        self._mark: Mark | None = None
+        self._refused = ""
+        self._loads = {"loaded": 0, "refused": 0, "missing": 0}
+        self._standing = self._first()
+        self._watching: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of(cls, policy: Policy) -> "Policies":
+        """A policy that stays as it is."""
+        held = cls()
+        held._standing = Standing(policy)  # its own
+        return held
+
+    def current(self) -> Policy:
+        """The policy that stands now. A handoff keeps the one that it was opened under."""
+        return self._standing.policy
+
+    @property
+    def standing(self) -> Standing:
+        """The policy with its warnings, and what is wrong with its file."""
+        return self._standing
+
+    @property
+    def loads(self) -> dict[str, int]:
+        """How often a file was `loaded`, `refused` for its faults, or found `missing`."""
+        return dict(self._loads)
+
+    def start(self, alert: Alert) -> None:
+        """Begin to look at the file."""
+        if self._path:
+            self._watching = asyncio.create_task(self._watch(self._path, alert))
+
+    async def stop(self) -> None:
+        """Look at it no more."""
+        if self._watching:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+
+    def _first(self) -> Standing:
+        if self._path is None:
+            return Standing(Policy())
+        mark = _mark(self._path)
+        if mark is None:
+            self._loads["missing"] += 1
+            trouble = f"there is no file {self._path}, so everything is asked; ANDON_POLICY names it"
+            log.error("policy.missing path=%s detail=%s", self._path, trouble)
+            return Standing(Policy(), trouble=trouble)
+        found = _read(self._path)
+        self._mark = mark
+        return self._taken(found)
+
+    def _taken(self, found: Read) -> Standing:
+        self._loads["loaded"] += 1
+        log.info("policy.loaded version=%s rules=%d", found.policy.version, len(found.policy.rules))
+        warnings = (*found.warnings, *faults(found.policy.risk))
+        for warning in warnings:
+            log.warning("policy.warning version=%s detail=%s", found.policy.version, warning)
+        return Standing(found.policy, warnings)
+
+    async def _watch(self, path: Path, alert: Alert) -> None:
+        if self._standing.trouble:
+            await alert("policy missing", self._standing.trouble)
+        seen = self._mark
+        while True:
+            await asyncio.sleep(self._every_s)
+            try:
+                seen = await self._look(path, seen, alert)
+            except Exception:
+                log.exception("policy.watch path=%s", path)
+
+    async def _look(self, path: Path, seen: Mark | None, alert: Alert) -> Mark | None:
+        """Look once; returns what the file is like, for the next time. It is read when it stays as it was seen."""
+        now = await asyncio.to_thread(_mark, path)
+        if now is None and self._mark is not None:
+            await self._gone(path, alert)
+        elif now is not None and now == seen and now != self._mark:
+            await self._changed(path, now, alert)
+        return now
+
+    async def _gone(self, path: Path, alert: Alert) -> None:
+        self._mark, self._refused = None, ""
+        self._loads["missing"] += 1
+        trouble = f"the policy file {path} is gone; version {self.current().version} stays until there is one again"
+        self._standing = Standing(self.current(), self._standing.warnings, trouble)
+        log.error("policy.missing path=%s detail=%s", path, trouble)
+        await alert("policy missing", trouble)
+
+    async def _changed(self, path: Path, mark: Mark, alert: Alert) -> None:
+        try:
+            found = await asyncio.to_thread(_read, path)
+        except ConfigError as error:
+            if await asyncio.to_thread(_mark, path) is not None:
+                await self._keep(path, error, alert)
+                self._mark = mark
+            return
+        self._mark, self._refused = mark, ""
+        if found.policy.version != self.current().version:
+            self._standing = self._taken(found)
+        elif self._standing.trouble:
+            self._standing = Standing(self.current(), found.warnings)
+            log.info("policy.mended version=%s", self.current().version)
+
+    async def _keep(self, path: Path, error: ConfigError, alert: Alert) -> None:
+        """A broken file: what stands stays, and each content is told once."""
+        told = "; ".join(error.faults)
+        content = hashlib.sha256(told.encode()).hexdigest()[:12]
+        if content == self._refused:
+            return
+        self._refused = content
+        self._loads["refused"] += 1
+        first, more = error.faults[:_NAMED], len(error.faults[_NAMED:])
+        trouble = (
+            f"the policy file {path} has faults and was not taken; version {self.current().version} stays: "
+            + "; ".join([*first, *([f"and {more} more"] if more else [])])
+        )
+        self._standing = Standing(self.current(), self._standing.warnings, trouble)
+        log.error("policy.refused path=%s faults=%d detail=%s", path, len(error.faults), told)
+        await alert(f"policy {content}", trouble)
+
+
+def _mark(path: Path) -> Mark | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _read(path: Path) -> Read:
+    """The file as it is.
+
+    Raises:
+        ConfigError: It cannot be read, or has faults.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"cannot read the policy file {os.fspath(path)}: {error}; see ANDON_POLICY"]) from error
+    return read(text, path.name)

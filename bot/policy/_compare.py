@@ -1,0 +1,217 @@
+"""Which gates become looser or tighter from one policy to the next. Pure.
+
+Both policies are asked the same: the examples of both files, and actions made up of every tool, gate, agent, label,
+checkpoint and condition that either of them names, marked reversible or not, with every confidence, risk and number of
+failures that makes a difference to either. A condition that changed and that no action tells apart counts as looser,
+because nobody can say that it is not.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, Literal
+
+from bot.handoff import Route
+from bot.policy._bearing import STEPS
+from bot.policy._file import Policy
+from bot.policy._grid import Case, cases_of
+from bot.policy._route import STRICTNESS, Routed, route
+
+Way = Literal["looser", "tighter", "different"]
+
+_MOST: Final = 100_000
+"""Actions tried at the most; more would take longer than a person waits."""
+_NAMED: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What changes for some actions, in words."""
+
+    way: Way
+    about: str
+    """`send_email at mail`."""
+    says: str
+    """`was asked (rule mail), is allowed (rule all)`."""
+    when: str = ""
+    """For which of them, when it is not for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All that changes, the looser first."""
+
+    differences: tuple[Difference, ...]
+    tried: int
+    """So many actions."""
+    complete: bool
+    """Were all of them tried?"""
+
+    @property
+    def is_looser(self) -> bool:
+        """Does anything become looser, or is it not to be told?"""
+        return any(each.way == "looser" for each in self.differences) or not self.complete
+
+
+def compare(old: Policy, new: Policy) -> Comparison:
+    """Try both on the same actions."""
+    cases = list(islice(cases_of(old, new), _MOST + 1))
+    complete = len(cases) <= _MOST
+    changes: dict[tuple[str, Way, str], list[Case]] = {}
+    tried: dict[str, int] = {}
+    told_apart: set[str] = set()
+    for case in cases[:_MOST]:
+        before, after = route(old, case.situation), route(new, case.situation)
+        tried[case.about] = tried.get(case.about, 0) + 1
+        for way, says in _changes(before, after):
+            changes.setdefault((case.about, way, says), []).append(case)
+            told_apart.update(rule.name for rule in (before.rule, after.rule) if rule)
+    found = [
+        Difference(way, about, says, _facts(group, [each for each in cases if each.about == about]))
+        for (about, way, says), group in changes.items()
+    ]
+    found += _unclear(old, new, told_apart)
+    found += _of_the_whole(old, new)
+    order = ("looser", "tighter", "different")
+    return Comparison(tuple(sorted(found, key=lambda each: order.index(each.way))), sum(tried.values()), complete)
+
+
+# --- what changes ----------------------------------------------------------------------------------
+
+
+def _changes(before: Routed, after: Routed) -> Iterator[tuple[Way, str]]:
+    if before.do != after.do:
+        looser = STRICTNESS[after.do] < STRICTNESS[before.do]
+        yield (
+            "looser" if looser else "tighter",
+            f"was {_done(before.do)} ({_by(before)}), is {_done(after.do)} ({_by(after)})",
+        )
+    elif before.do == "ask":
+        for way, says in _terms(before.route, after.route):
+            yield way, f"{says} ({_by(after)})"
+    elif before.do == "deny" and before.reason != after.reason:
+        yield "different", f"is refused with another reason ({_by(after)})"
+
+
+def _done(do: str) -> str:
+    return {"allow": "allowed", "notify": "allowed and told", "review": "reviewed after", "ask": "asked"}.get(
+        do, "refused"
+    )
+
+
+def _by(routed: Routed) -> str:
+    return f"rule {routed.rule.name}" if routed.rule else "defaults"
+
+
+def _terms(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
+    """What changes about how it is asked."""
+    if old.on_timeout != new.on_timeout:
+        yield _way(looser=new.on_timeout == "approve"), f"silence meant {old.on_timeout}, and means {new.on_timeout}"
+    yield from _people(old, new)
+    if old.not_requester != new.not_requester:
+        can = "cannot approve any more" if new.not_requester else "may approve now"
+        yield _way(looser=old.not_requester), f"the requester {can}"
+    if old.reject_quorum != new.reject_quorum:
+        yield (
+            _way(looser=new.reject_quorum),
+            "one no is not enough any more" if new.reject_quorum else "one no is enough now",
+        )
+    if old.step_up != new.step_up:
+        looser = STEPS.index(new.step_up) < STEPS.index(old.step_up)
+        yield _way(looser=looser), f"a yes took {old.step_up or 'a press'}, and takes {new.step_up or 'a press'}"
+    more = [each.label for each in new.offers if each not in old.offers]
+    less = [each.label for each in old.offers if each not in new.offers]
+    if more:
+        yield "looser", f"a yes may be given in advance: {', '.join(more)}"
+    if less:
+        yield "tighter", f"no yes in advance any more: {', '.join(less)}"
+    if old.timeout_s != new.timeout_s:
+        quick = new.on_timeout == "approve" and new.timeout_s < old.timeout_s
+        yield "looser" if quick else "different", f"waits {_span(new.timeout_s)} instead of {_span(old.timeout_s)}"
+    yield from _ladder(old, new)
+
+
+def _people(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
+    if len(old.steps) != len(new.steps):
+        fewer = len(new.steps) < len(old.steps)
+        yield _way(looser=fewer), f"{len(new.steps)} stages instead of {len(old.steps)}"
+    needed = sum(each.quorum for each in old.steps), sum(each.quorum for each in new.steps)
+    if needed[0] != needed[1]:
+        yield _way(looser=needed[1] < needed[0]), f"{needed[1]} must say yes instead of {needed[0]}"
+    for before, after in zip(old.steps, new.steps, strict=False):
+        if before.approvers == after.approvers:
+            continue
+        was, now = set(before.approvers), set(after.approvers)
+        if not now or (was and now - was):
+            who = "any full member" if not now else _list(now - was)
+            yield "looser", f"{who} may answer"
+        if was - now and now:
+            yield "tighter", f"{_list(was - now)} may not answer any more"
+        if not was:
+            yield "tighter", f"only {_list(now)} may answer"
+
+
+def _ladder(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
+    was = {name for rung in old.escalate for name in rung.approvers}
+    now = {name for rung in new.escalate for name in rung.approvers}
+    if now - was and new.approvers:
+        yield "looser", f"{_list(now - was)} may answer after a while"
+    elif (old.escalate, old.remind_s) != (new.escalate, new.remind_s):
+        yield "different", "reminders and escalation change"
+    if old.to != new.to:
+        yield "different", "cards go elsewhere"
+
+
+def _way(*, looser: bool) -> Way:
+    return "looser" if looser else "tighter"
+
+
+def _list(names: Iterable[str]) -> str:
+    listed = sorted(names)
+    more = len(listed) - _NAMED
+    return ", ".join(listed[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _span(seconds: int) -> str:
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _facts(group: Sequence[Case], every: Sequence[Case]) -> str:
+    """What the changed ones have in common that the others do not."""
+    if len(group) == len(every):
+        return ""
+    common = set(group[0].facts).intersection(*(case.facts for case in group))
+    everywhere = set(every[0].facts).intersection(*(case.facts for case in every))
+    told = [fact for fact in group[0].facts if fact in common - everywhere]
+    return ", ".join(told) or f"in {len(group)} of {len(every)} cases, such as {', '.join(group[0].facts)}"
+
+
+def _unclear(old: Policy, new: Policy, told_apart: set[str]) -> Iterator[Difference]:
+    """Conditions that changed, and nothing shows how."""
+    before = {rule.name: rule for rule in old.rules}
+    for rule in new.rules:
+        was = before.get(rule.name)
+        if was and was.when != rule.when and rule.name not in told_apart:
+            yield Difference(
+                "looser",
+                f"rule {rule.name}",
+                f"its condition changed from {was.when or 'none'!r} to {rule.when or 'none'!r}, and no action that was "
+                "tried tells them apart; add an example that does",
+            )
+
+
+def _of_the_whole(old: Policy, new: Policy) -> Iterator[Difference]:
+    """What belongs to no gate."""
+    for name in ("cards_per_approver_hour", "open_per_agent", "burst"):
+        before, after = getattr(old.caps, name), getattr(new.caps, name)
+        if before != after:
+            looser = after is None or (before is not None and after > before)
+            yield Difference(_way(looser=looser), "caps", f"{name} was {before or 'none'}, and is {after or 'none'}")
+    if old.risk != new.risk:
+        before_, after_ = ((each.url or each.name) if each else "none" for each in (old.risk, new.risk))
+        yield Difference("different", "risk", f"the scorer was {before_}, and is {after_}")
+    if old.people != new.people:
+        yield Difference("different", "people", "who is who changed; look at it: whoever is linked votes as one")

@@ -1,0 +1,331 @@
+"""Looks a policy over: what cannot work is a fault, what is likely not meant is a warning. Pure.
+
+A fault stops the load. Whatever would only ask more than meant is a warning; whatever would ask less, or can never be
+approved, is a fault.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bot.policy._bearing import people, said
+from bot.policy._file import Policy, Rule
+from bot.policy._index import matcher
+from bot.policy._terms import DEFAULT_TIMEOUT_S, Names, Stage
+
+Path = tuple[str | int, ...]
+
+LOOSE: Final = frozenset({"allow", "notify", "sample", "review"})
+_SILENT: Final = frozenset({"allow", "notify"})
+_STRICTNESS: Final[Mapping[str, int]] = {"allow": 0, "notify": 1, "sample": 2, "review": 3, "ask": 4, "deny": 5}
+_QUICK_S: Final = 30
+_HASTY_S: Final = 300
+_SLOW_S: Final = 3 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about a policy, and where in it."""
+
+    fault: bool
+    path: Path
+    says: str
+
+
+def look_over(policy: Policy) -> list[Finding]:
+    """Everything there is to say, faults first."""
+    found = [
+        *_undefined(policy),
+        *_circles(policy),
+        *(each for path, rule in _bearers(policy) for each in _terms(policy, path, rule)),
+        *(each for number, rule in enumerate(policy.rules) for each in _rule(policy, ("rules", number), rule)),
+        *_shadowed(policy),
+    ]
+    unique = list(dict.fromkeys(found))
+    return sorted(unique, key=lambda each: not each.fault)
+
+
+def _bearers(policy: Policy) -> Iterator[tuple[Path, Rule | None]]:
+    """What says how an ask is asked: the defaults, and the rules that may ask."""
+    yield ("defaults",), None
+    for number, rule in enumerate(policy.rules):
+        if rule.do != "deny":
+            yield ("rules", number), rule
+
+
+# --- people ----------------------------------------------------------------------------------------
+
+
+def _named(policy: Policy) -> Iterator[tuple[Path, Names]]:
+    """Every list of people."""
+    for role, names in policy.roles.items():
+        yield ("roles", role), names
+    for path, terms in [
+        (("defaults",), policy.defaults),
+        *((("rules", number), rule) for number, rule in enumerate(policy.rules)),
+    ]:
+        if terms.approvers:
+            yield (*path, "approvers"), terms.approvers
+        for number, stage in enumerate(terms.stages or ()):
+            yield (*path, "stages", number, "approvers"), stage.approvers
+        for number, rung in enumerate(terms.escalate or ()):
+            yield (*path, "escalate", number, "approvers"), rung.approvers or ()
+            yield (*path, "escalate", number, "mention"), rung.mention or ()
+
+
+def _undefined(policy: Policy) -> Iterator[Finding]:
+    for path, names in _named(policy):
+        for number, name in enumerate(names):
+            kind, _, rest = name.partition(":")
+            if kind not in {"role", "person"}:
+                continue
+            known = frozenset(policy.roles if kind == "role" else policy.people)
+            if rest not in known:
+                near = difflib.get_close_matches(rest, sorted(known), n=1)
+                where = "roles" if kind == "role" else "people"
+                hint = f"did you mean {kind}:{near[0]}?" if near else f"define it under `{where}`"
+                yield Finding(fault=True, path=(*path, number), says=f"there is no {kind} {rest!r}; {hint}")
+
+
+def _circles(policy: Policy) -> Iterator[Finding]:
+    for role in policy.roles:
+        waiting, seen = [role], set()
+        while waiting:
+            for name in policy.roles.get(waiting.pop(), ()):
+                inner = name.removeprefix("role:")
+                if inner == role and name != inner:
+                    yield Finding(fault=True, path=("roles", role), says=f"the role {role!r} leads back to itself")
+                    waiting.clear()
+                    break
+                if name != inner and inner not in seen:
+                    seen.add(inner)
+                    waiting.append(inner)
+
+
+def _count(policy: Policy, names: Names, *, requester: bool) -> int | None:
+    """How many people these are at the most; None: a group or a rota can be any number."""
+    everyone: set[str] = set()
+    for name in _members(policy, names, frozenset()):
+        if name.startswith(("on_call:", "teams:")) or (name.startswith("slack:S") and "/" not in name):
+            return None
+        if name != "requester" or requester:
+            everyone.add(_person(policy, name))
+    return len(everyone)
+
+
+def _members(policy: Policy, names: Names, above: frozenset[str]) -> Iterator[str]:
+    for name in names:
+        role = name.removeprefix("role:")
+        if role != name and role not in above:
+            yield from _members(policy, policy.roles.get(role, ()), above | {role})
+        elif role == name:
+            yield name
+
+
+def _person(policy: Policy, name: str) -> str:
+    """One key for one person, whichever of their names is listed."""
+    if name.startswith("person:"):
+        return name
+    return next(
+        (
+            f"person:{person}"
+            for person, ids in policy.known_people.items()
+            if name.casefold() in map(str.casefold, ids)
+        ),
+        name,
+    )
+
+
+# --- terms -----------------------------------------------------------------------------------------
+
+
+def _terms(policy: Policy, path: Path, rule: Rule | None) -> Iterator[Finding]:
+    """What a rule says together with the defaults."""
+    yield from _reachable(policy, path, rule)
+    yield from _times(policy, path, rule)
+    own = rule or policy.defaults
+    if said(policy, rule, "on_timeout") != "approve":
+        return
+    stages, _, quorum = people(policy, rule)
+    step_up = said(policy, rule, "step_up")
+    if step_up or stages or quorum > 1:
+        many = f"`step_up: {step_up}`" if step_up else "`stages`" if stages else f"`quorum: {quorum}`"
+        why = f"`on_timeout: approve` beside {many}: silence would give what takes more than one press; say `deny`"
+        yield Finding(fault=True, path=path, says=why)
+    elif own.on_timeout == "approve":
+        yield from _consent(policy, path, rule)
+
+
+def _consent(policy: Policy, path: Path, rule: Rule | None) -> Iterator[Finding]:
+    """Silence that means yes."""
+    where = (*path, "on_timeout")
+    if rule is None:
+        yield Finding(
+            fault=False, path=where, says="silence means yes wherever no rule says otherwise; say it in single rules"
+        )
+    elif matcher(rule.tool) is None and matcher(rule.gate) is None and rule.condition is None:
+        yield Finding(
+            fault=False, path=where, says="silence means yes for any tool at any gate; name the tools or the gate"
+        )
+    if (said(policy, rule, "timeout") or DEFAULT_TIMEOUT_S) < _HASTY_S:
+        why = f"silence means yes after less than {_HASTY_S // 60} minutes, before most people could look"
+        yield Finding(fault=False, path=where, says=why)
+    if rule and _is_never_reversible(policy, rule):
+        why = "silence never means yes here: nothing that meets this rule is marked reversible"
+        yield Finding(fault=False, path=where, says=why)
+
+
+def _reachable(policy: Policy, path: Path, rule: Rule | None) -> Iterator[Finding]:
+    """Can as many people say yes as must?"""
+    stages, approvers, quorum = people(policy, rule)
+    free = not said(policy, rule, "not_requester")
+    steps: Iterable[tuple[Path, Names, int]] = (
+        (
+            ((*path, "stages", number), each.approvers, _quorum(policy, rule, stages, each))
+            for number, each in enumerate(stages)
+        )
+        if stages
+        else [((*path, "approvers"), approvers, quorum)]
+        if approvers
+        else []
+    )
+    for where, names, wanted in steps:
+        count = _count(policy, names, requester=free)
+        if count is not None and count < wanted:
+            but = " (the requester does not count: `not_requester`)" if not free and "requester" in names else ""
+            why = f"{wanted} must say yes, and only {count} listed could{but}; list more people, or lower `quorum`"
+            yield Finding(fault=True, path=where, says=why)
+        elif not free and "requester" in _members(policy, names, frozenset()):
+            why = "`requester` is listed, and `not_requester` keeps them from saying yes; take one out"
+            yield Finding(fault=False, path=where, says=why)
+
+
+def _quorum(policy: Policy, rule: Rule | None, stages: tuple[Stage, ...], stage: Stage) -> int:
+    alone = said(policy, rule, "step_up") == "critical" and len(stages) == 1
+    return max(2, stage.quorum) if alone else stage.quorum
+
+
+def _times(policy: Policy, path: Path, rule: Rule | None) -> Iterator[Finding]:
+    own = rule or policy.defaults
+    limit = said(policy, rule, "timeout")
+    if own.timeout is not None and own.timeout < _QUICK_S:
+        why = f"nobody can answer within {own.timeout} s; the shortest that people keep up with is {_QUICK_S} s"
+        yield Finding(fault=False, path=(*path, "timeout"), says=why)
+    if own.timeout is not None and own.timeout > _SLOW_S:
+        why = "an ask that is older than three days is answered without remembering why it was asked"
+        yield Finding(fault=False, path=(*path, "timeout"), says=why)
+    if limit is None:
+        return
+    late = [("remind", each) for each in own.remind or ()] + [("escalate", each.after) for each in own.escalate or ()]
+    for name, after in late:
+        if after >= limit:
+            why = f"at {after} s it is over already: the timeout is {limit} s"
+            yield Finding(fault=False, path=(*path, name), says=why)
+
+
+# --- rules -----------------------------------------------------------------------------------------
+
+
+def _rule(policy: Policy, path: Path, rule: Rule) -> Iterator[Finding]:
+    if rule.ramp and rule.do != "ask":
+        why = f"a ramp loosens what is asked, and this rule says `do: {rule.do}`; say `do: ask`"
+        yield Finding(fault=True, path=(*path, "ramp"), says=why)
+    if rule.do in _SILENT:
+        yield from _silent(policy, path, rule)
+    if rule.do in {"sample", "review"} and _is_never_reversible(policy, rule):
+        why = (
+            f"`{rule.do}` is for what can be undone, and nothing that meets this rule is marked so: all of it is asked"
+        )
+        yield Finding(fault=False, path=(*path, "do"), says=why)
+
+
+def _silent(policy: Policy, path: Path, rule: Rule) -> Iterator[Finding]:
+    """What runs without a person."""
+    wide = matcher(rule.tool) is None and not rule.labels and rule.checkpoint is None
+    if wide and rule.condition is None:
+        reach = " of these agents" if matcher(rule.agent) else "" if matcher(rule.gate) is None else " at these gates"
+        why = f"`do: {rule.do}` for any tool{reach}, also for tools that nobody has thought of; name the tools"
+        yield Finding(fault=False, path=(*path, "do"), says=why)
+    looks = rule.condition.variables if rule.condition else frozenset[str]()
+    floor_only = wide and not looks and policy.confidence_floor is not None
+    if (looks and looks <= {"confidence", "tool", "gate", "agent"} and "confidence" in looks) or floor_only:
+        why = (
+            "the agent's own confidence alone lets this run, and it is only the agent's word; "
+            "look at `reversible`, `risk` or `args` as well, so that what cannot be undone is asked"
+        )
+        yield Finding(fault=False, path=(*path, "when" if looks else "do"), says=why)
+
+
+def _is_never_reversible(policy: Policy, rule: Rule) -> bool:
+    """Do the condition or every example say so?"""
+    words = [word.text for word in rule.condition.words] if rule.condition else []
+    pairs = list(zip(["", *words], [*words, ""], strict=True))
+    if "||" not in words and (("!", "reversible") in pairs or _says_false(words)):
+        return True
+    met = [
+        each
+        for each in policy.examples
+        if each.tool and (matches := matcher(rule.tool)) and matches(each.tool) and _any(rule.gate, each.gate)
+    ]
+    return bool(met) and not any(each.reversible for each in met)
+
+
+def _says_false(words: list[str]) -> bool:
+    return any(words[at : at + 3] == ["reversible", "==", "false"] for at in range(len(words)))
+
+
+def _any(globs: tuple[str, ...], name: str) -> bool:
+    matches = matcher(globs)
+    return matches is None or bool(matches(name))
+
+
+def _shadowed(policy: Policy) -> Iterator[Finding]:
+    """Rules that can never match, because one before them takes all that they could."""
+    for number, rule in enumerate(policy.rules):
+        first = next((each for each in policy.rules[:number] if _covers(each, rule)), None)
+        if first is None:
+            continue
+        stricter = _STRICTNESS[rule.do] > _STRICTNESS[first.do]
+        why = f"it never matches: rule {first.name!r} stands before it and takes all of it"
+        tail = f", so what should be {_done(rule)} is not; put it first, or narrow {first.name!r}" if stricter else ""
+        yield Finding(fault=stricter, path=("rules", number), says=why + tail)
+
+
+def _done(rule: Rule) -> str:
+    return {"deny": "refused", "ask": "asked about", "review": "reviewed", "sample": "sampled"}.get(rule.do, "told")
+
+
+def _covers(first: Rule, rule: Rule) -> bool:
+    """Does every action that could match `rule` match `first`?"""
+    if first.condition is not None and first.when != rule.when:
+        return False
+    if "checkpoint" in rule.gate and "checkpoint" not in first.gate:
+        return False  # what happens at checkpoints is for those alone that name that gate
+    if first.checkpoint is not None and not (rule.checkpoint and _contain(first.checkpoint, rule.checkpoint)):
+        return False
+    return (
+        _contain(first.tool, rule.tool)
+        and _contain(first.gate, rule.gate)
+        and _contain(first.agent, rule.agent)
+        and all(rule.labels.get(name) == value for name, value in first.labels.items())
+    )
+
+
+def _contain(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
+    """Is every glob of these within one of those?"""
+    if "*" in wide:
+        return True
+    return all(any(_within(glob, each) for each in wide) for glob in narrow)
+
+
+def _within(glob: str, wide: str) -> bool:
+    """For exact names and for `prefix*`; other globs are within themselves alone."""
+    if glob == wide:
+        return True
+    wild = set("*?[")
+    if not wild & set(glob):
+        matches = matcher((wide,))
+        return matches is None or bool(matches(glob))
+    stem = wide.removesuffix("*")
+    return wide.endswith("*") and not wild & set(stem) and glob.startswith(stem)

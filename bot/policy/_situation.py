@@ -1,0 +1,54 @@
+"""What a rule may look at, gathered before the policy is asked. Values only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import JsonValue
+
+from andon import wire
+from bot.handoff import Risk
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A standing "don't ask again", as far as the policy needs to know it."""
+
+    id: str
+    tool: str
+    same: Mapping[str, JsonValue]
+    """Arguments that must be these, types included."""
+    scope: str = "run"
+    age_s: float = 0.0
+    """How long ago it was given."""
+    by: wire.Actor | None = None
+    """Who gave it."""
+    standing: Literal["member", "guest", "external", "outside"] = "member"
+    """What they were where they gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One ask, and what is known around it."""
+
+    ask: wire.Confirmation | wire.Choice | wire.Input
+    handoff: str
+    """Its id: samples are drawn by it, so that a test can tell them."""
+    agent: str
+    to: tuple[wire.Place, ...]
+    """Where its cards go unless the policy says otherwise."""
+    run_name: str = ""
+    labels: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    requester: str = ""
+    checkpoint: str = ""
+    """Name of the run's latest one."""
+    failures: int = 0
+    """What went wrong in the run so far: actions that failed, and asks below the policy's floor of confidence."""
+    risk: Risk | None = None
+    trusted: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
+    """Good ends so far, by the key of a trust ramp (`ramp_key`)."""
+    grants: tuple[Grant, ...] = ()
+    """Those of this agent, run or requester that stand now."""

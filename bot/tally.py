@@ -1,0 +1,121 @@
+"""Votes, counted: which stage it is, who said what, and what is still needed. Pure.
+
+A yes or a no that does not decide yet is a vote. Votes are of one revision: an edit starts again with none.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bot.handoff import Handoff, Route, Stage, Vote
+
+_NUMBERS: Final = 90
+_FIRST_NUMBER: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Where the votes have brought it."""
+
+    stage: int
+    """The one that decides now, counted from 1; the last one once all are done."""
+    of: int
+    quorum: int
+    """So many must say yes in this stage."""
+    yes: tuple[Vote, ...]
+    """The yeses of this stage, the oldest first; those for other candidates among them."""
+    no: tuple[Vote, ...]
+    """The noes of the revision."""
+    settled: str
+    """The digest that earlier stages agreed on; empty: none yet."""
+    agreed: tuple[Vote, ...]
+    """The yeses to that digest, of all stages that are done."""
+    is_done: bool
+    """Every stage has its quorum."""
+
+    @property
+    def ahead(self) -> int:
+        """How many of the yeses agree with each other: the most for one and the same thing."""
+        digests = [vote.digest for vote in self.yes]
+        return max((digests.count(digest) for digest in digests), default=0)
+
+    @property
+    def missing(self) -> int:
+        """How many more people must say yes in this stage."""
+        return 0 if self.is_done else self.quorum - self.ahead
+
+
+def count(handoff: Handoff, *more: Vote) -> Count:
+    """Count the votes of the current revision, and `more` as if they had been given."""
+    votes = latest((*handoff.votes, *more))
+    no = tuple(vote for vote in votes if vote.kind == "no")
+    steps, settled = handoff.route.steps, ""
+    agreed: tuple[Vote, ...] = ()
+    yes: tuple[Vote, ...] = ()
+    for number, step in enumerate(steps, start=1):
+        yes = tuple(
+            vote
+            for vote in votes
+            if vote.kind == "yes" and vote.stage == number and (not settled or vote.digest == settled)
+        )
+        reached = _reached(yes, step)
+        if reached is None:
+            return Count(number, len(steps), step.quorum, yes, no, settled, agreed, is_done=False)
+        settled, agreed = reached, (*agreed, *(vote for vote in yes if vote.digest == reached))
+    return Count(len(steps), len(steps), steps[-1].quorum, yes, no, settled, agreed, is_done=True)
+
+
+def _reached(yes: Sequence[Vote], step: Stage) -> str | None:
+    """The digest that first had as many yeses as the stage needs."""
+    seen: list[str] = []
+    for vote in yes:
+        seen.append(vote.digest)
+        if seen.count(vote.digest) >= step.quorum:
+            return vote.digest
+    return None
+
+
+def decides(handoff: Handoff, vote: Vote) -> bool:
+    """Does it end with this vote?"""
+    after = count(handoff, vote)
+    if vote.kind == "no":
+        return not handoff.route.reject_quorum or len(after.no) >= after.quorum
+    return after.is_done
+
+
+def latest(votes: Iterable[Vote]) -> tuple[Vote, ...]:
+    """One vote of each person: their last, in the place of the last."""
+    found: dict[str, Vote] = {}
+    for vote in votes:
+        found.pop(vote.person, None)
+        found[vote.person] = vote
+    return tuple(found.values())
+
+
+def terms(handoff: Handoff, stage: int | None = None) -> Route:
+    """The route with those alone as `approvers` who may say yes in this stage, or (None) in the one that it is now.
+
+    People who were added by handing it on, and those of the rungs that were climbed, may too. Where anybody may, that
+    stays so.
+    """
+    stage = stage or count(handoff).stage
+    listed = handoff.route.steps[stage - 1].approvers
+    if listed:
+        climbed = (entry for rung in handoff.route.escalate[: handoff.rungs] for entry in rung.approvers)
+        listed = tuple(dict.fromkeys((*listed, *climbed, *handoff.added)))
+    return replace(handoff.route, approvers=listed, stages=())
+
+
+def needs_votes(route: Route) -> bool:
+    """Does it take more than one yes?"""
+    return len(route.steps) > 1 or route.steps[0].quorum > 1
+
+
+def number(handoff: Handoff) -> str:
+    """The two digits that a yes must repeat; empty when it need not. Another revision has another number."""
+    if not handoff.route.step_up:
+        return ""
+    text = f"number/v1\0{handoff.id}\0{handoff.revision}\0{handoff.digest}"
+    drawn = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+    return str(_FIRST_NUMBER + drawn % _NUMBERS)

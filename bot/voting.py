@@ -1,0 +1,446 @@
+"""The answering path: who answers, whether they may, and what their answer makes of the votes. Store first, then tell.
+
+One yes may decide, or it is a vote among those that are needed; the last one needed decides in the same script as any
+answer does, and only if no vote came after those that were counted.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Protocol
+
+from andon import wire
+from bot import approvers, tally
+from bot.answers import Answering, read_answer
+from bot.cards import moment, too_late
+from bot.errors import (
+    AlreadyDecided,
+    AlreadyVoted,
+    DirectoryDown,
+    Fault,
+    Gone,
+    HandoffExpired,
+    HandoffHeld,
+    InvalidAnswer,
+    NotAnApprover,
+    StaleRevision,
+)
+from bot.handing_on import HandingOn
+from bot.handoff import OPEN, Handoff, State, Vote, no_handoff
+from bot.hub import Hub
+from bot.metrics import Metrics
+from bot.on_call import OnCall
+from bot.ports import Directory, Standing
+from bot.store import Settled, Store, Verdict, hashed
+from bot.trust import note_end
+
+_TRIES: Final = 50
+"""Every try that fails means that somebody else's vote was taken: there are not more of them than that."""
+
+
+_FIELDS: Final[Mapping[str, str]] = {"choose": "choice", "answer": "answer"}
+"""Where an answer has what is agreed to."""
+
+
+class Truth(Protocol):
+    """What answering needs of the flow."""
+
+    async def look(self, handoff_id: str) -> Handoff:
+        """Read one handoff, from the store; raises `Gone`."""
+        ...
+
+    async def expire(self, handoff: Handoff) -> Handoff:
+        """Let silence decide, if the time is up."""
+        ...
+
+
+class _Moved(Exception):
+    """Votes came after those that were counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Somebody who may answer: whether it is their turn to say yes, and as whom they vote."""
+
+    is_theirs: bool
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One answer: whose, to what, as it then stood."""
+
+    handoff: Handoff
+    answer: wire.Deciding
+    by: wire.Actor
+    answer_id: str
+    turn: _Turn
+
+    @property
+    def vote_id(self) -> str:
+        return hashed(self.answer_id)
+
+
+class Voting:
+    """Takes answers."""
+
+    def __init__(
+        self,
+        truth: Truth,
+        store: Store,
+        hub: Hub,
+        *,
+        metrics: Metrics,
+        directories: Mapping[str, Directory],
+        on_call: OnCall,
+        handing_on: HandingOn,
+        people: Callable[[], approvers.Known],
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`directories` tell who is in their groups, and `people` is what the policy knows of people now."""
+        self._truth = truth
+        self._store = store
+        self._hub = hub
+        self._metrics = metrics
+        self._directories = directories
+        self._on_call = on_call
+        self._handing_on = handing_on
+        self._people = people
+        self._clock = clock
+
+    async def answer(
+        self, handoff_id: str, answer: wire.Answer, by: wire.Actor, *, answer_id: str | None, standing: Standing
+    ) -> Handoff:
+        """Record a person's answer; see `bot.ports.Desk.answer`."""
+        answer_id = answer_id or secrets.token_urlsafe(16)
+        recent = self._hub.recent.get(handoff_id)
+        if recent:
+            with contextlib.suppress(
+                *(AlreadyDecided, StaleRevision, HandoffExpired, HandoffHeld, AlreadyVoted, NotAnApprover, _Moved)
+            ):
+                return await self._try(recent, answer, by, answer_id, standing)
+        for _ in range(_TRIES):
+            handoff = await self._store.handoffs.load(handoff_id)
+            if handoff is None:
+                raise Gone(no_handoff(handoff_id), handoff=handoff_id)
+            with contextlib.suppress(_Moved):
+                return await self._try(handoff, answer, by, answer_id, standing)
+        msg = "others answer this at the same moment; look at it again, then answer"
+        raise StaleRevision(msg, handoff=handoff_id)
+
+    async def _try(
+        self, handoff: Handoff, answer: wire.Answer, by: wire.Actor, answer_id: str, standing: Standing
+    ) -> Handoff:
+        if answer_id == handoff.last_edit or any(vote.id == hashed(answer_id) for vote in handoff.votes):
+            return handoff  # it came before, and its reply was lost
+        turn = await self._turn(handoff, by, standing)
+        if isinstance(answer, wire.Reassign | wire.AskAgent):
+            settled = Settled(await self._handing_on.put(handoff, answer, by, answer_id))
+            if settled.word == "won":
+                return await self._truth.look(handoff.id)
+            await self._lost(handoff, settled)
+            raise already_decided(await self._truth.look(handoff.id))
+        made = read_answer(handoff, answer, by, at=self._clock(), beside=tally.latest(handoff.votes))
+        made = await self._granting(handoff, made, by, standing)
+        case = _Case(handoff, answer, by, answer_id, turn)
+        vote: Vote | None = None
+        if handoff.state in OPEN:
+            made, vote = await self._counted(case, made)
+        with self._hub.deciding(handoff.id):
+            settled = await self._write(case, made, vote)
+            if settled.word == "won":
+                return await self._told(case, made, settled, vote)
+        await self._lost(handoff, settled)
+        raise already_decided(await self._truth.look(handoff.id))
+
+    async def _lost(self, handoff: Handoff, settled: Settled) -> None:
+        """Raise why nothing was recorded; return when another decision stands."""
+        match settled.word:
+            case "moved":
+                raise _Moved
+            case "held":
+                msg = "the brake is on: nothing can be decided until somebody resumes it"
+                raise HandoffHeld(msg, handoff=handoff.id)
+            case "stale":
+                msg = "the card has changed since you read it; look at it again, then answer"
+                raise StaleRevision(msg, handoff=handoff.id)
+            case "late":
+                await self._truth.expire(handoff)
+                msg = f"the time was up at {handoff.expires_at:%H:%M:%S} UTC, so this answer changed nothing"
+                raise HandoffExpired(msg, handoff=handoff.id)
+            case "gone":
+                raise Gone(no_handoff(handoff.id), handoff=handoff.id)
+
+    # --- may they? ---
+
+    async def may_answer(self, handoff: Handoff, by: wire.Actor, *, standing: Standing = "member") -> None:
+        """May this person answer now, if only with a no?
+
+        Raises:
+            NotAnApprover: No, or the only group that could let them through cannot be read.
+        """
+        await self._turn(handoff, by, standing)
+
+    async def may_give(self, handoff: Handoff, by: wire.Actor, *, standing: Standing) -> bool:
+        """Could this person alone, by the policy's own lists, say yes to this now? What nobody can tell is a no."""
+        fresh = replace(handoff, state=State.DECIDED, votes=(), added=(), rungs=0)  # no doubt is noted on it
+        if tally.needs_votes(fresh.route) or approvers.conflict(fresh, by, self._people()):
+            return False
+        return await self._refusal(fresh, 1, by, standing) is None
+
+    async def _granting(self, handoff: Handoff, made: Answering, by: wire.Actor, standing: Standing) -> Answering:
+        """A yes that gives a grant: that is for those whom the policy lists, and not for who was asked besides.
+
+        Raises:
+            NotAnApprover: This person may say yes once, and no more.
+        """
+        verdict = made.verdict
+        if verdict is None or verdict.grant is None or handoff.state not in OPEN:
+            return made
+        if not await self.may_give(handoff, by, standing=standing):
+            msg = f"{by.name}, the policy does not list you, so you may not give a grant; approve without it."
+            raise NotAnApprover(msg, handoff=handoff.id)
+        return replace(made, verdict=replace(verdict, grant=replace(verdict.grant, standing=standing)))
+
+    async def _turn(self, handoff: Handoff, by: wire.Actor, standing: Standing) -> _Turn:
+        """Whose turn it is. Whoever could say yes in an earlier stage may still say no.
+
+        Raises:
+            NotAnApprover: They may not answer at all.
+        """
+        people = self._people()
+        person = approvers.known_as(handoff.votes, by, people)
+        stage = tally.count(handoff).stage
+        refused = await self._refusal(handoff, stage, by, standing)
+        if refused is None:
+            return _Turn(is_theirs=True, person=person)
+        for earlier in range(1, stage):
+            if await self._refusal(handoff, earlier, by, standing) is None:
+                return _Turn(is_theirs=False, person=person)
+        of = len(handoff.route.steps)
+        for later in range(stage + 1, of + 1):
+            if approvers.is_listed(tally.terms(handoff, later), by, people):
+                listed = tally.terms(handoff, stage).listed
+                refused = f"{by.name}, your turn is stage {later} of {of}. First comes stage {stage}: {listed}."
+        raise NotAnApprover(refused, handoff=handoff.id)
+
+    async def _refusal(self, handoff: Handoff, stage: int, by: wire.Actor, standing: Standing) -> str | None:
+        """Why they may not answer in this stage; None when they may. What a list does not tell is a no."""
+        people, route = self._people(), tally.terms(handoff, stage)
+        if approvers.is_listed(route, by, people):
+            return None
+        belongs_to: list[str] = []
+        known: set[str] = set()
+        unread: dict[str, str] = {}
+        for rota in approvers.rotas(route):
+            try:
+                listed = await self._on_call.people(rota)
+                known.add(f"on_call:{rota}")
+                if approvers.is_among(listed, by, people):
+                    belongs_to.append(f"on_call:{rota}")
+                    break
+            except DirectoryDown as error:
+                unread[f"on_call:{rota}"] = error.detail
+        directory = self._directories.get(by.surface or "")
+        if directory and not belongs_to and standing in {"member", "outside"}:
+            for group in approvers.groups(route, by.surface):
+                try:
+                    is_in = await directory.belongs(by, group)
+                    known.add(f"{by.surface}:{group}")
+                    if is_in:
+                        belongs_to.append(group)
+                        break
+                except DirectoryDown as error:
+                    unread[f"{by.surface}:{group}"] = error.detail
+        await self._note(handoff, set(unread), known)
+        refused = approvers.refusal(route, by, standing, belongs_to, people)
+        if refused and unread:
+            why = "; ".join(f"{entry}: {detail.rstrip('.')}" for entry, detail in unread.items())
+            return f"{by.name}, nobody can tell now whether you may answer, so you may not yet. {why}."
+        return refused
+
+    async def _note(self, handoff: Handoff, unread: set[str], known: set[str]) -> None:
+        """Let the card say which lists let nobody through, and take it back once they can be read."""
+        before = set(handoff.unread.split())
+        after = (before | unread) - known
+        if handoff.state is State.PENDING and after != before:
+            await self._store.handoffs.doubt(handoff, " ".join(sorted(after)))
+
+    # --- what it makes ---
+
+    async def _counted(self, case: _Case, made: Answering) -> tuple[Answering, Vote | None]:
+        """What the answer makes with the votes there are: a decision, a vote, or a revision and perhaps a vote.
+
+        Raises:
+            AlreadyVoted: Theirs stands.
+            NotAnApprover: It is not their turn, or not for them to agree to.
+            InvalidAnswer: The policy wants more than a press.
+        """
+        handoff, by = case.handoff, case.by
+        is_edit, is_no = bool(made.revisions), case.answer.kind == "reject"
+        if not is_edit:
+            self._not_twice(case)
+        if not case.turn.is_theirs and not is_no:
+            stage = tally.count(handoff)
+            listed = tally.terms(handoff).listed
+            msg = f"{by.name}, stage {stage.stage} of {stage.of} is for {listed}. You may still say no."
+            raise NotAnApprover(msg, handoff=handoff.id)
+        conflict = approvers.conflict(handoff, by, self._people())
+        if made.verdict is None:
+            return made, None
+        if not is_no:
+            await self._stepped_up(case)
+        if is_edit:
+            return self._edited(case, made, may_vote=not handoff.route.not_requester)
+        if conflict and not is_no:
+            msg = f"{by.name}, {conflict}, so another person must say yes. You may say no."
+            raise NotAnApprover(msg, handoff=handoff.id)
+        counted = tally.count(handoff)
+        vote = self._vote(case, made.verdict, handoff.revision, counted.stage)
+        if not is_no and counted.settled not in {"", vote.digest}:
+            msg = "an earlier stage settled on another one; agree to that, or reject it"
+            raise InvalidAnswer(msg, faults=[Fault(_FIELDS.get(case.answer.kind, ""), msg)], handoff=handoff.id)
+        if tally.decides(handoff, vote):
+            return replace(made, verdict=_with_votes(handoff, made.verdict, vote)), None
+        return made, vote
+
+    def _edited(self, case: _Case, made: Answering, *, may_vote: bool) -> tuple[Answering, Vote | None]:
+        """A changed action that its editor agrees to: that is a vote, where who edits may approve."""
+        handoff, verdict = case.handoff, made.verdict
+        assert verdict  # noqa: S101  # the caller looked
+        fresh = replace(handoff, votes=(), revision=handoff.revision + 1, digest=made.digest)
+        if not may_vote or tally.count(handoff).stage > 1:
+            return replace(made, verdict=None), None
+        vote = self._vote(case, verdict, fresh.revision, 1)
+        if tally.decides(fresh, vote):
+            return made, None
+        return replace(made, verdict=None), vote
+
+    def _vote(self, case: _Case, verdict: Verdict, revision: int, stage: int) -> Vote:
+        kind = "no" if isinstance(verdict.decision, wire.Rejected) else "yes"
+        reason = getattr(verdict.decision, "reason", None)
+        return Vote(
+            case.turn.person,
+            case.by,
+            verdict.decision.at,
+            revision,
+            stage,
+            kind,
+            digest=verdict.allowed,
+            reason=reason,
+            id=case.vote_id,
+        )
+
+    def _not_twice(self, case: _Case) -> None:
+        """One vote of each person on a revision, which may only turn from yes to no.
+
+        Raises:
+            AlreadyVoted: With what is still missing.
+        """
+        handoff, by = case.handoff, case.by
+        mine = next((vote for vote in tally.latest(handoff.votes) if vote.person == case.turn.person), None)
+        if mine is None or (mine.kind == "yes" and case.answer.kind == "reject"):
+            return
+        when = moment(mine.at)
+        if mine.kind == "no":
+            what = "said no" if case.answer.kind == "reject" else "said no, which a yes does not take back,"
+            msg = f"{by.name}, you {what} at {when}. Your no stands."
+        else:
+            missing = tally.count(handoff).missing
+            needed = "one more person is" if missing == 1 else f"{missing} more people are"
+            msg = f"{by.name}, you said yes already at {when}; {needed} needed."
+        raise AlreadyVoted(msg, handoff=handoff.id)
+
+    async def _stepped_up(self, case: _Case) -> None:
+        """A yes to what the policy calls risky repeats the card's number, and comes from the whole of it.
+
+        Raises:
+            InvalidAnswer: It does not.
+        """
+        handoff, answer = case.handoff, case.answer
+        expected = tally.number(handoff)
+        if not expected or isinstance(answer, wire.Reject | wire.Reassign | wire.AskAgent):
+            return
+        if handoff.route.step_up == "critical" and answer.seen != "full":
+            msg = "this is critical: open all of it before you agree (`seen`: `full`)"
+            raise InvalidAnswer(msg, faults=[Fault("seen", msg)], handoff=handoff.id)
+        given = (answer.code or "").strip()
+        if not given:
+            msg = "type the two digits that the card shows (`code`)"
+            raise InvalidAnswer(msg, faults=[Fault("code", msg)], handoff=handoff.id)
+        word, number = await self._store.handoffs.try_code(handoff, case.turn.person, right=given == expected)
+        if word == "wait":
+            seconds = -(-number // 1000)
+            msg = f"three wrong numbers: wait {seconds} s, look at the card again, then type its number"
+            raise InvalidAnswer(msg, faults=[Fault("code", msg)], handoff=handoff.id)
+        if word == "wrong":
+            left = {0: "wait a minute before the next try", 1: "one more try"}.get(number, f"{number} more tries")
+            msg = f"that is not the card's number; {left}"
+            raise InvalidAnswer(msg, faults=[Fault("code", msg)], handoff=handoff.id)
+
+    # --- write it ---
+
+    async def _write(self, case: _Case, made: Answering, vote: Vote | None) -> Settled:
+        handoffs, handoff, answer_id = self._store.handoffs, case.handoff, case.answer_id
+        if made.verdict is None:
+            return await handoffs.revise(
+                handoff, answer_id=answer_id, digest=made.digest, revisions=made.revisions, vote=vote
+            )
+        if vote:
+            return await handoffs.vote(handoff, vote)
+        return await handoffs.answer(
+            handoff, made.verdict, answer_id=answer_id, digest=made.digest, revisions=made.revisions
+        )
+
+    async def _told(self, case: _Case, made: Answering, settled: Settled, vote: Vote | None) -> Handoff:
+        handoff = case.handoff
+        if made.verdict is None or settled.again:
+            handoff = await self._truth.look(handoff.id)  # a revision, or what a first answer under this id decided
+        elif vote:
+            counted = replace(vote, at=settled.at or vote.at)
+            handoff = replace(handoff, votes=(*handoff.votes, counted))
+            self._hub.recent.put(handoff)  # no agent waits for a vote
+            return handoff
+        else:
+            decision = made.verdict.decision.model_copy(update={"at": settled.at})
+            if decision.votes:
+                last = decision.votes[-1].model_copy(update={"at": settled.at})
+                decision = decision.model_copy(update={"votes": (*decision.votes[:-1], last)})
+            handoff = replace(
+                handoff,
+                state=State.DECIDED,
+                decision=decision,
+                revision=decision.revision,
+                digest=made.digest or handoff.digest,
+                payload=made.verdict.payload if made.digest else handoff.payload,
+                revisions=made.revisions or handoff.revisions,
+                votes=() if made.digest else handoff.votes,
+            )
+            self._metrics.decided(handoff)
+            note_end(handoff, made.verdict.decision.kind)
+        self._hub.wake(handoff)
+        await asyncio.sleep(0)  # the agent has waited longer: its answer is written before the person's
+        return handoff
+
+
+def _with_votes(handoff: Handoff, verdict: Verdict, vote: Vote) -> Verdict:
+    """The decision with all who agreed on it, the last of them last; as it is where one person was enough."""
+    after = tally.count(handoff, vote)
+    agreed = after.no if vote.kind == "no" else after.agreed
+    if len(agreed) < 2:  # noqa: PLR2004  # several
+        return verdict
+    ordered = [*(each for each in agreed if each.id != vote.id), vote]
+    votes = tuple(
+        wire.Vote(by=each.by, at=each.at, stage=each.stage, kind="no" if each.kind == "no" else "yes")
+        for each in ordered
+    )
+    return replace(verdict, decision=verdict.decision.model_copy(update={"votes": votes}))
+
+
+def already_decided(handoff: Handoff) -> AlreadyDecided:
+    """The error that tells whose decision stands, and since when."""
+    assert handoff.decision  # noqa: S101  # it lost to one
+    return AlreadyDecided(too_late(handoff.decision), handoff=handoff.id, decision=handoff.decision)

@@ -1,0 +1,495 @@
+"""Votes as people give them, one row a vote: who, on which surface, what, and what stands or is said after it.
+
+Everything goes through the real service and its store; people act as a surface vouches for them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from andon import wire
+from bot.config import Settings
+from bot.errors import (
+    AlreadyDecided,
+    AlreadyVoted,
+    BotError,
+    DirectoryDown,
+    InvalidAnswer,
+    NotAnApprover,
+    StaleRevision,
+)
+from bot.on_call import OnCall
+from bot.ports import Desk, Shelf, Standing
+from tests.adapters.paper import paper
+from tests.people import MAIL, Json
+from tests.servers import Live, live
+
+
+def on_web(name: str) -> wire.Actor:
+    return wire.Actor(kind="person", id=f"{name.lower()}@example.com", name=name, surface="web")
+
+
+def on_slack(name: str, user: str, *, email: str | None = None) -> wire.Actor:
+    return wire.Actor(kind="person", id=f"T1/{user}", name=name, surface="slack", email=email)
+
+
+MIRA, ANA, BOB, EVE = (on_web(name) for name in ("Mira", "Ana", "Bob", "Eve"))
+MIRA_ON_SLACK = on_slack("Mira K.", "U1", email="Mira@example.com")
+BOB_ON_SLACK = on_slack("bob", "U2")  # his address is not verified there
+ANSWER: TypeAdapter[wire.Answer] = TypeAdapter(wire.Answer)
+TEAM = "approvers: [mira@example.com, ana@example.com, bob@example.com, 'slack:U2']"
+
+
+@dataclass
+class Rolls:
+    """A directory: who is in which group, and which of them cannot be read now."""
+
+    members: dict[str, set[str]] = field(default_factory=dict)
+    down: set[str] = field(default_factory=set)
+
+    async def belongs(self, person: wire.Actor, group: str) -> bool:
+        if group in self.down:
+            raise DirectoryDown("the platform says ratelimited.")
+        return person.id in self.members.get(group, set())
+
+
+@dataclass
+class House:
+    """A service with a policy, and its desk."""
+
+    service: Live
+    desk: Desk
+    rolls: Rolls
+    asked: Json = field(default_factory=dict)
+
+    async def ask(self, **changes: Any) -> None:
+        self.asked = await self.service.agent.ask(to=[{"surface": "web"}], **changes)
+
+    async def say(self, by: wire.Actor, what: str, *, standing: Standing = "member", **more: Any) -> str:
+        """One answer; returns what stands after it, or the sentence that the person is told.
+
+        `yes` and `no` are of the card as it is now; `edit` changes and approves, `save` leaves the approval to others.
+        """
+        now = await self.service.agent.look(self.asked["id"])
+        body: Json = {"revision": now["revision"], **more}
+        match what:
+            case "yes":
+                body |= {"kind": "approve"}
+            case "no":
+                body |= {"kind": "reject", "reason": "no"}
+            case "edit" | "save":
+                args = {**MAIL, "body": f"as {by.name} wants it"}
+                body |= {"kind": "edit", "args": args, "approve": what == "edit"}
+            case choice:
+                body |= {"kind": "choose", "choice": choice}
+        try:
+            handoff = await self.desk.answer(self.asked["id"], ANSWER.validate_python(body), by, standing=standing)
+        except (AlreadyVoted, InvalidAnswer, NotAnApprover) as error:
+            return error.detail
+        except BotError as error:
+            return error.slug
+        if handoff.decision:
+            return handoff.decision.kind
+        return f"{len(handoff.votes)} votes" if handoff.votes else f"revision {handoff.revision}"
+
+
+@asynccontextmanager
+async def house(settings: Settings, terms: str, *, people: str = "") -> AsyncIterator[House]:
+    path = Path(settings.state).parent / "policy.yaml"
+    path.write_text(f"{people}\nrules:\n  - {{name: mail, do: ask, {terms}}}\n")
+    desks: list[Desk] = []
+    rolls = Rolls()
+
+    def meet(desk: Desk, _: Shelf) -> None:
+        desks.append(desk)
+
+    surface = paper("http://127.0.0.1:1", directory=rolls, meet=meet)
+    changed = settings.model_copy(update={"policy": path})
+    async with live(changed, adapters={"slack": surface}) as running:
+        yield House(running, desks[0], rolls)
+
+
+Row = tuple[wire.Actor, str, str]
+"""Who, what, and after it: the state, or (of a sentence) its beginning."""
+
+QUORUM = f"{TEAM}, quorum: 2"
+STAGES = (
+    "stages: [{approvers: [mira@example.com, ana@example.com], quorum: 2}, {approvers: [bob@example.com, 'slack:U2']}]"
+)
+OTHERS = f"{TEAM}, not_requester: true"
+FIRST, DECIDED = "1 votes", "already-decided"
+
+TABLE: list[tuple[str, str, str, list[Row]]] = [
+    ("one is enough", TEAM, "", [(MIRA, "yes", "approved"), (ANA, "yes", DECIDED)]),
+    ("two of three", QUORUM, "", [(MIRA, "yes", FIRST), (ANA, "yes", "approved"), (BOB, "yes", DECIDED)]),
+    (
+        "a duplicate reviewer counts once",
+        QUORUM,
+        "",
+        [
+            (MIRA, "yes", FIRST),
+            (MIRA, "yes", "Mira, you said yes already"),
+            (MIRA, "yes", "Mira, you said yes already"),
+            (ANA, "yes", "approved"),
+        ],
+    ),
+    ("who is not listed does not count", QUORUM, "", [(EVE, "yes", "Eve, policy"), (MIRA, "yes", FIRST)]),
+    ("deny after approve, of another", QUORUM, "", [(MIRA, "yes", FIRST), (ANA, "no", "rejected")]),
+    ("deny after approve, of the same person", QUORUM, "", [(MIRA, "yes", FIRST), (MIRA, "no", "rejected")]),
+    ("approve after deny", QUORUM, "", [(MIRA, "no", "rejected"), (ANA, "yes", DECIDED), (BOB, "yes", DECIDED)]),
+    ("any no ends it, of somebody not listed none", QUORUM, "", [(EVE, "no", "Eve, policy"), (BOB, "no", "rejected")]),
+    (
+        "it takes two to reject",
+        f"{QUORUM}, reject: quorum",
+        "",
+        [(MIRA, "no", FIRST), (MIRA, "no", "Mira, you said no at"), (ANA, "no", "rejected")],
+    ),
+    (
+        "a no is not taken back",
+        f"{QUORUM}, reject: quorum",
+        "",
+        [
+            (MIRA, "no", FIRST),
+            (MIRA, "yes", "Mira, you said no, which a yes does not take back"),
+            (ANA, "yes", "2 votes"),
+            (BOB, "yes", "approved"),
+        ],
+    ),
+    (
+        "a yes may become a no, and counts no more",
+        f"{QUORUM}, reject: quorum",
+        "",
+        [(MIRA, "yes", FIRST), (MIRA, "no", "2 votes"), (ANA, "yes", "3 votes"), (BOB, "yes", "approved")],
+    ),
+    (
+        "one person on two surfaces is one, by a verified address",
+        QUORUM,
+        "",
+        [
+            (MIRA, "yes", FIRST),
+            (MIRA_ON_SLACK, "yes", "Mira K., you said yes already"),
+            (ANA, "yes", "approved"),
+        ],
+    ),
+    (
+        "the other way round too",
+        QUORUM,
+        "",
+        [(MIRA_ON_SLACK, "yes", FIRST), (MIRA, "yes", "Mira, you said yes already"), (MIRA, "no", "rejected")],
+    ),
+    (
+        "one person on two surfaces is one, by the policy's link",
+        QUORUM,
+        "people: {bob: {email: bob@example.com, slack: U2}}",
+        [(BOB, "yes", FIRST), (BOB_ON_SLACK, "yes", "bob, you said yes already"), (MIRA, "yes", "approved")],
+    ),
+    (
+        "a renamed user is the same",
+        QUORUM,
+        "",
+        [
+            (BOB_ON_SLACK, "yes", FIRST),
+            (BOB_ON_SLACK.model_copy(update={"name": "Robert"}), "yes", "Robert, you said yes already"),
+            (BOB_ON_SLACK.model_copy(update={"email": "new@example.com"}), "yes", "bob, you said yes already"),
+            (MIRA, "yes", "approved"),
+        ],
+    ),
+    (
+        "another's name is not another's vote",
+        QUORUM,
+        "",
+        [
+            (MIRA, "yes", FIRST),
+            (EVE.model_copy(update={"name": "Ana"}), "yes", "Ana, policy"),
+            (ANA, "yes", "approved"),
+        ],
+    ),
+    (
+        "stages in order",
+        STAGES,
+        "",
+        [(MIRA, "yes", FIRST), (ANA, "yes", "2 votes"), (BOB, "yes", "approved")],
+    ),
+    (
+        "stages out of order",
+        STAGES,
+        "",
+        [
+            (BOB, "yes", "Bob, your turn is stage 2 of 2. First comes stage 1: mira@example.com and ana@example.com."),
+            (BOB, "no", "Bob, your turn is stage 2 of 2"),
+            (MIRA, "yes", FIRST),
+            (BOB, "yes", "Bob, your turn is stage 2 of 2"),
+            (ANA, "yes", "2 votes"),
+            (MIRA, "yes", "Mira, you said yes already"),
+            (BOB_ON_SLACK, "yes", "approved"),
+        ],
+    ),
+    (
+        "whoever agreed in an earlier stage may still reject",
+        STAGES,
+        "",
+        [(MIRA, "yes", FIRST), (ANA, "yes", "2 votes"), (MIRA, "no", "rejected")],
+    ),
+    (
+        "an earlier stage's people may not edit a later one's card",
+        STAGES,
+        "",
+        [(MIRA, "yes", FIRST), (ANA, "yes", "2 votes"), (MIRA, "edit", "Mira, stage 2 of 2 is for")],
+    ),
+    (
+        "an edit starts again, with its editor's yes",
+        QUORUM,
+        "",
+        [
+            (MIRA, "yes", FIRST),
+            (ANA, "edit", FIRST),
+            (ANA, "yes", "Ana, you said yes already"),
+            (MIRA, "yes", "edited"),
+        ],
+    ),
+    (
+        "an edit for others starts again with none",
+        QUORUM,
+        "",
+        [(MIRA, "yes", FIRST), (ANA, "save", "revision 2"), (MIRA, "yes", FIRST), (ANA, "yes", "edited")],
+    ),
+    (
+        "an edit in a later stage starts again with the first",
+        STAGES,
+        "",
+        [
+            (MIRA, "yes", FIRST),
+            (ANA, "yes", "2 votes"),
+            (BOB, "edit", "revision 2"),
+            (BOB, "yes", "Bob, your turn is stage 2 of 2"),
+            (MIRA, "yes", FIRST),
+            (ANA, "yes", "2 votes"),
+            (BOB, "yes", "edited"),
+        ],
+    ),
+    (
+        "self-review: who asked may not approve",
+        OTHERS,
+        "",
+        [(ANA, "yes", "Ana, you asked for it, so another person must say yes."), (MIRA, "yes", "approved")],
+    ),
+    ("self-reject is allowed", OTHERS, "", [(ANA, "no", "rejected")]),
+    (
+        "who asked is known on every surface",
+        OTHERS,
+        "people: {ana: {email: ana@example.com, slack: U2}}",
+        [(BOB_ON_SLACK, "yes", "bob, you asked for it"), (BOB_ON_SLACK, "no", "rejected")],
+    ),
+    (
+        "the agent's owner may not approve",
+        OTHERS,
+        "",
+        [(BOB, "yes", "Bob, you own the agent mailer, so another person must say yes."), (BOB, "no", "rejected")],
+    ),
+    (
+        "the last editor may not approve what they made of it",
+        OTHERS,
+        "",
+        [
+            (MIRA, "edit", "revision 2"),
+            (MIRA, "yes", "Mira, you changed it last, so another person must say yes."),
+            (MIRA_ON_SLACK, "yes", "Mira K., you changed it last"),
+            (on_slack("Ben", "U2"), "yes", "edited"),
+        ],
+    ),
+    (
+        "who edited before the last one may",
+        OTHERS,
+        "",
+        [(MIRA, "edit", "revision 2"), (on_slack("Ben", "U2"), "edit", "revision 3"), (MIRA, "yes", "edited")],
+    ),
+    ("without not_requester everybody may", TEAM, "", [(ANA, "edit", "edited")]),
+]
+
+
+@pytest.mark.parametrize("terms, people, rows", [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+async def test_after_each_vote(settings: Settings, terms: str, people: str, rows: list[Row]) -> None:
+    async with house(settings, terms, people=people) as home:
+        await asked_by_ana_of_bobs_agent(home)
+        for number, (by, what, expected) in enumerate(rows, start=1):
+            said = await home.say(by, what)
+            assert said.startswith(expected), f"vote {number}, {by.name} {what}: {said}"
+
+
+async def asked_by_ana_of_bobs_agent(home: House) -> None:
+    """Ana wants it of an agent that is Bob's."""
+    key = await home.service.access.create_key("agent", "mailer", owner="Bob@example.com")
+    home.service.agent.key = key
+    started = await home.service.agent.call("POST", "/v1/runs", {"name": "weekly", "requester": "Ana@example.com"})
+    await home.ask(run=started.ok()["id"])
+
+
+async def test_the_decision_names_all_who_agreed(settings: Settings) -> None:
+    async with house(settings, STAGES) as home:
+        await home.ask()
+        for by in (MIRA_ON_SLACK, ANA, BOB):
+            await home.say(by, "yes")
+        decision = (await home.service.agent.look(home.asked["id"]))["decision"]
+        assert [(vote["by"]["name"], vote["stage"]) for vote in decision["votes"]] == [
+            ("Mira K.", 1),
+            ("Ana", 1),
+            ("Bob", 2),
+        ]
+        assert (decision["by"]["name"], decision["votes"][-1]["at"]) == ("Bob", decision["at"])
+        assert decision["message_for_agent"].startswith("Mira K., Ana and Bob approved this.")
+        assert (await home.service.agent.claim({**home.asked, "decision": decision})).status == 200
+
+
+async def test_a_single_yes_names_no_votes(settings: Settings) -> None:
+    """What needs one person looks as it always did."""
+    async with house(settings, TEAM) as home:
+        await home.ask()
+        await home.say(MIRA, "yes")
+        assert "votes" not in (await home.service.agent.look(home.asked["id"]))["decision"]
+
+
+async def test_whoever_left_the_group_between_card_and_click_has_no_vote(settings: Settings) -> None:
+    async with house(settings, "approvers: ['slack:S1', mira@example.com], quorum: 2") as home:
+        home.rolls.members["S1"] = {BOB_ON_SLACK.id}
+        await home.ask()
+        home.rolls.members["S1"].clear()
+        assert (await home.say(BOB_ON_SLACK, "yes")).startswith("bob, policy")
+        home.rolls.members["S1"].add(BOB_ON_SLACK.id)
+        assert await home.say(BOB_ON_SLACK, "yes") == FIRST
+        assert await home.say(MIRA, "yes") == "approved"
+
+
+@pytest.mark.parametrize("standing, sentence", [("guest", "bob, guests"), ("external", "bob, people of other")])
+async def test_a_guest_has_no_vote(settings: Settings, standing: Standing, sentence: str) -> None:
+    async with house(settings, "quorum: 2") as home:
+        await home.ask()
+        assert (await home.say(BOB_ON_SLACK, "yes", standing=standing)).startswith(sentence)
+        assert await home.say(BOB_ON_SLACK, "yes") == FIRST
+
+
+async def test_a_group_that_cannot_be_read_lets_nobody_through_and_the_card_says_so(settings: Settings) -> None:
+    async with house(settings, "approvers: ['slack:S1']") as home:
+        home.rolls.down.add("S1")
+        await home.ask()
+        said = await home.say(BOB_ON_SLACK, "yes")
+        assert said.endswith("so you may not yet. slack:S1: the platform says ratelimited.")
+        assert (await home.desk.look(home.asked["id"])).unread == "slack:S1"
+        home.rolls.down.clear()
+        assert (await home.say(BOB_ON_SLACK, "yes")).startswith("bob, policy")
+        assert (await home.desk.look(home.asked["id"])).unread == "", "it can be read again"
+
+
+async def test_candidates_gather_votes_of_their_own(settings: Settings) -> None:
+    """The first to reach the quorum is taken; a vote for another does not count for it."""
+    async with house(settings, QUORUM) as home:
+        home.asked = await home.service.agent.choose({"id": "a", "label": "A"}, {"id": "b", "label": "B"})
+        assert await home.say(MIRA, "a") == FIRST
+        assert (await home.say(MIRA, "b")).startswith("Mira, you said yes already")
+        assert await home.say(ANA, "b") == "2 votes"
+        assert await home.say(BOB, "b") == "chosen"
+        decision = (await home.service.agent.look(home.asked["id"]))["decision"]
+        assert decision["choice"] == "b"
+        assert [vote["by"]["name"] for vote in decision["votes"]] == ["Ana", "Bob"]
+
+
+async def test_an_earlier_stage_settles_on_what_the_later_ones_decide_about(settings: Settings) -> None:
+    async with house(settings, STAGES) as home:
+        home.asked = await home.service.agent.choose({"id": "a", "label": "A"}, {"id": "b", "label": "B"})
+        assert [await home.say(by, "a") for by in (MIRA, ANA)] == [FIRST, "2 votes"]
+        assert (await home.say(BOB, "b")).startswith("an earlier stage settled on another one")
+        assert await home.say(BOB, "a") == "chosen"
+
+
+async def test_the_same_answer_again_is_one_vote(settings: Settings) -> None:
+    """Platforms send every press again."""
+    async with house(settings, QUORUM) as home:
+        await home.ask()
+        yes = wire.Approve(revision=1)
+        for _ in range(3):
+            handoff = await home.desk.answer(home.asked["id"], yes, MIRA, answer_id="press 1")
+            assert (len(handoff.votes), handoff.decision) == (1, None)
+        assert await home.say(ANA, "yes") == "approved"
+        again = await home.desk.answer(home.asked["id"], yes, MIRA, answer_id="press 1")
+        assert again.decision, "her vote is part of it"
+
+
+async def test_a_stale_press_is_no_vote(settings: Settings) -> None:
+    async with house(settings, QUORUM) as home:
+        await home.ask()
+        await home.say(ANA, "save")
+        with pytest.raises(StaleRevision):
+            await home.desk.answer(home.asked["id"], wire.Approve(revision=1), MIRA)
+
+
+async def test_the_agent_is_not_woken_by_a_vote(settings: Settings) -> None:
+    async with house(settings, QUORUM) as home:
+        await home.ask()
+        async with home.service.agent.events() as events:
+            waits = asyncio.create_task(home.service.agent.wait(home.asked["id"]))
+            assert (await events.next()).name == "stream.open"
+            assert await home.say(MIRA, "yes") == FIRST
+            assert not waits.done()
+            assert await home.say(ANA, "yes") == "approved"
+            assert (await events.next()).name == "handoff.decided"
+            assert (await waits)["state"] == "decided"
+
+
+async def test_people_whom_somebody_asked_may_vote(settings: Settings) -> None:
+    async with house(settings, QUORUM) as home:
+        await home.ask()
+        assert (await home.say(EVE, "yes")).startswith("Eve, policy")
+        handed = ANSWER.validate_python({"kind": "reassign", "revision": 1, "to": "eve@example.com"})
+        await home.desk.answer(home.asked["id"], handed, MIRA)
+        assert await home.say(EVE, "yes") == FIRST
+        assert await home.say(MIRA, "yes") == "approved"
+
+
+Rota = Callable[[str], Any]
+
+
+async def test_who_is_on_call_is_asked_for_at_the_answer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Down, empty, slow: it lets nobody through, says so, and says it on the card."""
+    now: list[Any] = [["bob@example.com"]]
+
+    async def rota(name: str) -> list[str]:
+        assert name == "payments"
+        if isinstance(now[0], Exception):
+            raise now[0]
+        found: list[str] = now[0]
+        return found
+
+    clock = [0.0]
+    monkeypatch.setattr("bot.app.plugged_in", lambda: OnCall({"test": rota}, clock=lambda: clock[0]))
+    async with house(settings, "approvers: ['on_call:payments']") as home:
+        await home.ask()
+        now[0] = OSError("no route")
+        assert (await home.say(BOB, "yes")).endswith(
+            "on_call:payments: who is on call for payments cannot be told now."
+        )
+        assert (await home.desk.look(home.asked["id"])).unread == "on_call:payments"
+        now[0] = []
+        assert (await home.say(BOB, "yes")).endswith("on_call:payments: nobody is on call for payments.")
+        now[0] = "bob@example.com"
+        assert (await home.say(BOB, "yes")).endswith("cannot be told now."), "one text is no list of people"
+        now[0] = ["bob@example.com"]
+        assert (await home.say(MIRA, "yes")).endswith("lets only whoever is on call for payments answer this.")
+        now[0] = OSError("no route")
+        assert await home.say(BOB, "yes") == "approved", "it was told less than a minute ago"
+        await home.ask()
+        clock[0] = 61.0
+        assert "cannot be told now" in await home.say(BOB, "yes")
+
+
+async def test_the_late_one_is_told_all_who_decided(settings: Settings) -> None:
+    async with house(settings, QUORUM) as home:
+        await home.ask()
+        for by in (MIRA, ANA):
+            await home.say(by, "yes")
+        with pytest.raises(AlreadyDecided, match="Mira and Ana approved this at"):
+            await home.desk.answer(home.asked["id"], wire.Approve(revision=1), BOB)

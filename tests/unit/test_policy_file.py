@@ -1,0 +1,221 @@
+"""The file: where its faults are, and what is refused or warned about because it cannot be meant."""
+
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+
+from bot.errors import ConfigError
+from bot.policy import Policy, parse, read, schema
+from bot.policy._yaml import Page
+
+FILE = Path(__file__).parents[2] / "docs" / "policy.schema.json"
+
+
+@pytest.mark.parametrize(
+    "text, fault",
+    [
+        ("rulez: []", "policy:1:1: rulez: there is no such key; did you mean 'rules'?"),
+        (
+            "rules:\n  - {name: a, do: ask, tols: x}",
+            "policy:2:24: rule 'a', rules.0.tols: there is no such key; did you mean 'tool'?",
+        ),
+        ("defaults: {timout: 1h}", "policy:1:12: defaults.timout: there is no such key; did you mean 'timeout'?"),
+        (
+            "rules: [{name: a, do: ask, escalate: [{after: 5m, mentio: [requester]}]}]",
+            "rules.0.escalate.0.mentio: there is no such key; did you mean 'mention'?",
+        ),
+        ("people: {ana: {emial: a@x.com}}", "people.ana.emial: there is no such key; did you mean 'email'?"),
+        (
+            "examples: [{name: a, expect: {approver: [a@x.com]}}]",
+            "examples.0.expect.approver: there is no such key; did you mean 'approvers'?",
+        ),
+        ("defaults: {to: [{surface: slack, chanel: C1}]}", "did you mean 'channel'?"),
+        ("defaults:\n  timeout: soon", "policy:2:12: defaults.timeout: 'soon' is not a span of time"),
+        (
+            "rules:\n  - name: a\n    do: ask\n    do: allow",
+            "policy:4:5: the policy cannot be read: 'do' stands there twice",
+        ),
+        ("a: &a [*a]", "an alias leads back"),
+        ("people: {ana: {}}", "says nothing by which to know this person"),
+        ("examples: [{name: a, on_timeout: approve, expect: {}}]", "no such ask can be made"),
+        ("version: 3", "policy:1:1: the policy must be a mapping"),
+    ],
+)
+def test_a_fault_is_told_with_its_rule_its_place_and_what_was_probably_meant(text: str, fault: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    assert fault in str(caught.value)
+
+
+def test_a_file_with_anchors_is_read() -> None:
+    text = "defaults: &who {approvers: [a@x.com]}\nrules: [{<<: *who, name: a, do: ask}]"
+    assert parse(text).rules[0].approvers == ("a@x.com",)
+
+
+def test_aliases_that_unfold_to_very_much_are_refused() -> None:
+    lines = ["a: &a [x,x,x,x,x,x,x,x,x,x]"]
+    lines += [f"{chr(98 + n)}: &{chr(98 + n)} [{','.join([f'*{chr(97 + n)}'] * 10)}]" for n in range(9)]
+    with pytest.raises(ConfigError, match="more than 200000 values"):
+        parse("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        (
+            "defaults: {approvers: ['role:dab']}\nroles: {dba: [a@x.com]}",
+            "there is no role 'dab'; did you mean role:dba?",
+        ),
+        ("defaults: {approvers: ['person:ana']}", "there is no person 'ana'; define it under `people`"),
+        ("defaults: {escalate: [{after: 5m, mention: ['role:x']}]}", "there is no role 'x'"),
+        ("rules: [{name: a, do: ask, stages: [{approvers: ['role:x']}]}]", "there is no role 'x'"),
+        ("roles: {a: ['role:b'], b: ['role:a']}", "the role 'a' leads back to itself"),
+        ("roles: {a: []}", "an empty list is nobody"),
+        ("defaults: {approvers: [a@x.com], quorum: 2}", "2 must say yes, and only 1 listed could"),
+        (
+            "people: {a: {email: a@x.com, slack: U1}}\ndefaults: {approvers: [a@x.com, 'slack:U1'], quorum: 2}",
+            "2 must say yes, and only 1 listed could",
+        ),
+        ("defaults: {approvers: [a@x.com]}\nrules: [{name: r, do: ask, quorum: 2}]", "rule 'r'"),
+        ("defaults: {approvers: [a@x.com], step_up: critical}", "2 must say yes, and only 1 listed could"),
+        ("rules: [{name: a, do: ask, stages: [{approvers: [a@x.com], quorum: 2}]}]", "stages.0: 2 must say yes"),
+        ("defaults: {approvers: [requester], not_requester: true}", "(the requester does not count: `not_requester`)"),
+        ("defaults: {on_timeout: approve, step_up: number}", "beside `step_up: number`"),
+        ("defaults: {on_timeout: approve, quorum: 2}", "beside `quorum: 2`"),
+        (
+            "defaults: {on_timeout: approve}\nrules: [{name: a, do: ask, stages: [{approvers: [a@x.com]}]}]",
+            "beside `stages`",
+        ),
+        ("rules: [{name: a, do: allow, tool: x, ramp: {ask: 2}}]", "a ramp loosens what is asked"),
+        (
+            "rules: [{name: a, tool: 'x*', do: allow}, {name: b, tool: xy, do: deny, reason: no}]",
+            "it never matches: rule 'a' stands before it and takes all of it, so what should be refused is not",
+        ),
+        (
+            "rules: [{name: a, tool: x, when: risk < 0.5, do: allow}, {name: b, tool: x, when: risk < 0.5, do: ask}]",
+            "so what should be asked about is not",
+        ),
+    ],
+)
+def test_what_could_not_do_what_it_says_is_refused(text: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ("rules: [{name: a, tool: x, do: ask}, {name: b, tool: x, do: allow}]", "it never matches: rule 'a'"),
+        ("rules: [{name: a, do: allow}]", "`do: allow` for any tool"),
+        ("rules: [{name: a, do: notify, agent: b}]", "`do: notify` for any tool of these agents"),
+        ("defaults: {on_timeout: approve}", "wherever no rule says otherwise"),
+        ("rules: [{name: a, do: ask, on_timeout: approve}]", "for any tool at any gate"),
+        ("rules: [{name: a, tool: x, do: ask, on_timeout: approve, timeout: 2m}]", "after less than 5 minutes"),
+        (
+            "rules: [{name: a, tool: x, do: ask, on_timeout: approve, when: '!reversible'}]",
+            "silence never means yes here",
+        ),
+        (
+            "rules: [{name: a, tool: x, do: ask, on_timeout: approve}]\nexamples: [{name: e, tool: x, expect: {}}]",
+            "silence never means yes here",
+        ),
+        ("defaults: {timeout: 20s}", "nobody can answer within 20 s"),
+        ("defaults: {timeout: 7d}", "older than three days"),
+        ("defaults: {timeout: 1h, remind: [2h]}", "it is over already"),
+        (
+            "defaults: {timeout: 1h}\nrules: [{name: a, do: ask, escalate: [{after: 1h, to: ['slack:C1']}]}]",
+            "over already",
+        ),
+        ("defaults: {approvers: [a@x.com, requester], not_requester: true}", "`requester` is listed"),
+        ("rules: [{name: a, tool: x, when: confidence > 0.9, do: allow}]", "confidence alone lets this run"),
+        ("confidence_floor: 0.5\nrules: [{name: a, do: allow}]", "confidence alone lets this run"),
+        ("rules: [{name: a, tool: x, when: reversible == false, do: sample, fraction: 0.1}]", "all of it is asked"),
+        (
+            "rules: [{name: a, tool: x, do: review}]\nexamples: [{name: e, tool: x, expect: {}}]",
+            "all of it is asked",
+        ),
+    ],
+)
+def test_what_is_likely_not_meant_is_warned_about(text: str, says: str) -> None:
+    warnings = read(text, "p.yaml").warnings
+    assert any(says in warning for warning in warnings), warnings
+    assert all(warning.startswith("p.yaml:") for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rules: [{name: a, tool: 'read_*', do: allow}, {name: b, tool: 'drop_*', do: deny, reason: no}]",
+        "rules: [{name: a, tool: x, when: risk < 0.5, do: allow}, {name: b, tool: x, do: ask}]",
+        "rules: [{name: a, tool: x, labels: {env: test}, do: allow}, {name: b, tool: x, do: ask}]",
+        "rules: [{name: a, tool: x, agent: b, do: allow}, {name: b, tool: x, do: deny, reason: no}]",
+        "rules: [{name: a, tool: x, checkpoint: p, do: allow}, {name: b, tool: x, do: ask}]",
+        "rules: [{name: a, tool: 'x?', do: allow}, {name: b, tool: 'x*', do: ask}]",
+        "rules: [{name: a, tool: x, do: ask, on_timeout: approve, timeout: 1h}]",
+        "defaults: {approvers: ['slack:S1'], quorum: 3}",
+        "defaults: {approvers: ['on_call:x', a@x.com], quorum: 3}",
+        "rules: [{name: a, tool: x, when: confidence > 0.9 && reversible, do: allow}]",
+        "rules: [{name: a, when: reversible, do: allow}]",
+        "rules: [{name: a, tool: x, do: review}]\nexamples: [{name: e, tool: x, reversible: true, expect: {}}]",
+    ],
+)
+def test_what_is_fine_is_not_warned_about(text: str) -> None:
+    assert read(text).warnings == ()
+
+
+def test_the_published_schema_is_the_one_that_the_file_is_read_by() -> None:
+    """Written by `python -m bot policy schema > docs/policy.schema.json`."""
+    assert json.loads(FILE.read_text(encoding="utf-8")) == schema()
+
+
+WHOLE = """
+people: {ana: {email: ana@example.com, slack: U1}}
+roles: {ops: ["person:ana", "slack:S1"]}
+risk: {url: "http://localhost:9/score", timeout: 2s}
+confidence_floor: 0.5
+escalate_on_failure: 2
+caps: {cards_per_approver_hour: 20, burst: 5, burst_within: 1m}
+defaults: {do: deny, timeout: 1h, approvers: ["role:ops"]}
+rules:
+  - {name: a, tool: [x, "y*"], gate: g, when: risk < 0.5, do: sample, fraction: 0.1}
+  - name: b
+    checkpoint: planned
+    labels: {env: prod}
+    do: ask
+    stages: [{approvers: [requester, "on_call:x"], quorum: 1}]
+    remind: [5m]
+    escalate: [{after: 10m, to: ["slack:#ops", {surface: web}], mention: ["role:ops"]}]
+    step_up: number
+    reject_reasons: [No, {label: Later, text: Try later.}]
+    ramp: {ask: 3, review: 2, sample: 0.5, per: [agent]}
+  - {name: c, tool: z, do: ask, grants: [{label: "it", same: [to], scope: run, life: 1h}]}
+examples: [{name: e, tool: x, args: {a: 1}, risk: 0.1, reversible: true, expect: {do: sample, rule: a}}]
+"""
+
+
+def test_the_schema_takes_what_is_taken_and_refuses_slips() -> None:
+    checks = jsonschema_rs.validator_for(schema())
+    assert parse(WHOLE).rules
+    assert not [error.message for error in checks.iter_errors(Page(WHOLE).data)]
+    for wrong in (
+        "rulez: []",
+        "rules: [{name: a}]",
+        "rules: [{name: a, do: maybe}]",
+        "defaults: {timeout: 10}",
+        "defaults: {timeout: null}",
+        "defaults: {approvers: []}",
+        "defaults: {approvers: [ana]}",
+        "rules: [{name: a, do: ask, tool: []}]",
+        "version: x",
+    ):
+        assert not checks.is_valid(Page(wrong).data), wrong
+
+
+def test_a_copy_with_other_rules_is_looked_up_by_those() -> None:
+    policy = parse("rules: [{name: a, tool: x, do: allow}]")
+    assert policy.index.met("x")
+    assert policy.model_copy(update={"rules": ()}).index.met("x") == ()
+    assert Policy() == Policy.model_validate({})

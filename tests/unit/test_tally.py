@@ -1,0 +1,162 @@
+"""Votes counted, and who somebody is: the pure part, and what holds for any votes at all."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from andon import wire
+from bot import tally
+from bot.approvers import conflict, is_listed, known_as, person_key, rotas
+from bot.cards import card
+from bot.handoff import Handoff, Route, Rung, Stage, Vote
+from tests.fakes.desk import ANA, EMAIL, MIRA, NOON, handoff
+from tests.fakes.votes import BOB, TERMS, agreed, split, staged, vote
+
+PEOPLE = {"mira": ("mira@example.com", "slack:T1/U1"), "bob": ("bob@example.com", "slack:U2", "teams:29:bOb")}
+
+
+def actor(id: str, surface: str, email: str | None = None, *, name: str = "X") -> wire.Actor:
+    return wire.Actor(kind="person", id=id, name=name, surface=surface, email=email)
+
+
+@pytest.mark.parametrize(
+    "who, key",
+    [
+        (actor("mira@example.com", "web"), "person:mira"),
+        (actor("mira@example.com", "api"), "person:mira"),
+        (actor("T1/U1", "slack"), "person:mira"),
+        (actor("T9/U2", "slack"), "person:bob"),
+        (actor("29:bOb", "teams"), "person:bob"),
+        (actor("29:bob", "teams"), "teams:29:bob"),
+        (actor("T9/U9", "slack", "Bob@Example.com"), "person:bob"),
+        (actor("T9/U1", "slack"), "slack:T9/U1"),
+        (actor("T9/U9", "slack", "Eve@Example.com"), "email:eve@example.com"),
+        (actor("eve@example.com", "web"), "email:eve@example.com"),
+        (actor("local:root", "web"), "web:local:root"),
+        (actor("eve@example.com", "slack"), "slack:eve@example.com"),
+        (actor("U9", "slack", name="mira@example.com"), "slack:U9"),
+    ],
+)
+def test_one_person_has_one_key(who: wire.Actor, key: str) -> None:
+    assert person_key(who, PEOPLE) == key
+
+
+def test_who_voted_keeps_their_key_when_their_address_changes() -> None:
+    before, after = actor("T1/U7", "slack", "old@example.com"), actor("T1/U7", "slack", "new@example.com")
+    votes = (vote(before, "d"),)
+    votes = (replace(votes[0], person=person_key(before, {})),)
+    assert known_as(votes, after, {}) == "email:old@example.com"
+    assert known_as(votes, actor("T1/U8", "slack", "new@example.com"), {}) == "email:new@example.com"
+    assert known_as(votes, actor("old@example.com", "web"), {}) == "email:old@example.com"
+
+
+def test_an_entry_of_one_surface_lists_the_person_on_all_of_theirs() -> None:
+    listed = Route(**TERMS, approvers=("slack:U2",))
+    assert is_listed(listed, actor("bob@example.com", "web"), PEOPLE)
+    assert not is_listed(listed, actor("bob@example.com", "web"))
+    assert not is_listed(listed, actor("mira@example.com", "web"), PEOPLE)
+
+
+@pytest.mark.parametrize(
+    "requester, who, said",
+    [
+        ("ana@example.com", ANA, "you asked for it"),
+        ("Ana@Example.com", ANA, "you asked for it"),
+        ("slack:T1/U2", BOB, "you asked for it"),
+        ("slack:U2", BOB, "you asked for it"),
+        ("U2", BOB, "you asked for it"),
+        ("bob@example.com", BOB, "you asked for it"),
+        ("ana@example.com", MIRA, ""),
+        ("Mira", MIRA, ""),
+        (None, MIRA, ""),
+    ],
+)
+def test_who_asked_is_in_conflict_by_any_of_their_ids(requester: str | None, who: wire.Actor, said: str) -> None:
+    asked = handoff(EMAIL, requester=requester, route=Route(**TERMS, not_requester=True))
+    assert conflict(asked, who, PEOPLE) == said
+    assert conflict(replace(asked, route=Route(**TERMS)), who, PEOPLE) == ""
+
+
+def test_people_who_were_added_and_those_of_climbed_rungs_count_in_the_stage_that_it_is() -> None:
+    ladder = (Rung(60, approvers=("eve@example.com",)), Rung(120, approvers=("late@example.com",)))
+    asked = handoff(EMAIL, route=Route(**TERMS, approvers=("ana@example.com",), escalate=ladder))
+    assert tally.terms(asked).approvers == ("ana@example.com",)
+    asked = replace(asked, rungs=1, added=("bob@example.com",))
+    assert tally.terms(asked).approvers == ("ana@example.com", "eve@example.com", "bob@example.com")
+    anybody = replace(asked, route=replace(asked.route, approvers=()))
+    assert tally.terms(anybody).approvers == (), "adding somebody takes nobody's right"
+
+
+def test_rotas_are_asked_by_name() -> None:
+    assert rotas(Route(**TERMS, approvers=("on_call:payments", "ana@example.com", "on_call:dba"))) == (
+        "payments",
+        "dba",
+    )
+
+
+def test_what_a_card_says_of_votes() -> None:
+    def said(shown: Handoff) -> tuple[str, ...]:
+        return card(shown, now=NOON + timedelta(minutes=1)).votes
+
+    assert said(handoff(EMAIL)) == ()
+    assert said(handoff(EMAIL, route=Route(**TERMS, quorum=2))) == (
+        "Any full member, 0 of 2 said yes. 2 more people are needed.",
+    )
+    assert said(split()) == (
+        "Any full member, 1 of 2 said yes. One more person is needed.",
+        "For “TP 571, Sunday 08:10”: 1 of 2, Mira.",
+        "For “LH 1166, Sunday 14:20”: 1 of 2, Ana.",
+        "What 2 people agree on first is taken.",
+    )
+    assert said(agreed()) == ()
+    assert said(staged())[0] == "Stage 1 of 2 is done: Mira and Ana said yes."
+
+
+# --- any votes at all ---
+
+_people = st.sampled_from(["a", "b", "c", "d", "e"])
+_votes = st.lists(
+    st.tuples(_people, st.integers(1, 3), st.sampled_from(["yes", "no"]), st.sampled_from("xy")), max_size=12
+)
+_routes = st.lists(st.integers(1, 3), min_size=1, max_size=3)
+
+
+def _cast(votes: list[tuple[str, int, str, str]]) -> tuple[Vote, ...]:
+    return tuple(
+        Vote(who, MIRA, NOON, 1, stage, kind, digest=digest, id=str(n))
+        for n, (who, stage, kind, digest) in enumerate(votes)
+    )
+
+
+@given(_votes, _routes)
+def test_nothing_is_done_without_as_many_different_people_as_every_stage_needs(
+    votes: list[tuple[str, int, str, str]], quorums: list[int]
+) -> None:
+    stages = tuple(Stage((), quorum) for quorum in quorums)
+    asked = handoff(EMAIL, route=Route(**TERMS, stages=stages))
+    counted = tally.count(replace(asked, votes=_cast(votes)))
+    last = {who: (stage, kind, digest) for who, stage, kind, digest in votes}
+    for number, quorum in enumerate(quorums[: counted.stage - 1 if not counted.is_done else None], start=1):
+        yes = [who for who, said in last.items() if said == (number, "yes", counted.settled)]
+        assert len(yes) >= quorum
+    if counted.is_done:
+        assert len({each.person for each in counted.agreed}) >= sum(quorums), "nobody counts in two stages"
+        assert {each.digest for each in counted.agreed} == {counted.settled}
+    else:
+        assert counted.missing > 0
+
+
+@given(_votes, _routes, st.booleans())
+def test_a_no_never_brings_a_yes_nearer(
+    votes: list[tuple[str, int, str, str]], quorums: list[int], reject_quorum: bool
+) -> None:
+    route = Route(**TERMS, stages=tuple(Stage((), quorum) for quorum in quorums), reject_quorum=reject_quorum)
+    asked = replace(handoff(EMAIL, route=route), votes=_cast(votes))
+    no = Vote("a", MIRA, NOON, 1, tally.count(asked).stage, "no", id="no")
+    before, after = tally.count(asked), tally.count(asked, no)
+    assert after.stage <= before.stage
+    assert not after.is_done or before.is_done
+    assert tally.decides(asked, no) or reject_quorum
