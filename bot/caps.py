@@ -4,15 +4,12 @@ A cap never decides anything, never loses an ask and never shortens its time.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from andon import wire
 from bot import tally
 from bot.handoff import Handoff
 from bot.policy import Policy
 from bot.store import Crowding, Opened, Store
-
-NO_CROWD: Final = Crowding()
 
 
 class Caps:

@@ -151,7 +151,7 @@ class ClaimRefused(Conflict):
     """No permit; `slug` says why."""
 
     def __init__(self, slug: str, detail: str, *, handoff: str) -> None:
-        """Name the reason: not-decided, not-approved, digest-mismatch, already-claimed, grant-ended or decision-too-old."""
+        """Name the reason, one of those that docs/wire-protocol.md lists for claims."""
         super().__init__(detail, handoff=handoff)
         self.slug = slug  # type: ignore[misc]  # one class for the six reasons, told apart by the problem's name
         self.title = "No permit to act"  # type: ignore[misc]  # likewise

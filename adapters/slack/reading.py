@@ -86,7 +86,7 @@ def bearings(view: Card, room: Room) -> tuple[Piece, ...]:
         return ()
     told = [_fitting(reason, room.told) for reason in own.reasons[: room.risks]]
     because = [_fitting(sentence, room.told) for sentence in own.because]
-    named = line(bold("Andon’s own reading"), *((f" · {own.headline}",) if own.headline else ()))
+    named = line(bold("Andon's own reading"), *((f" · {own.headline}",) if own.headline else ()))
     made: list[Piece] = [named, *([Bullets(tuple(told))] if told else [])]
     made += _more(len(own.reasons) - len(told), "reasons")
     made += [line(bold("It is asked because")), Bullets(tuple(because))] if because else []

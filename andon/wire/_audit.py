@@ -17,9 +17,7 @@ class GateAudit(Received):
     rejected: float = Field(description="Share of people's answers.")
     expired: float = Field(description="Share of all asks that nobody answered in time.")
     by_policy: float = Field(description="Share of all asks that the policy decided alone.")
-    by_grant: float = Field(
-        default=0.0, description="Share of all asks that a grant covered, so that nobody was asked."
-    )
+    by_grant: float = Field(default=0.0, description="Share of all asks that a grant covered: nobody was asked.")
     median_s: float | None = Field(default=None, description="Seconds from the card to a person's answer, median.")
     p10_s: float | None = Field(default=None, description="The same, fastest tenth.")
     under_5_s: float = Field(description="Share of people's answers within five seconds.")

@@ -5,6 +5,7 @@ A handoff is told four times in its life; the part that never changes is made on
 
 import json
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Final
 
 from pydantic import TypeAdapter
@@ -50,16 +51,7 @@ class View:
             parts += (b',"votes":', _VOTES.dump_json(_votes(handoff)))
         if not own and handoff.state in OPEN and (code := number(handoff)):
             parts.append(b',"code":"%b"' % code.encode())
-        if handoff.decision:
-            parts += (b',"decision":', handoff.decision.model_dump_json(exclude_none=True).encode())
-        if handoff.claim:
-            parts += (b',"claim":', handoff.claim.model_dump_json().encode())
-        if handoff.review:
-            parts.append(b',"review":"%b"' % handoff.review.encode())
-        if handoff.outcome:
-            parts += (b',"outcome":', handoff.outcome.model_dump_json(exclude_none=True).encode())
-        parts.append(b"}")
-        return b"".join(parts)
+        return b"".join((*parts, *_ending(handoff), b"}"))
 
     def _fixed_part(self, handoff: Handoff) -> tuple[bytes, bytes]:
         kept = self._fixed.get(handoff.id)
@@ -91,6 +83,18 @@ def _votes(handoff: Handoff) -> tuple[wire.Vote, ...]:
         wire.Vote(by=vote.by, at=vote.at, stage=vote.stage, kind="no" if vote.kind == "no" else "yes")
         for vote in latest(handoff.votes)
     )
+
+
+def _ending(handoff: Handoff) -> Iterator[bytes]:
+    """What became of it, as far as it has."""
+    if handoff.decision:
+        yield from (b',"decision":', handoff.decision.model_dump_json(exclude_none=True).encode())
+    if handoff.claim:
+        yield from (b',"claim":', handoff.claim.model_dump_json().encode())
+    if handoff.review:
+        yield b',"review":"%b"' % handoff.review.encode()
+    if handoff.outcome:
+        yield from (b',"outcome":', handoff.outcome.model_dump_json(exclude_none=True).encode())
 
 
 def _time(text: str) -> str:

@@ -174,7 +174,7 @@ async def test_the_package_reads_questions_and_replies(service: Live, agent: Age
     async with Andon(url=service.url, key=agent.key) as andon, andon.run("report") as run:
         ask = await agent.confirmation(run=run.id)
         handoff = await run.open(ask)
-        assert len(handoff.questions) == 0
+        assert not handoff.questions
         (await ask_agent(mira, {"id": handoff.id, "revision": 1}, "Which budget?")).ok()
         await handoff.refresh()
         (asked,) = handoff.questions

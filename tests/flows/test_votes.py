@@ -4,7 +4,7 @@ Everything goes through the real service and its store; people act as a surface 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -448,9 +448,6 @@ async def test_people_whom_somebody_asked_may_vote(settings: Settings) -> None:
         await home.desk.answer(home.asked["id"], handed, MIRA)
         assert await home.say(EVE, "yes") == FIRST
         assert await home.say(MIRA, "yes") == "approved"
-
-
-Rota = Callable[[str], Any]
 
 
 async def test_who_is_on_call_is_asked_for_at_the_answer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,8 +21,6 @@ from bot.store.pipe import Script
 from tests.store import asks
 from tests.store.test_races import Race, fifty, turned
 
-HOUR_MS = 3_600_000
-
 
 def grant(asked: Handoff, **changes: object) -> Given:
     made = Given(

@@ -277,9 +277,10 @@ async def test_a_handoff_of_an_older_version_has_no_ladder(store: Store) -> None
 
 async def test_a_place_shows_a_card_or_a_digest_and_never_both(store: Store, stores: list[Store]) -> None:
     """One process gathers while another begins to post: one of them is too late, and knows it."""
+    lease = timedelta(seconds=30)
     for number in range(25):
         handoff = await asks.opened(store)
-        place, lease = f'{{"surface":"paper","channel":"{number}"}}', timedelta(seconds=30)
+        place = f'{{"surface":"paper","channel":"{number}"}}'
         gathered, begun = await asyncio.gather(
             stores[0].digests.gather(handoff, "paper", place),
             stores[1].outbox.begin_card(handoff.id, place, "reader", lease=lease),
@@ -288,5 +289,6 @@ async def test_a_place_shows_a_card_or_a_digest_and_never_both(store: Store, sto
         placed = await store.outbox.placed(handoff.id, place)
         assert placed.gathered is gathered
         assert placed.begun is not gathered
-    assert await stores[0].digests.gather(handoff, "paper", "elsewhere")
-    assert await stores[1].outbox.begin_card(handoff.id, "elsewhere", "reader", lease=lease) == "gathered"
+    other = await asks.opened(store)
+    assert await stores[0].digests.gather(other, "paper", "elsewhere")
+    assert await stores[1].outbox.begin_card(other.id, "elsewhere", "reader", lease=lease) == "gathered"

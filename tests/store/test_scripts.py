@@ -133,7 +133,8 @@ async def try_code(store: Store, handoff: Handoff) -> object:
 
 
 async def doubt(store: Store, handoff: Handoff) -> object:
-    return await store.handoffs.doubt(handoff, "slack:S1")
+    await store.handoffs.doubt(handoff, "slack:S1")
+    return None
 
 
 VERBS: Mapping[str, Verb] = {

@@ -231,7 +231,7 @@ async def test_a_review_climbs_the_ladder_of_its_rule(store: Store) -> None:
 
 
 async def test_an_old_handoff_about_what_is_done_is_still_read(store: Store) -> None:
-    """Before, an `after` needed not be reversible; such a one may be pending while the service is brought up to date."""
+    """An `after` needed not be reversible once; such a one may be pending while the service is brought up to date."""
     made = asks.new_handoff(asks.confirmation(timing="after"))
     old = made.doc.ask.model_copy(update={"reversible": False})
     asked = await opened(store, replace(made, doc=made.doc.model_copy(update={"ask": old})))

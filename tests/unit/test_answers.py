@@ -57,7 +57,7 @@ def handoff(ask: wire.Confirmation | wire.Choice | wire.Input, *, silence: str =
     )
 
 
-def read(ask: wire.Confirmation | wire.Choice | wire.Input, answer: wire.Answer) -> wire.Decision:
+def read(ask: wire.Confirmation | wire.Choice | wire.Input, answer: wire.Deciding) -> wire.Decision:
     verdict = read_answer(handoff(ask), answer, MIRA, at=NOW).verdict
     assert verdict
     return verdict.decision
@@ -69,7 +69,7 @@ ASKS: dict[str, wire.Confirmation | wire.Choice | wire.Input] = {
     "choice": CHOICE,
     "input": INPUT,
 }
-ANSWERS: dict[str, wire.Answer] = {
+ANSWERS: dict[str, wire.Deciding] = {
     "approve": APPROVE,
     "edit": EDIT,
     "reject": REJECT,
@@ -112,7 +112,7 @@ def test_only_a_person_answers(kind: Any) -> None:
 @pytest.mark.parametrize(
     "answer", [wire.Approve(revision=2), wire.Approve(revision=1, digest="0" * 64), wire.Reject(revision=7)]
 )
-def test_an_answer_to_another_revision_is_stale(answer: wire.Answer) -> None:
+def test_an_answer_to_another_revision_is_stale(answer: wire.Deciding) -> None:
     with pytest.raises(StaleRevision, match="look at it again"):
         read_answer(handoff(BEFORE), answer, MIRA, at=NOW)
 
