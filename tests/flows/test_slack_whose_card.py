@@ -185,3 +185,19 @@ async def test_a_card_in_the_channel_of_the_settings_is_ours_before_its_address_
         card = await slack.card(asked, slack.ops)
         await slack.mira.press(card, "Approve")
         assert await slack.state(asked) == "decided"
+
+
+async def test_what_was_put_to_one_person_is_not_answered_in_the_channel_of_the_settings(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(settings, slack_channel="#ops") as slack:
+        no_address_yet(monkeypatch)
+        asked = await slack.ask(to=[{"surface": "slack", "person": "ana@example.com"}])
+        card = await slack.card(asked, slack.ana.direct)
+        url = slack.cloud.app.request_url
+        slack.cloud.app.request_url = "http://127.0.0.1:9/"
+        await slack.ana.press(card, "Approve")
+        slack.cloud.app.request_url = url
+        await slack.send(by(moved(slack.last("block_actions"), slack.ops.id), slack.mira))
+        await told(slack, NOT_OURS)
+        assert await slack.state(asked) == "pending"
