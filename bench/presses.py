@@ -23,10 +23,11 @@ from tests.fakes.slack import SlackCloud
 
 CHANNELS: Final = 100
 _CONNECTIONS: Final = 64
+_LINE_BYTES: Final = 16 * 1024 * 1024
 
 
 async def serve() -> None:
-    """Be Slack: print what the service needs to know, then the number of posts whenever a line comes in."""
+    """Be Slack: print what the service needs to know, then where each handoff's card is whenever a line comes in."""
     async with SlackCloud().serving() as cloud:
         cloud.rate_limits.off()
         people = [cloud.user(f"p{n}", email=f"p{n}@example.com") for n in range(8)]
@@ -45,13 +46,21 @@ async def serve() -> None:
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while await reader.readline():
-            print(cloud.calls["chat.postMessage"], flush=True)
+            print(json.dumps(_cards(cloud)), flush=True)
+
+
+def _cards(cloud: SlackCloud) -> dict[str, str]:
+    found = [message for channel in cloud.channels.values() for message in cloud.cards(channel) if message.metadata]
+    return {str(message.metadata["event_payload"]["handoff"]): message.ts for message in found if message.metadata}
 
 
 @asynccontextmanager
 async def _slack() -> AsyncIterator[tuple[dict[str, Any], asyncio.subprocess.Process]]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.presses"), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "bench.presses"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=_LINE_BYTES,
     )
     assert process.stdout  # piped above
     try:
@@ -78,7 +87,7 @@ async def _presses(
 ) -> dict[str, float]:
     opener = await connect(andon.port)
     asked = [await _open(opener, andon, about["channels"][n % CHANNELS]) for n in range(count)]
-    await _posted(process, count)
+    cards = await _posted(process, count)
     pressers = [await connect(andon.port) for _ in range(_CONNECTIONS)]
     busy = [asyncio.Lock() for _ in pressers]
     waiting: list[tuple[Connection, asyncio.Future[tuple[int, bytes]]]] = []
@@ -93,7 +102,7 @@ async def _presses(
     async def press(number: int) -> None:
         due = start + number / rate
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        body, headers = _press(about, asked[number], number)
+        body, headers = _press(about, asked[number], cards[asked[number]["id"]], number)
         woken = asyncio.ensure_future(_woken(waiting[number][1], due))
         async with busy[number % _CONNECTIONS]:
             sent = request("POST", "/slack/events", body, headers)
@@ -127,22 +136,24 @@ async def _open(opener: Connection, andon: targets.Andon, channel: str) -> dict[
     return {**opened, "channel": channel}
 
 
-async def _posted(process: asyncio.subprocess.Process, count: int) -> None:
+async def _posted(process: asyncio.subprocess.Process, count: int) -> dict[str, str]:
+    """The timestamp of each card, by its handoff, when all are there."""
     assert process.stdin  # piped above
     assert process.stdout
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(120):
             while True:
                 process.stdin.write(b"\n")
-                if int(await process.stdout.readline()) >= count:
-                    return
+                cards: dict[str, str] = json.loads(await process.stdout.readline())
+                if len(cards) >= count:
+                    return cards
                 await asyncio.sleep(0.5)
     msg = f"the cards were not posted: {count} were asked for"
     raise RuntimeError(msg)
 
 
-def _press(about: dict[str, Any], handoff: dict[str, Any], number: int) -> tuple[bytes, dict[str, str]]:
-    """A signed press of Approve.
+def _press(about: dict[str, Any], handoff: dict[str, Any], card: str, number: int) -> tuple[bytes, dict[str, str]]:
+    """A signed press of Approve on the card with this timestamp.
 
     Source: https://docs.slack.dev/authentication/verifying-requests-from-slack, read 2026-11.
     """
@@ -155,7 +166,7 @@ def _press(about: dict[str, Any], handoff: dict[str, Any], number: int) -> tuple
         "team": {"id": team, "domain": "bench"},
         "user": {"id": user, "team_id": team, "username": user},
         "channel": {"id": handoff["channel"], "name": "bench"},
-        "container": {"type": "message", "message_ts": ts, "channel_id": handoff["channel"]},
+        "container": {"type": "message", "message_ts": card, "channel_id": handoff["channel"]},
         "actions": [{"type": "button", "action_id": "andon:approve", "block_id": "b", "value": value, "action_ts": ts}],
     }
     body = urlencode({"payload": json.dumps(payload)}).encode()

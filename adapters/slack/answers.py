@@ -22,6 +22,7 @@ from adapters.slack.refusals import why_not
 from adapters.slack.saying import Listener
 from adapters.slack.standing import Standings
 from adapters.slack.whisper import Whisper
+from adapters.slack.whose import Whose
 from andon import wire
 from bot.cards import card
 from bot.errors import AlreadyDecided, BotError, Fault, InvalidAnswer, NotAnApprover
@@ -60,6 +61,7 @@ class Answers:
         *,
         api: Api,
         people: People,
+        whose: Whose,
         standings: Standings,
         cards: Cards,
         modals: Modals,
@@ -71,6 +73,7 @@ class Answers:
         self._desk = desk
         self._api = api
         self._people = people
+        self._whose = whose
         self._standings = standings
         self._cards = cards
         self._modals = modals
@@ -86,6 +89,7 @@ class Answers:
         try:
             press = pressed(payload["actions"][0])
             handoff = await self._desk.look(press.handoff)
+            await self._whose.check(handoff, presser.address, payload.get("message"))
             if await self._takes_form(press, handoff, presser):
                 await self._form(press, handoff, presser, str(payload.get("trigger_id", "")))
             else:
@@ -216,6 +220,7 @@ class Answers:
             own = sheet(view)
             presser = _submitter(payload, team, own.address)
             handoff = await self._desk.look(own.handoff)
+            await self._whose.check(handoff, presser.address)
             person = await self._person(presser, handoff)
             try:
                 answer = await self._named(_answer(handoff, own, values, team), handoff)

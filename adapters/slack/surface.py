@@ -34,6 +34,7 @@ from adapters.slack.talk import Talk
 from adapters.slack.threads import Threads
 from adapters.slack.waiting import Waiting
 from adapters.slack.whisper import Whisper
+from adapters.slack.whose import Whose
 from bot.ports import Adapter, Desk, Shelf
 
 
@@ -71,6 +72,7 @@ async def slack(
             desk,
             api=api,
             people=people,
+            whose=Whose(desk, installs=installs, places=places),
             standings=standings,
             cards=cards,
             modals=modals,
