@@ -28,6 +28,7 @@ from bot.gathering import Gathering, is_unsure
 from bot.handing_on import HandingOn, known_people
 from bot.handoff import OPEN, Change, Handoff, Route, State, Told, digest_of, no_handoff
 from bot.health import StoreHealth
+from bot.history import opened_since
 from bot.hub import Hub
 from bot.metrics import Metrics
 from bot.milestones import Milestones
@@ -51,7 +52,6 @@ log = logging.getLogger("andon")
 DECISION_AGE: Final = timedelta(minutes=15)
 _TRIES: Final = 5
 NOTICES: Final = 20
-_PAGE: Final = 200
 
 
 class Flow:
@@ -252,16 +252,8 @@ class Flow:
 
     async def lately(self, since: datetime, *, limit: int) -> AsyncIterator[Handoff]:
         """Handoffs that were opened since then, newest first, at most `limit`."""
-        place, read = None, 0
-        while read < limit:
-            page, place = await self._store.handoffs.latest(place, min(_PAGE, limit - read))
-            read += _PAGE
-            for handoff in page:
-                if handoff.opened_at < since:
-                    return
-                yield handoff
-            if place is None:
-                return
+        async for handoff in opened_since(self._store, since, limit=limit):
+            yield handoff
 
     async def notices(self) -> list[Told]:
         """What agents told people lately, newest first."""
