@@ -108,10 +108,6 @@ class Flow:
             clock=clock,
         )
 
-    @property
-    def _policy(self) -> Policy:
-        return self._policies.current()
-
     def explain(self, question: wire.PolicyQuestion) -> wire.Explanation:
         """What the policy says of an action now, and every reason; nothing is opened or counted."""
         return explain(self._policies.current(), question)

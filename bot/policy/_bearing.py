@@ -93,7 +93,7 @@ def bearing(policy: "Policy", rule: "Rule | None", situation: Situation) -> Rout
     )
 
 
-def _takes_many(stages: "Sequence[StageTerms] | None") -> bool:
+def _takes_many(stages: Sequence[StageTerms] | None) -> bool:
     return bool(stages) and (len(stages or ()) > 1 or (stages or ())[0].quorum > 1)
 
 

@@ -45,7 +45,7 @@ async def test_asks_follow_the_changed_file_and_open_ones_keep_their_own(setting
         write(file, ALLOWS)
 
         async def allowed() -> bool:
-            return (await service.agent.ask(**READ))["state"] == "decided"
+            return bool((await service.agent.ask(**READ))["state"] == "decided")
 
         await until(allowed)
         refused = await service.person.answer(before, {"kind": "approve", "revision": 1})
