@@ -38,6 +38,7 @@ from bot.permits import check_outcome, permit
 from bot.policies import Policies
 from bot.policy import Policy, Routed, explain
 from bot.ports import Directory, Row, RowOutcome, Standing
+from bot.rehearsal import Rehearsal
 from bot.reviews import check_withdrawable, follow_up, review_key
 from bot.risk import Scoring
 from bot.runs import REUSED, WEB, Runs
@@ -92,6 +93,7 @@ class Flow:
         self._gathering = Gathering(store.runs, scoring or Scoring(), trust=store.trust, grants=self._grants)
         self._milestones = Milestones(self, runs, self._gathering)
         self.trust_book = TrustBook(store, policies.current)
+        self._rehearsal = Rehearsal(store)
         self._health = health
         self._surfaces = frozenset(surfaces)
         self._metrics = metrics
@@ -111,6 +113,10 @@ class Flow:
     def explain(self, question: wire.PolicyQuestion) -> wire.Explanation:
         """What the policy says of an action now, and every reason; nothing is opened or counted."""
         return explain(self._policies.current(), question)
+
+    async def replay(self, text: str, *, days: int) -> wire.Replay:
+        """What a changed policy would have made of the last days; raises as `Rehearsal.replay`."""
+        return await self._rehearsal.replay(text, days=days)
 
     # --- open ---
 
