@@ -28,6 +28,7 @@ from bot.gathering import Gathering, is_unsure
 from bot.handing_on import HandingOn, known_people
 from bot.handoff import OPEN, Change, Handoff, Route, State, Told, digest_of, no_handoff
 from bot.health import StoreHealth
+from bot.history import opened_since
 from bot.hub import Hub
 from bot.metrics import Metrics
 from bot.milestones import Milestones
@@ -37,6 +38,7 @@ from bot.permits import check_outcome, permit
 from bot.policies import Policies
 from bot.policy import Policy, Routed, explain
 from bot.ports import Directory, Row, RowOutcome, Standing
+from bot.rehearsal import Rehearsal
 from bot.reviews import check_withdrawable, follow_up, review_key
 from bot.risk import Scoring
 from bot.runs import REUSED, WEB, Runs
@@ -51,7 +53,6 @@ log = logging.getLogger("andon")
 DECISION_AGE: Final = timedelta(minutes=15)
 _TRIES: Final = 5
 NOTICES: Final = 20
-_PAGE: Final = 200
 
 
 class Flow:
@@ -92,6 +93,7 @@ class Flow:
         self._gathering = Gathering(store.runs, scoring or Scoring(), trust=store.trust, grants=self._grants)
         self._milestones = Milestones(self, runs, self._gathering)
         self.trust_book = TrustBook(store, policies.current)
+        self._rehearsal = Rehearsal(store)
         self._health = health
         self._surfaces = frozenset(surfaces)
         self._metrics = metrics
@@ -108,13 +110,13 @@ class Flow:
             clock=clock,
         )
 
-    @property
-    def _policy(self) -> Policy:
-        return self._policies.current()
-
     def explain(self, question: wire.PolicyQuestion) -> wire.Explanation:
         """What the policy says of an action now, and every reason; nothing is opened or counted."""
         return explain(self._policies.current(), question)
+
+    async def replay(self, text: str, *, days: int) -> wire.Replay:
+        """What a changed policy would have made of the last days; raises as `Rehearsal.replay`."""
+        return await self._rehearsal.replay(text, days=days)
 
     # --- open ---
 
@@ -252,16 +254,8 @@ class Flow:
 
     async def lately(self, since: datetime, *, limit: int) -> AsyncIterator[Handoff]:
         """Handoffs that were opened since then, newest first, at most `limit`."""
-        place, read = None, 0
-        while read < limit:
-            page, place = await self._store.handoffs.latest(place, min(_PAGE, limit - read))
-            read += _PAGE
-            for handoff in page:
-                if handoff.opened_at < since:
-                    return
-                yield handoff
-            if place is None:
-                return
+        async for handoff in opened_since(self._store, since, limit=limit):
+            yield handoff
 
     async def notices(self) -> list[Told]:
         """What agents told people lately, newest first."""

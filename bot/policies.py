@@ -58,13 +58,6 @@ class Policies:
         self._standing = self._first()
         self._watching: asyncio.Task[None] | None = None
 
-    @classmethod
-    def of(cls, policy: Policy) -> "Policies":
-        """A policy that stays as it is."""
-        held = cls()
-        held._standing = Standing(policy)  # its own
-        return held
-
     def current(self) -> Policy:
         """The policy that stands now. A handoff keeps the one that it was opened under."""
         return self._standing.policy

@@ -1,4 +1,4 @@
-"""`python -m bot policy …`: for the people who write a policy. It reads files, and needs no service and no store."""
+"""`python -m bot policy …`: for the people who write a policy. It reads files; only `replay` reads the store."""
 
 import argparse
 import asyncio
@@ -13,7 +13,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from andon import wire
-from bot import risk
+from bot import replay_cli, risk
+from bot.config import load_settings
 from bot.errors import ConfigError
 from bot.handoff import Risk
 from bot.policy import (
@@ -33,10 +34,12 @@ from bot.policy import (
     situation_of,
     text_of,
 )
+from bot.rehearsal import DAYS
 
 _FINE, _FAILED = 0, 1
 _MAX_ROWS: Final = 200
 _NAMED: Final = 6
+_MOST_DAYS: Final = 400
 
 
 def run(parser: argparse.ArgumentParser, words: list[str]) -> int:
@@ -46,6 +49,7 @@ def run(parser: argparse.ArgumentParser, words: list[str]) -> int:
         "explain": _explain,
         "test": _test,
         "diff": _diff,
+        "replay": _replay,
         "schema": _schema,
     }
     if not words or words[0] not in commands:
@@ -304,6 +308,20 @@ def _grouped(found: Iterable[Difference]) -> Iterator[str]:
     for (says, when), abouts in places.items():
         more = f" and {len(abouts) - _NAMED} more" if len(abouts) > _NAMED else ""
         yield f"{', '.join(abouts[:_NAMED])}{more}: {says}{f' [{when}]' if when else ''}"
+
+
+# --- replay --------------------------------------------------------------------------------------
+
+
+def _replay(parser: argparse.ArgumentParser, words: list[str]) -> int:
+    parser.add_argument("new", type=Path)
+    parser.add_argument("--days", type=int, default=DAYS)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(words)
+    if not 1 <= given.days <= _MOST_DAYS:
+        parser.error(f"--days takes 1 to {_MOST_DAYS}")
+    changed = read(text_of(given.new), given.new.name)
+    return asyncio.run(replay_cli.replay_file(load_settings(), changed, days=given.days, as_json=given.json))
 
 
 # --- schema --------------------------------------------------------------------------------------

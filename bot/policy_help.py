@@ -11,6 +11,7 @@ POLICY: Final = """usage: python -m bot policy COMMAND [options]
   explain   say what it says of an action: the rule, and every reason
   test      run the examples that stand in the file
   diff      say which gates become looser or tighter from one file to another
+  replay    run recorded history through a changed file: asks saved, and rejections that it would have missed
   schema    print the JSON Schema of the file, for editors
 
 examples:
@@ -87,6 +88,21 @@ examples:
   git show main:policy.yaml > /tmp/old.yaml && python -m bot policy diff /tmp/old.yaml policy.yaml
 """
 
+_REPLAY: Final = """usage: python -m bot policy replay NEW [--days N] [--json]
+
+  Run what the store recorded through a changed file, and say for each gate and tool how much was asked then and would
+  be asked now. The number that matters is MISSED: what a person rejected or changed, and what would now run without
+  asking; each is listed with its link. At most 10,000 handoffs are read, the newest; they are kept as long as
+  ANDON_RETENTION_DAYS says. Exit: 0 nothing would be missed, 1 something would.
+
+  --days N   look so far back, 1 to 400 (default: 30)
+  --json     print JSON, as POST /v1/policy/replay answers
+
+examples:
+  python -m bot policy replay new.yaml
+  python -m bot policy replay new.yaml --days 7 --json
+"""
+
 _SCHEMA: Final = """usage: python -m bot policy schema
 
   Print the JSON Schema of the policy file. Editors complete and check the file with it: put
@@ -100,5 +116,5 @@ examples:
 
 def text_for(words: Sequence[str]) -> str:
     """The help for these words."""
-    texts = {"check": _CHECK, "explain": _EXPLAIN, "test": _TEST, "diff": _DIFF, "schema": _SCHEMA}
+    texts = {"check": _CHECK, "explain": _EXPLAIN, "test": _TEST, "diff": _DIFF, "replay": _REPLAY, "schema": _SCHEMA}
     return texts.get(words[0] if words else "", POLICY)

@@ -57,6 +57,7 @@ from andon.wire._handoffs import (
 )
 from andon.wire._models import JsonObject, Name, Problem
 from andon.wire._policy import Explanation, PolicyQuestion, PolicyTerm, RuleTried
+from andon.wire._replay import Missed, Replay, ReplayRow
 from andon.wire._runs import (
     Brake,
     Checkpoint,
@@ -109,6 +110,7 @@ __all__ = [
     "HandoffState",
     "Input",
     "JsonObject",
+    "Missed",
     "Name",
     "Notice",
     "Outcome",
@@ -122,6 +124,8 @@ __all__ = [
     "Reassign",
     "Reject",
     "Rejected",
+    "Replay",
+    "ReplayRow",
     "Reply",
     "ReplyRequest",
     "Revision",

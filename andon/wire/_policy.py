@@ -35,6 +35,9 @@ class PolicyQuestion(Sent):
         if self.on_timeout == "approve" and (not self.reversible or self.kind != "confirmation"):
             msg = "`on_timeout: approve` needs `reversible: true`, and is for confirmations"
             raise ValueError(msg)
+        if self.timing == "after" and not self.reversible:
+            msg = "`timing: after` needs `reversible: true`: what cannot be undone is asked about before"
+            raise ValueError(msg)
         if self.kind == "input" and self.tool:
             msg = "an input runs nothing; leave `tool` out"
             raise ValueError(msg)

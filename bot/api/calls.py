@@ -28,6 +28,8 @@ class Call:
     summary: str
     who: Who
     body: Any = None
+    media: str = ""
+    """Of a body that is text, and not JSON."""
     query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     idempotent: bool = False
     success: Mapping[int, type[BaseModel] | None] = field(default_factory=dict)
@@ -255,6 +257,16 @@ CALLS: Final[tuple[Call, ...]] = (
         "person",
         wire.PolicyQuestion,
         success={200: wire.Explanation},
+    ),
+    Call(
+        "replay_policy",
+        "POST",
+        "/v1/policy/replay",
+        "Run recorded history through a changed policy",
+        "person",
+        media="application/yaml",
+        query={"days": _DAYS},
+        success={200: wire.Replay},
     ),
     Call("healthz", "GET", "/healthz", "Does the process answer?", "anyone", success={200: None}),
     Call("readyz", "GET", "/readyz", "Does the store answer?", "anyone", success={200: None}),

@@ -23,7 +23,7 @@ _WHY = {
     409: "The state has moved on; `type` says how.",
     410: "The time is up.",
     413: "Too large.",
-    415: "Not JSON.",
+    415: "Not JSON, or not what else this call takes.",
     422: "The body is not what this call takes; `errors` has every fault.",
     429: "Too many; wait as long as `Retry-After` says, in seconds.",
     503: "The store did not confirm; the same call again is safe.",
@@ -91,8 +91,10 @@ def _operation(call: Call, refs: dict[Any, dict[str, Any]]) -> dict[str, Any]:  
         parameters.append({"name": "Last-Event-ID", "in": "header", "schema": schema})
     if parameters:
         operation["parameters"] = parameters
-    if call.body is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": refs[call.body]}}}
+    if call.body is not None or call.media:
+        schema = {"type": "string"} if call.body is None else refs[call.body]
+        media = call.media or "application/json"
+        operation["requestBody"] = {"required": True, "content": {media: {"schema": schema}}}
     for status, model in call.success.items():
         response: dict[str, Any] = {"description": "As asked." if status == 200 else "Done."}  # noqa: PLR2004
         if model is not None:
@@ -113,6 +115,6 @@ def _errors(call: Call) -> list[int]:
     errors = set(call.errors)
     if call.who != "anyone":
         errors |= {400, 401, 403, 429, 503}
-    if call.body is not None:
+    if call.body is not None or call.media:
         errors |= {408, 413, 415, 422}
     return sorted(errors)

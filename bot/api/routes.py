@@ -24,7 +24,7 @@ from bot.api.view import View
 from bot.audit import audit, correction
 from bot.cards import as_grant
 from bot.cursor import make_cursor, parse_cursor
-from bot.errors import BadRequest, BotError, Forbidden, StoreUnavailable, Unauthenticated
+from bot.errors import BadRequest, BotError, Forbidden, StoreUnavailable, TooLarge, Unauthenticated
 from bot.flow import Flow, check_owner
 from bot.grants import Grants
 from bot.handoff import OPEN, Handoff
@@ -41,6 +41,7 @@ AUDITED: Final = 10_000
 """Handoffs that one report or export reads at the most."""
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"^[!-~]{1,255}$")
+_YAML: Final = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/plain"})
 _CHECKPOINT_STRING: Final = 1_048_576
 _CHECKPOINT_KEYS: Final = 100_000
 _CALLS: Final = {call.name: call for call in CALLS}
@@ -50,7 +51,7 @@ _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
 
 
 class _UnsupportedMediaType(BotError):
-    slug, title, status = "unsupported-media-type", "The body is not JSON", 415
+    slug, title, status = "unsupported-media-type", "The body is of another kind", 415
 
 
 class _TooSlow(BotError):
@@ -109,6 +110,7 @@ class Api:
             "corrections": self._corrections,
             "events": self._events,
             "explain_policy": self._explain_policy,
+            "replay_policy": self._replay_policy,
             "healthz": self._healthz,
             "readyz": self._readyz,
             "metrics": self._show_metrics,
@@ -283,6 +285,11 @@ class Api:
         await self._who(request, "person")
         return _json(self._flow.explain(await _body(request, "explain_policy")))
 
+    async def _replay_policy(self, request: web.Request) -> web.Response:
+        await self._who(request, "person")
+        days = int(_query(request, "replay_policy").get("days", "30"))
+        return _json(await self._flow.replay(await _yaml(request, "replay_policy"), days=days))
+
     # --- operations ---
 
     async def _healthz(self, _: web.Request) -> web.Response:
@@ -356,6 +363,19 @@ async def _body(request: web.Request, name: str, **limits: int) -> Any:
         return _ADAPTERS[name].validate_python(value)
     except ValidationError as error:
         raise body_fault(error) from error
+
+
+async def _yaml(request: web.Request, name: str) -> str:
+    if request.content_type not in _YAML:
+        msg = f"the body is {request.content_type}; send `Content-Type: application/yaml`"
+        raise _UnsupportedMediaType(msg)
+    body = await _whole(request)
+    if len(body) > _CALLS[name].body_limit:
+        raise TooLarge(f"the body is {len(body)} bytes, over {_CALLS[name].body_limit}")
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"the body is not UTF-8: {error.reason} at byte {error.start}") from error
 
 
 async def _whole(request: web.Request) -> bytes:

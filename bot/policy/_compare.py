@@ -156,7 +156,9 @@ def _ladder(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
     now = {name for rung in new.escalate for name in rung.approvers}
     if now - was and new.approvers:
         yield "looser", f"{_list(now - was)} may answer after a while"
-    elif (old.escalate, old.remind_s) != (new.escalate, new.remind_s):
+    if was - now and old.approvers:
+        yield "tighter", f"{_list(was - now)} may not answer after a while any more"
+    elif was == now and (old.escalate, old.remind_s) != (new.escalate, new.remind_s):
         yield "different", "reminders and escalation change"
     if old.to != new.to:
         yield "different", "cards go elsewhere"

@@ -73,7 +73,7 @@ def _ask(question: wire.PolicyQuestion) -> wire.Confirmation | wire.Choice | wir
         "timeout_s": question.timeout_s,
         "on_timeout": question.on_timeout,
     }
-    if question.kind == "input":
+    if question.kind == "input" or (question.kind == "confirmation" and not action and not question.reversible):
         return wire.Input.model_validate({**same, "question": "example"})
     if question.kind == "choice":
         candidate = wire.Candidate(id="example", label="example", action=action)

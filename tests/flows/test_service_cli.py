@@ -206,7 +206,7 @@ async def test_check_lists_every_fault_at_once(open_state: Path, tmp_path: Path)
     assert checked.code == 1
     faults = [line for line in checked.out.splitlines() if line.startswith("fault: ")]
     assert any("ANDON_PROT is no setting" in fault for fault in faults)
-    assert any("policy, rules.0.do" in fault for fault in faults)
+    assert any("policy.yaml:1:23: rule 'a', rules.0.do:" in fault for fault in faults)
     assert any("chmod 700" in fault for fault in faults)
     assert checked.out.splitlines()[-1] == f"{len(faults)} faults"
 

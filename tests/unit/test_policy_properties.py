@@ -1,6 +1,5 @@
 """What holds of every policy, however it is written (threat T14: silence that approves)."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -173,7 +172,7 @@ def test_neither_trust_nor_rules_outweigh_failures_and_doubt(
 @example("? [a]\n: 1")
 @example("9" * 5000)
 def test_reading_any_text_gives_a_policy_or_its_faults(text: str) -> None:
-    faults: Sequence[str] = ["none"]
+    faults: tuple[str, ...] = ("none",)
     try:
         parse(text)
     except ConfigError as error:

@@ -1,0 +1,202 @@
+"""The policy that stands: when a file replaces it, and when it does not."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.errors import ConfigError
+from bot.policies import Policies
+from tests.servers import until
+
+ASKS = "rules: [{name: reads, tool: 'read_*', do: ask}]"
+ALLOWS = "rules: [{name: reads, tool: 'read_*', do: allow}]"
+BROKEN = "rules: [{name: reads, tool: 'read_*', do: alow}]"
+
+
+def write(path: Path, text: str, encoding: str = "utf-8") -> None:
+    path.write_text(text, encoding=encoding)
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.yaml"
+    path.write_text(ASKS)
+    return path
+
+
+@asynccontextmanager
+async def watched(path: Path | None) -> AsyncIterator[tuple[Policies, list[tuple[str, str]]]]:
+    told: list[tuple[str, str]] = []
+
+    async def alert(about: str, text: str) -> None:
+        told.append((about, text))
+
+    policies = Policies(path, every_s=0.01)
+    policies.start(alert)
+    try:
+        yield policies, told
+    finally:
+        await policies.stop()
+
+
+def says(policies: Policies, do: str) -> Callable[[], Awaitable[bool]]:
+    async def holds() -> bool:
+        return bool(policies.current().rules) and policies.current().rules[0].do == do
+
+    return holds
+
+
+def troubled(policies: Policies, word: str) -> Callable[[], Awaitable[bool]]:
+    async def is_so() -> bool:
+        return word in policies.standing.trouble if word else not policies.standing.trouble
+
+    return is_so
+
+
+async def test_a_changed_file_replaces_the_policy(file: Path) -> None:
+    async with watched(file) as (policies, told):
+        before = policies.current()
+        write(file, ALLOWS)
+        await until(says(policies, "allow"))
+        assert policies.current().version != before.version
+        assert (told, policies.standing.trouble, policies.loads["loaded"]) == ([], "", 2)
+
+
+async def test_a_file_that_is_put_in_its_place_is_taken(file: Path) -> None:
+    """As editors, and as volumes of a cluster do."""
+    async with watched(file) as (policies, _):
+        new = file.with_suffix(".new")
+        write(new, ALLOWS)
+        os.replace(new, file)  # noqa: PTH105  # as editors do
+        await until(says(policies, "allow"))
+
+
+async def test_a_broken_file_never_replaces_a_working_one_and_is_told_once(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with watched(file) as (policies, told):
+        write(file, BROKEN)
+        await until(troubled(policies, "has faults"))
+        assert policies.current().rules[0].do == "ask"
+        os.utime(file)
+        await asyncio.sleep(0.1)
+        assert len(told) == 1
+        assert "policy.yaml:1:43: rule 'reads', rules.0.do" in told[0][1]
+        assert f"version {policies.current().version} stays" in told[0][1]
+        assert [record.levelno for record in caplog.records if "policy.refused" in record.message] == [logging.ERROR]
+        assert policies.loads["refused"] == 1
+        write(file, "rules: [{name: reads, do: never}]")
+        await until(troubled(policies, "rules.0.do"))
+        write(file, ASKS)
+        await until(troubled(policies, ""))
+        assert policies.current().rules[0].do == "ask"
+
+
+async def test_a_file_that_is_mended_is_taken_and_no_longer_told(file: Path) -> None:
+    async with watched(file) as (policies, _):
+        write(file, BROKEN)
+        await until(troubled(policies, "has faults"))
+        write(file, ALLOWS)
+        await until(says(policies, "allow"))
+        assert policies.standing.trouble == ""
+
+
+async def test_what_is_being_written_is_not_read(file: Path) -> None:
+    """Half a file may be a whole policy that lets more through."""
+    policies = Policies(file, every_s=0.01)
+    taken = []
+
+    async def alert(about: str, text: str) -> None:
+        taken.append(text)
+
+    seen = policies._mark
+    for size in range(1, 20):
+        write(file, ALLOWS + " " * size)
+        seen = await policies._look(file, seen, alert)
+        assert policies.current().rules[0].do == "ask", "it changes from look to look"
+    await policies._look(file, seen, alert)
+    assert policies.current().rules[0].do == "allow"
+    assert taken == []
+
+
+async def test_a_missing_file_means_that_everything_is_asked_and_says_so(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    remove(file)
+    async with watched(file) as (policies, told):
+        assert (policies.current().version, policies.current().rules) == ("none", ())
+        assert "so everything is asked" in policies.standing.trouble
+        assert any("policy.missing" in record.message and record.levelno == logging.ERROR for record in caplog.records)
+
+        async def heard() -> bool:
+            return bool(told)
+
+        await until(heard)
+        write(file, ALLOWS)
+        await until(says(policies, "allow"))
+        assert policies.standing.trouble == ""
+
+
+async def test_a_file_that_goes_away_leaves_what_it_said(file: Path) -> None:
+    async with watched(file) as (policies, told):
+        remove(file)
+        await until(troubled(policies, "is gone"))
+        assert policies.current().rules[0].do == "ask"
+        assert len(told) == 1
+        write(file, ASKS)
+        await until(troubled(policies, ""))
+        assert policies.standing.trouble == ""
+        assert len(told) == 1
+
+
+async def test_a_file_that_cannot_be_read_leaves_what_stands(file: Path) -> None:
+    async with watched(file) as (policies, told):
+        write(file, "\xff", "latin-1")
+        await until(troubled(policies, "cannot read"))
+        assert policies.current().rules[0].do == "ask"
+        assert told
+
+
+def test_a_broken_file_stops_the_start(file: Path) -> None:
+    file.write_text(BROKEN)
+    with pytest.raises(ConfigError, match=r"policy\.yaml:1:43: rule 'reads', rules\.0\.do"):
+        Policies(file)
+
+
+def test_warnings_are_told_when_a_file_is_taken(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file.write_text("rules: [{name: all, do: allow}]")
+    policies = Policies(file)
+    assert "for any tool" in policies.standing.warnings[0]
+    assert any("policy.warning" in record.message for record in caplog.records)
+
+
+def test_without_a_file_everything_is_asked_and_nothing_is_amiss() -> None:
+    policies = Policies()
+    assert (policies.current().version, policies.standing.trouble) == ("none", "")
+    assert policies.loads == {"loaded": 0, "refused": 0, "missing": 0}
+
+
+async def test_one_look_that_fails_does_not_end_the_watch(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed: list[bool] = []
+    look = Policies._look
+
+    async def once(self: Policies, *given: object) -> object:
+        if not failed:
+            failed.append(True)
+            raise OSError("a disk that is away for a moment")
+        return await look(self, *given)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(Policies, "_look", once)
+    async with watched(file) as (policies, _):
+        write(file, ALLOWS)
+        await until(says(policies, "allow"))
+        assert failed
