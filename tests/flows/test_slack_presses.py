@@ -67,7 +67,7 @@ async def test_a_one_tap_reason_is_the_policys_text_and_not_the_buttons(settings
         assert [label for label in card.buttons if label.startswith("✕")] == [
             *("✕ Too risky", "✕ Wrong person", "✕ Not now", "✕ Ask legal")
         ]
-        assert card.menu == ["✕ Too expensive", "✕ Done already"]
+        assert [label for label in card.menu if label.startswith("✕")] == ["✕ Too expensive", "✕ Done already"]
         await slack.mira.press(card, "✕ Too risky")
         decision = (await slack.agent.wait(asked["id"]))["decision"]
         assert (decision["kind"], decision["reason"]) == ("rejected", "Too risky as it is; propose a smaller step.")

@@ -206,7 +206,11 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
         for pattern, key in zip(says.keys, keys, strict=True):
             for mark, value in filled.items():
                 pattern = pattern.replace(mark, value)  # noqa: PLW2901  # filled in step by step
-            assert re.fullmatch(re.sub("<(id|who|place|new)>", "[^:]+", re.escape(pattern)), key), (name, pattern, key)
+            assert re.fullmatch(re.sub("<(id|who|place|new|person|revision)>", "[^:]+", re.escape(pattern)), key), (
+                name,
+                pattern,
+                key,
+            )
 
 
 # --- the table ---

@@ -1,6 +1,6 @@
 -- try_code: let a person go on who typed the card's number; make them wait after too many wrong ones.
 --
--- KEYS[1]  {ns}:handoff:<id>:tries:<person, hashed>:<revision>   string   wrong ones so far; kept for the wait
+-- KEYS[1]  {ns}:handoff:<id>:tries:<person>:<revision>   string   wrong ones so far; kept for the wait
 -- ARGV[1]  "right" or "wrong"
 -- ARGV[2]  wrong ones after which they wait
 -- ARGV[3]  how long they wait after the last one, ms
