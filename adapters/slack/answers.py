@@ -169,7 +169,7 @@ class Answers:
         """Is one tap too few? What is not on the card in full is read first; and some ask to be asked again."""
         if handoff.decision:
             return False
-        if handoff.route.step_up or not self._cards.message(handoff, now=self._clock()).whole:
+        if handoff.route.step_up or not self._cards.is_whole(handoff, now=self._clock()):
             return True
         hazard = not handoff.ask.reversible and handoff.action is not None
         return hazard and (await self._standings.load(presser.team, presser.user)).twice

@@ -1,5 +1,6 @@
 """A handoff as a message for Slack: the most of it that Slack takes, at any moment of its life. No I/O, no clock."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,8 @@ from andon import wire
 from bot.cards import Card, card, moment
 from bot.handoff import Handoff
 
+_REMEMBERED: Final = 1_024
+"""Cards of which it is known whether they show everything; presses come soon after."""
 FALLBACK_CHARS: Final = 3_000
 """An update with a longer top-level text than 4,000 is refused."""
 _FRAME_CHARS: Final = 400
@@ -105,9 +108,23 @@ class Cards:
         """Prepare the templates; `console` is the address that people reach the web console at."""
         self.templates = Templates(templates)
         self._console = console.rstrip("/")
+        self._made: OrderedDict[str, tuple[Handoff, bool]] = OrderedDict()
+
+    def is_whole(self, handoff: Handoff, *, now: datetime) -> bool:
+        """Is everything that would be agreed to on the card? As it was told of the card when it was made, if it was."""
+        made = self._made.get(handoff.id)
+        return made[1] if made and made[0] == handoff else self.message(handoff, now=now).whole
 
     def message(self, handoff: Handoff, *, now: datetime) -> Message:
         """The card of a handoff as it stands."""
+        made = self._message(handoff, now)
+        self._made[handoff.id] = (handoff, made.whole)
+        self._made.move_to_end(handoff.id)
+        if len(self._made) > _REMEMBERED:
+            self._made.popitem(last=False)
+        return made
+
+    def _message(self, handoff: Handoff, now: datetime) -> Message:
         for room in ROOMS:
             view = card(handoff, now=now, limit=room.limit or 1)
             whole = not view.missing and not reading.is_summarised(view, room)

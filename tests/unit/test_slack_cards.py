@@ -430,3 +430,14 @@ def test_an_edit_names_its_author_and_a_decision_its_time() -> None:
     assert "Mira rejected this" in text
     assert f"<!date^{int(LATER.timestamp())}^" in text
     assert "after 3 min" in text
+
+
+def test_a_card_that_changed_is_not_taken_for_the_one_that_was_shown_whole() -> None:
+    """One tap is enough only for what was on the card as it stands."""
+    cards = Cards(None, console="https://andon.example")
+    short = handoff(EMAIL)
+    assert cards.message(short, now=NOON).whole
+    assert cards.is_whole(short, now=NOON)
+    long = handoff({**EMAIL, "action": {**EMAIL["action"], "args": {"body": "x" * 50_000}}})
+    assert long.id == short.id
+    assert not cards.is_whole(long, now=NOON)
