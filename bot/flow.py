@@ -171,6 +171,9 @@ class Flow:
             owner=agent.owner,
         )
         routed = await grants.routed(policy, situation, partial(self._may_give, asked))
+        if routed.route.step_up:
+            draw = self._access.derive_id("draw", handoff_id)
+            routed = replace(routed, route=replace(routed.route, draw=draw))
         doc = Doc(
             ask=ask, payload=payload, route=routed.route, run_name=run.name, requester=run.requester, owner=agent.owner
         )

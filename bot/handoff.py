@@ -6,7 +6,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal, cast
@@ -148,6 +148,8 @@ class Route:
     escalate: tuple[Rung, ...] = ()
     step_up: str = ""
     """`number` or `critical`: what a yes takes besides a press."""
+    draw: str = ""
+    """What the number of a `step_up` is drawn with: made with the service's secret, and told to nobody."""
     offers: tuple[Offer, ...] = ()
     risk: Risk | None = None
     because: tuple[str, ...] = ()
@@ -221,6 +223,10 @@ class Handoff:
     """Reminders, escalations, who was asked besides, questions to the agent and its replies; the oldest first."""
     crowd: str = ""
     """Why it came while there was too much to ask: `burst` or `open`; its cards are gathered in digests."""
+    gathered: bool = False
+    """Some place shows it in a digest, for whichever reason."""
+    shown_at: datetime | None = field(default=None, compare=False)
+    """Since when a card of its own is known to be at some place. No card shows it, so no card is drawn anew for it."""
 
     @property
     def is_for_people(self) -> bool:

@@ -3,7 +3,7 @@
 A yes or a no that does not decide yet is a vote. Votes are of one revision: an edit starts again with none.
 """
 
-import hashlib
+import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -113,9 +113,12 @@ def needs_votes(route: Route) -> bool:
 
 
 def number(handoff: Handoff) -> str:
-    """The two digits that a yes must repeat; empty when it need not. Another revision has another number."""
+    """The two digits that a yes must repeat; empty when it need not. Another revision has another number.
+
+    Only `Route.draw`, which leaves the service with nothing, lets anybody work it out.
+    """
     if not handoff.route.step_up:
         return ""
-    text = f"number/v1\0{handoff.id}\0{handoff.revision}\0{handoff.digest}"
-    drawn = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+    text = f"number/v2\0{handoff.id}\0{handoff.revision}\0{handoff.digest}"
+    drawn = int.from_bytes(hmac.digest(handoff.route.draw.encode(), text.encode(), "sha256")[:8])
     return str(_FIRST_NUMBER + drawn % _NUMBERS)

@@ -339,7 +339,7 @@ class Api:
         return handoff
 
     def _document(self, handoff: Handoff, who: Principal | None) -> bytes:
-        return self._view.document(handoff, own=who is not None and who.kind == "agent")
+        return self._view.document(handoff, to=who.kind if who else "bearer")
 
     def _handoff(self, handoff: Handoff, who: Principal | None, status: int = 200) -> web.Response:
         return web.Response(body=self._document(handoff, who), status=status, content_type="application/json")

@@ -6,13 +6,14 @@ A handoff is told four times in its life; the part that never changes is made on
 import json
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import TypeAdapter
 
 from andon import wire
 from bot.access import Access
 from bot.cards import crowded, questions, silence
+from bot.consent import on_timeout
 from bot.handoff import OPEN, Handoff
 from bot.tally import latest, number
 
@@ -31,17 +32,20 @@ class View:
         self._url = url
         self._fixed: OrderedDict[str, tuple[Handoff, bytes, bytes]] = OrderedDict()
 
-    def document(self, handoff: Handoff, *, own: bool) -> bytes:
-        """The JSON of a handoff, with its token for its own agent."""
+    def document(self, handoff: Handoff, *, to: Literal["agent", "person", "bearer"]) -> bytes:
+        """The JSON of a handoff, with its token for its own agent, and a step-up's number for people.
+
+        A `bearer` has the handoff's token, which its agent has too.
+        """
         fixed, token = self._fixed_part(handoff)
         parts = [
             fixed,
             b',"state":"%b","revision":%d,"digest":"%b"'
             % (handoff.state.value.encode(), handoff.revision, handoff.digest.encode()),
         ]
-        if own:
+        if to == "agent":
             parts.append(token)
-        if asked := questions(handoff):
+        if asked := questions(handoff, hidden=to == "person"):
             parts += (b',"questions":', _QUESTIONS.dump_json(asked, exclude_defaults=True, exclude_none=True))
         if handoff.crowd:
             parts += (b',"crowded":', json.dumps(crowded(handoff.crowd)).encode())
@@ -49,13 +53,14 @@ class View:
             parts += (b',"revisions":', _REVISIONS.dump_json(handoff.revisions))
         if handoff.votes:
             parts += (b',"votes":', _VOTES.dump_json(_votes(handoff)))
-        if not own and handoff.state in OPEN and (code := number(handoff)):
+        if to == "person" and handoff.state in OPEN and (code := number(handoff)):
             parts.append(b',"code":"%b"' % code.encode())
         return b"".join((*parts, *_ending(handoff), b"}"))
 
     def _fixed_part(self, handoff: Handoff) -> tuple[bytes, bytes]:
         kept = self._fixed.get(handoff.id)
-        if kept and kept[0].ask is handoff.ask and kept[0].expires_at == handoff.expires_at:
+        same = kept and kept[0].ask is handoff.ask and kept[0].expires_at == handoff.expires_at
+        if kept and same and on_timeout(kept[0]) == on_timeout(handoff):
             return kept[1], kept[2]
         head = {
             "id": handoff.id,
@@ -63,7 +68,7 @@ class View:
             "run": handoff.run,
             "opened_at": _time(handoff.opened_at.isoformat()),
             "expires_at": _time(handoff.expires_at.isoformat()),
-            "silence": silence(handoff.ask, handoff.expires_at, handoff.route.on_timeout),
+            "silence": silence(handoff.ask, handoff.expires_at, on_timeout(handoff)),
             "url": f"{self._url}/handoffs/{handoff.id}",
         }
         if handoff.follows:

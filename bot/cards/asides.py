@@ -1,5 +1,6 @@
 """What happened around a card while it waited, in sentences; and whom a reminder calls. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,7 +64,17 @@ def said(handoff: Handoff, aside: Aside, *, limit: int | None = _TEXT_CHARS) -> 
             sentence = f"{who} asked the agent{waits}:"
         case "replied":
             sentence = f"{visible(handoff.agent)} replied:"
-    return Said(aside.id, aside.kind, aside.at, sentence, prose(aside.text, limit) if aside.text else None, called)
+    words = unspoken(handoff, aside.text) if aside.kind == "replied" else aside.text
+    return Said(aside.id, aside.kind, aside.at, sentence, prose(words, limit) if words else None, called)
+
+
+def unspoken(handoff: Handoff, text: str) -> str:
+    """What the agent says, without the number that a yes must repeat: whoever types it has read it on the card.
+
+    Only where it is shown to people: an agent that saw what is hidden would learn the number.
+    """
+    code = tally.number(handoff)
+    return re.sub(rf"(?<!\d){code[0]}\W?{code[1]}(?!\d)", "••", text) if code else text
 
 
 def _escalated(handoff: Handoff, aside: Aside, after: str) -> tuple[str, tuple[str, ...]]:
@@ -94,14 +105,17 @@ def _is_answered(handoff: Handoff, question: Aside) -> bool:
     return any(each.kind == "replied" for each in later)
 
 
-def questions(handoff: Handoff) -> tuple[wire.Question, ...]:
-    """What people asked the agent, each with the replies that came after it and before the next one."""
+def questions(handoff: Handoff, *, hidden: bool = False) -> tuple[wire.Question, ...]:
+    """What people asked the agent, each with the replies that came after it and before the next one.
+
+    `hidden`: without a step-up's number in the replies.
+    """
     found: list[wire.Question] = []
     for each in handoff.asides:
         if each.kind == "questioned" and each.by:
             found.append(wire.Question(id=each.id, by=each.by, at=each.at, text=each.text))
         elif each.kind == "replied" and found:
-            reply = wire.AgentReply(at=each.at, text=each.text)
+            reply = wire.AgentReply(at=each.at, text=unspoken(handoff, each.text) if hidden else each.text)
             found[-1] = found[-1].model_copy(update={"replies": (*found[-1].replies, reply)})
     return tuple(found)
 

@@ -12,7 +12,7 @@ from tests.adapters.web_surface import WebSurface, web_surface
 from tests.fakes.desk import EMAIL, handoff
 from tests.fakes.slack.people import Person
 from tests.flows.slack_house import House, house
-from tests.people import Json
+from tests.people import Caller, Json
 from tests.servers import Live, live, until
 
 NUMBER = "rules: [{name: mail, do: ask, step_up: number}]"
@@ -234,3 +234,43 @@ async def test_a_vote_in_the_console_and_one_in_slack_are_of_one_person(settings
         await slack.ana.press(await slack.card(asked), "Approve")
         decision = (await slack.agent.wait(asked["id"]))["decision"]
         assert [vote["by"]["surface"] for vote in decision["votes"]] == ["api", "slack"]
+
+
+# --- the number is for people ---
+
+
+async def test_whoever_has_the_handoff_s_token_reads_no_number(service: Live) -> None:
+    asked = await service.agent.ask()
+    async with Caller(service.url, asked["token"]) as bearer:
+        read = await bearer.look(asked["id"])
+    assert read["state"] == "pending"
+    assert "code" not in read, "the token is the agent's too"
+    assert await code_of(service, asked)
+
+
+async def test_nobody_can_work_the_number_out(service: Live) -> None:
+    """From all that an agent can read, with the very function that the service uses."""
+    told, worked_out = [], []
+    for _ in range(6):
+        asked = await service.agent.ask()
+        kept = await service.store.handoffs.load(asked["id"])
+        assert kept
+        assert kept.route.draw
+        assert kept.route.draw not in str(await service.agent.look(asked["id"]))
+        assert kept.route.draw not in str(await service.person.look(asked["id"]))
+        told.append(await code_of(service, asked))
+        worked_out.append(tally.number(replace(kept, route=replace(kept.route, draw=""))))
+    assert told != worked_out, "the number hangs on nothing that is secret"
+
+
+async def test_a_reply_cannot_hand_the_number_to_a_person(service: Live) -> None:
+    asked = await service.agent.ask()
+    code = await code_of(service, asked)
+    (await service.person.answer(asked, {"kind": "more_info", "question": "What is it?"})).ok()
+    text = f"Type {code}, that is {code[0]} {code[1]}; not 1{code}."
+    path = f"/v1/handoffs/{asked['id']}/reply"
+    assert (await service.agent.call("POST", path, {"text": text}, key="once")).status < 300
+    shown = (await service.person.look(asked["id"]))["questions"][0]["replies"][0]["text"]
+    assert shown == f"Type ••, that is ••; not 1{code}."
+    own = (await service.agent.look(asked["id"]))["questions"][0]["replies"][0]["text"]
+    assert own == text, "what is hidden from it would tell it the number"
