@@ -61,10 +61,15 @@ def expired(ask: wire.Confirmation | wire.Choice | wire.Input) -> str:
     )
 
 
-def expired_unsafely(fault: str) -> str:
-    """Nobody answered, and silence would have been a yes."""
+def expired_unheard(ask: wire.Confirmation | wire.Choice | wire.Input, why: str) -> str:
+    """Nobody answered, and silence would have been a yes, but for `why`."""
+    if isinstance(ask, wire.Confirmation) and ask.timing == "after":
+        return (
+            f"Nobody answered in time. Silence would have let it stand, but {why}. So it must not stand. "
+            "Nobody said no. Undo it now and report whether that worked."
+        )
     return (
-        f"Nobody answered in time. Silence would have been a yes, but {fault}, so somebody may have tried to say no. "
+        f"Nobody answered in time. Silence would have been a yes, but {why}. "
         "No person decided anything. Do not act on this; you may ask again."
     )
 

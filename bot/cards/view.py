@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from andon import wire
-from bot import tally
+from bot import consent, tally
 from bot.cards.asides import Said, asides
 from bot.cards.bearings import Bearings, bearings
 from bot.cards.characters import look_alikes, visible
@@ -168,7 +168,7 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         result=result,
         reversible=ask.reversible,
         confidence="" if ask.confidence is None else f"{round(ask.confidence * 100)} %",
-        silence=silence(ask, handoff.expires_at, handoff.route.on_timeout),
+        silence=silence(ask, handoff.expires_at, consent.on_timeout(handoff)),
         digest=handoff.digest,
         digest_short=handoff.digest[:12],
         revision=handoff.revision,

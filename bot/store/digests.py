@@ -49,7 +49,11 @@ class Digests:
         """Show it in the place's digest from now on; False when a card of its own was begun."""
         raw = await self._pipe.run(
             _GATHER,
-            (self._keys.cards(handoff.id), self._keys.gathered(surface, _short(place))),
+            (
+                self._keys.cards(handoff.id),
+                self._keys.gathered(surface, _short(place)),
+                self._keys.handoff(handoff.id),
+            ),
             f"gathered\n{place}",
             f"begun\n{place}",
             handoff.id,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from andon import wire
+from bot.consent import facts
 from bot.handoff import Handoff, Route, Vote
 from bot.ladder import steps
 from bot.scope import Given
@@ -301,7 +302,7 @@ class Handoffs:
         return Settled(reply(raw)[0])
 
     async def expire(self, handoff: Handoff, verdict: Verdict) -> Settled:
-        """Write what silence decides, if the time is up by the store's clock."""
+        """Write what silence decides, if the time is up by the store's clock, and nothing it was judged by changed."""
         raw = await self._pipe.run(
             _EXPIRE,
             self._settling(handoff),
@@ -318,6 +319,7 @@ class Handoffs:
     async def withdraw(self, handoff: Handoff, decision: wire.Decision) -> Settled:
         """End an open handoff without a person."""
         raw = await self._pipe.run(
+            *(facts(handoff) if verdict.decision.kind != "expired" else ()),
             _WITHDRAW,
             self._settling(handoff),
             handoff.id,

@@ -221,10 +221,10 @@ class Outbox:
         return word
 
     async def save_card(self, handoff_id: str, place: str, address: str) -> None:
-        """Remember where a card is, and what is there."""
+        """Remember where a card is, and what is there; with the first one, the handoff is shown since now."""
         surface = json.loads(place)["surface"]
         await self._pipe.call("SET", self._keys.card(surface, address), handoff_id, "PX", self._life_ms)
-        await self._keep(handoff_id, _field("at", place, address), "")
+        await self._keep(handoff_id, _field("at", place, address), "", shown=True)
 
     async def save_digest(self, digest_id: str, place: str, address: str) -> None:
         """Remember where a digest is. No handoff is at that address."""
@@ -236,7 +236,8 @@ class Outbox:
         return found.decode() if found else None
 
     async def drop_card(self, handoff_id: str, place: str, address: str) -> None:
-        """Forget a card that is not there any more; the next one is the first again."""
+        """Forget a card that is not there any more; the next one is the first again, and it is shown since that one."""
+        await self._pipe.call("HDEL", self._keys.handoff(handoff_id), "shown_at")
         await self._pipe.call(
             "HDEL", self._keys.cards(handoff_id), _field("at", place, address), _field("begun", place)
         )
@@ -246,8 +247,9 @@ class Outbox:
         """Remember that it can never arrive there."""
         await self._keep(handoff_id, _field("refused", place), reason)
 
-    async def _keep(self, handoff_id: str, field: str, value: str) -> None:
-        await self._pipe.run(_KEEP, (self._keys.cards(handoff_id),), field, value, self._life_ms)
+    async def _keep(self, handoff_id: str, field: str, value: str, *, shown: bool = False) -> None:
+        keys = (self._keys.cards(handoff_id), self._keys.handoff(handoff_id))
+        await self._pipe.run(_KEEP, keys, field, value, self._life_ms, "shown" if shown else "")
 
 
 def _group(surface: str) -> str:

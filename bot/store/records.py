@@ -173,6 +173,8 @@ def _revised(doc: Doc, revision: wire.Revision) -> str:
     return action_payload(tool, revision.args)
 
 
+        gathered=b"gathered" in fields,
+        shown_at=when(fields[b"shown_at"]) if b"shown_at" in fields else None,
 def reply(raw: Any) -> list[Any]:
     """A script's reply, its first word as text."""
     return [raw[0].decode(), *raw[1:]]

@@ -59,7 +59,7 @@ def new_handoff(
     """What `open` writes."""
     ask = ask or confirmation(silence=silence)
     payload = ask_payload(ask)
-    route = Route(policy="none", timeout_s=timeout_s, on_timeout=silence, to=())
+    route = Route(policy="none", timeout_s=timeout_s, on_timeout=silence, to=(wire.Place(surface="web"),))
     doc = Doc(ask=ask, payload=payload, route=route, run_name="weekly", requester=None)
     return NewHandoff(handoff_id or new_id(), agent, run, digest_of(payload), fingerprint, doc)
 

@@ -131,9 +131,8 @@ class Model:
             return "early"
         if revision != entry.revision:
             return "stale"
-        if entry.silence == "approve":
-            kind = "edited" if entry.revision > 1 else "approved"
-            return self._decide(handoff_id, entry, kind, entry.digests[-1])
+        if entry.silence == "approve" and entry.revision == 1 and not entry.votes:
+            return self._decide(handoff_id, entry, "approved", entry.digests[-1])
         return self._decide(handoff_id, entry, "expired", "")
 
     def withdraw(self, handoff_id: str, agent: str) -> str:

@@ -51,7 +51,7 @@ def handoff(ask: wire.Confirmation | wire.Choice | wire.Input, *, silence: str =
         digest=digest_of(payload),
         ask=ask,
         payload=payload,
-        route=Route("v/rule", 600, silence, ()),
+        route=Route("v/rule", 600, silence, (wire.Place(surface="web"),)),
         opened_at=NOW,
         expires_at=NOW + timedelta(seconds=600),
     )

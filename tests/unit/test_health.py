@@ -59,7 +59,7 @@ def test_an_unsafe_store_never_counts() -> None:
 
 @pytest.mark.parametrize("ask", [EMAIL, DRAFT], ids=["before", "after"])
 def test_a_fault_makes_a_plain_expiry(ask: dict[str, object]) -> None:
-    route = Route(policy="v1/quick", timeout_s=60, on_timeout="approve", to=())
+    route = Route(policy="v1/quick", timeout_s=60, on_timeout="approve", to=(wire.Place(surface="web"),))
     asked = handoff({**ask, "reversible": True, "on_timeout": "approve"}, route=route)
     assert isinstance(silence_verdict(asked, at=NOON).decision, wire.Approved)
     verdict = silence_verdict(asked, at=NOON, fault="the store was away shortly before the time was up")
