@@ -157,6 +157,8 @@ def read_handoff(handoff_id: str, fields: Mapping[bytes, bytes], doc: Doc | None
         added=tuple(fields[b"added"].decode().split("\n")) if b"added" in fields else (),
         asides=tuple(_aside(line) for line in fields.get(b"asides", b"").split(b"\n") if line),
         crowd=fields.get(b"crowd", b"").decode(),
+        gathered=b"gathered" in fields,
+        shown_at=when(fields[b"shown_at"]) if b"shown_at" in fields else None,
         follows=fields.get(b"follows", b"").decode(),
         review=fields.get(b"review", b"").decode(),
     )
@@ -173,8 +175,6 @@ def _revised(doc: Doc, revision: wire.Revision) -> str:
     return action_payload(tool, revision.args)
 
 
-        gathered=b"gathered" in fields,
-        shown_at=when(fields[b"shown_at"]) if b"shown_at" in fields else None,
 def reply(raw: Any) -> list[Any]:
     """A script's reply, its first word as text."""
     return [raw[0].decode(), *raw[1:]]
