@@ -313,13 +313,13 @@ class Handoffs:
             verdict.allowed,
             verdict.payload,
             self._retention_ms,
+            *(facts(handoff) if verdict.decision.kind != "expired" else ()),
         )
         return _settled(raw)
 
     async def withdraw(self, handoff: Handoff, decision: wire.Decision) -> Settled:
         """End an open handoff without a person."""
         raw = await self._pipe.run(
-            *(facts(handoff) if verdict.decision.kind != "expired" else ()),
             _WITHDRAW,
             self._settling(handoff),
             handoff.id,
