@@ -43,6 +43,7 @@ class Grants:
                 age_s=(now - each.at).total_seconds(),
                 by=each.given.by,
                 standing=_STANDINGS.get(each.given.standing, "outside"),
+                gate=each.given.gate,
             )
             for each in found
             if each.given.tool == tool and reaches(each.given, agent=agent, run=run, requester=requester)

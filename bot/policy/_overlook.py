@@ -37,7 +37,9 @@ def look_over(policy: Policy) -> list[Finding]:
     """Everything there is to say, faults first."""
     found = [
         *_undefined(policy),
+        *_unsure(policy),
         *_circles(policy),
+        *_shared(policy),
         *(each for path, rule in _bearers(policy) for each in _terms(policy, path, rule)),
         *(each for number, rule in enumerate(policy.rules) for each in _rule(policy, ("rules", number), rule)),
         *_shadowed(policy),
@@ -103,6 +105,29 @@ def _circles(policy: Policy) -> Iterator[Finding]:
                     waiting.append(inner)
 
 
+def _shared(policy: Policy) -> Iterator[Finding]:
+    """One id of two people: they would vote as one, whichever was meant."""
+    everyone = list(policy.people.items())
+    for number, (name, who) in enumerate(everyone):
+        for other, whom in everyone[:number]:
+            for one in who.ids:
+                if any(_is_one(one, each) for each in whom.ids):
+                    why = f"{one} is {other!r} already, and two people would have one vote; take it out, or join them"
+                    yield Finding(fault=True, path=("people", name), says=why)
+
+
+def _is_one(one: str, other: str) -> bool:
+    """Are these one account? An id without its workspace is so in every workspace."""
+    if one == other:
+        return True
+    (team, _, own), (team_of_other, _, own_of_other) = (
+        each.removeprefix("slack:").rpartition("/") for each in (one, other)
+    )
+    return (
+        one.startswith("slack:") and other.startswith("slack:") and own == own_of_other and not (team and team_of_other)
+    )
+
+
 def _count(policy: Policy, names: Names, *, requester: bool) -> int | None:
     """How many people these are at the most; None: a group or a rota can be any number."""
     everyone: set[str] = set()
@@ -137,6 +162,16 @@ def _person(policy: Policy, name: str) -> str:
     )
 
 
+def _unsure(policy: Policy) -> Iterator[Finding]:
+    """A floor that an agent passes by telling nothing, where what it does can be undone."""
+    if policy.confidence_floor is not None and any(rule.do in LOOSE for rule in policy.rules):
+        why = (
+            "an agent that tells no confidence passes the floor with what it marks reversible, and only there; "
+            "`when: confidence >= …` in a rule takes an untold one for 0"
+        )
+        yield Finding(fault=False, path=("confidence_floor",), says=why)
+
+
 # --- terms -----------------------------------------------------------------------------------------
 
 
@@ -145,6 +180,13 @@ def _terms(policy: Policy, path: Path, rule: Rule | None) -> Iterator[Finding]:
     yield from _reachable(policy, path, rule)
     yield from _times(policy, path, rule)
     own = rule or policy.defaults
+    for number, offer in enumerate(own.grants or ()):
+        if not offer.same and offer.scope != "run":
+            why = (
+                f"one yes lets any arguments of the tool run, in every run of the {offer.scope}; "
+                "name what must be the `same`, or say `scope: run`"
+            )
+            yield Finding(fault=False, path=(*path, "grants", number), says=why)
     if said(policy, rule, "on_timeout") != "approve":
         return
     stages, _, quorum = people(policy, rule)

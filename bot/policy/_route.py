@@ -194,7 +194,8 @@ class _Way:
             return
         for grant in self.situation.grants:
             within = is_within(terms.offers, grant.same, grant.scope, grant.age_s)
-            if within and grant.tool == action.tool and covers(grant.same, action.args):
+            here = grant.gate is None or grant.gate == self.situation.ask.gate
+            if within and here and grant.tool == action.tool and covers(grant.same, action.args):
                 self.granted = grant
                 self.to("allow", f"grant {grant.id} covers it")
                 return
@@ -217,7 +218,10 @@ class _Way:
             return
         policy, ask, failures = self.policy, self.situation.ask, self.situation.failures
         floor = policy.confidence_floor
-        if floor is not None and ask.confidence is not None and ask.confidence < floor:
+        if floor is not None and ask.confidence is None and not ask.reversible:
+            self.because.append("The agent does not say how sure it is, and it cannot be undone.")
+            self.to("ask", f"no confidence is told, the floor is {floor:g}, and it is not marked reversible")
+        elif floor is not None and ask.confidence is not None and ask.confidence < floor:
             self.because.append(f"The agent is only {round(ask.confidence * 100)} % sure.")
             self.to("ask", f"confidence {ask.confidence:g} is below the floor {floor:g}")
         elif policy.escalate_on_failure is not None and failures >= policy.escalate_on_failure:

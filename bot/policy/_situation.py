@@ -28,6 +28,8 @@ class Grant:
     """Who gave it."""
     standing: Literal["member", "guest", "external", "outside"] = "member"
     """What they were where they gave it."""
+    gate: str | None = None
+    """It stands at this gate alone; None: at any, as in a test."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from andon import wire
 from bot.consent import facts
-from bot.handoff import Handoff, Route, Vote
+from bot.handoff import Handoff, Risk, Route, Vote
 from bot.ladder import steps
 from bot.scope import Given
 from bot.store.grants import pack_grant
@@ -22,6 +22,7 @@ from bot.store.records import (
     pack_doc,
     pack_outcome,
     pack_revisions,
+    pack_risk,
     pack_vote,
     read_handoff,
     reply,
@@ -179,6 +180,7 @@ class Handoffs:
                 keys.ladder,
                 keys.agent_asks(new.agent),
                 keys.agent_grants(new.agent),
+                keys.run(await self._root(new.run) if new.unsure else new.run),
             ),
             new.id,
             new.fingerprint,
@@ -221,8 +223,9 @@ class Handoffs:
         answer_id: str,
         digest: str = "",
         revisions: tuple[wire.Revision, ...] = (),
+        risk: Risk | None = None,
     ) -> Settled:
-        """Write the first decision, if no vote came meanwhile; `digest` and `revisions` when it edits."""
+        """Write the first decision, if no vote came meanwhile; `digest`, `revisions` and `risk` when it edits."""
         raw = await self._pipe.run(
             _ANSWER,
             (
@@ -245,6 +248,7 @@ class Handoffs:
             len(handoff.votes),
             *pack_grant(verdict.grant),
             handoff.agent,
+            pack_risk(risk, verdict.decision.revision),
         )
         return _settled(raw)
 
@@ -285,8 +289,9 @@ class Handoffs:
         digest: str,
         revisions: tuple[wire.Revision, ...],
         vote: Vote | None = None,
+        risk: Risk | None = None,
     ) -> Settled:
-        """Write a new revision that nobody has approved yet, but perhaps its editor with this `vote`."""
+        """Write a new revision of this `risk`, which nobody has approved yet, but perhaps its editor with this `vote`."""
         keys = self._keys
         raw = await self._pipe.run(
             _REVISE,
@@ -298,6 +303,7 @@ class Handoffs:
             pack_revisions(revisions),
             vote.id if vote else "",
             pack_vote(vote) if vote else "",
+            pack_risk(risk, handoff.revision + 1),
         )
         return Settled(reply(raw)[0])
 
@@ -380,14 +386,15 @@ class Handoffs:
         """
         keys = self._keys
         bad = report.status in _FAILED
-        run = await self._pipe.call("HGET", keys.handoff(handoff_id), "run") if bad else None
+        found = await self._pipe.call("HGET", keys.handoff(handoff_id), "run") if bad else None
+        run = found.decode() if found else handoff_id
         raw = await self._pipe.run(
             _OUTCOME,
             (
                 keys.handoff(handoff_id),
                 keys.events,
                 keys.agent_events(agent),
-                keys.run(run.decode() if run else handoff_id),
+                keys.run(run),
                 keys.trust(ramp_id(ramp)),
                 keys.trusts,
                 keys.handoff(review.id if review else handoff_id),
@@ -397,6 +404,7 @@ class Handoffs:
                 keys.ladder,
                 keys.agent_grants(agent),
                 keys.notices,
+                keys.run(await self._root(run) if bad else run),
             ),
             handoff_id,
             agent,
@@ -482,6 +490,11 @@ class Handoffs:
                 found.append(handoff)
             await asyncio.sleep(0)  # a page of large asks takes a while to unpack: let others in between
         return found
+
+    async def _root(self, run_id: str) -> str:
+        """The run that this one comes from; itself where it has no parent."""
+        root = await self._pipe.call("HGET", self._keys.run(run_id), "root")
+        return root.decode() if root else run_id
 
     def _settling(self, handoff: Handoff) -> tuple[str, ...]:
         keys = self._keys

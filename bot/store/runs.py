@@ -48,6 +48,7 @@ class Runs:
             RUN_LIFE_MS,
             *limits.pace,
             run_id if channel else "",
+            start.parent or "",
         )
         word, *rest = reply(raw)
         return word, int(rest[0]) if word == "too_fast" else 0
@@ -64,12 +65,16 @@ class Runs:
         )
 
     async def standing(self, run_id: str) -> tuple[int, str]:
-        """What went wrong in it so far (failed actions and unsure asks), and its latest checkpoint's name, or ""."""
-        failures, checkpoint = await asyncio.gather(
-            self._pipe.call("HGET", self._keys.run(run_id), "failures"),
+        """What went wrong so far in it and in all that come from the same run, and its latest checkpoint's name, or "".
+
+        Failed actions and unsure asks count in the first run of the line; in itself where that one is gone.
+        """
+        (own, root), checkpoint = await asyncio.gather(
+            self._pipe.call("HMGET", self._keys.run(run_id), "failures", "root"),
             self._pipe.call("HGET", self._keys.checkpoint(run_id), "name"),
         )
-        return int(failures or 0), checkpoint.decode() if checkpoint else ""
+        above = await self._pipe.call("HGET", self._keys.run(root.decode()), "failures") if root else 0
+        return int(own or 0) + int(above or 0), checkpoint.decode() if checkpoint else ""
 
     async def save_checkpoint(
         self,

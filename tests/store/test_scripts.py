@@ -24,7 +24,7 @@ SOURCES = {
 }
 SHARED_KEYS = {
     *("events_key", "agent_key", "load_key", "handoff_key", "due_key", "index_key", "trust_key", "trusts_key"),
-    *("grants_key", "agents_key", "notices_key", "kept_key", "asks_key"),
+    *("grants_key", "agents_key", "notices_key", "kept_key", "asks_key", "root_key", "run_key"),
 }
 """What the shared functions call the keys that they are given."""
 Verb = Callable[[Store, Handoff], Awaitable[object]]

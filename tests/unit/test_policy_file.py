@@ -137,6 +137,8 @@ def test_what_could_not_do_what_it_says_is_refused(text: str, says: str) -> None
             "rules: [{name: a, tool: x, do: review}]\nexamples: [{name: e, tool: x, expect: {}}]",
             "all of it is asked",
         ),
+        ("confidence_floor: 0.5\nrules: [{name: a, tool: b, do: allow}]", "passes the floor with what it marks reversible"),
+        ("rules: [{name: a, tool: b, do: ask, grants: [{label: any, scope: agent}]}]", "any arguments of the tool"),
     ],
 )
 def test_what_is_likely_not_meant_is_warned_about(text: str, says: str) -> None:

@@ -49,6 +49,7 @@ def test_a_grant_spares_the_ask_and_is_named() -> None:
         replace(GRANT, same={}),
         replace(GRANT, scope="agent"),
         replace(GRANT, age_s=3600),
+        replace(GRANT, gate="another"),
     ],
 )
 def test_what_the_terms_would_not_offer_spares_nothing(grant: Grant) -> None:

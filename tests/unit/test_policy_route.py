@@ -111,10 +111,10 @@ TRIGGERS = "{confidence_floor: 0.5, escalate_on_failure: 2, rules: [{name: a, do
 @pytest.mark.parametrize(
     "confidence, failures, do, because",
     [
-        (None, 0, "allow", ()),
+        (None, 0, "ask", ("The agent does not say how sure it is, and it cannot be undone.",)),
         (0.5, 1, "allow", ()),
         (0.49, 0, "ask", ("The agent is only 49 % sure.",)),
-        (None, 2, "ask", ("In this run 2 actions have failed or were unsure.",)),
+        (0.5, 2, "ask", ("In this run 2 actions have failed or were unsure.",)),
     ],
 )
 def test_low_confidence_and_failures_make_it_an_ask(
@@ -166,6 +166,7 @@ GRANT = Grant("gr_1", "send_email", {"to": "ana"}, scope="agent", age_s=10)
     "changes, known, do",
     [
         ({}, {}, "allow"),
+        ({"confidence": None}, {}, "ask"),
         ({"args": {"to": "bob"}}, {}, "ask"),
         ({"tool": "other"}, {}, "ask"),
         ({"timing": "after"}, {}, "ask"),
@@ -176,7 +177,7 @@ GRANT = Grant("gr_1", "send_email", {"to": "ana"}, scope="agent", age_s=10)
 def test_a_grant_allows_what_it_covers_and_outweighs_neither_failures_nor_doubt(
     changes: dict[str, Any], known: dict[str, Any], do: str
 ) -> None:
-    said = say(GRANTS, confirmation(**{"args": {"to": "ana"}, **changes}), grants=(GRANT,), **known)
+    said = say(GRANTS, confirmation(**{"args": {"to": "ana"}, "confidence": 0.9, **changes}), grants=(GRANT,), **known)
     assert said.do == do
     if do == "allow":
         assert said.grant == GRANT

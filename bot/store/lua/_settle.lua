@@ -57,6 +57,17 @@ local function wait_for_answer(handoff_key, due_key, events_key, load_key, index
   tell(events_key, nil, now, "opened", id, agent, run, "1", "")
 end
 
+-- fault: count what went wrong in the run that all come from; in the run itself where that one is gone.
+local function fault(root_key, run_key, life_ms)
+  if redis.call("EXISTS", root_key) == 0 then
+    root_key = run_key
+  end
+  if redis.call("EXISTS", root_key) == 1 then
+    redis.call("HINCRBY", root_key, "failures", 1)
+    redis.call("PEXPIRE", root_key, life_ms)
+  end
+end
+
 local TRUST_KEPT_MS = 400 * 24 * 3600 * 1000
 
 -- trust: let the way that a handoff ended count in its ramp, once: "good" adds one, "bad" starts over and says so.

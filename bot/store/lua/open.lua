@@ -6,11 +6,12 @@
 -- KEYS[4]  {ns}:agent:<agent>:events   stream  for the agent; kept 7 days after the last one
 -- KEYS[5]  {ns}:agent:<agent>:load     hash    open: count; tat: when the next open is on time, Unix ms; kept 30 days
 -- KEYS[6]  {ns}:index                  zset    id -> opened, Unix ms; entries dropped by `sweep`
--- KEYS[7]  {ns}:run:<id>               hash    its life is renewed; failures: counted up when the ask is unsure
+-- KEYS[7]  {ns}:run:<id>               hash    its life is renewed
 -- KEYS[8]  {ns}:told                   zset    id -> when it was told, Unix ms; the latest hundred
 -- KEYS[9]  {ns}:ladder                 zset    id -> when the first step of its ladder is due, Unix ms
 -- KEYS[10] {ns}:agent:<agent>:asks     zset    id -> asked, Unix ms; kept as long as a burst is counted
 -- KEYS[11] {ns}:agent:<agent>:grants   hash    a use is counted
+-- KEYS[12] {ns}:run:<id>               hash    the run that this one comes from, or itself: unsure asks count there
 -- ARGV[1]  handoff id
 -- ARGV[2]  fingerprint of the request
 -- ARGV[3]  agent
@@ -109,7 +110,7 @@ if ARGV[25] == "uses" then
 end
 redis.call("PEXPIRE", KEYS[7], ARGV[16])
 if ARGV[17] == "unsure" then
-  redis.call("HINCRBY", KEYS[7], "failures", 1)
+  fault(KEYS[12], KEYS[7], ARGV[16])
 end
 if ARGV[10] == "" then
   if ARGV[20] ~= "" then

@@ -3,7 +3,7 @@
 -- KEYS[1]  {ns}:handoff:<id>           hash
 -- KEYS[2]  {ns}:events                 stream
 -- KEYS[3]  {ns}:agent:<agent>:events   stream
--- KEYS[4]  {ns}:run:<id>               hash    failures: actions of the run that failed, and asks that were unsure
+-- KEYS[4]  {ns}:run:<id>               hash    its run
 -- KEYS[5]  {ns}:trust:<id>             hash    what its ramp has earned
 -- KEYS[6]  {ns}:trust                  zset    all ramps
 -- KEYS[7]  {ns}:handoff:<id>           hash    the one that shows what came of it for review
@@ -13,13 +13,14 @@
 -- KEYS[11] {ns}:ladder                 zset    id -> when the first step of its ladder is due, Unix ms
 -- KEYS[12] {ns}:agent:<agent>:grants   hash
 -- KEYS[13] {ns}:notices                stream
+-- KEYS[14] {ns}:run:<id>               hash    the run that it comes from, or itself: failures count there
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  status: executed, failed, undone, undo_failed
 -- ARGV[4]  claimant, or "" when there was no claim
 -- ARGV[5]  outcome, JSON without its time
 -- ARGV[6]  retention, ms
--- ARGV[7]  "bad" when this failure counts against its run, whose hash is KEYS[4]; else ""
+-- ARGV[7]  "bad" when this failure counts against its run; else ""
 -- ARGV[8]  id of the review to open in the same step once it is executed, or ""
 -- ARGV[9]  digest of the review
 -- ARGV[10] its ask and its route, compressed
@@ -62,8 +63,8 @@ if ARGV[3] ~= "executed" then
 end
 redis.call("HSET", KEYS[1], "state", "closed", "outcome", ARGV[5], "closed_at", string.format("%.0f", now))
 redis.call("PEXPIRE", KEYS[1], ARGV[6])
-if ARGV[7] == "bad" and redis.call("EXISTS", KEYS[4]) == 1 then
-  redis.call("HINCRBY", KEYS[4], "failures", 1)
+if ARGV[7] == "bad" then
+  fault(KEYS[14], KEYS[4], 30 * 24 * 3600 * 1000)
 end
 local effect = ""
 if ARGV[3] ~= "executed" then

@@ -12,6 +12,7 @@
 -- ARGV[6]  ms per write that the agent may make in the long run; 0: no limit
 -- ARGV[7]  writes that it may make at once
 -- ARGV[8]  run id, or "" when it has no conversation (KEYS[4] is KEYS[1] again then)
+-- ARGV[9]  id of its parent, or ""
 -- Returns  {"started", <now ms>} | {"known"} | {"reused"} | {"no_parent"} | {"too_fast", <retry ms>}
 
 local found = redis.call("HGET", KEYS[1], "print")
@@ -31,6 +32,10 @@ if wait then
 end
 redis.call("HSET", KEYS[1], "v", "1", "print", ARGV[1], "agent", ARGV[2], "doc", ARGV[3],
   "started_at", string.format("%.0f", now), "checkpoint", "0")
+if ARGV[4] == "parent" then
+  -- What goes wrong in it counts in the run that they all come from.
+  redis.call("HSET", KEYS[1], "root", redis.call("HGET", KEYS[2], "root") or ARGV[9])
+end
 redis.call("PEXPIRE", KEYS[1], ARGV[5])
 if ARGV[8] ~= "" then
   local t = redis.call("TIME")  -- to the microsecond: those of one millisecond keep their order
