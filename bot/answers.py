@@ -9,7 +9,17 @@ from bot import coaching
 from bot.cards import given, offers
 from bot.cards.schema import check
 from bot.errors import Fault, InvalidAnswer, NotAnApprover, StaleRevision
-from bot.handoff import OPEN, PAYLOAD_BYTES, Handoff, Vote, action_payload, answer_payload, choice_payload, digest_of
+from bot.handoff import (
+    OPEN,
+    PAYLOAD_BYTES,
+    Handoff,
+    Risk,
+    Vote,
+    action_payload,
+    answer_payload,
+    choice_payload,
+    digest_of,
+)
 from bot.store import Verdict
 
 _FITS = {
@@ -27,6 +37,8 @@ class Answering:
     verdict: Verdict | None
     digest: str = ""
     revisions: tuple[wire.Revision, ...] = ()
+    risk: Risk | None = None
+    """Of that revision."""
 
 
 def read_answer(

@@ -39,6 +39,7 @@ from bot.policies import Policies
 from bot.policy import Policy, Routed, explain
 from bot.ports import Directory, Row, RowOutcome, Standing
 from bot.rehearsal import Rehearsal
+from bot.rerouting import Rerouting
 from bot.reviews import check_withdrawable, follow_up, review_key
 from bot.risk import Scoring
 from bot.runs import REUSED, WEB, Runs
@@ -106,6 +107,7 @@ class Flow:
             directories=directories,
             on_call=on_call or OnCall({}),
             handing_on=self.handing_on,
+            rerouting=Rerouting(runs, policies.current, self._gathering),
             people=lambda: known_people(policies.current()),
             clock=clock,
         )

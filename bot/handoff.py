@@ -106,6 +106,8 @@ class Vote:
     reason: str | None = None
     id: str = ""
     """Of the answer that gave it: the same one again is this vote."""
+    ids: tuple[str, ...] = ()
+    """All that told then who they are (`bot.approvers.identity`): whoever has one of these is this person."""
 
 
 AsideKind = Literal["reminded", "escalated", "reassigned", "questioned", "replied"]
@@ -125,6 +127,11 @@ class Aside:
     """The note, the question or the agent's reply, literally."""
     rung: int = 0
     """Of `escalated`: which rung was climbed, the first is 1."""
+    stage: int = 0
+    """Of `escalated`: the stage that it then was. Of `reassigned`: that in which `to` has the place of `by`; 0: it only
+    calls them."""
+    ids: tuple[str, ...] = ()
+    """Of `reassigned`: all that told then who `by` is, as `Vote.ids`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +167,8 @@ class Route:
     """The policy let it run, and what came of it is shown for review."""
     ramp: str = ""
     """What trust grows with how this ends; empty: none."""
+    reassign: str = "listed"
+    """To whom it may be handed on: `listed`, whom the stage lets through anyway, or `anyone`, in one's own place."""
 
     @property
     def steps(self) -> tuple[Stage, ...]:
@@ -219,6 +228,8 @@ class Handoff:
     """Groups and rotas of which nobody could tell lately who is in them, so that they let nobody through."""
     review: str = ""
     """The handoff that shows this one's result for review, once there is one."""
+    scored: int = 1
+    """The revision that the route's risk is of."""
     asides: tuple[Aside, ...] = ()
     """Reminders, escalations, who was asked besides, questions to the agent and its replies; the oldest first."""
     crowd: str = ""

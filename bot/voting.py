@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from andon import wire
-from bot import approvers, tally
+from bot import approvers, roll, tally
 from bot.answers import Answering, read_answer
 from bot.cards import moment, too_late
 from bot.errors import (
@@ -34,6 +34,7 @@ from bot.hub import Hub
 from bot.metrics import Metrics
 from bot.on_call import OnCall
 from bot.ports import Directory, Standing
+from bot.rerouting import Rerouting
 from bot.store import Settled, Store, Verdict, hashed
 from bot.trust import note_end
 
@@ -67,6 +68,8 @@ class _Turn:
 
     is_theirs: bool
     person: str
+    handed_to: str = ""
+    """Whom they asked to answer in their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class Voting:
         directories: Mapping[str, Directory],
         on_call: OnCall,
         handing_on: HandingOn,
+        rerouting: Rerouting,
         people: Callable[[], approvers.Known],
         clock: Callable[[], datetime],
     ) -> None:
@@ -108,6 +112,7 @@ class Voting:
         self._directories = directories
         self._on_call = on_call
         self._handing_on = handing_on
+        self._rerouting = rerouting
         self._people = people
         self._clock = clock
 
@@ -138,13 +143,15 @@ class Voting:
             return handoff  # it came before, and its reply was lost
         turn = await self._turn(handoff, by, standing)
         if isinstance(answer, wire.Reassign | wire.AskAgent):
-            settled = Settled(await self._handing_on.put(handoff, answer, by, answer_id))
+            settled = Settled(await self._handing_on.put(handoff, answer, by, answer_id, may_agree=turn.is_theirs))
             if settled.word == "won":
                 return await self._truth.look(handoff.id)
             await self._lost(handoff, settled)
             raise already_decided(await self._truth.look(handoff.id))
         made = read_answer(handoff, answer, by, at=self._clock(), beside=tally.latest(handoff.votes))
         made = await self._granting(handoff, made, by, standing)
+        if made.revisions and handoff.state in OPEN:
+            made = replace(made, risk=await self._rerouting.check(handoff, made.revisions[-1].args))
         case = _Case(handoff, answer, by, answer_id, turn)
         vote: Vote | None = None
         if handoff.state in OPEN:
@@ -186,7 +193,7 @@ class Voting:
 
     async def may_give(self, handoff: Handoff, by: wire.Actor, *, standing: Standing) -> bool:
         """Could this person alone, by the policy's own lists, say yes to this now? What nobody can tell is a no."""
-        fresh = replace(handoff, state=State.DECIDED, votes=(), added=(), rungs=0)  # no doubt is noted on it
+        fresh = replace(handoff, state=State.DECIDED, votes=(), added=(), rungs=0, asides=())  # no doubt is noted on it
         if tally.needs_votes(fresh.route) or approvers.conflict(fresh, by, self._people()):
             return False
         return await self._refusal(fresh, 1, by, standing) is None
@@ -216,7 +223,8 @@ class Voting:
         stage = tally.count(handoff).stage
         refused = await self._refusal(handoff, stage, by, standing)
         if refused is None:
-            return _Turn(is_theirs=True, person=person)
+            given = tally.gave(handoff, stage, approvers.identity(by, people))
+            return _Turn(is_theirs=given is None, person=person, handed_to=given.to if given else "")
         for earlier in range(1, stage):
             if await self._refusal(handoff, earlier, by, standing) is None:
                 return _Turn(is_theirs=False, person=person)
@@ -232,6 +240,9 @@ class Voting:
         people, route = self._people(), tally.terms(handoff, stage)
         if approvers.is_listed(route, by, people):
             return None
+        stands_in = standing not in {"guest", "external"} and tally.standing_in(handoff, stage)
+        if stands_in and approvers.is_among(stands_in, by, people):
+            return None
         belongs_to: list[str] = []
         known: set[str] = set()
         unread: dict[str, str] = {}
@@ -246,15 +257,10 @@ class Voting:
                 unread[f"on_call:{rota}"] = error.detail
         directory = self._directories.get(by.surface or "")
         if directory and not belongs_to and standing in {"member", "outside"}:
-            for group in approvers.groups(route, by.surface):
-                try:
-                    is_in = await directory.belongs(by, group)
-                    known.add(f"{by.surface}:{group}")
-                    if is_in:
-                        belongs_to.append(group)
-                        break
-                except DirectoryDown as error:
-                    unread[f"{by.surface}:{group}"] = error.detail
+            found = await roll.read(directory, by, approvers.groups(route, by.surface))
+            belongs_to += found.within
+            known |= {f"{by.surface}:{group}" for group in found.known}
+            unread |= {f"{by.surface}:{group}": why for group, why in found.unread.items()}
         await self._note(handoff, set(unread), known)
         refused = approvers.refusal(route, by, standing, belongs_to, people)
         if refused and unread:
@@ -281,11 +287,14 @@ class Voting:
         """
         handoff, by = case.handoff, case.by
         is_edit, is_no = bool(made.revisions), case.answer.kind == "reject"
+        if case.turn.handed_to and not is_no:
+            msg = f"{by.name}, you asked {case.turn.handed_to} to answer in your place. You may still say no."
+            raise NotAnApprover(msg, handoff=handoff.id)
         if not is_edit:
             self._not_twice(case)
         if not case.turn.is_theirs and not is_no:
             stage = tally.count(handoff)
-            listed = tally.terms(handoff).listed
+            listed = tally.shown(handoff).listed
             msg = f"{by.name}, stage {stage.stage} of {stage.of} is for {listed}. You may still say no."
             raise NotAnApprover(msg, handoff=handoff.id)
         conflict = approvers.conflict(handoff, by, self._people())
@@ -332,6 +341,7 @@ class Voting:
             digest=verdict.allowed,
             reason=reason,
             id=case.vote_id,
+            ids=tuple(sorted(approvers.identity(case.by, self._people()))),
         )
 
     def _not_twice(self, case: _Case) -> None:
@@ -387,12 +397,17 @@ class Voting:
         handoffs, handoff, answer_id = self._store.handoffs, case.handoff, case.answer_id
         if made.verdict is None:
             return await handoffs.revise(
-                handoff, answer_id=answer_id, digest=made.digest, revisions=made.revisions, vote=vote
+                handoff,
+                answer_id=answer_id,
+                digest=made.digest,
+                revisions=made.revisions,
+                vote=vote,
+                risk=made.risk,
             )
         if vote:
             return await handoffs.vote(handoff, vote)
         return await handoffs.answer(
-            handoff, made.verdict, answer_id=answer_id, digest=made.digest, revisions=made.revisions
+            handoff, made.verdict, answer_id=answer_id, digest=made.digest, revisions=made.revisions, risk=made.risk
         )
 
     async def _told(self, case: _Case, made: Answering, settled: Settled, vote: Vote | None) -> Handoff:
@@ -418,6 +433,8 @@ class Voting:
                 payload=made.verdict.payload if made.digest else handoff.payload,
                 revisions=made.revisions or handoff.revisions,
                 votes=() if made.digest else handoff.votes,
+                route=replace(handoff.route, risk=made.risk) if made.risk else handoff.route,
+                scored=decision.revision if made.risk else handoff.scored,
             )
             self._metrics.decided(handoff)
             note_end(handoff, made.verdict.decision.kind)

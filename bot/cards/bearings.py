@@ -29,7 +29,7 @@ def bearings(handoff: Handoff) -> Bearings | None:
     if route.risk is None and not route.because:
         return None
     level = level_of(route.risk)
-    stale = " (of the first revision; it was edited since)" if handoff.revision > 1 else ""
+    stale = " (of the first revision; it was edited since)" if handoff.scored != handoff.revision else ""
     return Bearings(
         level=level,
         headline=f"{level.capitalize()} risk: {round(route.risk.score * 100)} %{stale}" if route.risk else "",

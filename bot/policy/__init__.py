@@ -1,7 +1,7 @@
 """Which actions are asked about: a situation goes in, a route or a decision at once comes out. Pure, but for `load`."""
 
 from bot.policy._checkpoints import CHECKPOINT, rules_at_checkpoints
-from bot.policy._compare import Comparison, Difference, compare
+from bot.policy._compare import Comparison, Difference, compare, stricter
 from bot.policy._examples import Tested, question_of, run_examples
 from bot.policy._explain import explain, situation_of
 from bot.policy._file import Example, Policy, Rule, Scorer
@@ -40,5 +40,6 @@ __all__ = [
     "schema",
     "seconds",
     "situation_of",
+    "stricter",
     "text_of",
 ]

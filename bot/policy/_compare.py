@@ -7,7 +7,7 @@ because nobody can say that it is not.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, Literal
 
@@ -22,6 +22,7 @@ Way = Literal["looser", "tighter", "different"]
 _MOST: Final = 100_000
 """Actions tried at the most; more would take longer than a person waits."""
 _NAMED: Final = 6
+_ELSEWHERE: Final = "cards go elsewhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,9 @@ def _terms(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
             _way(looser=new.reject_quorum),
             "one no is not enough any more" if new.reject_quorum else "one no is enough now",
         )
+    if old.reassign != new.reassign:
+        whom = "anyone, in one's own place" if new.reassign == "anyone" else "those who may answer anyway, and nobody else"
+        yield _way(looser=new.reassign == "anyone"), f"it may be handed on to {whom}"
     if old.step_up != new.step_up:
         looser = STEPS.index(new.step_up) < STEPS.index(old.step_up)
         yield _way(looser=looser), f"a yes took {old.step_up or 'a press'}, and takes {new.step_up or 'a press'}"
@@ -129,6 +133,16 @@ def _terms(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
         quick = new.on_timeout == "approve" and new.timeout_s < old.timeout_s
         yield "looser" if quick else "different", f"waits {_span(new.timeout_s)} instead of {_span(old.timeout_s)}"
     yield from _ladder(old, new)
+
+
+def stricter(held: Route, wanted: Route) -> tuple[str, ...]:
+    """What `wanted` asks that an open handoff does not have, in words. Cards elsewhere count: others would see them.
+
+    A shorter wait and fewer grants do not: what is open waits on, and a grant is held to its rule at each use.
+    """
+    told = _terms(held, replace(wanted, offers=held.offers, timeout_s=held.timeout_s))
+    elsewhere = [_ELSEWHERE] if not set(wanted.to) <= set(held.to) else []
+    return (*(says for way, says in told if way == "tighter"), *elsewhere)
 
 
 def _people(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
@@ -161,7 +175,7 @@ def _ladder(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
     elif was == now and (old.escalate, old.remind_s) != (new.escalate, new.remind_s):
         yield "different", "reminders and escalation change"
     if old.to != new.to:
-        yield "different", "cards go elsewhere"
+        yield "different", _ELSEWHERE
 
 
 def _way(*, looser: bool) -> Way:

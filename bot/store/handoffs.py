@@ -150,6 +150,9 @@ class OutcomeReply:
     word: Literal["recorded", "other", "claimant", "refused", "gone"]
     at: datetime | None = None
     text: str = ""
+    crowd: str = ""
+    """`open` or `burst` when the review that it opened is more than people can read."""
+    count: int = 0
 
 
 class Handoffs:
@@ -291,7 +294,7 @@ class Handoffs:
         vote: Vote | None = None,
         risk: Risk | None = None,
     ) -> Settled:
-        """Write a new revision of this `risk`, which nobody has approved yet, but perhaps its editor with this `vote`."""
+        """Write a new revision, of this `risk`; nobody has approved it yet, but perhaps its editor with this `vote`."""
         keys = self._keys
         raw = await self._pipe.run(
             _REVISE,
@@ -374,6 +377,7 @@ class Handoffs:
         *,
         ramp: str = "",
         review: NewHandoff | None = None,
+        crowding: Crowding = UNCROWDED,
     ) -> OutcomeReply:
         """Record what came of it, once; a failure counts in its run.
 
@@ -383,6 +387,7 @@ class Handoffs:
             report: What came of it.
             ramp: Its route's trust ramp, which this counts in.
             review: Opened in the same step, once it is recorded that it was executed.
+            crowding: Past which the review's cards are gathered.
         """
         keys = self._keys
         bad = report.status in _FAILED
@@ -421,10 +426,14 @@ class Handoffs:
                 if review
                 else ("", "", "", 0, "")
             ),
+            crowding.open,
+            crowding.burst,
+            crowding.within_ms,
         )
         word, *rest = reply(raw)
         if word == "recorded":
-            return OutcomeReply(word, at=when(rest[0]))
+            gathered = (rest[1].decode(), int(rest[2])) if len(rest) > 2 else ("", 0)  # noqa: PLR2004  # as in `open`
+            return OutcomeReply(word, when(rest[0]), "", *gathered)
         return OutcomeReply(word, text=rest[0].decode() if rest else "")
 
     async def due(self, now: datetime, *, limit: int = 200) -> list[str]:

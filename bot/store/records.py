@@ -4,13 +4,14 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from andon import wire
-from bot.handoff import Aside, Handoff, Route, State, Vote, action_payload
+from bot.handoff import Aside, Handoff, Risk, Route, State, Vote, action_payload
 
 _LEVEL: Final = 3
 """Of zlib: on a 1.3 kB ask the higher levels save under 2 % and cost twice the time."""
@@ -77,6 +78,7 @@ def pack_vote(vote: Vote) -> bytes:
         "kind": vote.kind,
         "digest": vote.digest,
         "reason": vote.reason,
+        "ids": vote.ids,
     }
     return json.dumps(own, separators=(",", ":")).encode()
 
@@ -97,6 +99,19 @@ def hashed(text: str) -> str:
 def pack_revisions(revisions: tuple[wire.Revision, ...]) -> bytes:
     """All revisions, in order."""
     return _REVISIONS.dump_json(revisions)
+
+
+def pack_risk(risk: Risk | None, revision: int) -> str:
+    """That of an edited revision, JSON; "" when none was told."""
+    return "" if risk is None else json.dumps({"revision": revision, "score": risk.score, "reasons": risk.reasons})
+
+
+def _rescored(route: Route, packed: bytes | None) -> tuple[Route, int]:
+    """The route with the risk that was told last, and the revision that it is of."""
+    if packed is None:
+        return route, 1
+    told = json.loads(packed)
+    return replace(route, risk=Risk(told["score"], tuple(told["reasons"]))), told["revision"]
 
 
 def pack_outcome(outcome: wire.OutcomeReport) -> bytes:
@@ -131,6 +146,7 @@ def read_handoff(handoff_id: str, fields: Mapping[bytes, bytes], doc: Doc | None
     outcome = None
     if b"outcome" in fields:
         outcome = _OUTCOME.validate_python({**json.loads(fields[b"outcome"]), "at": when(fields[b"closed_at"])})
+    route, scored = _rescored(doc.route, fields.get(b"risk"))
     return Handoff(
         id=handoff_id,
         agent=fields[b"agent"].decode(),
@@ -142,7 +158,7 @@ def read_handoff(handoff_id: str, fields: Mapping[bytes, bytes], doc: Doc | None
         digest=fields[b"digest"].decode(),
         ask=doc.ask,
         payload=payload,
-        route=doc.route,
+        route=route,
         opened_at=when(fields[b"opened_at"]),
         expires_at=when(fields[b"due_at"]),
         revisions=revisions,
@@ -161,6 +177,7 @@ def read_handoff(handoff_id: str, fields: Mapping[bytes, bytes], doc: Doc | None
         shown_at=when(fields[b"shown_at"]) if b"shown_at" in fields else None,
         follows=fields.get(b"follows", b"").decode(),
         review=fields.get(b"review", b"").decode(),
+        scored=scored,
     )
 
 

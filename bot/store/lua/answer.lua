@@ -27,6 +27,7 @@
 -- ARGV[15] what people call it
 -- ARGV[16] how long it stands, ms
 -- ARGV[17] agent
+-- ARGV[18] how risky that revision is, JSON, or ""
 -- Returns  {"won", <decided ms>} | {"won", <decided ms>, "again"} | {"moved"} | {"lost"} | {"stale", <revision>} | {"held"} | {"late"} | {"gone"}
 
 local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "answer_id", "decided_at", "vote_n")
@@ -55,6 +56,9 @@ end
 if ARGV[9] ~= "" then
   redis.call("HDEL", KEYS[1], "votes", "vote_n")
   redis.call("HSET", KEYS[1], "rev", ARGV[8], "digest", ARGV[9], "revisions", ARGV[10])
+  if ARGV[18] ~= "" then
+    redis.call("HSET", KEYS[1], "risk", ARGV[18])
+  end
 end
 if ARGV[13] ~= "" then
   give_grant(KEYS[8], KEYS[9], KEYS[10], KEYS[3], now, ARGV[17], ARGV[13], ARGV[14], ARGV[15], tonumber(ARGV[16]))

@@ -10,6 +10,7 @@
 -- ARGV[5]  all revisions, JSON
 -- ARGV[6]  hash of the answer id
 -- ARGV[7]  the editor's vote, JSON without its time, or ""
+-- ARGV[8]  how risky that revision is, JSON, or ""
 -- Returns  {"won", <revision>} | {"lost"} | {"stale", <revision>} | {"held"} | {"late"} | {"gone"}
 
 local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "revise_id", "agent", "run")
@@ -34,6 +35,9 @@ if h[2] ~= ARGV[3] then
 end
 local revision = string.format("%.0f", tonumber(h[2]) + 1)
 redis.call("HSET", KEYS[1], "rev", revision, "digest", ARGV[4], "revisions", ARGV[5], "revise_id", ARGV[2])
+if ARGV[8] ~= "" then
+  redis.call("HSET", KEYS[1], "risk", ARGV[8])
+end
 if ARGV[7] == "" then
   redis.call("HDEL", KEYS[1], "votes", "vote_n")
 else
