@@ -9,7 +9,7 @@ from andon import wire
 from bot import tally
 from bot.handoff import Handoff
 from bot.policy import Policy
-from bot.store import Crowding, Opened, Store
+from bot.store import Crowding, Opened, OutcomeReply, Store
 
 
 class Caps:
@@ -28,7 +28,7 @@ class Caps:
         caps = self._policy().caps
         return Crowding(caps.open_per_agent or 0, caps.burst or 0, caps.burst_within * 1000)
 
-    async def tell(self, agent: str, opened: Opened) -> None:
+    async def tell(self, agent: str, opened: Opened | OutcomeReply) -> None:
         """Tell operators of an agent that asks more than people can read."""
         if opened.crowd == "burst":
             within = self._policy().caps.burst_within

@@ -173,9 +173,8 @@ class Flow:
             owner=agent.owner,
         )
         routed = await grants.routed(policy, situation, partial(self._may_give, asked))
-        if routed.route.step_up:
-            draw = self._access.derive_id("draw", handoff_id)
-            routed = replace(routed, route=replace(routed.route, draw=draw))
+        draw = self._access.derive_id("draw", handoff_id) if routed.route.step_up else ""
+        routed = replace(routed, route=replace(routed.route, draw=draw))
         doc = Doc(
             ask=ask, payload=payload, route=routed.route, run_name=run.name, requester=run.requester, owner=agent.owner
         )
@@ -462,8 +461,13 @@ class Flow:
         known = recent or await self._store.handoffs.load(handoff_id)
         review_id = self._access.derive_id("hf", agent, review_key(handoff_id))
         review, ramp = (follow_up(known, report, review_id), known.route.ramp) if known else (None, "")
-        said = await self._store.handoffs.outcome(handoff_id, agent, report, ramp=ramp, review=review)
+        crowding = self._caps.crowding()
+        said = await self._store.handoffs.outcome(
+            handoff_id, agent, report, ramp=ramp, review=review, crowding=crowding
+        )
         check_outcome(handoff_id, report, said)
+        if said.crowd:
+            await self._caps.tell(agent, said)
         self._metrics.closed(report.status)
         if known:
             note_end(known, report.status)

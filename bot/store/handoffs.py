@@ -410,6 +410,7 @@ class Handoffs:
                 keys.agent_grants(agent),
                 keys.notices,
                 keys.run(await self._root(run) if bad else run),
+                keys.agent_asks(agent),
             ),
             handoff_id,
             agent,

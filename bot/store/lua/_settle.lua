@@ -68,6 +68,24 @@ local function fault(root_key, run_key, life_ms)
   end
 end
 
+-- crowd: does the agent ask more than people can read? Returns "burst" or "open" and how many, or nil.
+local function crowd(load_key, asks_key, now, id, most_open, most_asks, within_ms)
+  if most_asks > 0 then
+    redis.call("ZREMRANGEBYSCORE", asks_key, "-inf", now - tonumber(within_ms))
+    redis.call("ZADD", asks_key, now, id)
+    redis.call("PEXPIRE", asks_key, within_ms)
+    local count = redis.call("ZCARD", asks_key)
+    if count > most_asks then
+      return "burst", count
+    end
+  end
+  local open = tonumber(redis.call("HGET", load_key, "open"))
+  if most_open > 0 and open > most_open then
+    return "open", open
+  end
+  return nil
+end
+
 local TRUST_KEPT_MS = 400 * 24 * 3600 * 1000
 
 -- trust: let the way that a handoff ended count in its ramp, once: "good" adds one, "bad" starts over and says so.

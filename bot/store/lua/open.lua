@@ -41,24 +41,6 @@
 --          | {"known"} | {"reused"} | {"no_run"} | {"too_fast", <retry ms>} | {"too_many", <open>}
 --          | {"no_grant"} (the grant stands no more)
 
--- crowd: does the agent ask more than people can read? Returns "burst" or "open" and how many, or nil.
-local function crowd(load_key, asks_key, now, id, most_open, most_asks, within_ms)
-  if most_asks > 0 then
-    redis.call("ZREMRANGEBYSCORE", asks_key, "-inf", now - tonumber(within_ms))
-    redis.call("ZADD", asks_key, now, id)
-    redis.call("PEXPIRE", asks_key, within_ms)
-    local count = redis.call("ZCARD", asks_key)
-    if count > most_asks then
-      return "burst", count
-    end
-  end
-  local open = tonumber(redis.call("HGET", load_key, "open"))
-  if most_open > 0 and open > most_open then
-    return "open", open
-  end
-  return nil
-end
-
 local found = redis.call("HGET", KEYS[1], "print")
 if found then
   if found == ARGV[2] then

@@ -14,6 +14,7 @@
 -- KEYS[12] {ns}:agent:<agent>:grants   hash
 -- KEYS[13] {ns}:notices                stream
 -- KEYS[14] {ns}:run:<id>               hash    the run that it comes from, or itself: failures count there
+-- KEYS[15] {ns}:agent:<agent>:asks     zset    id -> asked, Unix ms; kept as long as a burst is counted
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  status: executed, failed, undone, undo_failed
@@ -26,7 +27,10 @@
 -- ARGV[10] its ask and its route, compressed
 -- ARGV[11] its time to answer, ms
 -- ARGV[12] its ladder, as `climb` has it, or "" for none
--- Returns  {"recorded", <closed ms>} | {"other", <outcome>} | {"claimant", <claimant>} | {"refused", <state>} | {"gone"}
+-- ARGV[13] open asks of one agent after which its cards are gathered, reviews among them; 0: never
+-- ARGV[14] asks of one agent within ARGV[15] after which they are; 0: never
+-- ARGV[15] how long a burst is counted, ms
+-- Returns  {"recorded", <closed ms>} | {"recorded", <closed ms>, "open" or "burst", <how many>} | {"other", <outcome>} | {"claimant", <claimant>} | {"refused", <state>} | {"gone"}
 
 local h = redis.call("HMGET", KEYS[1], "state", "agent", "timing", "kind", "claimant", "outcome", "closed_at", "run", "rev",
   "ramp", "decision")
@@ -67,6 +71,7 @@ if ARGV[7] == "bad" then
   fault(KEYS[14], KEYS[4], 30 * 24 * 3600 * 1000)
 end
 local effect = ""
+local word, count = nil, nil
 if ARGV[3] ~= "executed" then
   effect = "bad"
 elseif ARGV[8] ~= "" then
@@ -77,6 +82,10 @@ elseif ARGV[8] ~= "" then
     redis.call("HSET", KEYS[7], "ladder", ARGV[12])
     redis.call("ZADD", KEYS[11], now + tonumber(string.match(ARGV[12], ":(%d+)")), ARGV[8])
   end
+  word, count = crowd(KEYS[9], KEYS[15], now, ARGV[8], tonumber(ARGV[13]), tonumber(ARGV[14]), ARGV[15])
+  if word then
+    redis.call("HSET", KEYS[7], "crowd", word)
+  end
 elseif h[10] and h[10] ~= "" and h[4] == "approved" and not after then
   -- Silence earns no trust, and neither does a grant: nobody looked.
   local by = cjson.decode(h[11]).by.kind
@@ -84,4 +93,7 @@ elseif h[10] and h[10] ~= "" and h[4] == "approved" and not after then
 end
 trust(KEYS[1], KEYS[5], KEYS[6], KEYS[2], KEYS[3], now, h[10], effect, ARGV[3], ARGV[1], ARGV[2], h[8])
 tell(KEYS[2], KEYS[3], now, "closed", ARGV[1], ARGV[2], h[8], h[9], ARGV[3])
+if word then
+  return { "recorded", now, word, count }
+end
 return { "recorded", now }
