@@ -13,10 +13,13 @@ from bot.risk._names import (
     READS,
     SECRET_VARIABLE,
     SHELLS,
+    names,
 )
-from bot.risk._paths import is_device, is_system, secret_path, written_path
+from bot.risk._paths import is_device, is_network, is_system, secret_path, written_path
 from bot.risk._question import HIGH, LOW, MEDIUM, MODEST, MOST, SERIOUS, Finding, quoted
+from bot.risk._readers import pages, unknown_option, widely
 from bot.risk._tools import TOOLS
+from bot.risk._variables import BUILTINS
 from bot.risk._words import Word
 from bot.risk._wrapping import name_of, script_of, unwrapped
 
@@ -51,7 +54,7 @@ def judge(words: Sequence[Word], *, defined: Collection[str] = ()) -> Iterator[F
 
 
 def _known(name: str, rest: Sequence[Word]) -> Iterator[Finding]:
-    if (special := _SPECIAL.get(name) or TOOLS.get(name)) is not None:
+    if (special := _SPECIAL.get(name) or BUILTINS.get(name) or TOOLS.get(name)) is not None:
         yield from special(name, rest)
     elif name.startswith("mkfs."):
         yield Finding(HIGH, f"{quoted(name)} destroys what is stored.")
@@ -71,6 +74,8 @@ def _around(name: str, rest: Sequence[Word]) -> Iterator[Finding]:
     for each in rest:
         if secret_path(each.text):
             yield Finding(HIGH, f"It touches {quoted(each.text)}, where secrets are kept.")
+        if is_network(each.text):
+            yield Finding(HIGH, f"It speaks to the network: {quoted(each.text)}.")
         if each.escaped:
             yield Finding(SERIOUS, f"It hides characters behind escapes: {quoted(each.text)}.")
         if any(SECRET_VARIABLE.search(variable) for variable in each.variables):
@@ -81,27 +86,40 @@ def _around(name: str, rest: Sequence[Word]) -> Iterator[Finding]:
 
 
 def _reading(name: str, rest: Sequence[Word]) -> Iterator[Finding]:
-    options = [each.text for each in rest if each.text.startswith("-")]
-    if name in {"sort", "tree"} and any(text.startswith(("-o", "--output")) for text in options):
-        yield Finding(MEDIUM, f"{quoted(name)} writes to a file.")
-    elif name == "sort" and any(text.startswith("--compress-program") for text in options):
-        yield Finding(HIGH, "`sort` runs another program.")
-    elif name in {"fd", "rg"} and any(text.startswith(("-x", "-X", "--exec", "--pre")) for text in options):
-        yield Finding(SERIOUS, f"{quoted(name)} runs another program on what it finds.")
-    elif name == "journalctl" and any(text.startswith(("--vacuum", "--rotate", "--flush")) for text in options):
-        yield Finding(HIGH, "`journalctl` throws logs away.")
-    elif name == "history" and options:
-        yield Finding(HIGH, "`history` is changed, so that nobody sees what ran.")
-    elif name in {"ip", "ifconfig"} and len(rest) > 2:  # noqa: PLR2004  # `ip addr show`
-        yield Finding(MEDIUM, f"{quoted(name)} may change the network.")
-    elif name == "date" and any(text == "-s" or text.startswith("--set") for text in options):
-        yield Finding(HIGH, "`date` sets the clock.")
+    if found := [*_more_than_reading(name, rest), *pages(name, rest)]:
+        yield from found
+    elif option := unknown_option(name, rest):
+        yield Finding(MEDIUM, f"Nothing is known of {quoted(f'{name} {option}')}.")
     else:
         yield Finding(LOW, f"{quoted(name)} only reads.")
+    yield from widely(name, rest)
     if any(each.spread and each.text.rpartition("/")[2].startswith(".") for each in rest):
         yield Finding(MEDIUM, "It reads hidden files, whichever there are.")
     if name in {"cat", "less", "more", "head", "tail", "strings", "xxd", "od"} and any(is_device(e.text) for e in rest):
         yield Finding(SERIOUS, f"{quoted(name)} reads a device.")
+
+
+_MORE: Final = tuple(
+    (names(readers), re.compile(pattern), score, does)
+    for readers, pattern, score, does in (
+        ("sort tree", r"^(?:-[A-Za-z]*o|--o)", MEDIUM, "writes to a file"),
+        ("sort", r"^--co", HIGH, "runs another program"),
+        ("fd rg", r"^(?:-x|-X|--exec|--pre)", SERIOUS, "runs another program on what it finds"),
+        ("journalctl", r"^--(?:vacuum|rotate|flush)", HIGH, "throws logs away"),
+        ("history", r"^-", HIGH, "is changed, so that nobody sees what ran"),
+        ("date", r"^(?:-[uRI]*s|--s|\d{8,}(?:\.\d+)?$)", HIGH, "sets the clock"),
+        ("jobs", r"^-\w*x", SERIOUS, "runs another program"),
+        ("jq", r"\benv\b|\$ENV", SERIOUS, "prints the environment, where secrets are kept"),
+    )
+)
+
+
+def _more_than_reading(name: str, rest: Sequence[Word]) -> Iterator[Finding]:
+    for readers, pattern, score, does in _MORE:
+        if name in readers and any(pattern.search(each.text) for each in rest):
+            yield Finding(score, f"{quoted(name)} {does}.")
+    if name in {"ip", "ifconfig"} and len(rest) > 2:  # noqa: PLR2004  # `ip addr show`
+        yield Finding(MEDIUM, f"{quoted(name)} may change the network.")
 
 
 def _flags(rest: Sequence[Word]) -> str:
@@ -189,6 +207,7 @@ def _uniq(name: str, rest: Sequence[Word]) -> Iterator[Finding]:
 def _find(_: str, rest: Sequence[Word]) -> Iterator[Finding]:
     texts = [each.text for each in rest]
     yield Finding(LOW, "`find` only looks.")
+    yield from widely("find", rest)
     if "-delete" in texts:
         yield Finding(HIGH, "`find` deletes whatever it finds.")
     if any(text.startswith("-fprint") or text == "-fls" for text in texts):

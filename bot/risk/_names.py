@@ -23,11 +23,19 @@ DATABASES: Final = names("psql mysql mariadb sqlite3 duckdb")
 
 TELLING_VARIABLES: Final = names(
     """
-    PATH IFS ENV BASH_ENV PROMPT_COMMAND SHELLOPTS BASHOPTS PS4 PYTHONPATH PYTHONSTARTUP NODE_OPTIONS PERL5OPT PERL5LIB
-    RUBYOPT EDITOR VISUAL PAGER MANPAGER LESSOPEN HOME SHELL CDPATH GLOBIGNORE
+    PATH IFS ENV PROMPT_COMMAND SHELLOPTS PS0 PS4 EDITOR VISUAL PAGER BROWSER HOME SHELL CDPATH GLOBIGNORE EXECIGNORE
+    ZDOTDIR CLASSPATH KUBECONFIG GCONV_PATH INPUTRC HISTFILE FCEDIT SUDO_ASKPASS TERMINFO
+    _JAVA_OPTIONS MAKEFLAGS path fpath cdpath manpath module_path http_proxy https_proxy all_proxy HTTP_PROXY
+    HTTPS_PROXY ALL_PROXY
     """
 )
 """They change what other commands do."""
+TELLING_PREFIXES: Final = (
+    *("LD_", "DYLD_", "GIT_", "BASH", "PYTHON", "NODE_", "PERL", "RUBY", "LESS", "MAN", "SSH_", "DOCKER_", "JAVA_"),
+    *("JDK_", "XDG_", "PIP_", "npm_", "NPM_", "CARGO", "RUST", "GO", "MAVEN_", "GRADLE_", "RIPGREP_", "BAT_", "TAR_"),
+    *("GREP_", "SYSTEMD_", "RSYNC_", "CURL_", "OPENSSL_", "SSL_"),
+)
+"""So do all variables that begin like this."""
 
 SECRET_VARIABLE: Final = re.compile(
     r"secret|token|passw|api_?key|private|credential|session|cookie|_key$", re.IGNORECASE

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from bot.risk._question import HIGH, MEDIUM, MOST, Finding, quoted
+from bot.risk._question import HIGH, MEDIUM, MOST, SERIOUS, Finding, quoted
 
 _SECRET: Final = re.compile(
     r"(?:^|[/=@'\":])\.env(?:\.(?!example|sample|template|dist)[\w.-]+)?$|\.ssh(?:/|$)|id_(?:rsa|dsa|ecdsa|ed25519)"
@@ -35,9 +35,23 @@ def is_device(text: str) -> bool:
     return bool(_DEVICE.match(text))
 
 
+def is_network(text: str) -> bool:
+    """Is it no file, but what a shell opens a connection by?"""
+    return bool(re.search(r"/dev/(?:tcp|udp)(?:/|$)", text))
+
+
 def is_system(text: str) -> bool:
     """Is it a part of the system, or of how a shell starts?"""
     return bool(_SYSTEM.search(text))
+
+
+def read_path(text: str) -> Sequence[Finding]:
+    """What reading from a file means."""
+    if is_network(text):
+        return (Finding(HIGH, f"It reads from the network: {quoted(text)}."),)
+    if secret_path(text):
+        return (Finding(HIGH, f"It reads {quoted(text)}, where secrets are kept."),)
+    return (Finding(SERIOUS, f"It reads a device: {quoted(text)}."),) if is_device(text) else ()
 
 
 def written_path(text: str) -> Sequence[Finding]:

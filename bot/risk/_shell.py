@@ -13,11 +13,13 @@ import bashlex
 
 from bot.risk._commands import judge
 from bot.risk._names import NETWORK, SHELLS
-from bot.risk._paths import secret_path, written_path
+from bot.risk._paths import read_path, written_path
 from bot.risk._question import HIGH, LOW, MEDIUM, MOST, SERIOUS, Finding, quoted
+from bot.risk._readers import widely
 from bot.risk._sql import sql
+from bot.risk._variables import in_passing
 from bot.risk._words import Word, substitutions, word
-from bot.risk._wrapping import assigned, inner_scripts, inner_sql, name_of, reads_program
+from bot.risk._wrapping import assigned, inner_scripts, inner_sql, name_of, reads_program, unwrapped
 
 MOST_CHARS: Final = 4_096
 _MOST_NESTED: Final = 40
@@ -36,20 +38,23 @@ class _Seen:
     findings: list[Finding] = field(default_factory=list)
     substitutions: int = 0
     defined: set[str] = field(default_factory=set)
+    folder: str = ""
+    """Where it went to; empty: it stayed where it is."""
 
     def find(self, score: float, reason: str) -> None:
         self.findings.append(Finding(score, reason))
 
 
-def shell(text: str, *, depth: int = 0) -> list[Finding]:
-    """What there is to say of a command line; never empty."""
+def shell(text: str, *, depth: int = 0, folder: str = "") -> list[Finding]:
+    """What there is to say of a command line; never empty. `folder`: where a command around it went to."""
     if not text.strip():
         return [Finding(LOW, "The command is empty.")]
     if len(text) > MOST_CHARS:
         return [Finding(MOST, f"The command has {len(text):,} characters; more than {MOST_CHARS:,} are not read.")]
     if depth > _MOST_INNER:
         return [Finding(HIGH, "It runs commands inside commands, deeper than is read.")]
-    seen = _Seen(text, depth)
+    seen = _Seen(text, depth, folder=folder)
+    parsed = True
     if _HIDDEN.search(text):
         seen.find(HIGH, "It has characters that nobody sees.")
     try:
@@ -59,7 +64,9 @@ def shell(text: str, *, depth: int = 0) -> list[Finding]:
         for tree in trees:
             _visit(tree, seen)
     except Exception:  # noqa: BLE001  # the parser raises what it likes on what it cannot read
+        parsed = False
         seen.findings += _unread(text, depth)
+    seen.findings += in_passing(text, parsed=parsed)
     if substitutions(text) > seen.substitutions:
         seen.find(HIGH, "It has a substitution that cannot be taken apart.")
     return seen.findings or [Finding(LOW, f"It runs nothing: {quoted(text)}.")]
@@ -123,6 +130,8 @@ def _visit(node: Any, seen: _Seen, *, after: str = "") -> None:  # noqa: C901, P
             for part in (*node.list, *node.redirects):
                 _visit(part, seen, after=after)
         case "if" | "for" | "while" | "until":
+            if node.kind == "for":
+                seen.findings += assigned(_word(node.parts[1], seen).text)
             for part in node.parts:
                 _visit(part, seen, after=after)
         case "function":
@@ -218,7 +227,9 @@ def _redirect(node: Any, seen: _Seen) -> None:
     if node.type == "<<<":
         return
     if node.type == "<":
-        seen.findings += [Finding(HIGH, f"It reads {quoted(to.text)}, where secrets are kept.")] * secret_path(to.text)
+        seen.findings += read_path(to.text)
+        if to.dynamic or to.spread or to.escaped:
+            seen.find(0.4, f"What it reads is only known when it runs: {quoted(to.text)}.")
         return
     if to.dynamic or to.spread or to.escaped:
         seen.find(SERIOUS, f"Where it writes is only known when it runs: {quoted(to.text)}.")
@@ -229,10 +240,25 @@ def _redirect(node: Any, seen: _Seen) -> None:
 def _judge(words: Sequence[Word], seen: _Seen) -> Iterator[Finding]:
     """One simple command, and whatever it runs in turn."""
     yield from judge(words, defined=seen.defined)
+    yield from _moved(words, seen)
     for statement in inner_sql(words):
         yield from sql(statement)
     for script in inner_scripts(words):
         if script is None:
             yield Finding(HIGH, f"It runs a command that is only known when it runs: {quoted(seen.text)}.")
         else:
-            yield from shell(script, depth=seen.depth + 1)
+            yield from shell(script, depth=seen.depth + 1, folder=seen.folder)
+
+
+def _moved(words: Sequence[Word], seen: _Seen) -> Iterator[Finding]:
+    """What the folder that it went to means for this command; and where it goes."""
+    _, words = unwrapped(words)
+    name = name_of(words[0].text) if words else ""
+    if name in {"cd", "pushd", "popd"}:
+        seen.folder = next((each.text for each in words[1:] if not each.text.startswith("-")), "~")
+    elif seen.folder:
+        if name == "git":
+            yield Finding(
+                SERIOUS, f"`git` runs in {quoted(seen.folder)}, where a repository's settings may run programs."
+            )
+        yield from widely(name, words[1:], start=seen.folder)

@@ -5,7 +5,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from bot.risk._names import DATABASES, INTERPRETERS, KNOWN_FLAGS, PRIVILEGE, SHELLS, TELLING_VARIABLES, WRAPPERS
+from bot.risk._names import (
+    DATABASES,
+    INTERPRETERS,
+    KNOWN_FLAGS,
+    PRIVILEGE,
+    SHELLS,
+    TELLING_PREFIXES,
+    TELLING_VARIABLES,
+    WRAPPERS,
+)
 from bot.risk._question import HIGH, LOW, MODEST, SERIOUS, Finding, quoted
 from bot.risk._words import Word
 
@@ -45,6 +54,8 @@ def _options(name: str, words: Sequence[Word], found: list[Finding]) -> int:
         text = words[i].text
         if name == "env" and text.startswith(("-S", "--split")):
             found.append(Finding(HIGH, "`env -S` makes a command of a text."))
+        if name == "env" and text.startswith(("-C", "--c")):
+            found.append(Finding(SERIOUS, "`env` runs it in another folder, whose settings may run programs."))
         if text not in takes and text not in KNOWN_FLAGS and not text.startswith(tuple(takes)):
             found.append(Finding(SERIOUS, f"An option of {quoted(name)} is not known: {quoted(text)}."))
         i += 2 if text in takes else 1
@@ -55,7 +66,7 @@ def _options(name: str, words: Sequence[Word], found: list[Finding]) -> int:
 
 def assigned(variable: str) -> Iterator[Finding]:
     """What setting a variable means for what runs with it."""
-    if variable in TELLING_VARIABLES or variable.startswith(("LD_", "DYLD_", "GIT_", "BASH_FUNC")):
+    if variable in TELLING_VARIABLES or variable.startswith(TELLING_PREFIXES):
         yield Finding(HIGH, f"It sets {quoted(variable)}, which changes what other commands do.")
 
 

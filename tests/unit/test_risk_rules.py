@@ -33,7 +33,6 @@ SHELL = {
         "git status",
         "git log --oneline -20",
         "git diff HEAD~1 -- src/",
-        "git -C /srv/app status",
         "git branch -a",
         "git stash list",
         "grep -rn 'rm -rf' docs",
@@ -194,6 +193,27 @@ SHELL = {
         "ls | xargs rm -rf",
         "rsync -a --delete a/ b/",
         ":(){ :|:& };:",
+        "git -C /srv/app status",
+        "git --git-dir=/tmp/x/.git log",
+        "cd /tmp/evil && git status",
+        "cd /tmp/evil; timeout 5 git log",
+        "cd /tmp/evil && sh -c 'git status'",
+        "pushd x && git diff",
+        "env -C /tmp/evil git status",
+        "git diff --cached --output .git/hooks/x",
+        "git diff --outpu=x",
+        "man -H'sh -c x' ls",
+        "man -P 'sh -c x' ls",
+        "man -l ./x",
+        "man ./x.1",
+        "less '+!x' a",
+        "PAGER=x less a",
+        "cat < /dev/tcp/e/80",
+        "read x < /dev/udp/e/53",
+        "exec 3<>/dev/tcp/e/80",
+        "jobs -x sh",
+        "jq -n env",
+        "date 010100002000",
     ],
 }
 
@@ -318,6 +338,112 @@ TRICKS = [
     'ls "unfinished',
     "ls |",
     "a" * 5_000,
+]
+
+ASSIGNS = [
+    "printf -v PATH %s .; ls",
+    "printf -vPATH %s .; ls",
+    "for PATH in .; do ls; done",
+    "select PATH in .; do ls; done",
+    "read PATH <<< .; ls",
+    "read -r -a PATH <<< .; ls",
+    "IFS=/ read BASH_ENV",
+    "mapfile LD_PRELOAD < a",
+    "readarray -C 'x' a < b",
+    "let PATH=1",
+    "let 'a=1, IFS=2'",
+    "((PATH=1))",
+    "echo $((IFS=1))",
+    ": ${PATH:=.}; ls",
+    "echo ${PYTHONPATH=.}",
+    "declare PATH=.; ls",
+    "typeset -x NODE_OPTIONS=x",
+    "readonly LD_PRELOAD=./a.so",
+    "local GIT_DIR=x",
+    "export PYTHONSTARTUP=x",
+    "export BASH_ENV=x; ls",
+    "unset PATH",
+    "getopts a PATH",
+    "wait -p PATH",
+    "hash -p /tmp/x ls; ls",
+    "ENV=x ls",
+    "printf -v 'a[$(cmd)]' 1",
+    'printf -v "$x" 1',
+    "test -v 'a[$(cmd)]'",
+    "[ -v 'a[$(cmd)]' ]",
+    "[[ -v a[$(cmd)] ]]",
+    "test -v $x",
+    "read 'a[$(cmd)]' <<< x",
+    "let 'x=a[$(cmd)]'",
+    "let x=$y",
+    "((x=a[$(cmd)]))",
+    "x='a[$(cmd)]'; echo $((x[`y`]))",
+    "declare -i x='a[$(cmd)]'",
+    "declare -n x='a[`cmd`]'",
+    "unset 'a[$(cmd)]'",
+    "export 'a[$(cmd)]=1'",
+    "export $x",
+]
+"""Each sets what other commands hang on, or runs what stands in a name."""
+
+NOT_ONLY_READING = [
+    "grep -r '' ~",
+    "grep -R x /",
+    "grep --recursive x /etc",
+    "rg x /",
+    "find / -name x",
+    "find ~",
+    "ls -R /",
+    "ls -laR ~/",
+    "grep -r '' ../..",
+    "cd / && grep -r x .",
+    "cd ~ && rg x",
+    "ls --frobnicate",
+    "cat -Q a",
+    "rg --search-zip x",
+    "tree -R -H . -L 1",
+    "sort -T /tmp a",
+    "file -C -m x",
+    "ss -K dst 10.0.0.1",
+    "dmesg -c",
+    "bat --pager 'sh -c x' a",
+    "ack --pager x y",
+    "git log --frobnicate",
+    "git --frobnicate status",
+    "git cat-file --filters x",
+    "git log --show-signature",
+    "history -d 1",
+    "whoami -x",
+]
+"""A reader with a word that makes it more than that, or that nobody knows."""
+
+STILL_READING = [
+    "git log --oneline --graph --since=yesterday -n 5 -- src",
+    "git diff --stat HEAD~1",
+    "git status --short --branch",
+    "git show HEAD:README.md",
+    "git blame -L 1,20 a.py",
+    "git --no-pager log -p",
+    "grep -A3 -B 2 --color=never -e x a",
+    "grep -rn x src",
+    "ls -la --sort=time src",
+    "sort -t, -k2,2 -rn a",
+    "cut -d: -f1 a",
+    "head -20 a",
+    "tail -n 5 -f a.log",
+    "date +%s",
+    "date -u -d yesterday",
+    "ps aux",
+    "printf '%s [%d]\\n' a 1",
+    "read -p 'go on? [y/N] ' answer",
+    "[ -d src ] && ls src",
+    "test -n x",
+    "find . -type f -maxdepth 2",
+    "cd src && grep -rn x .",
+    "for i in a b; do cat a; done",
+    "man ls",
+    "less README.md",
+    "jq -r '.a[0]' a.json",
 ]
 
 SQL = {
@@ -509,6 +635,21 @@ def test_what_an_action_would_do_decides_its_band(expected: str, tool: str, args
     assert band(risk.score) == expected, risk
     assert risk.reasons
     assert all(reason.endswith(".") for reason in risk.reasons)
+
+
+@pytest.mark.parametrize("command", ASSIGNS)
+def test_setting_what_commands_hang_on_is_high_by_any_way(command: str) -> None:
+    assert judged("bash", {"command": command}).score >= 0.85, judged("bash", {"command": command})
+
+
+@pytest.mark.parametrize("command", NOT_ONLY_READING)
+def test_a_reader_is_one_only_when_every_word_is_known(command: str) -> None:
+    assert judged("bash", {"command": command}).score >= 0.5, judged("bash", {"command": command})
+
+
+@pytest.mark.parametrize("command", STILL_READING)
+def test_what_only_reads_is_still_low(command: str) -> None:
+    assert judged("bash", {"command": command}).score < 0.4, judged("bash", {"command": command})
 
 
 def test_the_corpus_is_large_and_each_is_read_within_its_time() -> None:
