@@ -83,7 +83,8 @@ def yes_verdict(handoff: Handoff, by: wire.Actor, sentence: str, *, at: datetime
     action = handoff.action
     kind = wire.Edited if handoff.revisions else wire.Approved
     if handoff.revisions and by.kind == "person":
-        sentence = coaching.edited(f"{handoff.revisions[-1].by.name} changed it and {by.name}", reason=reason)
+        editor = handoff.revisions[-1].by
+        sentence = coaching.edited(by.name, reason=reason, editor="" if editor.id == by.id else editor.name)
     decision = kind(
         by=by,
         at=at,

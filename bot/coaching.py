@@ -15,10 +15,15 @@ def approved(by: str, *, after: bool, reason: str | None) -> str:
     return f"{by} approved this. Claim it, then do exactly what was approved, once.{remark}"
 
 
-def edited(by: str, *, reason: str | None) -> str:
-    """Go ahead, otherwise."""
+def edited(by: str, *, reason: str | None, editor: str = "") -> str:
+    """Go ahead, otherwise; `editor` where somebody else changed it."""
     remark = f" Their remark: {_sentence(reason)}" if reason else ""
-    return f"{by} changed the arguments and approved them. Use the changed arguments, not your own.{remark}"
+    did = (
+        f"{editor} changed the arguments and {by} approved them."
+        if editor
+        else f"{by} changed the arguments and approved them."
+    )
+    return f"{did} Use the changed arguments, not your own.{remark}"
 
 
 def rejected(by: str, reason: str, *, after: bool) -> str:
@@ -121,8 +126,13 @@ def covered(by: str) -> str:
     return f"A grant that {by} gave covers this, so nobody was asked. Claim it, then do exactly this, once."
 
 
-def denied(rule: str, reason: str) -> str:
+def denied(rule: str, reason: str, *, after: bool = False) -> str:
     """The policy said no."""
+    if after:
+        return (
+            f"The policy ({rule}) does not let this stand: {_sentence(reason)} "
+            "Undo it now and report whether that worked. Another time, ask first and wait for the answer."
+        )
     return (
         f"The policy ({rule}) does not allow this: {_sentence(reason)} "
         "Do not do it, and do not reach the same end another way."

@@ -17,6 +17,7 @@ from bot.access import Access, Principal
 from bot.caps import Caps
 from bot.cursor import make_cursor, parse_cursor
 from bot.digests import answer_shown
+from bot.draws import Draws
 from bot.errors import (
     AlreadyDecided,
     Gone,
@@ -24,7 +25,7 @@ from bot.errors import (
     StoreUnavailable,
     TooMany,
 )
-from bot.gathering import Gathering, is_unsure
+from bot.gathering import Gathering, drawing, is_unsure
 from bot.handing_on import HandingOn, known_people
 from bot.handoff import OPEN, Change, Handoff, Route, State, Told, digest_of, no_handoff
 from bot.health import StoreHealth
@@ -33,7 +34,7 @@ from bot.hub import Hub
 from bot.metrics import Metrics
 from bot.milestones import Milestones
 from bot.on_call import OnCall
-from bot.opening import SERVICE, check_gate, check_schemas, decided_at_once, payload_of
+from bot.opening import SERVICE, check_gate, check_schemas, decided_at_once, payload_of, told_late
 from bot.permits import check_outcome, permit
 from bot.policies import Policies
 from bot.policy import Policy, Routed, explain
@@ -47,6 +48,7 @@ from bot.scope import Granted
 from bot.silence import silence_verdict
 from bot.store import Doc, NewHandoff, Store
 from bot.trust import TrustBook, note_end
+from bot.unreported import Unreported
 from bot.voting import Voting, already_decided
 
 log = logging.getLogger("andon")
@@ -91,7 +93,10 @@ class Flow:
         self.handing_on = HandingOn(store, runs, people=lambda: known_people(policies.current()))
         self._caps = Caps(store, policies.current, alert=self.alert)
         self._grants = grants.Grants(store)
-        self._gathering = Gathering(store.runs, scoring or Scoring(), trust=store.trust, grants=self._grants)
+        self._gathering = Gathering(
+            store.runs, scoring or Scoring(), trust=store.trust, grants=self._grants, draws=Draws(store, access.draw)
+        )
+        self.unreported = Unreported(store, access)
         self._milestones = Milestones(self, runs, self._gathering)
         self.trust_book = TrustBook(store, policies.current)
         self._rehearsal = Rehearsal(store)
@@ -182,7 +187,7 @@ class Flow:
         allowed = digest if isinstance(decision, wire.Approved) else ""
         grant = routed.grant.id if routed.grant else ""
         new = NewHandoff(handoff_id, agent.name, run.id, digest, fingerprint, doc, decision, allowed, grant=grant)
-        new = replace(new, unsure=is_unsure(policy, ask))
+        new = replace(new, unsure=is_unsure(policy, ask), draw=drawing(situation))
         opened = await self._store.handoffs.open(new, agent.limits, self._caps.crowding())
         match opened.word:
             case "reused":
@@ -195,7 +200,7 @@ class Flow:
             case "too_many":
                 msg = f"{agent.name} has {opened.number} handoffs open, its limit; wait for answers, or withdraw some"
                 raise TooMany(msg, retry_after_s=30)
-            case "no_grant":  # it ended a moment ago, and is gathered no more
+            case "no_grant" | "drawn":  # a moment ago; it is gathered otherwise now
                 return await self.open(agent, ask, idempotency_key, fingerprint, under=under, checkpoint=checkpoint)
             case "known":
                 return await self.look(handoff_id), False
@@ -209,8 +214,8 @@ class Flow:
             decision=decision.model_copy(update={"at": at}) if decision else None,
             crowd=opened.crowd,
         )
-        if opened.crowd:
-            await self._caps.tell(agent.name, opened)
+        if opened.crowd or routed.late:
+            await (self.alert(*told_late(handoff)) if routed.late else self._caps.tell(agent.name, opened))
         self._hub.recent.put(handoff)
         self._metrics.opened(handoff)
         return handoff, True

@@ -9,7 +9,7 @@ from andon import wire
 from bot import coaching
 from bot.cards import check_schema
 from bot.errors import Fault, InvalidBody, TooLarge
-from bot.handoff import PAYLOAD_BYTES, ask_payload
+from bot.handoff import PAYLOAD_BYTES, Handoff, ask_payload
 from bot.policy import CHECKPOINT, Routed
 
 SERVICE: Final = wire.Actor(kind="service", id="andon", name="Andon")
@@ -40,13 +40,14 @@ def decided_at_once(
         )
     if routed.do == "deny":
         reason = routed.reason or "the policy refuses whatever no rule names."
+        is_done = isinstance(ask, wire.Confirmation) and ask.timing == "after"
         return wire.Rejected(
             by=rule,
             at=at,
             revision=1,
             reason=reason,
             policy=version,
-            message_for_agent=coaching.denied(version, reason),
+            message_for_agent=coaching.denied(version, reason, after=is_done),
         )
     wanted = {place.surface for place in routed.route.to}
     reaches = bool(wanted.intersection(surfaces))
@@ -78,6 +79,16 @@ def decided_at_once(
             message_for_agent=coaching.undeliverable(reason),
         )
     return None
+
+
+def told_late(handoff: Handoff) -> tuple[str, str]:
+    """For operators: about what, and what an agent did that people would have been asked about before."""
+    said = (
+        f"{handoff.agent} did what policy {handoff.route.policy} asks people before, and asked afterwards, at the gate "
+        f"{handoff.ask.gate}. It was told to undo it; where that may be, the rule says `after: true`."
+    )
+    rule = handoff.route.policy.rpartition("/")[2]
+    return f"after:{handoff.agent}:{rule}", said
 
 
 def check_gate(ask: wire.Confirmation | wire.Choice | wire.Input) -> None:

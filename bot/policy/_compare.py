@@ -72,6 +72,7 @@ def compare(old: Policy, new: Policy) -> Comparison:
         for (about, way, says), group in changes.items()
     ]
     found += _unclear(old, new, told_apart)
+    found += _afters(old, new)
     found += _of_the_whole(old, new)
     order = ("looser", "tighter", "different")
     return Comparison(tuple(sorted(found, key=lambda each: order.index(each.way))), sum(tried.values()), complete)
@@ -118,7 +119,9 @@ def _terms(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
             "one no is not enough any more" if new.reject_quorum else "one no is enough now",
         )
     if old.reassign != new.reassign:
-        whom = "anyone, in one's own place" if new.reassign == "anyone" else "those who may answer anyway, and nobody else"
+        whom = (
+            "anyone, in one's own place" if new.reassign == "anyone" else "those who may answer anyway, and nobody else"
+        )
         yield _way(looser=new.reassign == "anyone"), f"it may be handed on to {whom}"
     if old.step_up != new.step_up:
         looser = STEPS.index(new.step_up) < STEPS.index(old.step_up)
@@ -217,6 +220,16 @@ def _unclear(old: Policy, new: Policy, told_apart: set[str]) -> Iterator[Differe
                 f"its condition changed from {was.when or 'none'!r} to {rule.when or 'none'!r}, and no action that was "
                 "tried tells them apart; add an example that does",
             )
+
+
+def _afters(old: Policy, new: Policy) -> Iterator[Difference]:
+    """What an agent may do first and ask about afterwards."""
+    before = {rule.name for rule in old.rules if rule.after}
+    after = {rule.name for rule in new.rules if rule.after}
+    for name in sorted(after - before):
+        yield Difference("looser", f"rule {name}", "an agent may act first and ask afterwards")
+    for name in sorted(before - after):
+        yield Difference("tighter", f"rule {name}", "an agent may not act first and ask afterwards any more")
 
 
 def _of_the_whole(old: Policy, new: Policy) -> Iterator[Difference]:

@@ -50,6 +50,11 @@ class Rule(Terms):
     )
     reason: str | None = Field(default=None, min_length=1, description="For `deny`: what the agent reads.")
 
+    after: bool = Field(
+        default=False,
+        description="Where it asks: may an agent also act first and ask afterwards (`timing: after`)?",
+    )
+
     @cached_property
     def condition(self) -> Condition | None:
         """`when`, compiled.
@@ -63,6 +68,9 @@ class Rule(Terms):
     def _says_what_it_must(self) -> Self:
         if self.do == "deny" and not self.reason:
             msg = "`do: deny` needs a `reason`: the agent reads it"
+            raise ValueError(msg)
+        if self.do == "deny" and self.after:
+            msg = "`after: true` lets people be asked afterwards, and `do: deny` asks nobody; keep one"
             raise ValueError(msg)
         if (self.do == "sample") != (self.fraction is not None):
             msg = "`fraction` goes with `do: sample`, which needs it: 0.1 shows one in ten"

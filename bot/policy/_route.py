@@ -37,6 +37,8 @@ class Routed:
     """The rule whose terms these are; None: the defaults."""
     steps: tuple[str, ...] = ()
     """How it came to this, one sentence each, for those who write policies."""
+    late: bool = False
+    """It is refused because it is done already, and people are asked before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Needs:
     """Keys of the trust ramps that it may meet."""
     grants: bool
     """None stands where nothing offers any."""
+    draws: bool
+    """Whether it is of a sample."""
     run: bool
     """How its run stands: failures so far, and the latest checkpoint."""
 
@@ -68,6 +72,7 @@ def needs(policy: Policy, situation: Situation) -> Needs:
         grants=isinstance(situation.ask, wire.Confirmation)
         and situation.ask.timing == "before"
         and any(each.grants for each in (policy.defaults, *(entry.rule for entry in found))),
+        draws=any(entry.rule.do == "sample" for entry in found) or any(ramp.sample for _, ramp in ramps),
         run=policy.escalate_on_failure is not None
         or bool(looks & {"failures", "checkpoint"})
         or any(entry.checkpoint is not None for entry in found),
@@ -96,7 +101,9 @@ def route(policy: Policy, situation: Situation) -> Routed:
     confidence, failures in the run, and that it cannot be undone make it an ask again. Nothing outweighs those three:
     neither trust nor a grant. A rule's own `allow` and `notify` are no review, and hold for what cannot be undone.
 
-    What is done already (timing `after`) is shown to be reviewed or is let stand; it needs no second review.
+    What is done already (timing `after`) is shown to be reviewed or is let stand; it needs no second review. Where
+    people would have been asked before, it is refused, so that the agent undoes it: asking afterwards is not up to it.
+    Only `after: true` on the rule leaves it that, and so does a service that was given no policy.
 
     Silence approves only where the ask is reversible and both the rule and the ask say so, and the ask waits as long as
     the rule says.
@@ -115,16 +122,19 @@ def route(policy: Policy, situation: Situation) -> Routed:
     lets_it_run = way.do in LOOSE
     way.draw()
     way.tighten()
+    late = way.done_already()
     if lets_it_run and way.do == "ask":
         terms = replace(terms, offers=())  # no grant would spare this: the card must not promise it
     reason = rule.reason if rule else None
+    if late:
+        reason = f"{f'rule {rule.name}' if rule else 'the policy'} asks people before this, not after."
     if apart and way.do != "deny":
         reason = APART
         way.to("deny", "nobody may decide about all candidates together")
     terms = replace(
         terms, because=tuple(way.because), ramp=way.ramp, told=way.do == "notify", review=way.do == "review"
     )
-    return Routed(way.settled(), terms, reason, way.granted, rule, tuple(way.steps))
+    return Routed(way.settled(), terms, reason, way.granted, rule, tuple(way.steps), late=late)
 
 
 _DEFAULT: Final = "default"
@@ -177,7 +187,7 @@ class _Way:
         elif good < ramp.ask + ramp.review or ramp.sample is None:
             self.to("review" if good < ramp.ask + ramp.review else "allow", f"trust ramp, {good} ended well")
         else:
-            drawn = is_sampled(self.situation.handoff, ramp.sample)
+            drawn = is_sampled(self.situation.draw, ramp.sample)
             self.to(
                 "review" if drawn else "allow", f"trust ramp, {good} ended well, {_drawn(drawn)} of {ramp.sample:g}"
             )
@@ -201,16 +211,14 @@ class _Way:
                 return
 
     def draw(self) -> None:
-        """Is it one of the sample? What is done already needs no second review: its card is one."""
+        """Is it one of the sample?"""
         if self.do == "sample":
             fraction = (self.rule.fraction if self.rule else None) or 0.0
-            drawn = is_sampled(self.situation.handoff, fraction)
+            drawn = is_sampled(self.situation.draw, fraction)
             if self.is_confirmed_before and not self.situation.ask.reversible:
                 self._cannot_be_undone()
             else:
                 self.to("review" if drawn else "allow", f"{_drawn(drawn)} of {fraction:g}")
-        if self.do == "review" and not self.is_confirmed_before:
-            self.to("ask", "it is done already, and its card is the review")
 
     def tighten(self) -> None:
         """What makes a person be asked although rule, trust or a grant would let it run."""
@@ -229,6 +237,18 @@ class _Way:
             self.to("ask", f"{failures} failures in the run, and {policy.escalate_on_failure} are too many")
         elif self.do == "review" and not ask.reversible:
             self._cannot_be_undone()
+
+    def done_already(self) -> bool:
+        """What is done already is shown for review, or is refused because people are asked before it (true)."""
+        ask = self.situation.ask
+        if not isinstance(ask, wire.Confirmation) or ask.timing == "before":
+            return False
+        if self.do == "review":
+            self.to("ask", "it is done already, and its card is the review")
+        elif self.do == "ask" and self.policy.version != "none" and not (self.rule and self.rule.after):
+            self.to("deny", "it is done already, and people are asked before")
+            return True
+        return False
 
     def _cannot_be_undone(self) -> None:
         self.because.append("It cannot be undone, so it is asked about before and not after.")
@@ -265,7 +285,11 @@ def ramp_key(rule: str, ramp: Ramp, situation: Situation) -> str:
     return "|".join([rule, *(f"{name}={parts[name]}" for name in ramp.per)])
 
 
-def is_sampled(handoff: str, fraction: float) -> bool:
-    """Is this one of the sample? The same id always is, or never."""
-    drawn = int.from_bytes(hashlib.sha256(f"sample/v1\0{handoff}".encode()).digest()[:4])
-    return drawn < fraction * _SAMPLES
+def is_sampled(draw: float | None, fraction: float) -> bool:
+    """Is what drew this one of the sample? The same draw always is, or never."""
+    return (draw or 0.0) < fraction
+
+
+def stand_in(handoff: str) -> float:
+    """A draw for those who only try a policy: the same for the same id, and nobody's secret."""
+    return int.from_bytes(hashlib.sha256(f"sample/v1\0{handoff}".encode()).digest()[:4]) / _SAMPLES

@@ -159,3 +159,14 @@ async def test_an_edit_meets_the_policy_that_stands_now(
         refused = await service.person.edit(asked, {"amount": 1, "currency": "EUR"})
         assert "Closed today" in refused.body["detail"]
         assert (await service.person.approve(asked)).ok()["state"] == "decided", "its own terms stand"
+
+
+async def test_the_agent_reads_who_changed_it_and_who_approved_it(settings: Settings) -> None:
+    async with live(settings) as service:
+        ada, ben = [await service.new_person(f"{name}@example.com") for name in ("ada", "ben")]
+        edited = (await ada.edit(await payment(service), {"amount": 1}, approve=False)).ok()
+        told = (await ben.approve(edited)).ok()["decision"]["message_for_agent"]
+        assert told.startswith("ada changed the arguments and ben approved them. Use the changed arguments")
+        edited = (await ada.edit(await payment(service), {"amount": 1}, approve=False)).ok()
+        told = (await ada.approve(edited)).ok()["decision"]["message_for_agent"]
+        assert told.startswith("ada changed the arguments and approved them.")

@@ -81,7 +81,11 @@ def test_a_refusal_carries_the_rule_s_reason() -> None:
 def test_what_runs_nothing_is_matched_by_its_gate_and_never_as_a_tool() -> None:
     shown = wire.Confirmation(gate="read_log", run=RUN, timing="after", reversible=True, what="w", why="y")
     assert say('rules: [{name: a, gate: "read_*", do: allow}]', shown).do == "allow"
-    assert say('rules: [{name: a, tool: "read_*", do: allow}]', shown).do == "ask"
+    assert say('rules: [{name: a, tool: "read_*", do: allow}]', shown).do == "deny", (
+        "the defaults ask before, not after"
+    )
+    assert say('rules: [{name: a, gate: "read_*", do: ask, after: true}]', shown).do == "ask"
+    assert route(Policy(), about(shown)).do == "ask", "no policy was given"
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_one_stage_of_one_person_may_offer_grants() -> None:
 
 def test_only_a_confirmation_before_its_action_is_spared() -> None:
     after = situation(timing="after", reversible=True, risks=(), result="done")
-    assert (said(policy(), after).do, said(policy(), after).grant) == ("ask", None)
+    assert (said(policy(), after).do, said(policy(), after).grant) == ("deny", None)
     candidate = wire.Candidate(id="a", label="A", action=wire.Action(tool="send_email", args={"to": "alice@x.com"}))
     choice = wire.Choice(gate="g", run=RUN, question="Which?", candidates=(candidate,))
     asked = Situation(ask=choice, handoff="hf_1", agent="mailer", to=(), grants=(GRANT,))

@@ -6,7 +6,7 @@ import pytest
 
 from andon import wire
 from bot.handoff import Risk
-from bot.policy import Grant, Policy, Routed, Situation, needs, parse, ramp_key, route
+from bot.policy import Grant, Policy, Routed, Situation, needs, parse, ramp_key, route, stand_in
 from bot.policy._conditions import About, Condition
 from bot.policy._index import Entry
 from bot.policy._meeting import met
@@ -66,7 +66,7 @@ def test_what_a_rule_matches(rule: str, known: dict[str, Any], *, matches: bool)
         ("do: review", True, "before", "review"),
         ("do: review", False, "before", "ask"),
         ("do: review", True, "after", "ask"),
-        ("do: review", False, "after", "ask"),
+        ("do: review", False, "after", "deny"),
         ("do: sample, fraction: 1", True, "before", "review"),
         ("do: sample, fraction: 0", True, "before", "allow"),
         ("do: sample, fraction: 0", False, "before", "ask"),
@@ -74,6 +74,8 @@ def test_what_a_rule_matches(rule: str, known: dict[str, Any], *, matches: bool)
         ("do: sample, fraction: 1", True, "after", "ask"),
         ("do: sample, fraction: 0", False, "after", "allow"),
         ("do: ask", True, "before", "ask"),
+        ("do: ask", True, "after", "deny"),
+        ("do: ask, after: true", True, "after", "ask"),
         ("do: deny, reason: because", True, "before", "deny"),
     ],
 )
@@ -89,7 +91,7 @@ def test_the_same_handoff_is_always_of_the_sample_or_never_and_the_share_is_righ
     ids = [f"hf_{number}" for number in range(2_000)]
 
     def drawn() -> list[bool]:
-        return [route(policy, about(confirmation(reversible=True), handoff=each)).do == "review" for each in ids]
+        return [route(policy, about(confirmation(reversible=True), handoff=each, draw=stand_in(each))).do == "review" for each in ids]
 
     first = drawn()
     assert drawn() == first
@@ -169,7 +171,7 @@ GRANT = Grant("gr_1", "send_email", {"to": "ana"}, scope="agent", age_s=10)
         ({"confidence": None}, {}, "ask"),
         ({"args": {"to": "bob"}}, {}, "ask"),
         ({"tool": "other"}, {}, "ask"),
-        ({"timing": "after"}, {}, "ask"),
+        ({"timing": "after"}, {}, "deny"),
         ({"confidence": 0.4}, {}, "ask"),
         ({}, {"failures": 2}, "ask"),
     ],
@@ -244,6 +246,24 @@ defaults: {approvers: ["role:ops", requester, "on_call:pay", ana@example.com]}
     people = ("ana@example.com", "slack:U1", "teams:29:x", "slack:S1", "eve@example.com", "on_call:pay")
     assert said.route.approvers == people
     assert "requester" in say(text).route.approvers, "nobody, and so not everybody"
+
+
+@pytest.mark.parametrize(
+    "requester,who",
+    [
+        ("Eve@Example.com", "eve@example.com"),
+        ("Mira <Mira@example.com>", "mira@example.com"),
+        ('"Mira, M." <mira@example.com>', "mira@example.com"),
+        ("slack:U1", "slack:U1"),
+        ("slack:T1/U1", "slack:T1/U1"),
+        *((text, "requester") for text in ("role:ops", "person:ana", "teams:19:x", "on_call:pay", "slack:S123")),
+        *((text, "requester") for text in ("", "Mira", "requester", "mira@", "a@b.com, c@d.com", "a@b.com <c@d.com>")),
+        *((text, "requester") for text in ("mira@example.com>", "<mira@example.com", "slack:U1 slack:S1", "role:a@b.c")),
+    ],
+)
+def test_a_requester_is_one_person_or_nobody(requester: str, who: str) -> None:
+    """It is the agent's word: it must not name a group, a role or a rota."""
+    assert say("defaults: {approvers: [requester]}", requester=requester).route.approvers == (who,)
 
 
 def test_a_role_that_leads_back_to_itself_is_nobody() -> None:
