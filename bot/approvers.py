@@ -7,7 +7,7 @@ address. Names never count: anybody can take any name.
 from collections.abc import Collection, Mapping, Sequence
 
 from andon import wire
-from bot.handoff import Handoff, Route, Vote
+from bot.handoff import Handoff, Route, Vote, person_named
 from bot.ports import Standing
 
 Known = Mapping[str, Collection[str]]
@@ -30,12 +30,27 @@ def ids_of(by: wire.Actor) -> frozenset[str]:
 
 
 def linked(by: wire.Actor, people: Known) -> tuple[str, frozenset[str]]:
-    """The name that the policy has for this person, or empty; and all ids of theirs, on every surface."""
-    own = ids_of(by)
-    for name, ids in people.items():
-        if any(_folded(each) in own for each in ids):
-            return name, own.union(map(_folded, ids))
-    return "", own
+    """The name that the policy has for this person, or empty; and all ids of theirs, on every surface.
+
+    Who has the ids of two entries is both: a link is followed to its end.
+    """
+    own, name, left = ids_of(by), "", dict(people)
+    while found := next((key for key, ids in left.items() if not own.isdisjoint(map(_folded, ids))), None):
+        name = name or found
+        own = own.union(map(_folded, left.pop(found)))
+    return name, own
+
+
+def identity(by: wire.Actor, people: Known) -> frozenset[str]:
+    """All that tells who this is: two people whose sets meet are one.
+
+    An id without its workspace is in it only where the policy links it: elsewhere another workspace may have it too.
+    """
+    name, ids = linked(by, people)
+    short = f"{by.surface}:{by.id.rpartition('/')[2]}"
+    if "/" in by.id and not any(short in entry for entry in people.values()):
+        ids -= {short}
+    return ids | {f"person:{name}"} if name else ids
 
 
 def person_key(by: wire.Actor, people: Known) -> str:
@@ -49,15 +64,20 @@ def person_key(by: wire.Actor, people: Known) -> str:
 
 def known_as(votes: Sequence[Vote], by: wire.Actor, people: Known) -> str:
     """The key under which they voted, which stays theirs when their address changes; else `person_key`."""
-    key = person_key(by, people)
-    return next((vote.person for vote in votes if vote.person == key or _is_same(vote.by, by, people)), key)
+    key, own = person_key(by, people), identity(by, people)
+    return next(
+        (
+            vote.person
+            for vote in votes
+            if vote.person == key or not own.isdisjoint({*vote.ids, *identity(vote.by, people)})
+        ),
+        key,
+    )
 
 
-def _is_same(one: wire.Actor, other: wire.Actor, people: Known) -> bool:
-    """Are these one person? By an account, by a verified address, or by the policy's link."""
-    if (one.surface, one.id) == (other.surface, other.id):
-        return True
-    return person_key(one, people) == person_key(other, people)
+def is_same(one: wire.Actor, other: wire.Actor, people: Known) -> bool:
+    """Are these one person? By an account, by a verified address, or by the policy's links."""
+    return not identity(one, people).isdisjoint(identity(other, people))
 
 
 def _folded(entry: str) -> str:
@@ -82,8 +102,15 @@ def rotas(route: Route) -> tuple[str, ...]:
     return tuple(entry.removeprefix("on_call:") for entry in route.approvers if entry.startswith("on_call:"))
 
 
-def is_listed(route: Route, by: wire.Actor, people: Known | None = None) -> bool:
-    """Does the policy name this very person, by e-mail address or by the platform's id?"""
+def is_listed(route: Route, by: wire.Actor, people: Known | None = None, *, standing: Standing | None = None) -> bool:
+    """Does the policy name this very person, by e-mail address or by the platform's id?
+
+    An id without its workspace is that of this house's own people: somebody of another organisation may have it too.
+    """
+    if standing == "external" and "/" in by.id:
+        short = f"{by.surface}:{by.id.rpartition('/')[2]}"
+        people = {name: tuple(each for each in ids if each != short) for name, ids in (people or {}).items()}
+        return is_among([each for each in route.approvers if each != short], by, people)
     return is_among(route.approvers, by, people or {})
 
 
@@ -93,6 +120,14 @@ def is_among(entries: Collection[str], by: wire.Actor, people: Known) -> bool:
         return False
     _, ids = linked(by, people)
     return any(_folded(entry) in ids for entry in entries)
+
+
+def may_be_among(entries: Collection[str], by: wire.Actor, people: Known) -> bool:
+    """As `is_among`, of somebody of whom perhaps only an id without its workspace is known."""
+    if is_among(entries, by, people):
+        return True
+    anywhere = [f"{entry.partition(':')[0]}:{entry.rpartition('/')[2]}" for entry in entries if "/" in entry]
+    return "/" not in by.id and is_among(anywhere, by, people)
 
 
 def refusal(
@@ -111,7 +146,7 @@ def refusal(
         belongs_to: Those of `groups` and `rotas` that they are in.
         people: The policy's people.
     """
-    if is_listed(route, by, people):
+    if is_listed(route, by, people, standing=standing):
         return None
     on_call = any(entry.startswith("on_call:") for entry in belongs_to)
     if standing in _STRANGERS and not on_call and not (standing == "outside" and belongs_to):
@@ -132,11 +167,12 @@ def conflict(handoff: Handoff, by: wire.Actor, people: Known) -> str:
     names = {*ids, by.id, by.id.rpartition("/")[2]}
     if handoff.requester and {handoff.requester, _folded(handoff.requester)} & names:
         return "you asked for it"
-    if handoff.requester and _is_linked(handoff.requester, ids, people):
+    named = person_named(handoff.requester or "")
+    if named and (named in ids or _is_linked(named, ids, people)):
         return "you asked for it"
     if handoff.owner and (_folded(handoff.owner) in ids or _is_linked(handoff.owner, ids, people)):
         return f"you own the agent {handoff.agent}"
-    if handoff.revisions and _is_same(handoff.revisions[-1].by, by, people):
+    if handoff.revisions and is_same(handoff.revisions[-1].by, by, people):
         return "you changed it last"
     return ""
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Final
 
 from andon import wire
-from bot.approvers import Known, conflict, is_among
+from bot import tally
+from bot.approvers import Known, conflict, identity, is_among, may_be_among
 from bot.cards import too_late
 from bot.errors import (
     AlreadyDecided,
@@ -48,21 +49,25 @@ class HandingOn:
         self._runs = runs
         self._people = people
 
-    async def put(self, handoff: Handoff, answer: HandingAnswer, by: wire.Actor, answer_id: str) -> Word:
+    async def put(
+        self, handoff: Handoff, answer: HandingAnswer, by: wire.Actor, answer_id: str, *, may_agree: bool
+    ) -> Word:
         """Record it, once by `answer_id` (`won`); the caller has checked that this person may answer now.
+
+        It is handed on to those who may answer anyway, and calls them; or, where the policy says so, to anyone, who
+        then has the place of this person in this stage. `may_agree`: this person could say yes in it.
 
         A question is also left for the run, as words of this person, so that an agent which is at work between
         checkpoints meets it too.
 
         Raises:
-            NotAnApprover: Not a person.
+            NotAnApprover: Not a person, or one who could not say yes and hands it on.
             StaleRevision: It was made for another revision.
             InvalidAnswer: It names nobody, somebody who was asked before or could not decide, or it is too much.
         """
         check_read(handoff, answer, by)
         if isinstance(answer, wire.Reassign):
-            to = self._somebody(handoff, answer.to, by)
-            aside = Aside(_line_id(answer_id), "reassigned", handoff.opened_at, by, to=to, text=answer.note or "")
+            aside = self._handed(handoff, answer, by, answer_id, may_agree=may_agree)
         else:
             aside = Aside(_line_id(answer_id), "questioned", handoff.opened_at, by, text=answer.question)
         said = await self._store.ladder.put(handoff, aside)
@@ -101,6 +106,49 @@ class HandingOn:
                 assert now  # noqa: S101  # `lost` says that it is there
                 assert now.decision  # noqa: S101  # and that it has ended
                 raise AlreadyDecided(too_late(now.decision), handoff=handoff.id, decision=now.decision)
+
+    def _handed(
+        self, handoff: Handoff, answer: wire.Reassign, by: wire.Actor, answer_id: str, *, may_agree: bool
+    ) -> Aside:
+        """The line that hands it on.
+
+        Raises:
+            NotAnApprover: This person could not say yes, so nobody can in their place.
+            InvalidAnswer: It names nobody, or nobody to whom this may be handed on.
+        """
+        known, counted = self._people(), tally.count(handoff)
+        if handoff.state in OPEN:
+            own = identity(by, known)
+            if given := tally.gave(handoff, counted.stage, own):
+                raise _refused(handoff, f"you asked {given.to} to answer in your place; only they can ask another")
+            why = conflict(handoff, by, known)
+            if why or not may_agree:
+                why = why or f"stage {counted.stage} of {counted.of} is for {tally.shown(handoff).listed}"
+                msg = f"{by.name}, {why}, so you may not ask somebody else to approve it. You may say no."
+                raise NotAnApprover(msg, handoff=handoff.id)
+        to = self._somebody(handoff, answer.to, by)
+        stage = self._stage(handoff, counted.stage, to) if handoff.state in OPEN else 0
+        ids = tuple(sorted(identity(by, known))) if stage else ()
+        line, note = _line_id(answer_id), answer.note or ""
+        return Aside(line, "reassigned", handoff.opened_at, by, to=to, text=note, stage=stage, ids=ids)
+
+    def _stage(self, handoff: Handoff, stage: int, to: str) -> int:
+        """In which stage `to` gets a place; 0: in none, for they may answer anyway, as is checked when they do.
+
+        Raises:
+            InvalidAnswer: They may not, and the policy does not let it be handed on to them.
+        """
+        route, known = tally.terms(handoff, stage), self._people()
+        if not route.approvers or may_be_among(route.approvers, _person(to), known):
+            return 0
+        if route.reassign == "anyone":
+            if tally.gave(handoff, stage, identity(_person(to), known)):
+                raise _refused(handoff, f"{to} asked somebody else in their own place; name another person")
+            return stage
+        if any(entry.startswith(("slack:S", "teams:", "on_call:")) for entry in route.approvers):
+            return 0
+        msg = f"policy {route.policy} lets only {route.listed} answer this, and {to} is none of them; ask one of those"
+        raise _refused(handoff, msg)
 
     def _somebody(self, handoff: Handoff, to: str, by: wire.Actor) -> str:
         """Who is asked, as approvers are listed.

@@ -4,11 +4,11 @@ A yes or a no that does not decide yet is a vote. Votes are of one revision: an 
 """
 
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bot.handoff import Handoff, Route, Stage, Vote
+from bot.handoff import Aside, Handoff, Route, Stage, Vote
 
 _NUMBERS: Final = 90
 _FIRST_NUMBER: Final = 10
@@ -57,7 +57,10 @@ def count(handoff: Handoff, *more: Vote) -> Count:
         yes = tuple(
             vote
             for vote in votes
-            if vote.kind == "yes" and vote.stage == number and (not settled or vote.digest == settled)
+            if vote.kind == "yes"
+            and vote.stage == number
+            and (not settled or vote.digest == settled)
+            and gave(handoff, number, (vote.person, *vote.ids)) is None
         )
         reached = _reached(yes, step)
         if reached is None:
@@ -85,26 +88,71 @@ def decides(handoff: Handoff, vote: Vote) -> bool:
 
 
 def latest(votes: Iterable[Vote]) -> tuple[Vote, ...]:
-    """One vote of each person: their last, in the place of the last."""
-    found: dict[str, Vote] = {}
+    """One vote of each person: their last, in the place of the last. Votes that share an id are one person's."""
+    found: list[tuple[set[str], Vote]] = []
     for vote in votes:
-        found.pop(vote.person, None)
-        found[vote.person] = vote
-    return tuple(found.values())
+        ids = {vote.person, *vote.ids}
+        for each in [each for each in found if not ids.isdisjoint(each[0])]:
+            found.remove(each)
+            ids |= each[0]
+        found.append((ids, vote))
+    return tuple(vote for _, vote in found)
 
 
 def terms(handoff: Handoff, stage: int | None = None) -> Route:
     """The route with those alone as `approvers` who may say yes in this stage, or (None) in the one that it is now.
 
-    People who were added by handing it on, and those of the rungs that were climbed, may too. Where anybody may, that
-    stays so.
+    People of a rung may too, in the stage in which it was climbed. Where anybody may, that stays so. Whoever has
+    somebody's place (`standing_in`) is none of these: the policy does not list them.
     """
     stage = stage or count(handoff).stage
     listed = handoff.route.steps[stage - 1].approvers
     if listed:
-        climbed = (entry for rung in handoff.route.escalate[: handoff.rungs] for entry in rung.approvers)
-        listed = tuple(dict.fromkeys((*listed, *climbed, *handoff.added)))
+        rungs = enumerate(handoff.route.escalate[: handoff.rungs], start=1)
+        climbed = (entry for number, rung in rungs if _climbed_in(handoff, number) == stage for entry in rung.approvers)
+        listed = tuple(dict.fromkeys((*listed, *climbed)))
     return replace(handoff.route, approvers=listed, stages=())
+
+
+def _climbed_in(handoff: Handoff, rung: int) -> int:
+    """The stage that it then was; the first where nobody wrote it down."""
+    return next((each.stage for each in handoff.asides if each.kind == "escalated" and each.rung == rung), 0) or 1
+
+
+def handed_on(handoff: Handoff, stage: int | None = None) -> tuple[Aside, ...]:
+    """Where people gave their place in this stage (None: the one that it is now) to somebody else, the oldest first.
+
+    Everybody has one place to give, so what the same person handed on after that gives nothing. Nothing of this holds
+    unless the policy lets it be handed on to anyone.
+    """
+    if handoff.route.reassign != "anyone":
+        return ()
+    return _handed_on(handoff, stage or count(handoff).stage)
+
+
+def _handed_on(handoff: Handoff, stage: int) -> tuple[Aside, ...]:
+    found: list[Aside] = []
+    for aside in handoff.asides:
+        is_first = all(set(aside.ids).isdisjoint(each.ids) for each in found)
+        if aside.kind == "reassigned" and aside.stage == stage and aside.ids and is_first:
+            found.append(aside)
+    return tuple(found)
+
+
+def gave(handoff: Handoff, stage: int, ids: Collection[str]) -> Aside | None:
+    """Whether the person with these ids gave their place in this stage away: they may say no there, and not yes."""
+    return next((each for each in handed_on(handoff, stage) if not set(each.ids).isdisjoint(ids)), None)
+
+
+def standing_in(handoff: Handoff, stage: int | None = None) -> tuple[str, ...]:
+    """Who answers in somebody's place in this stage, or (None) in the one that it is now."""
+    return tuple(dict.fromkeys(each.to for each in handed_on(handoff, stage)))
+
+
+def shown(handoff: Handoff) -> Route:
+    """As `terms`, with those who answer in somebody's place: for people to read."""
+    said = terms(handoff)
+    return replace(said, approvers=(*said.approvers, *standing_in(handoff))) if said.approvers else said
 
 
 def needs_votes(route: Route) -> bool:

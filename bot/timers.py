@@ -9,9 +9,11 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from bot import tally
 from bot.errors import StoreUnavailable
 from bot.flow import Flow
 from bot.store import Store
+from bot.store.ladder import Climbed
 
 log = logging.getLogger("andon.timers")
 
@@ -45,12 +47,13 @@ class Timers:
         while True:
             try:
                 now = await self._store.now()
-                if await self._expire_due(now) or await self._climb_due(now):
+                if await self._expire_due(now) or await self._climb_due(now) or await self._review_due(now):
                     continue
                 if now - swept > _SWEEP:
                     await self._store.handoffs.sweep(now)
                     swept = now
-                upcoming = (await self._store.handoffs.next_due(), await self._store.ladder.next_due())
+                store = self._store
+                upcoming = [await each.next_due() for each in (store.handoffs, store.ladder, store.unreported)]
                 following = min((each for each in upcoming if each), default=None)
                 pause = (following - now).total_seconds() if following and not self._broken else _TICK_S
             except StoreUnavailable as error:
@@ -73,11 +76,25 @@ class Timers:
                     log.exception("timers.broken id=%s", handoff_id)
         return done > 0
 
+    async def _review_due(self, now: datetime) -> bool:
+        """Open the reviews of what was never reported; were there any?"""
+        due = await self._store.unreported.due(now)
+        for handoff_id in due:
+            await self._flow.unreported.review(handoff_id)
+        return bool(due)
+
     async def _climb_due(self, now: datetime) -> bool:
         """Remind and escalate where it is due; was it anywhere?"""
         due = await self._store.ladder.due(now)
         for handoff_id in due:
-            climbed = await self._store.ladder.climb(handoff_id)
+            climbed = await self._climb(handoff_id)
             if climbed.word == "climbed":
                 log.info("ladder.climbed id=%s rungs=%d reminded=%s", handoff_id, climbed.rungs, climbed.reminded)
         return bool(due)
+
+    async def _climb(self, handoff_id: str) -> Climbed:
+        """Climb one. People of a rung answer in the stage in which it was climbed, so that is counted first."""
+        seen = await self._store.handoffs.load(handoff_id)
+        if seen is None or len(seen.route.steps) == 1:
+            return await self._store.ladder.climb(handoff_id)
+        return await self._store.ladder.climb(handoff_id, stage=tally.count(seen).stage, seen=seen)

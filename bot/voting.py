@@ -122,7 +122,7 @@ class Voting:
         """Record a person's answer; see `bot.ports.Desk.answer`."""
         answer_id = answer_id or secrets.token_urlsafe(16)
         recent = self._hub.recent.get(handoff_id)
-        if recent:
+        if recent and recent.route.reassign == "listed":  # who gave their place away is read from the store
             with contextlib.suppress(
                 *(AlreadyDecided, StaleRevision, HandoffExpired, HandoffHeld, AlreadyVoted, NotAnApprover, _Moved)
             ):
@@ -238,7 +238,7 @@ class Voting:
     async def _refusal(self, handoff: Handoff, stage: int, by: wire.Actor, standing: Standing) -> str | None:
         """Why they may not answer in this stage; None when they may. What a list does not tell is a no."""
         people, route = self._people(), tally.terms(handoff, stage)
-        if approvers.is_listed(route, by, people):
+        if approvers.is_listed(route, by, people, standing=standing):
             return None
         stands_in = standing not in {"guest", "external"} and tally.standing_in(handoff, stage)
         if stands_in and approvers.is_among(stands_in, by, people):

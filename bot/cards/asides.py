@@ -56,7 +56,10 @@ def said(handoff: Handoff, aside: Aside, *, limit: int | None = _TEXT_CHARS) -> 
         case "escalated":
             sentence, called = _escalated(handoff, aside, after)
         case "reassigned":
-            sentence, called = f"{who} asked {visible(aside.to)} to answer this.", (aside.to,)
+            sentence, called = (
+                f"{who} asked {visible(aside.to)} to answer this{' in their place' if aside.stage else ''}.",
+                (aside.to,),
+            )
         case "questioned":
             waits = (
                 "" if _is_answered(handoff, aside) or handoff.state is not State.PENDING else " (waiting for the agent)"
@@ -97,7 +100,7 @@ def _place(place: wire.Place) -> str:
 
 def _listed(handoff: Handoff) -> tuple[str, ...]:
     """Those who may answer now by name: a reminder calls them, and where anybody may, nobody."""
-    return (tally.terms(handoff).approvers or handoff.added)[:CALLED]
+    return (tally.shown(handoff).approvers or handoff.added)[:CALLED]
 
 
 def _is_answered(handoff: Handoff, question: Aside) -> bool:

@@ -173,7 +173,7 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         digest_short=handoff.digest[:12],
         revision=handoff.revision,
         policy=NO_POLICY if handoff.route.policy == "none" else f"Policy: {visible(handoff.route.policy)}",
-        approvers=visible(tally.terms(handoff).listed),
+        approvers=visible(tally.shown(handoff).listed),
         votes=vote_lines(handoff),
         code=tally.number(handoff) if buttons else "",
         one_tap=not handoff.route.step_up,

@@ -6,7 +6,7 @@ from andon import wire
 from bot import tally
 from bot.cards.characters import visible
 from bot.cards.sentences import several
-from bot.handoff import OPEN, Handoff, Vote, choice_payload, digest_of
+from bot.handoff import OPEN, Handoff, Vote, choice_payload, digest_of, person_named
 
 _ANYBODY = "any full member"
 _NAME_CHARS = 60
@@ -18,6 +18,7 @@ def vote_lines(handoff: Handoff) -> tuple[str, ...]:
         return ()
     counted = tally.count(handoff)
     lines = [*_done(counted), *_now(handoff, counted), *_noes(handoff, counted)]
+    lines += _unnamed(handoff)
     if handoff.route.not_requester and (conflicted := _conflicted(handoff)):
         lines.append(f"May say no, and not yes: {', '.join(conflicted)}.")
     unread = (visible(entry) for entry in handoff.unread.split())
@@ -35,7 +36,7 @@ def _now(handoff: Handoff, counted: tally.Count) -> list[str]:
     if counted.of == 1 and counted.quorum == 1:
         return []
     where = f"Stage {counted.stage} of {counted.of}: " if counted.of > 1 else ""
-    listed = visible(tally.terms(handoff).listed) or _ANYBODY
+    listed = visible(tally.shown(handoff).listed) or _ANYBODY
     said = f"{where}{listed}, {counted.ahead} of {counted.quorum} said yes"
     digests = list(dict.fromkeys(vote.digest for vote in counted.yes))
     if len(digests) == 1:
@@ -72,6 +73,24 @@ def _conflicted(handoff: Handoff) -> Sequence[str]:
         *([f"{visible(handoff.requester)} (asked for it)"] if handoff.requester else []),
         *([f"{visible(handoff.owner)} (owns the agent)"] if handoff.owner else []),
         *([f"{visible(handoff.revisions[-1].by.name)} (changed it last)"] if handoff.revisions else []),
+    ]
+
+
+def _unnamed(handoff: Handoff) -> list[str]:
+    """What does not work because the run names nobody by an address or an id."""
+    if person_named(handoff.requester or ""):
+        return []
+    listed = any("requester" in step.approvers for step in handoff.route.steps)
+    return [
+        *(
+            ["The requester cannot be asked: the run names nobody by an e-mail address or a Slack id."]
+            if listed
+            else []
+        ),
+        *(
+            ["Nobody is named as requester, so that nobody is kept from saying yes for that."]
+            * handoff.route.not_requester
+        ),
     ]
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from andon import wire
-from bot.handoff import Offer, Reason, Route, Rung, Stage
+from bot.handoff import Offer, Reason, Route, Rung, Stage, person_named
 from bot.policy._situation import Situation
 from bot.policy._terms import DEFAULT_TIMEOUT_S
 from bot.policy._terms import Stage as StageTerms
@@ -90,6 +90,7 @@ def bearing(policy: "Policy", rule: "Rule | None", situation: Situation) -> Rout
         step_up=step_up,
         offers=() if no_grants or quorum > 1 or _takes_many(stages) else _offers(policy, rule, situation),
         risk=situation.risk,
+        reassign=said(policy, rule, "reassign") or "listed",
     )
 
 
@@ -120,6 +121,7 @@ def together(terms: Route, every: Sequence[Route]) -> tuple[Route, bool]:
         quorum=max(each.quorum for each in every),
         not_requester=any(each.not_requester for each in every),
         reject_quorum=all(each.reject_quorum for each in every),
+        reassign="anyone" if all(each.reassign == "anyone" for each in every) else "listed",
         step_up=max((each.step_up for each in every), key=STEPS.index),
         escalate=tuple(replace(rung, approvers=()) for rung in terms.escalate if rung.to or rung.mention),
         offers=(),
@@ -129,6 +131,5 @@ def together(terms: Route, every: Sequence[Route]) -> tuple[Route, bool]:
 
 def _people(policy: "Policy", names: Iterable[str], situation: Situation) -> tuple[str, ...]:
     """Names of the file, and the requester, as who they are; an `on_call:` is found out at the answer."""
-    named = situation.requester
-    requester = (named.casefold() if "@" in named and ":" not in named else named) or "requester"
+    requester = person_named(situation.requester) or "requester"
     return tuple(dict.fromkeys(requester if name == "requester" else name for name in policy.who(tuple(names))))

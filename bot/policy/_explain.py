@@ -11,14 +11,14 @@ from bot.policy._bearing import said, silence
 from bot.policy._checkpoints import asked_of
 from bot.policy._file import Policy, Rule
 from bot.policy._meeting import trials
-from bot.policy._route import needs, route
+from bot.policy._route import needs, route, stand_in
 from bot.policy._situation import Situation
 
 _RUN = f"run_{'r' * 22}"
 _HERE = (wire.Place(surface="web"),)
 _SHOWN = (
     ("to", "to"), ("approvers", "approvers"), ("quorum", "quorum"), ("stages", "stages"),
-    ("not_requester", "not_requester"), ("reject", "reject"), ("remind", "remind"), ("escalate", "escalate"),
+    ("not_requester", "not_requester"), ("reject", "reject"), ("reassign", "reassign"), ("remind", "remind"), ("escalate", "escalate"),
     ("step_up", "step_up"), ("reject_reasons", "reject_reasons"), ("grants", "grants"),
 )  # fmt: skip
 
@@ -51,6 +51,7 @@ def situation_of(policy: Policy, question: wire.PolicyQuestion) -> Situation:
     situation = Situation(
         ask=_ask(question),
         handoff=question.handoff,
+        draw=stand_in(question.handoff),
         agent=question.agent,
         to=_HERE,
         run_name=question.run,
@@ -123,6 +124,8 @@ def _value(terms: Route, name: str) -> JsonValue:  # noqa: C901  # one line a te
             return [{"approvers": list(each.approvers), "quorum": each.quorum} for each in terms.stages]
         case "not_requester":
             return terms.not_requester
+        case "reassign":
+            return terms.reassign
         case "reject":
             return "quorum" if terms.reject_quorum else "any"
         case "remind":

@@ -179,6 +179,7 @@ def _terms(policy: Policy, path: Path, rule: Rule | None) -> Iterator[Finding]:
     """What a rule says together with the defaults."""
     yield from _reachable(policy, path, rule)
     yield from _times(policy, path, rule)
+    yield from _helpers(policy, path, rule)
     own = rule or policy.defaults
     for number, offer in enumerate(own.grants or ()):
         if not offer.same and offer.scope != "run":
@@ -216,6 +217,19 @@ def _consent(policy: Policy, path: Path, rule: Rule | None) -> Iterator[Finding]
     if rule and _is_never_reversible(policy, rule):
         why = "silence never means yes here: nothing that meets this rule is marked reversible"
         yield Finding(fault=False, path=where, says=why)
+
+
+def _helpers(policy: Policy, path: Path, rule: Rule | None) -> Iterator[Finding]:
+    """Rungs with approvers beside stages: they do not help where one would think."""
+    stages, _, _ = people(policy, rule)
+    for number, rung in enumerate(said(policy, rule, "escalate") or ()) if stages else ():
+        if rung.approvers:
+            why = (
+                "beside `stages` these may say yes in the one stage in which the rung is climbed, like its own people, "
+                "and in no other; list them in the stages that they belong to"
+            )
+            own = (*path, "escalate", number, "approvers")
+            yield Finding(fault=False, path=own, says=why)
 
 
 def _reachable(policy: Policy, path: Path, rule: Rule | None) -> Iterator[Finding]:

@@ -214,6 +214,11 @@ class Terms(Part):
     reject: Literal["any", "quorum"] | None = Field(
         default=None, description="Does any reject end it (the default), or only as many as must approve?"
     )
+    reassign: Literal["listed", "anyone"] | None = Field(
+        default=None,
+        description="To whom it may be handed on: those who may answer anyway (the default), or anyone, who then "
+        "answers in the place of whoever asked them.",
+    )
     to: tuple[PolicyPlace, ...] | None = Field(
         default=None, min_length=1, max_length=16, description="Where cards go, instead of where the ask says."
     )

@@ -26,7 +26,7 @@ Put = Literal["put", "again", "twice", "many", "held", "lost", "late", "gone"]
 class Climbed:
     """What the ladder did: climbed (so many rungs now, and whether somebody was reminded), or why nothing."""
 
-    word: Literal["climbed", "early", "held", "over"]
+    word: Literal["climbed", "early", "held", "over", "moved"]
     rungs: int = 0
     reminded: bool = False
 
@@ -52,8 +52,12 @@ class Ladder:
         score = found[0][1] if isinstance(found[0], list | tuple) else found[1]
         return when(int(float(score)))
 
-    async def climb(self, handoff_id: str) -> Climbed:
-        """Do what is due for one; whoever comes second finds nothing to do."""
+    async def climb(self, handoff_id: str, *, stage: int = 1, seen: Handoff | None = None) -> Climbed:
+        """Do what is due for one; whoever comes second finds nothing to do.
+
+        `stage` is the one that the votes of `seen` have brought it to; were there others since, nothing is done
+        (`moved`): count again.
+        """
         keys = self._keys
         word, *rest = reply(
             await self._pipe.run(
@@ -63,13 +67,17 @@ class Ladder:
                 CALLS_APART_S * 1000,
                 LAST_S * 1000,
                 round(_HELD_AGAIN / timedelta(milliseconds=1)),
+                stage,
+                f"{seen.revision}:{len(seen.votes)}" if seen else "",
             )
         )
         return Climbed(word, int(rest[0]), bool(int(rest[1]))) if rest else Climbed(word)
 
     async def put(self, handoff: Handoff, aside: Aside, *, by_agent: bool = False) -> Put:
         """Put a line below a card, once by its id. A question is told to the agent too."""
-        keys, told = self._keys, {"id": aside.id, "kind": aside.kind, "to": aside.to, "text": aside.text}
+        keys = self._keys
+        told: dict[str, object] = {"id": aside.id, "kind": aside.kind, "to": aside.to, "text": aside.text}
+        told |= {"stage": aside.stage, "ids": aside.ids}
         by = {"by": aside.by.model_dump(mode="json", exclude_none=True)} if aside.by else {}
         word, *rest = reply(
             await self._pipe.run(

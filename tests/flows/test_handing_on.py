@@ -14,6 +14,7 @@ POLICY = """
 defaults:
   approvers: [mira@example.com]
   not_requester: true
+  reassign: anyone
 """
 
 
@@ -48,6 +49,33 @@ async def test_whoever_is_asked_besides_may_answer(strict: Settings) -> None:
         assert after["expires_at"] == handoff["expires_at"]
         decided = (await bob.approve(handoff)).ok()
         assert decided["decision"]["by"]["id"] == "bob@example.com"
+
+
+async def test_it_is_handed_on_to_those_alone_who_may_answer_anyway(settings: Settings) -> None:
+    """Two who must agree, or two stages, are not to be met by one person and an address of their own."""
+    settings.state.mkdir(parents=True, exist_ok=True)
+    path = settings.state / "policy.yaml"
+    path.write_text(
+        "rules: [{name: pay, do: ask, stages: [{approvers: [mira@example.com, bob@example.com], quorum: 2}, "
+        "{approvers: [cfo@example.com]}]}]"
+    )
+    async with live(settings.model_copy(update={"policy": path})) as service:
+        mira = service.person
+        sock, bob = await service.new_person("mira.private@example.net"), await service.new_person("bob@example.com")
+        handoff = await service.agent.ask()
+        for to in ("mira.private@example.net", "cfo@example.com"):
+            said = await hand_on(mira, handoff, to)
+            assert (said.status, said.problem) == (422, "invalid-answer")
+            assert said.body["detail"].endswith(
+                f"/pay lets only mira@example.com and bob@example.com answer this, and {to} is none of them; "
+                "ask one of those"
+            )
+        (await hand_on(mira, handoff, "bob@example.com")).ok()
+        (await mira.approve(handoff)).ok()
+        assert (await sock.approve(handoff)).problem == "not-an-approver"
+        assert len((await bob.approve(handoff)).ok()["votes"]) == 2
+        assert (await sock.approve(handoff)).problem == "not-an-approver"
+        assert (await service.agent.look(handoff["id"]))["state"] == "pending"
 
 
 async def test_only_who_may_answer_hands_it_on(strict: Settings) -> None:

@@ -110,7 +110,9 @@ async def test_who_may_not_approve_may_not_grant(settings: Settings) -> None:
 
 
 async def test_who_was_only_asked_besides_may_approve_and_not_grant(settings: Settings) -> None:
-    policy = POLICY.replace("tool: send_email\n", "tool: send_email\n    approvers: [ana@example.com]\n")
+    policy = POLICY.replace(
+        "tool: send_email\n", "tool: send_email\n    approvers: [ana@example.com]\n    reassign: anyone\n"
+    )
     async with house(settings, policy=policy) as slack:
         asked, card = await slack.asked_card()
         ana = await slack.live.new_person("ana@example.com")

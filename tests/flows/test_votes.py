@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from andon import wire
+from bot import roll
 from bot.config import Settings
 from bot.errors import (
     AlreadyDecided,
@@ -28,7 +30,7 @@ from bot.on_call import OnCall
 from bot.ports import Desk, Shelf, Standing
 from tests.adapters.paper import paper
 from tests.people import MAIL, Json
-from tests.servers import Live, live
+from tests.servers import Live, live, until
 
 
 def on_web(name: str) -> wire.Actor:
@@ -37,6 +39,10 @@ def on_web(name: str) -> wire.Actor:
 
 def on_slack(name: str, user: str, *, email: str | None = None) -> wire.Actor:
     return wire.Actor(kind="person", id=f"T1/{user}", name=name, surface="slack", email=email)
+
+
+def on_teams(name: str, user: str) -> wire.Actor:
+    return wire.Actor(kind="person", id=user, name=name, surface="teams")
 
 
 MIRA, ANA, BOB, EVE = (on_web(name) for name in ("Mira", "Ana", "Bob", "Eve"))
@@ -52,8 +58,11 @@ class Rolls:
 
     members: dict[str, set[str]] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
+    hangs: set[str] = field(default_factory=set)
 
     async def belongs(self, person: wire.Actor, group: str) -> bool:
+        if group in self.hangs:
+            await asyncio.Event().wait()
         if group in self.down:
             raise DirectoryDown("the platform says ratelimited.")
         return person.id in self.members.get(group, set())
@@ -86,6 +95,8 @@ class House:
             case "edit" | "save":
                 args = {**MAIL, "body": f"as {by.name} wants it"}
                 body |= {"kind": "edit", "args": args, "approve": what == "edit"}
+            case to if what.startswith("ask "):
+                body |= {"kind": "reassign", "to": to.removeprefix("ask ")}
             case choice:
                 body |= {"kind": "choose", "choice": choice}
         try:
@@ -96,6 +107,8 @@ class House:
             return error.slug
         if handoff.decision:
             return handoff.decision.kind
+        if what.startswith("ask "):
+            return "asked in my place" if handoff.asides[-1].stage else "asked"
         return f"{len(handoff.votes)} votes" if handoff.votes else f"revision {handoff.revision}"
 
 
@@ -123,6 +136,7 @@ STAGES = (
     "stages: [{approvers: [mira@example.com, ana@example.com], quorum: 2}, {approvers: [bob@example.com, 'slack:U2']}]"
 )
 OTHERS = f"{TEAM}, not_requester: true"
+ANYONE = f"{QUORUM}, reassign: anyone"
 FIRST, DECIDED = "1 votes", "already-decided"
 
 TABLE: list[tuple[str, str, str, list[Row]]] = [
@@ -188,6 +202,55 @@ TABLE: list[tuple[str, str, str, list[Row]]] = [
         QUORUM,
         "people: {bob: {email: bob@example.com, slack: U2}}",
         [(BOB, "yes", FIRST), (BOB_ON_SLACK, "yes", "bob, you said yes already"), (MIRA, "yes", "approved")],
+    ),
+    (
+        "a link that lacks the address that the surface vouches for",
+        "approvers: [mira@example.com, 'slack:U1', bob@example.com], quorum: 2",
+        "people: {mira: {slack: U1, teams: t1}}",
+        [
+            (MIRA_ON_SLACK, "yes", FIRST),
+            (MIRA, "yes", "Mira, you said yes already"),
+            (on_teams("Mira", "t1"), "yes", "Mira, you said yes already"),
+            (BOB, "yes", "approved"),
+        ],
+    ),
+    (
+        "a link that lacks it, the other way round",
+        "approvers: [mira@example.com, 'slack:U1', bob@example.com], quorum: 2",
+        "people: {mira: {slack: U1, teams: t1}}",
+        [(MIRA, "yes", FIRST), (MIRA_ON_SLACK, "yes", "Mira K., you said yes already"), (BOB, "yes", "approved")],
+    ),
+    (
+        "a link with another address than the surface vouches for",
+        "approvers: [mira@example.com, 'slack:U1', m.k@example.com, bob@example.com], quorum: 2",
+        "people: {mira: {slack: U1, email: m.k@example.com}}",
+        [
+            (MIRA_ON_SLACK, "yes", FIRST),
+            (MIRA, "yes", "Mira, you said yes already"),
+            (MIRA.model_copy(update={"id": "m.k@example.com"}), "yes", "Mira, you said yes already"),
+            (BOB, "yes", "approved"),
+        ],
+    ),
+    (
+        "two accounts that a third one joins: its no takes both yeses away",
+        "approvers: [mira@example.com, 'slack:U1', bob@example.com, ana@example.com], quorum: 3, reject: quorum",
+        "people: {mira: {slack: U1, teams: t1}}",
+        [
+            (on_teams("Mira", "t1"), "yes", FIRST),
+            (MIRA, "yes", "2 votes"),
+            (MIRA_ON_SLACK, "no", "3 votes"),
+            (BOB, "yes", "4 votes"),
+            (ANA, "yes", "5 votes"),
+        ],
+    ),
+    (
+        "the same id in another workspace is another person",
+        "quorum: 2",
+        "",
+        [
+            (on_slack("Bob", "U2"), "yes", FIRST),
+            (on_slack("Bo", "U2").model_copy(update={"id": "T2/U2"}), "yes", "approved"),
+        ],
     ),
     (
         "a renamed user is the same",
@@ -310,6 +373,117 @@ TABLE: list[tuple[str, str, str, list[Row]]] = [
         [(MIRA, "edit", "revision 2"), (on_slack("Ben", "U2"), "edit", "revision 3"), (MIRA, "yes", "edited")],
     ),
     ("without not_requester everybody may", TEAM, "", [(ANA, "edit", "edited")]),
+    # --- handed on ---
+    (
+        "it is handed on to those who may answer anyway, and to nobody else",
+        QUORUM,
+        "",
+        [
+            (MIRA, "ask eve@example.com", "policy"),
+            (MIRA, "ask bob@example.com", "asked"),
+            (MIRA, "yes", FIRST),
+            (EVE, "yes", "Eve, policy"),
+            (BOB, "yes", "approved"),
+        ],
+    ),
+    (
+        "whoever cannot say yes asks nobody else",
+        OTHERS,
+        "",
+        [
+            (EVE, "ask bob@example.com", "Eve, policy"),
+            (ANA, "ask mira@example.com", "Ana, you asked for it, so you may not ask somebody else to approve it."),
+            (BOB, "ask mira@example.com", "Bob, you own the agent mailer, so you may not ask"),
+            (MIRA, "ask ana@example.com", "ana@example.com may not approve this, because they asked for it"),
+            (MIRA, "save", "revision 2"),
+            (MIRA, "ask slack:U2", "Mira, you changed it last, so you may not ask"),
+        ],
+    ),
+    (
+        "nor does whoever had their turn in an earlier stage",
+        f"{STAGES}, reassign: anyone",
+        "",
+        [
+            (MIRA, "yes", FIRST),
+            (ANA, "yes", "2 votes"),
+            (MIRA, "ask eve@example.com", "Mira, stage 2 of 2 is for bob@example.com and one"),
+            (EVE, "yes", "Eve, policy"),
+            (BOB, "yes", "approved"),
+        ],
+    ),
+    (
+        "a place is given once, and its giver's yes counts no more",
+        ANYONE,
+        "",
+        [
+            (MIRA, "yes", FIRST),
+            (MIRA, "ask eve@example.com", "asked in my place"),
+            (MIRA, "yes", "Mira, you asked eve@example.com to answer in your place. You may still say no."),
+            (MIRA, "edit", "Mira, you asked eve@example.com to answer in your place."),
+            (MIRA, "ask mallory@example.com", "you asked eve@example.com to answer in your place; only they"),
+            (MIRA_ON_SLACK, "ask mallory@example.com", "you asked eve@example.com to answer in your place; only they"),
+            (EVE, "yes", "2 votes"),
+            (EVE, "yes", "Eve, you said yes already"),
+            (BOB, "yes", "approved"),
+        ],
+    ),
+    (
+        "who gave their place may still say no",
+        ANYONE,
+        "",
+        [(MIRA, "ask eve@example.com", "asked in my place"), (MIRA, "no", "rejected")],
+    ),
+    (
+        "a place that was given twice is one place",
+        ANYONE,
+        "",
+        [
+            (MIRA, "ask eve@example.com", "asked in my place"),
+            (EVE, "ask mallory@example.com", "asked in my place"),
+            (EVE, "yes", "Eve, you asked mallory@example.com"),
+            (on_web("Mallory"), "yes", FIRST),
+            (on_web("Mallory"), "ask eve@example.com", "eve@example.com asked somebody else in their own place"),
+            (ANA, "yes", "approved"),
+        ],
+    ),
+    (
+        "who is listed has a place of their own",
+        ANYONE,
+        "",
+        [(MIRA, "ask slack:U2", "asked"), (BOB_ON_SLACK, "yes", FIRST), (MIRA, "yes", "approved")],
+    ),
+    (
+        "another account of the same person is no other person",
+        ANYONE,
+        "people: {mira: {email: mira@example.com, teams: t1}}",
+        [
+            (MIRA, "ask teams:t1", "that is yourself"),
+            (ANA, "ask teams:t1", "asked"),
+            (on_teams("Mira", "t1"), "yes", FIRST),
+            (MIRA, "yes", "Mira, you said yes already"),
+            (MIRA, "ask slack:U9", "asked in my place"),
+            (on_slack("Mira", "U9", email="mira@example.com"), "yes", "Mira, you asked slack:U9 to answer"),
+            (ANA, "yes", "2 votes"),
+        ],
+    ),
+    (
+        "a place is of one stage",
+        f"{STAGES.replace(', quorum: 2', '')}, reassign: anyone",
+        "",
+        [
+            (MIRA, "ask eve@example.com", "asked in my place"),
+            (ANA, "yes", FIRST),
+            (EVE, "yes", "Eve, stage 2 of 2 is for bob@example.com and one person or group by id. You may"),
+            (EVE, "ask mallory@example.com", "Eve, stage 2 of 2 is for"),
+            (BOB, "yes", "approved"),
+        ],
+    ),
+    (
+        "a place in one stage of whoever has their own in the next one",
+        f"{STAGES.replace(', quorum: 2', '')}, reassign: anyone",
+        "",
+        [(MIRA, "ask bob@example.com", "asked in my place"), (BOB, "yes", FIRST), (BOB, "yes", "Bob, you said yes")],
+    ),
 ]
 
 
@@ -385,6 +559,22 @@ async def test_a_group_that_cannot_be_read_lets_nobody_through_and_the_card_says
         assert (await home.desk.look(home.asked["id"])).unread == "", "it can be read again"
 
 
+async def test_a_group_that_nobody_tells_of_in_time_lets_nobody_through(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory that hangs is one that is down; it keeps out nobody whom another group lets in."""
+    assert roll.PATIENCE.total_seconds() == 3
+    monkeypatch.setattr(roll, "PATIENCE", timedelta(milliseconds=50))
+    async with house(settings, "approvers: ['slack:S1', 'slack:S2']") as home, asyncio.timeout(10):
+        home.rolls.hangs.add("S1")
+        await home.ask()
+        said = await home.say(BOB_ON_SLACK, "yes")
+        assert said.endswith("so you may not yet. slack:S1: the directory said nothing for 0.05 s.")
+        assert (await home.desk.look(home.asked["id"])).unread == "slack:S1"
+        home.rolls.members["S2"] = {BOB_ON_SLACK.id}
+        assert await home.say(BOB_ON_SLACK, "yes") == "approved"
+
+
 async def test_candidates_gather_votes_of_their_own(settings: Settings) -> None:
     """The first to reach the quorum is taken; a vote for another does not count for it."""
     async with house(settings, QUORUM) as home:
@@ -441,13 +631,98 @@ async def test_the_agent_is_not_woken_by_a_vote(settings: Settings) -> None:
 
 
 async def test_people_whom_somebody_asked_may_vote(settings: Settings) -> None:
-    async with house(settings, QUORUM) as home:
+    async with house(settings, ANYONE) as home:
         await home.ask()
         assert (await home.say(EVE, "yes")).startswith("Eve, policy")
         handed = ANSWER.validate_python({"kind": "reassign", "revision": 1, "to": "eve@example.com"})
         await home.desk.answer(home.asked["id"], handed, MIRA)
         assert await home.say(EVE, "yes") == FIRST
-        assert await home.say(MIRA, "yes") == "approved"
+        assert await home.say(ANA, "yes") == "approved"
+
+
+@pytest.mark.parametrize("standing, sentence", [("guest", "X, guests"), ("external", "X, people of other")])
+async def test_who_is_asked_besides_is_no_guest(settings: Settings, standing: Standing, sentence: str) -> None:
+    """Only the policy itself lets one in; a colleague does not."""
+    async with house(settings, "approvers: [mira@example.com, 'slack:T1/U1'], reassign: anyone") as home:
+        await home.ask()
+        stranger = on_slack("X", "U9")
+        assert await home.say(MIRA, "ask slack:U9") == "asked in my place"
+        assert (await home.say(stranger, "yes", standing=standing)).startswith(sentence)
+        assert await home.say(stranger, "yes", standing="outside") == "approved"
+        await home.ask()
+        assert await home.say(on_slack("Y", "U1"), "yes", standing=standing) == "approved", "the policy lists them"
+
+
+async def test_where_nobody_is_listed_a_guest_who_is_asked_stays_one(settings: Settings) -> None:
+    async with house(settings, "reassign: anyone") as home:
+        await home.ask()
+        assert await home.say(MIRA, "ask slack:U9") == "asked"
+        assert (await home.say(on_slack("X", "U9"), "yes", standing="guest")).startswith("X, guests")
+        assert await home.say(on_slack("X", "U9"), "yes") == "approved"
+
+
+async def test_whoever_may_be_in_a_listed_group_is_asked_and_looked_up_at_the_answer(settings: Settings) -> None:
+    async with house(settings, "approvers: ['slack:S1', mira@example.com]") as home:
+        await home.ask()
+        assert await home.say(MIRA, "ask slack:U2") == "asked"
+        assert (await home.say(BOB_ON_SLACK, "yes")).startswith("bob, policy")
+        home.rolls.members["S1"] = {BOB_ON_SLACK.id}
+        assert await home.say(BOB_ON_SLACK, "yes") == "approved"
+
+
+async def test_two_who_hand_on_at_once_have_one_place_each(settings: Settings) -> None:
+    """The same person from two surfaces: what came second gives nothing, whatever was read before."""
+    async with house(settings, ANYONE) as home:
+        await home.ask()
+        asked = [("eve@example.com", MIRA), ("mallory@example.com", MIRA_ON_SLACK)] * 5
+        said = await asyncio.gather(*(home.say(by, f"ask {to}") for to, by in asked))
+        assert "asked in my place" in said
+        votes = [await home.say(on_web(name), "yes") for name in ("Eve", "Mallory")]
+        assert sorted(vote.startswith("1 votes") for vote in votes) == [False, True]
+
+
+async def climb(home: House) -> None:
+    """As if the first rung were due."""
+    pipe, keys, asked = home.service.store._pipe, home.service.store.keys, home.asked["id"]
+    due = await pipe.call("HGET", keys.handoff(asked), "due_at")
+    await pipe.call("HSET", keys.handoff(asked), "due_at", int(due) - 31_000)
+    await pipe.call("ZINCRBY", keys.ladder, -31_000, asked)
+    await until(lambda: _has_climbed(home), what="the rung is climbed")
+
+
+async def _has_climbed(home: House) -> bool:
+    return (await home.desk.look(home.asked["id"])).rungs == 1
+
+
+HELPED = (
+    "timeout: 1h, stages: [{approvers: [ana@example.com]}, {approvers: [cfo@example.com]}], "
+    "escalate: [{after: 30s, approvers: [eve@example.com, helper@example.com]}]"
+)
+CFO, HELPER = on_web("Cfo"), on_web("Helper")
+
+
+async def test_people_of_a_rung_answer_in_the_stage_in_which_it_was_climbed(settings: Settings) -> None:
+    """Two helpers alone must not be what two stages are for."""
+    async with house(settings, HELPED) as home:
+        await home.ask()
+        assert (await home.say(EVE, "yes")).startswith("Eve, policy")
+        await climb(home)
+        assert await home.say(EVE, "yes") == FIRST
+        assert (await home.say(HELPER, "yes")).startswith("Helper, stage 2 of 2 is for cfo@example.com.")
+        assert await home.say(CFO, "yes") == "approved"
+
+
+async def test_people_of_a_rung_of_a_later_stage_answer_in_no_earlier_one(settings: Settings) -> None:
+    """Also when an edit begins again with the first."""
+    async with house(settings, HELPED) as home:
+        await home.ask()
+        assert await home.say(ANA, "yes") == FIRST
+        await climb(home)
+        assert await home.say(EVE, "save") == "revision 2"
+        assert (await home.say(EVE, "yes")).startswith("Eve, ")
+        assert (await home.say(HELPER, "yes")).startswith("Helper, ")
+        assert await home.say(ANA, "yes") == FIRST
+        assert await home.say(HELPER, "yes") == "edited"
 
 
 async def test_who_is_on_call_is_asked_for_at_the_answer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from andon import wire
-from bot.handoff import Aside, Handoff, Rung
+from bot.handoff import Aside, Handoff, Rung, Vote
 from bot.ladder import CALLS_APART_S
 from bot.store import Store
 from tests.store import asks
@@ -59,6 +59,19 @@ async def test_a_reminder_comes_when_it_is_due_and_not_a_moment_before(store: St
     assert [aside.kind for aside in (await look(store, handoff.id)).asides] == ["reminded"]
     assert await events(store) == ["opened", "reminded"]
     assert await store.ladder.next_due() is None
+
+
+async def test_a_rung_is_climbed_in_the_stage_that_was_counted_or_not_at_all(store: Store) -> None:
+    """A vote that came since may have brought it to the next stage."""
+    handoff = await opened(store, rungs=[Rung(600, (ONCALL,))])
+    await let_pass(store, handoff, 10 * MINUTE)
+    vote = Vote("email:mira@example.com", MIRA, await store.now(), 1, 1, "yes", digest=handoff.digest, id="0" * 32)
+    assert (await store.handoffs.vote(handoff, vote)).word == "won"
+    assert (await store.ladder.climb(handoff.id, stage=1, seen=handoff)).word == "moved"
+    seen = await look(store, handoff.id)
+    assert (seen.rungs, seen.asides) == (0, ())
+    assert (await store.ladder.climb(handoff.id, stage=2, seen=seen)).rungs == 1
+    assert [(each.rung, each.stage) for each in (await look(store, handoff.id)).asides] == [(1, 2)]
 
 
 @pytest.mark.parametrize("off_ms, fires", [(-1, False), (0, True), (1, True)])

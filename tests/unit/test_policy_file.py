@@ -88,6 +88,12 @@ def test_aliases_that_unfold_to_very_much_are_refused() -> None:
             "defaults: {on_timeout: approve}\nrules: [{name: a, do: ask, stages: [{approvers: [a@x.com]}]}]",
             "beside `stages`",
         ),
+        (
+            "people: {a: {email: a@x.com, slack: U1}, b: {email: b@x.com, slack: T1/U1}}",
+            "people.b: slack:T1/U1 is 'a' already, and two people would have one vote",
+        ),
+        ("people: {a: {email: A@x.com}, b: {email: a@X.com, teams: t1}}", "people.b: a@x.com is 'a' already"),
+        ("people: {a: {teams: t1}, b: {email: b@x.com, teams: t1}}", "people.b: teams:t1 is 'a' already"),
         ("rules: [{name: a, do: allow, tool: x, ramp: {ask: 2}}]", "a ramp loosens what is asked"),
         (
             "rules: [{name: a, tool: 'x*', do: allow}, {name: b, tool: xy, do: deny, reason: no}]",
@@ -109,6 +115,10 @@ def test_what_could_not_do_what_it_says_is_refused(text: str, says: str) -> None
     "text, says",
     [
         ("rules: [{name: a, tool: x, do: ask}, {name: b, tool: x, do: allow}]", "it never matches: rule 'a'"),
+        (
+            "defaults: {stages: [{approvers: [a@x.com]}], escalate: [{after: 5m, approvers: [b@x.com]}]}",
+            "defaults.escalate.0.approvers: beside `stages` these may say yes in the one stage",
+        ),
         ("rules: [{name: a, do: allow}]", "`do: allow` for any tool"),
         ("rules: [{name: a, do: notify, agent: b}]", "`do: notify` for any tool of these agents"),
         ("defaults: {on_timeout: approve}", "wherever no rule says otherwise"),
@@ -137,7 +147,10 @@ def test_what_could_not_do_what_it_says_is_refused(text: str, says: str) -> None
             "rules: [{name: a, tool: x, do: review}]\nexamples: [{name: e, tool: x, expect: {}}]",
             "all of it is asked",
         ),
-        ("confidence_floor: 0.5\nrules: [{name: a, tool: b, do: allow}]", "passes the floor with what it marks reversible"),
+        (
+            "confidence_floor: 0.5\nrules: [{name: a, tool: b, do: allow}]",
+            "passes the floor with what it marks reversible",
+        ),
         ("rules: [{name: a, tool: b, do: ask, grants: [{label: any, scope: agent}]}]", "any arguments of the tool"),
     ],
 )

@@ -8,10 +8,12 @@
 -- ARGV[2]  the least time between two calls, ms
 -- ARGV[3]  no reminder when less than this is left, ms
 -- ARGV[4]  when a held one is looked at again, ms
--- Returns  {"climbed", <rungs now>, <reminded: 1 or 0>} | {"early"} | {"held"} | {"over"}
+-- ARGV[5]  the stage that the votes have brought it to
+-- ARGV[6]  "<revision>:<votes>" that were counted for that, or "" where there is but one stage
+-- Returns  {"climbed", <rungs now>, <reminded: 1 or 0>} | {"early"} | {"held"} | {"over"} | {"moved"}
 
 local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "ladder", "step", "rungs", "called_at",
-  "agent", "run")
+  "agent", "run", "vote_n")
 if not h[1] or (h[1] ~= "pending" and h[1] ~= "held") or not h[4] then
   redis.call("ZREM", KEYS[2], ARGV[1])
   return { "over" }
@@ -25,6 +27,10 @@ local due_at = tonumber(h[3])
 if now >= due_at then
   redis.call("ZREM", KEYS[2], ARGV[1])
   return { "over" }
+end
+
+if ARGV[6] ~= "" and ARGV[6] ~= h[2] .. ":" .. (h[10] or "0") then
+  return { "moved" }
 end
 
 local life, list = string.match(h[4], "^(%d+):(.*)$")
@@ -59,7 +65,7 @@ end
 local at = string.format("%.0f", now)
 local lines = redis.call("HGET", KEYS[1], "asides")
 local function aside(event, id, rung)
-  local line = at .. ' {"id":"' .. id .. '","kind":"' .. event .. '","rung":' .. rung .. "}"
+  local line = at .. ' {"id":"' .. id .. '","kind":"' .. event .. '","rung":' .. rung .. ',"stage":' .. ARGV[5] .. "}"
   lines = lines and lines .. "\n" .. line or line
   tell(KEYS[3], nil, now, event, ARGV[1], h[8], h[9], h[2], id)
 end
