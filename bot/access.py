@@ -131,6 +131,11 @@ class Access:
         text = "\0".join(("id/v1", prefix, *parts)).encode()
         return f"{prefix}_{_b64(hmac.digest(self._secret, text, 'sha256')[:16])}"
 
+    def draw(self, handoff_id: str) -> float:
+        """A number from 0 up to 1 that the same id always gives, and nobody without the secret can tell."""
+        mac = hmac.digest(self._secret, f"draw/v1\0{handoff_id}".encode(), "sha256")
+        return int.from_bytes(mac[:6]) / 2**48
+
     def token(self, handoff_id: str) -> str:
         """Reads one handoff."""
         mac = hmac.digest(self._secret, f"handoff-token/v1\0{handoff_id}".encode(), "sha256")

@@ -7,10 +7,10 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from andon import wire
-from bot.handoff import Risk
+from bot.handoff import Risk, ask_payload, digest_of
 from bot.policy import Grant, Policy, Situation, needs
 from bot.policy import Scorer as ScorerChoice
 from bot.risk import RiskQuestion, highest
@@ -57,6 +57,18 @@ class Grants(Protocol):
         ...
 
 
+class Draws(Protocol):
+    """Tells which are of a sample."""
+
+    async def draw(self, agent: str, handoff_id: str, digest: str) -> float:
+        """From 0 up to 1.
+
+        Raises:
+            StoreUnavailable: It cannot be read.
+        """
+        ...
+
+
 class Scoring(Protocol):
     """Tells how risky an action is. It never raises: what cannot be told is 1.0."""
 
@@ -81,13 +93,20 @@ class Gathering:
     """Where the policy's knowledge comes from."""
 
     def __init__(
-        self, runs: RunFacts, scoring: Scoring, *, trust: Trust | None = None, grants: Grants | None = None
+        self,
+        runs: RunFacts,
+        scoring: Scoring,
+        *,
+        trust: Trust | None = None,
+        grants: Grants | None = None,
+        draws: Draws | None = None,
     ) -> None:
         """Without `trust` nobody has earned any, and without `grants` none stands."""
         self._runs = runs
         self._scoring = scoring
         self._trust: Trust = trust or _NoTrust()
         self._grants: Grants = grants or _NoGrants()
+        self._draws = draws
 
     async def gather(
         self,
@@ -104,7 +123,7 @@ class Gathering:
         Args:
             policy: As it stands now.
             ask: What is asked.
-            handoff_id: Samples are drawn by it.
+            handoff_id: Samples are drawn by it and the service's secret.
             agent: Who asks.
             run: Where it belongs.
             to: Where its cards go unless the policy says otherwise.
@@ -125,6 +144,9 @@ class Gathering:
         if wanted.run:
             failures, checkpoint = await self._runs.standing(run.id)
             situation = replace(situation, failures=failures, checkpoint=checkpoint)
+        if wanted.draws and self._draws:
+            drawn = await self._draws.draw(agent, handoff_id, digest_of(ask_payload(ask)))
+            situation = replace(situation, draw=drawn)
         if wanted.ramps:
             situation = replace(situation, trusted=await self._trust.counts(wanted.ramps))
         if wanted.grants and isinstance(ask, wire.Confirmation) and ask.action:
@@ -157,6 +179,11 @@ def is_unsure(policy: Policy, ask: wire.Confirmation | wire.Choice | wire.Input)
     """Is the agent less sure than the policy wants? It counts in its run as a failure does."""
     floor = policy.confidence_floor
     return floor is not None and ask.confidence is not None and ask.confidence < floor
+
+
+def drawing(situation: Situation) -> Literal["", "free", "owed"]:
+    """What the store is to hold to: see `NewHandoff.draw`."""
+    return "" if situation.draw is None else "free" if situation.draw else "owed"
 
 
 def _runs(ask: wire.Confirmation | wire.Choice | wire.Input) -> Iterable[wire.Action]:

@@ -14,7 +14,7 @@ from typing import Final
 
 from andon import wire
 from bot.handoff import Handoff, Risk, Route
-from bot.policy import CHECKPOINT, Grant, Policy, Situation, needs
+from bot.policy import CHECKPOINT, Grant, Policy, Situation, needs, stand_in
 from bot.risk import RiskQuestion, highest, judge
 
 _GROWING: Final = re.compile(r"Trust is still growing: (\d+) of \d+ ended well\.")
@@ -60,6 +60,7 @@ class Recall:
         situation = Situation(
             ask=ask,
             handoff=handoff.id,
+            draw=stand_in(handoff.id),
             agent=handoff.agent,
             to=told.to,
             run_name=handoff.run_name,

@@ -84,9 +84,7 @@ class Handoff(Received):
     decision: Decision | None = None
     claim: Claimed | None = None
     outcome: Outcome | None = None
-    review: str | None = Field(
-        default=None, description="The handoff that shows what came of this one for review, once it is executed."
-    )
+    review: str | None = Field(default=None, description="The handoff that shows what came of this one for review.")
     follows: str | None = Field(default=None, description="Of a review: the handoff whose result it shows.")
 
 

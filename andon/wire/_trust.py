@@ -23,7 +23,8 @@ class Trust(Received):
     moved_at: AwareDatetime = Field(description="When it last counted anything.")
     reset_at: AwareDatetime | None = Field(default=None, description="When it last started over.")
     reset_why: str | None = Field(
-        default=None, description="`rejected`, `failed`, `undone`, `undo_failed`, or `person` when somebody reset it."
+        default=None,
+        description="`rejected`, `failed`, `undone`, `undo_failed`, `unreported`, or `person` when somebody reset it.",
     )
     reset_by: str | None = Field(default=None, description="The handoff that did, or the person.")
 

@@ -6,7 +6,7 @@ from bot.policy._examples import Tested, question_of, run_examples
 from bot.policy._explain import explain, situation_of
 from bot.policy._file import Example, Policy, Rule, Scorer
 from bot.policy._loading import Read, load, parse, read, text_of
-from bot.policy._route import STRICTNESS, Needs, Routed, needs, ramp_key, route
+from bot.policy._route import STRICTNESS, Needs, Routed, needs, ramp_key, route, stand_in
 from bot.policy._schema import schema
 from bot.policy._situation import Grant, Situation
 from bot.policy._terms import seconds
@@ -40,6 +40,7 @@ __all__ = [
     "schema",
     "seconds",
     "situation_of",
+    "stand_in",
     "stricter",
     "text_of",
 ]

@@ -38,7 +38,7 @@ class Situation:
 
     ask: wire.Confirmation | wire.Choice | wire.Input
     handoff: str
-    """Its id: samples are drawn by it, so that a test can tell them."""
+    """Its id."""
     agent: str
     to: tuple[wire.Place, ...]
     """Where its cards go unless the policy says otherwise."""
@@ -52,5 +52,7 @@ class Situation:
     risk: Risk | None = None
     trusted: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
     """Good ends so far, by the key of a trust ramp (`ramp_key`)."""
+    draw: float | None = None
+    """From 0 up to 1: of a sample when it is below the share. None: nobody drew, so that it is of every sample."""
     grants: tuple[Grant, ...] = ()
     """Those of this agent, run or requester that stand now."""

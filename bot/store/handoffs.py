@@ -47,6 +47,8 @@ _SAME_MS: Final = 128
 
 WRONG_CODES: Final = 3
 """Wrong numbers after which a person waits."""
+UNREPORTED: Final = timedelta(minutes=15)
+"""After a claim of what is to be reviewed: it is then reviewed whatever the agent says, or does not."""
 CODE_WAIT: Final = timedelta(minutes=1)
 
 Word = Literal["won", "lost", "moved", "stale", "held", "late", "early", "gone"]
@@ -86,13 +88,15 @@ class NewHandoff:
     """The agent's confidence is below the policy's floor, which counts in its run as a failure does."""
     grant: str = ""
     """The grant that covers it: it decides, unless a person is asked all the same."""
+    draw: Literal["", "free", "owed"] = ""
+    """May it be of a sample, and was one like it drawn and not claimed?"""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What `open` did: `opened` or `known`, or why not; `number` is its time, the wait in ms, or the open count."""
 
-    word: Literal["opened", "known", "reused", "no_run", "too_fast", "too_many", "no_grant"]
+    word: Literal["opened", "known", "reused", "no_run", "too_fast", "too_many", "drawn", "no_grant"]
     number: int = 0
     crowd: str = ""
     """`open` or `burst` when the agent asks more than people can read."""
@@ -184,6 +188,7 @@ class Handoffs:
                 keys.agent_asks(new.agent),
                 keys.agent_grants(new.agent),
                 keys.run(await self._root(new.run) if new.unsure else new.run),
+                keys.drawn(new.agent, new.digest),
             ),
             new.id,
             new.fingerprint,
@@ -202,13 +207,14 @@ class Handoffs:
             RUN_LIFE_MS,
             "unsure" if new.unsure else "",
             new.doc.route.ramp,
-            "told" if new.doc.route.told and decided else "",
+            ("told" if new.doc.route.told else "review" if new.doc.route.review else "") if decided else "",
             _ladder(new.doc.route),
             crowding.open,
             crowding.burst,
             crowding.within_ms,
             new.grant,
             "" if not new.grant else "uses" if _is_granted(new.decision) else "near",
+            new.draw,
         )
         word, *rest = reply(raw)
         crowd, count = (rest[1].decode(), int(rest[2])) if len(rest) > 2 else ("", 0)  # noqa: PLR2004  # the reply's parts
@@ -346,13 +352,17 @@ class Handoffs:
         keys = self._keys
         raw = await self._pipe.run(
             _CLAIM,
-            (keys.handoff(handoff_id), keys.events, keys.agent_events(agent), keys.agent_grants(agent)),
+            (
+                *(keys.handoff(handoff_id), keys.events, keys.agent_events(agent), keys.agent_grants(agent)),
+                *(keys.unreported, keys.drawn(agent, digest)),
+            ),
             handoff_id,
             agent,
             digest,
             claimant,
             round(max_age / timedelta(milliseconds=1)),
             "known" if known else "",
+            round(UNREPORTED / timedelta(milliseconds=1)),
         )
         match reply(raw):
             case ["permit", at, revision, payload, doc]:
@@ -386,7 +396,7 @@ class Handoffs:
             agent: Whose it must be.
             report: What came of it.
             ramp: Its route's trust ramp, which this counts in.
-            review: Opened in the same step, once it is recorded that it was executed.
+            review: Opened in the same step, if it was done or tried, and unless it is open already.
             crowding: Past which the review's cards are gathered.
         """
         keys = self._keys
@@ -411,6 +421,7 @@ class Handoffs:
                 keys.notices,
                 keys.run(await self._root(run) if bad else run),
                 keys.agent_asks(agent),
+                keys.unreported,
             ),
             handoff_id,
             agent,
@@ -419,14 +430,7 @@ class Handoffs:
             pack_outcome(report),
             self._retention_ms,
             "bad" if bad else "",
-            *(
-                (
-                    *(review.id, review.digest, pack_doc(review.doc)),
-                    *(review.doc.route.timeout_s * 1000, _ladder(review.doc.route)),
-                )
-                if review
-                else ("", "", "", 0, "")
-            ),
+            *(review_args(review) if review else ("", "", "", 0, "")),
             crowding.open,
             crowding.burst,
             crowding.within_ms,
@@ -436,6 +440,10 @@ class Handoffs:
             gathered = (rest[1].decode(), int(rest[2])) if len(rest) > 2 else ("", 0)  # noqa: PLR2004  # as in `open`
             return OutcomeReply(word, when(rest[0]), "", *gathered)
         return OutcomeReply(word, text=rest[0].decode() if rest else "")
+
+    async def is_owed(self, agent: str, digest: str) -> bool:
+        """Was this action of the agent's drawn in a sample within a day, and not claimed since?"""
+        return bool(await self._pipe.call("EXISTS", self._keys.drawn(agent, digest)))
 
     async def due(self, now: datetime, *, limit: int = 200) -> list[str]:
         """Ids whose time is up at `now`, longest overdue first."""
@@ -525,6 +533,12 @@ def _read(handoff_id: str, raw: Any, doc: Doc | None) -> Handoff | None:
     flat = _flat(raw)
     fields = {flat[i]: flat[i + 1] for i in range(0, len(flat), 2)}
     return read_handoff(handoff_id, fields, doc)
+
+
+def review_args(review: NewHandoff) -> tuple[str, str, bytes, int, str]:
+    """A review as the scripts read it."""
+    route = review.doc.route
+    return review.id, review.digest, pack_doc(review.doc), route.timeout_s * 1000, _ladder(route)
 
 
 def _ladder(route: Route) -> str:

@@ -73,6 +73,10 @@ class Keys:
         """Hash: how many handoffs an agent has open, and how fast it opens them."""
         return f"{{{self.ns}}}:agent:{agent}:load"
 
+    def drawn(self, agent: str, digest: str) -> str:
+        """String: the handoff about this action that was drawn in a sample and not claimed yet; kept for a day."""
+        return f"{{{self.ns}}}:agent:{agent}:drawn:{digest}"
+
     def agent_grants(self, agent: str) -> str:
         """Hash: an agent's standing grants."""
         return f"{{{self.ns}}}:agent:{agent}:grants"
@@ -114,6 +118,11 @@ class Keys:
     def agent_asks(self, agent: str) -> str:
         """Sorted set: an agent's latest asks -> when they came, Unix ms; kept as long as a burst is counted."""
         return f"{{{self.ns}}}:agent:{agent}:asks"
+
+    @property
+    def unreported(self) -> str:
+        """Sorted set: claimed handoff that is to be reviewed -> when its outcome is overdue, Unix ms."""
+        return f"{{{self.ns}}}:unreported"
 
     @property
     def index(self) -> str:

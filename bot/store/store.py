@@ -24,6 +24,7 @@ from bot.store.records import when
 from bot.store.runs import Runs
 from bot.store.shelf import ShelfRecords
 from bot.store.trust import TrustRecords
+from bot.store.unreported import Unreported
 
 _OLDEST = (7, 0)
 _CLOCKS_APART = timedelta(seconds=2)
@@ -54,6 +55,7 @@ class Store:
         self.keys = Keys(ns)
         self.handoffs = Handoffs(self._pipe, self.keys, retention=retention)
         self.ladder = Ladder(self._pipe, self.keys)
+        self.unreported = Unreported(self._pipe, self.keys, retention_ms=round(retention / timedelta(milliseconds=1)))
         self.digests = Digests(self._pipe, self.keys, retention=retention)
         self.runs = Runs(self._pipe, self.keys)
         self.grants = Grants(self._pipe, self.keys)

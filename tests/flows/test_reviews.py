@@ -23,7 +23,7 @@ rules:
   - {name: looking, tool: "draft_*", do: review, timeout: 10m, reject_reasons: [Wrong tone]}
   - {name: drawn, tool: "move_*", do: sample, fraction: 0.3}
   - {name: brief, tool: "brief_*", do: review, timeout: 1s}
-  - {name: lenient, tool: "lenient_*", do: review, timeout: 1s, on_timeout: approve}
+  - {name: lenient, tool: "lenient_*", do: review, timeout: 4s, on_timeout: approve}
   - {name: nowhere, tool: "nowhere_*", do: review, to: ["teams:19:x"]}
 """
 
@@ -175,10 +175,12 @@ async def test_silence_about_a_review_means_undo_unless_the_policy_says_otherwis
     assert (await here.agent.wait(lenient, 10))["decision"]["kind"] == "approved"
 
 
-async def test_a_failure_is_told_and_not_reviewed(here: Live, board: Board) -> None:
+async def test_a_failure_is_told_and_reviewed(here: Live, board: Board) -> None:
+    """Something may have happened before it failed."""
     asked = await act(here, "draft_reply")
     ended = await done(here, asked, "failed", error="the disk is full")
-    assert "review" not in ended
+    review = await here.agent.look(ended["review"])
+    assert review["ask"]["result"] == "the disk is full"
     await headline(board, asked, "Failed")
     (note,) = notes(board, asked)
     assert note.buttons == []
@@ -228,7 +230,7 @@ async def test_a_sample_is_drawn_by_the_id(here: Live) -> None:
     for number in range(30):
         asked = await act(here, "move_mail", key=f"sample-{number}")
         ended = await done(here, asked)
-        wanted = is_sampled(asked["id"], 0.3)
+        wanted = is_sampled(here.access.draw(asked["id"]), 0.3)
         assert ("review" in ended) is wanted
         drawn[wanted] += 1
     assert all(drawn.values()), drawn

@@ -25,6 +25,7 @@ SOURCES = {
 SHARED_KEYS = {
     *("events_key", "agent_key", "load_key", "handoff_key", "due_key", "index_key", "trust_key", "trusts_key"),
     *("grants_key", "agents_key", "notices_key", "kept_key", "asks_key", "root_key", "run_key"),
+    *("review_key", "ladder_key"),
 }
 """What the shared functions call the keys that they are given."""
 Verb = Callable[[Store, Handoff], Awaitable[object]]
@@ -169,6 +170,8 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     assert run_now
     await store.runs.steer(run_now, "key 1", "Why him?", asks.MIRA)
     await store.runs.save_checkpoint(asks.RUN, asks.AGENT, wire.CheckpointSave(name="half way"), "save 1")
+    shown = asks.new_handoff(asks.confirmation())
+    assert await store.unreported.presume(asked, shown) == "over"
     await store.trust.reset("tr_1", "mira@example.com")
     await store.shelf.turn("paper", "letters", every=timedelta(seconds=1), burst=1, longest=timedelta(seconds=1))
     run_now = await store.runs.load(asks.RUN)
@@ -206,7 +209,9 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
         for pattern, key in zip(says.keys, keys, strict=True):
             for mark, value in filled.items():
                 pattern = pattern.replace(mark, value)  # noqa: PLW2901  # filled in step by step
-            assert re.fullmatch(re.sub("<(id|who|place|new|person|revision)>", "[^:]+", re.escape(pattern)), key), (
+            assert re.fullmatch(
+                re.sub("<(id|who|place|new|person|revision|digest)>", "[^:]+", re.escape(pattern)), key
+            ), (
                 name,
                 pattern,
                 key,

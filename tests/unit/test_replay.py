@@ -253,7 +253,7 @@ def test_failures_in_the_run_make_an_ask_again() -> None:
 def test_a_grant_that_is_offered_no_more_covers_nothing() -> None:
     history = History(RAMPED)
     given = _grant({"id": "gr_1", "tool": "run", "same": {"command": "make"}, "scope": "agent"})
-    history.ask(tool="run", args={"command": "make"}, known={"grants": (given,)})
+    history.ask(tool="run", args={"command": "make"}, confidence=0.9, known={"grants": (given,)})
     assert history.under("rules: [{name: shell, tool: run, do: ask}]").total.newly_asked == 1
     narrower = "rules: [{name: shell, tool: run, do: ask, grants: [{label: the same, same: [command], scope: run}]}]"
     assert history.under(narrower).total.newly_asked == 1

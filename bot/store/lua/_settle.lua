@@ -86,6 +86,20 @@ local function crowd(load_key, asks_key, now, id, most_open, most_asks, within_m
   return nil
 end
 
+-- open_review: open the one that shows what came of `first`. `review` is its id, digest, document, time to answer in ms,
+-- and ladder. With `unearned` set, letting it stand adds nothing to its ramp.
+local function open_review(handoff_key, review_key, due_key, events_key, load_key, index_key, ladder_key, now, first,
+  agent, run, ramp, review, retention_ms, unearned)
+  redis.call("HSET", handoff_key, "review", review[1])
+  wait_for_answer(review_key, due_key, events_key, load_key, index_key, now, review[1], agent, run, review[4],
+    retention_ms, { "print", "review", "digest", review[2], "doc", review[3], "timing", "after", "ramp", ramp or "",
+    "follows", first, "unearned", unearned })
+  if review[5] ~= "" then
+    redis.call("HSET", review_key, "ladder", review[5])
+    redis.call("ZADD", ladder_key, now + tonumber(string.match(review[5], ":(%d+)")), review[1])
+  end
+end
+
 local TRUST_KEPT_MS = 400 * 24 * 3600 * 1000
 
 -- trust: let the way that a handoff ended count in its ramp, once: "good" adds one, "bad" starts over and says so.
@@ -114,14 +128,14 @@ end
 -- settle: KEYS[1] handoff, KEYS[2] due, KEYS[3] events, KEYS[4] the agent's events, KEYS[5] the agent's load,
 -- KEYS[6] the trust that its ramp has earned, KEYS[7] all ramps
 local function settle(id, now, kind, decision, allowed_digest, payload, answer_id, retention_ms)
-  local h = redis.call("HMGET", KEYS[1], "agent", "run", "rev", "ramp", "follows")
+  local h = redis.call("HMGET", KEYS[1], "agent", "run", "rev", "ramp", "follows", "unearned")
   redis.call("HSET", KEYS[1], "state", "decided", "decision", decision, "decided_at", string.format("%.0f", now),
     "kind", kind, "answer_id", answer_id, "allowed", allowed_digest, "payload", payload)
   redis.call("PEXPIRE", KEYS[1], retention_ms)
   redis.call("ZREM", KEYS[2], id)
   redis.call("HINCRBY", KEYS[5], "open", -1)
   -- A person's no sends trust back; their yes after the fact adds to it, one before is counted when it was done.
-  local kept = kind == "approved" and h[5] and answer_id ~= ""
+  local kept = kind == "approved" and h[5] and answer_id ~= "" and h[6] ~= "1"
   trust(KEYS[1], KEYS[6], KEYS[7], KEYS[3], KEYS[4], now, h[4], kind == "rejected" and "bad" or kept and "good" or "",
     kind, id, h[1], h[2])
   return tell(KEYS[3], KEYS[4], now, "decided", id, h[1], h[2], h[3], kind)

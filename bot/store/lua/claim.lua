@@ -4,12 +4,15 @@
 -- KEYS[2]  {ns}:events                 stream
 -- KEYS[3]  {ns}:agent:<agent>:events   stream
 -- KEYS[4]  {ns}:agent:<agent>:grants   hash
+-- KEYS[5]  {ns}:unreported             zset    id -> when its outcome is overdue, Unix ms
+-- KEYS[6]  {ns}:agent:<agent>:drawn:<digest>  string
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  digest that it means to act on
 -- ARGV[4]  claimant: the same one again gets the same permit
 -- ARGV[5]  how old the decision may be, ms
 -- ARGV[6]  "known" when the caller has the bytes with that digest, else ""
+-- ARGV[7]  how long what is to be reviewed may stay unreported, ms
 -- Returns  {"permit", <claimed ms>, <revision>, <payload or "">, <doc or "">} | {"open"} | {"held"} | {"refused", <kind>}
 --          | {"digest", <allowed>} | {"taken", <claimant>, <claimed ms>} | {"closed"} | {"old", <decided ms>} | {"gone"}
 --          | {"no_grant"} (the grant that decided it has ended)
@@ -24,7 +27,7 @@ local function permit(at, revision)
 end
 
 local h = redis.call("HMGET", KEYS[1], "state", "agent", "allowed", "kind", "decided_at", "claimant", "claimed_at",
-  "run", "rev", "uses_grant")
+  "run", "rev", "uses_grant", "watch")
 if not h[1] or h[2] ~= ARGV[2] then
   return { "gone" }
 end
@@ -57,5 +60,9 @@ if h[10] and not stands(KEYS[4], h[10], now) then
   return { "no_grant" }
 end
 redis.call("HSET", KEYS[1], "state", "claimed", "claimant", ARGV[4], "claimed_at", string.format("%.0f", now))
+if h[11] then
+  redis.call("ZADD", KEYS[5], now + tonumber(ARGV[7]), ARGV[1])
+  redis.call("DEL", KEYS[6])
+end
 tell(KEYS[2], KEYS[3], now, "claimed", ARGV[1], ARGV[2], h[8], h[9], h[4])
 return permit(now, h[9])

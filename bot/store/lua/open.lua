@@ -12,6 +12,7 @@
 -- KEYS[10] {ns}:agent:<agent>:asks     zset    id -> asked, Unix ms; kept as long as a burst is counted
 -- KEYS[11] {ns}:agent:<agent>:grants   hash    a use is counted
 -- KEYS[12] {ns}:run:<id>               hash    the run that this one comes from, or itself: unsure asks count there
+-- KEYS[13] {ns}:agent:<agent>:drawn:<digest>  string  the handoff that was drawn and not claimed yet; kept for a day
 -- ARGV[1]  handoff id
 -- ARGV[2]  fingerprint of the request
 -- ARGV[3]  agent
@@ -30,16 +31,17 @@
 -- ARGV[16] a run's life after its last sign of life, ms
 -- ARGV[17] "unsure" when the agent's confidence is below the policy's floor; else ""
 -- ARGV[18] text of the trust ramp that its end counts in, or ""
--- ARGV[19] "told" when people are told of what the policy decided alone; else ""
+-- ARGV[19] "told" when people are told of what the policy decided alone, "review" when they look at what came of it; else ""
 -- ARGV[20] the ladder, as `climb` has it, or "" for none
 -- ARGV[21] open asks of one agent after which its cards are gathered; 0: never
 -- ARGV[22] asks of one agent within ARGV[23] after which they are; 0: never
 -- ARGV[23] how long a burst is counted, ms
 -- ARGV[24] the grant that covers it, or ""
 -- ARGV[25] "uses" when that grant decides it, "near" when a person is asked all the same
+-- ARGV[26] "free" when it may be of a sample and none like it was found drawn, "owed" when one was; else ""
 -- Returns  {"opened", <now ms>} | {"opened", <now ms>, "open" or "burst", <how many>}
 --          | {"known"} | {"reused"} | {"no_run"} | {"too_fast", <retry ms>} | {"too_many", <open>}
---          | {"no_grant"} (the grant stands no more)
+--          | {"drawn"} (one like it was drawn meanwhile) | {"no_grant"} (the grant stands no more)
 
 local found = redis.call("HGET", KEYS[1], "print")
 if found then
@@ -55,6 +57,9 @@ end
 local now = now_ms()
 if ARGV[25] == "uses" and not stands(KEYS[11], ARGV[24], now) then
   return { "no_grant" }
+end
+if ARGV[26] == "free" and redis.call("EXISTS", KEYS[13]) == 1 then
+  return { "drawn" }
 end
 local wait = spend(KEYS[5], "tat", now, tonumber(ARGV[13]), tonumber(ARGV[14]), 1)
 if wait then
@@ -82,6 +87,12 @@ if ARGV[19] == "told" then
   redis.call("ZADD", KEYS[8], now, ARGV[1])
   redis.call("ZREMRANGEBYRANK", KEYS[8], 0, -101)
   redis.call("PEXPIRE", KEYS[8], ARGV[9])
+end
+if ARGV[19] == "review" then
+  redis.call("HSET", KEYS[1], "watch", "review")
+  if ARGV[26] ~= "" then
+    redis.call("SET", KEYS[13], ARGV[1], "PX", 24 * 3600 * 1000)
+  end
 end
 if ARGV[24] ~= "" then
   redis.call("HSET", KEYS[1], ARGV[25] .. "_grant", ARGV[24])

@@ -15,6 +15,7 @@
 -- KEYS[13] {ns}:notices                stream
 -- KEYS[14] {ns}:run:<id>               hash    the run that it comes from, or itself: failures count there
 -- KEYS[15] {ns}:agent:<agent>:asks     zset    id -> asked, Unix ms; kept as long as a burst is counted
+-- KEYS[16] {ns}:unreported             zset
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  status: executed, failed, undone, undo_failed
@@ -22,7 +23,7 @@
 -- ARGV[5]  outcome, JSON without its time
 -- ARGV[6]  retention, ms
 -- ARGV[7]  "bad" when this failure counts against its run; else ""
--- ARGV[8]  id of the review to open in the same step once it is executed, or ""
+-- ARGV[8]  id of the review to open in the same step unless it is open already, or ""
 -- ARGV[9]  digest of the review
 -- ARGV[10] its ask and its route, compressed
 -- ARGV[11] its time to answer, ms
@@ -70,23 +71,20 @@ redis.call("PEXPIRE", KEYS[1], ARGV[6])
 if ARGV[7] == "bad" then
   fault(KEYS[14], KEYS[4], 30 * 24 * 3600 * 1000)
 end
-local effect = ""
 local word, count = nil, nil
-if ARGV[3] ~= "executed" then
-  effect = "bad"
-elseif ARGV[8] ~= "" then
-  redis.call("HSET", KEYS[1], "review", ARGV[8])
-  wait_for_answer(KEYS[7], KEYS[8], KEYS[2], KEYS[9], KEYS[10], now, ARGV[8], ARGV[2], h[8], ARGV[11], ARGV[6],
-    { "print", "review", "digest", ARGV[9], "doc", ARGV[10], "timing", "after", "ramp", h[10] or "", "follows", ARGV[1] })
-  if ARGV[12] ~= "" then
-    redis.call("HSET", KEYS[7], "ladder", ARGV[12])
-    redis.call("ZADD", KEYS[11], now + tonumber(string.match(ARGV[12], ":(%d+)")), ARGV[8])
-  end
+local effect, reviewed = "", ARGV[8] ~= "" or redis.call("HEXISTS", KEYS[1], "review") == 1
+if ARGV[8] ~= "" and acted and redis.call("HEXISTS", KEYS[1], "review") == 0 then
+  open_review(KEYS[1], KEYS[7], KEYS[8], KEYS[2], KEYS[9], KEYS[10], KEYS[11], now, ARGV[1], ARGV[2], h[8], h[10],
+    { ARGV[8], ARGV[9], ARGV[10], ARGV[11], ARGV[12] }, ARGV[6], ARGV[3] == "failed" and "1" or "")
   word, count = crowd(KEYS[9], KEYS[15], now, ARGV[8], tonumber(ARGV[13]), tonumber(ARGV[14]), ARGV[15])
   if word then
     redis.call("HSET", KEYS[7], "crowd", word)
   end
-elseif h[10] and h[10] ~= "" and h[4] == "approved" and not after then
+end
+redis.call("ZREM", KEYS[16], ARGV[1])
+if ARGV[3] ~= "executed" then
+  effect = "bad"
+elseif not reviewed and h[10] and h[10] ~= "" and h[4] == "approved" and not after then
   -- Silence earns no trust, and neither does a grant: nobody looked.
   local by = cjson.decode(h[11]).by.kind
   effect = (by == "silence" or by == "grant") and "" or "good"

@@ -1,0 +1,178 @@
+"""An agent that says nothing of what it did, or drops what was drawn: it is looked at all the same."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.config import Settings
+from bot.reviews import UNTOLD
+from bot.store import Store
+from tests.people import Json
+from tests.servers import Live, live, until
+
+Under = Callable[[str], AbstractAsyncContextManager[Live]]
+REVIEW = "rules: [{name: looking, tool: '*', do: review, timeout: 10m}]\n"
+
+
+@pytest.fixture
+def under(settings: Settings, tmp_path: Path) -> Under:
+    """A service under this policy."""
+
+    @asynccontextmanager
+    async def serve(policy: str) -> AsyncIterator[Live]:
+        path = tmp_path / "policy.yaml"
+        path.write_text(policy)
+        async with live(settings.model_copy(update={"policy": path})) as running:
+            yield running
+
+    return serve
+
+
+async def let_pass(store: Store, handoff: Json, time: timedelta) -> None:
+    """As if so much more time had gone by since the claim."""
+    ms = -round(time / timedelta(milliseconds=1))
+    if await store._pipe.call("ZSCORE", store.keys.unreported, handoff["id"]) is not None:
+        await store._pipe.call("ZINCRBY", store.keys.unreported, ms, handoff["id"])
+
+
+async def acted(here: Live, **ask: object) -> Json:
+    """Asked for, let run and claimed."""
+    asked = await here.agent.ask(reversible=True, **ask)
+    assert asked["state"] == "decided"
+    (await here.agent.claim(asked)).ok()
+    return asked
+
+
+async def the_inbox(here: Live, count: int) -> list[Json]:
+    async def there() -> bool:
+        return len(await here.person.inbox()) >= count
+
+    await until(there)
+    return list(await here.person.inbox())
+
+
+async def test_what_is_never_reported_is_reviewed_after_a_quarter_of_an_hour(under: Under) -> None:
+    async with under(REVIEW) as here:
+        asked = await acted(here)
+        await let_pass(here.store, asked, timedelta(minutes=14))
+        assert not await here.store.unreported.due(await here.store.now())
+        await let_pass(here.store, asked, timedelta(minutes=2))
+        (review,) = await the_inbox(here, 1)
+        assert (review["follows"], review["ask"]["timing"]) == (asked["id"], "after")
+        assert review["ask"]["result"] == UNTOLD == "The agent did not say what came of it."
+        assert await here.store.unreported.next_due() is None
+
+        late = (await here.agent.report(asked, "executed", claimant="try-1", result="sent")).ok()
+        assert (late["state"], late["outcome"]["result"], late["review"]) == ("closed", "sent", review["id"])
+        assert len(await here.person.inbox()) == 1
+        (await here.person.reject(review, "Take it back")).ok()
+        assert (await here.agent.report(review, "undone")).ok()["state"] == "closed"
+
+
+async def test_what_was_reported_or_never_claimed_needs_no_timer(under: Under) -> None:
+    async with under(REVIEW) as here:
+        await here.agent.ask(reversible=True)
+        asked = await acted(here)
+        assert await here.store.unreported.next_due()
+        (await here.agent.report(asked, "executed", claimant="try-1")).ok()
+        assert await here.store.unreported.next_due() is None
+
+
+async def test_what_needs_no_review_has_no_timer(under: Under) -> None:
+    async with under("rules: [{name: a, tool: '*', do: allow}]\n") as here:
+        await acted(here)
+        assert await here.store.unreported.next_due() is None
+
+
+async def test_a_failure_is_reviewed_too_and_keeping_it_earns_no_trust(under: Under) -> None:
+    """Something may have happened before it failed."""
+    async with under("rules: [{name: a, tool: '*', do: ask, ramp: {ask: 1, review: 3}}]\n") as here:
+        first = await here.agent.ask(reversible=True)
+        (await here.person.approve(first)).ok()
+        (await here.agent.claim(first)).ok()
+        (await here.agent.report(first, "executed", claimant="try-1")).ok()
+        asked = await acted(here)
+        ended = (await here.agent.report(asked, "failed", claimant="try-1", error="the line broke")).ok()
+        review = await here.agent.look(ended["review"])
+        assert review["ask"]["result"] == "the line broke"
+        (await here.person.approve(review)).ok()
+        (ramp,) = (await here.person.call("GET", "/v1/trust")).ok()["ramps"]
+        assert (ramp["good"], ramp["reset_why"]) == (0, "failed")
+
+
+async def test_silence_about_what_was_done_sends_trust_back(under: Under) -> None:
+    async with under("rules: [{name: a, tool: '*', do: ask, ramp: {ask: 1, review: 9}}]\n") as here:
+        first = await here.agent.ask(reversible=True)
+        (await here.person.approve(first)).ok()
+        (await here.agent.claim(first)).ok()
+        (await here.agent.report(first, "executed", claimant="try-1")).ok()
+        asked = await acted(here)
+        await let_pass(here.store, asked, timedelta(minutes=16))
+        (review,) = await the_inbox(here, 1)
+        (ramp,) = (await here.person.call("GET", "/v1/trust")).ok()["ramps"]
+        assert (ramp["good"], ramp["stage"], ramp["reset_why"]) == (0, "asked", "unreported")
+        (await here.agent.report(asked, "executed", claimant="try-1")).ok()
+        (await here.person.approve(review)).ok()
+        assert (await here.person.call("GET", "/v1/trust")).ok()["ramps"][0]["good"] == 0
+        assert (await here.agent.ask(reversible=True))["state"] == "pending"
+
+
+async def test_timer_and_report_at_once_open_one_review(under: Under) -> None:
+    async with under(REVIEW) as here:
+        for number in range(10):
+            asked = await acted(here, key=f"race-{number}")
+            await let_pass(here.store, asked, timedelta(minutes=16))
+            said = await asyncio.gather(
+                *(here.agent.report(asked, "executed", claimant="try-1", result=1) for _ in range(5))
+            )
+            assert len({each.ok()["review"] for each in said}) == 1
+            assert len(await here.person.inbox()) == number + 1
+
+
+SAMPLE = "rules: [{name: some, tool: '*', do: sample, fraction: 0.5}]\n"
+
+
+async def drawn(here: Live, asked: Json) -> bool:
+    found = await here.store.handoffs.load(asked["id"])
+    assert found
+    return found.route.review
+
+
+async def test_what_was_drawn_stays_drawn_until_it_is_claimed(under: Under) -> None:
+    """Asking again under another key is no way out, one after the other or all at once."""
+    async with under(SAMPLE) as here:
+        asked = await here.agent.ask(reversible=True)
+        while not await drawn(here, asked):
+            asked = await here.agent.ask(reversible=True)
+        again = [await here.agent.ask(reversible=True) for _ in range(12)]
+        again += await asyncio.gather(*(here.agent.ask(reversible=True) for _ in range(12)))
+        assert [await drawn(here, each) for each in again] == [True] * 24
+        (await here.agent.claim(again[3])).ok()
+        after = []
+        for _ in range(12):
+            after.append(await here.agent.ask(reversible=True))
+            (await here.agent.claim(after[-1])).ok()
+        assert {await drawn(here, each) for each in after} == {True, False}
+
+
+async def test_all_at_once_what_comes_after_the_first_drawn_is_drawn(under: Under) -> None:
+    async with under(SAMPLE) as here:
+        for number in range(5):
+            action = {"tool": "send_email", "args": {"n": number}}
+            asked = await asyncio.gather(*(here.agent.ask(reversible=True, action=action) for _ in range(10)))
+            assert any([await drawn(here, each) for each in asked])
+            assert await drawn(here, await here.agent.ask(reversible=True, action=action))
+
+
+async def test_nobody_without_the_secret_can_tell_the_draw(under: Under) -> None:
+    async with under(SAMPLE) as here:
+        ids = [f"hf_{number}" for number in range(400)]
+        draws = [here.access.draw(each) for each in ids]
+        assert draws == [here.access.draw(each) for each in ids]
+        assert 0.4 < sum(draw < 0.5 for draw in draws) / len(draws) < 0.6
+        other = type(here.access)(here.store, b"another secret, of 32 bytes and more")
+        assert [other.draw(each) for each in ids] != draws
