@@ -5,6 +5,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -134,6 +135,22 @@ class Aside:
     """Of `reassigned`: all that told then who `by` is, as `Vote.ids`."""
 
 
+_REQUESTER: Final = re.compile(
+    r"(?:[^<>@]*<)?(?P<email>[^@\s:/<>,;\"]+@[^@\s:/<>,;\"]+)(?P<close>>)?|(?P<id>slack:(?:[TE][A-Z0-9]+/)?[UW][A-Z0-9]+)"
+)
+
+
+def person_named(requester: str) -> str:
+    """The one person whom a run's `requester` names, as approvers are listed; empty: it names none that can be told.
+
+    It is the agent's word: it may name a person by address or id, and never a group, a role or a rota.
+    """
+    found = _REQUESTER.fullmatch(requester.strip())
+    if not found or ("<" in requester) != bool(found["close"]):
+        return ""
+    return found["id"] or found["email"].casefold()
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """What the policy said about an ask: the version and rule it came from, and the terms that hold."""
@@ -181,9 +198,11 @@ class Route:
         named = [entry for entry in self.approvers if "@" in entry]
         rotas = [entry for entry in self.approvers if entry.startswith("on_call:")]
         more, by_id = len(named[_NAMED:]), len(self.approvers) - len(named) - len(rotas)
+        by_id -= self.approvers.count("requester")
         parts = [
             *named[:_NAMED],
             *(f"whoever is on call for {entry.removeprefix('on_call:')}" for entry in rotas),
+            *(["the requester, whom the run does not name"] if "requester" in self.approvers else []),
             *([f"{more} more by e-mail address"] if more else []),
             *(["one person or group by id" if by_id == 1 else f"{by_id} people or groups by id"] if by_id else []),
         ]

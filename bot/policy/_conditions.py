@@ -25,12 +25,17 @@ FUNCTIONS: Final = frozenset(
 )  # fmt: skip
 LOOPED: Final = 500
 """Values that the arguments may have in all where a condition goes through a list."""
+REREAD: Final = 1_000_000
+"""Values times characters that may be read where a loop looks at more than what it goes through."""
 LITERALS: Final = 20
 """Literals that a loop within a loop may go through."""
 
 _TYPES: Final = frozenset({"int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type"})
 _RESERVED: Final = frozenset({"true", "false", "null", "in"})
 _TOLD: Final = re.compile(r"<input>:(\d+):(\d+): (?:Syntax error: )?(.*)")
+_LONG: Final = frozenset({"args", "labels", "tool", "run", "requester"})
+"""Variables that an agent may make long."""
+_SEARCHES: Final = frozenset({"matches", "contains", "startsWith", "endsWith"})
 _BINDING: Final = frozenset({"||", "&&"})
 
 
@@ -68,6 +73,7 @@ class Condition:
         _is_about_something(self.words, used)
         _is_bounded(self.words, inside)
         self._loops = bool(inside)
+        self._rereads = _looks_at_its_own(self.words, inside)
         self._is_true_or_false()
 
     def holds(self, about: "About") -> bool:
@@ -79,6 +85,8 @@ class Condition:
         """
         if self._loops and about.size > LOOPED:
             raise Faulty(f"it goes through lists, and the arguments have more than {LOOPED} values")
+        if self._rereads and about.size * about.chars > REREAD:
+            raise Faulty("it looks at the arguments again for each value of a list, and there is too much of both")
         try:
             said = self._program.execute(about.context)
         except Exception as error:
@@ -105,13 +113,14 @@ class Condition:
 class About:
     """What a condition may look at, handed over to the package once for all conditions that look."""
 
-    __slots__ = ("_context", "_size", "_variables")
+    __slots__ = ("_chars", "_context", "_size", "_variables")
 
     def __init__(self, variables: Mapping[str, Any]) -> None:
         """`variables` by name; plain JSON values."""
         self._variables = variables
         self._context: cel.Context | None = None
         self._size: int | None = None
+        self._chars: int | None = None
 
     @property
     def context(self) -> cel.Context:
@@ -126,6 +135,27 @@ class About:
         if self._size is None:
             self._size = _count(self._variables["args"], LOOPED + 1)
         return self._size
+
+    @property
+    def chars(self) -> int:
+        """How many characters all texts have that a loop could look at; of as many values as a loop may meet."""
+        if self._chars is None:
+            self._chars = sum(_chars(self._variables.get(name)) for name in _LONG)
+        return self._chars
+
+
+def _chars(value: object) -> int:
+    seen, waiting, chars = 0, [value], 0
+    while waiting and seen <= LOOPED:
+        each = waiting.pop()
+        seen += 1
+        if isinstance(each, Mapping):
+            waiting += [*each.values(), *each.keys()]
+        elif isinstance(each, list | tuple):
+            waiting += each
+        elif isinstance(each, str):
+            chars += len(each)
+    return chars
 
 
 def _count(value: object, most: int) -> int:
@@ -243,6 +273,29 @@ def _is_bounded(found: tuple[Word, ...], inside: tuple[Loop, ...]) -> None:
     for at, word in enumerate(found):
         if word.text == "matches" and at + 1 < len(found) and found[at + 1].text == "(":
             _pattern_compiles(found, at)
+
+
+def _looks_at_its_own(found: tuple[Word, ...], inside: tuple[Loop, ...]) -> bool:
+    """Does a loop look at more than what it goes through? It then reads it each time, and it may be 64 KiB long.
+
+    Raises:
+        Faulty: It searches it each time.
+    """
+    looks = False
+    for at, word, called, belongs in _names(found):
+        within = [loop for loop in inside if at in loop.body]
+        bound = any(word.text in loop.binds for loop in within)
+        if not within or called or belongs or bound or word.text not in _LONG:
+            continue
+        looks = True
+        if any(found[i].text in _SEARCHES for loop in within for i in loop.body):
+            raise Faulty(
+                f"`{within[0].name.text}` would search with `{word.text}` each time, which could take very long; let it "
+                "search what it goes through, and put the rest before it with `&&`",
+                word.line,
+                word.column,
+            )
+    return looks
 
 
 def _pattern_compiles(found: tuple[Word, ...], at: int) -> None:

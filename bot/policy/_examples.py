@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from andon import wire
-from bot.handoff import Risk
+from bot.handoff import Risk, person_named
 from bot.policy._checkpoints import asked_of
 from bot.policy._explain import explained, situation_of
 from bot.policy._file import Example, Policy
@@ -73,7 +73,7 @@ def _differences(policy: Policy, example: Example, routed: Routed) -> Iterator[s
     if want.rule and want.rule != met:
         yield f"the rule is {met}, not {want.rule}"
     if want.approvers is not None:
-        requester = example.requester.casefold() or "requester"
+        requester = person_named(example.requester).casefold() or "requester"
         wanted = {requester if name == "requester" else name.casefold() for name in policy.who(want.approvers)}
         found = {name.casefold() for stage in terms.steps for name in stage.approvers}
         if wanted != found:

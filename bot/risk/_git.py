@@ -92,8 +92,9 @@ _LONG: Final = names(
     """
     stat shortstat numstat dirstat summary oneline graph decorate no-decorate all branches tags remotes no-merges merges
     first-parent reverse since until after before author committer grep max-count skip pretty format abbrev
-    abbrev-commit no-abbrev-commit name-only name-status cached staged patch no-patch raw unified word-diff word-diff-regex color
-    no-color color-words color-moved no-color-moved ignore-all-space ignore-space-change ignore-space-at-eol check
+    abbrev-commit no-abbrev-commit name-only name-status cached staged patch no-patch raw unified word-diff
+    word-diff-regex color no-color color-words color-moved no-color-moved ignore-all-space ignore-space-change
+    ignore-space-at-eol check
     ignore-blank-lines minimal patience histogram diff-algorithm diff-filter find-renames find-copies no-renames follow
     full-diff relative no-relative text binary exit-code quiet short long porcelain branch show-stash untracked-files
     ignored ignore-submodules column no-column ahead-behind no-ahead-behind null left-right cherry-pick cherry-mark

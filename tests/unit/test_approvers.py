@@ -38,6 +38,8 @@ TABLE: list[tuple[str, tuple[str, ...], wire.Actor, Standing, tuple[str, ...], b
     ("a web person's id is their address", (EMAIL,), web(), "member", (), YES),
     ("and so is that of a person with a key", (EMAIL,), web("Ana@example.com", "api"), "member", (), YES),
     ("listed by id", ("slack:U024",), slack(), "member", (), YES),
+    ("an id without its workspace is nobody's of another house", ("slack:U024",), slack(), "external", (), NO),
+    ("with its workspace it is theirs", ("slack:T1/U024",), slack(), "external", (), YES),
     ("listed by team and id", ("slack:T1/U024",), slack(), "member", (), YES),
     ("the same id in another team", ("slack:T1/U024",), slack("T2/U024"), "member", (), NO),
     ("another id in the same team", ("slack:T1/U024",), slack("T1/U0245"), "member", (), NO),
@@ -113,3 +115,9 @@ def test_the_groups_to_look_into_are_those_of_the_person_s_own_surface() -> None
 
 def test_nobody_without_a_surface_is_listed() -> None:
     assert not is_listed(route("slack:U024", EMAIL), wire.Actor(kind="person", id=EMAIL, name="Ana"))
+
+
+def test_a_link_by_an_id_without_its_workspace_reaches_nobody_of_another_house() -> None:
+    people = {"ana": ("ana@example.com", "slack:U024")}
+    assert refusal(route("ana@example.com"), slack(), "member", (), people) is None
+    assert refusal(route("ana@example.com"), slack(), "external", (), people)

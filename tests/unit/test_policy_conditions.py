@@ -149,3 +149,49 @@ def test_the_dearest_conditions_that_are_taken_end_soon(source: str) -> None:
 
 def _about(args: dict[str, Any]) -> About:
     return About({"args": args, "risk": 1.0})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "args.l.exists(x, args.b.matches('a+b'))",
+        "args.l.exists(x, args.b.contains('a'))",
+        "args.l.all(x, x != '' && args.b.contains(x))",
+        "['a', 'b'].exists(x, args.b.matches('a'))",
+        "args.l.exists(x, args.a.b.matches('a'))",
+        "args.l.exists(x, args['b'].contains('a'))",
+        "args.l.exists(x, x != '' && string(args.b).contains('a'))",
+        "args.l.exists(x, (args.b).matches('a'))",
+        "args.l.exists(x, args.b.startsWith(x))",
+        "args.l.exists(x, labels['a'].contains(x))",
+        "args.l.exists(x, tool.contains(x))",
+    ],
+)
+def test_a_loop_does_not_look_at_another_argument_each_time(source: str) -> None:
+    with pytest.raises(Faulty, match="each time"):
+        Condition(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "args.b.contains('a') && args.l.exists(x, x.contains('b'))",
+        "args.l.exists(x, x.matches('^a'))",
+        "args.l.exists(x, ['a', 'b'].exists(y, x.contains(y)))",
+        "args.l.exists(x, x.args == 'a')",
+        "args.l.filter(x, x.kind == 'a').exists(x, x.n > 3)",
+    ],
+)
+def test_a_loop_looks_at_what_it_goes_through(source: str) -> None:
+    Condition(source)
+
+
+@pytest.mark.parametrize("source", ["args.l.exists(x, x == args.b)", "args.l.exists(x, size(args.b) < x)"])
+def test_a_loop_that_reads_a_long_text_each_time_gives_up(source: str) -> None:
+    condition = Condition(source)
+    variables = {"args": {"l": [1] * 400, "b": "y" * 60_000}, "tool": "", "labels": {}, "run": "", "requester": ""}
+    begun = time.perf_counter()
+    with pytest.raises(Faulty, match="too much of both"):
+        condition.holds(About(variables))
+    assert time.perf_counter() - begun < 0.01
+    assert condition.holds(About({**variables, "args": {"l": [1], "b": "y"}})) is False

@@ -91,7 +91,10 @@ def test_the_same_handoff_is_always_of_the_sample_or_never_and_the_share_is_righ
     ids = [f"hf_{number}" for number in range(2_000)]
 
     def drawn() -> list[bool]:
-        return [route(policy, about(confirmation(reversible=True), handoff=each, draw=stand_in(each))).do == "review" for each in ids]
+        return [
+            route(policy, about(confirmation(reversible=True), handoff=each, draw=stand_in(each))).do == "review"
+            for each in ids
+        ]
 
     first = drawn()
     assert drawn() == first
@@ -258,7 +261,7 @@ defaults: {approvers: ["role:ops", requester, "on_call:pay", ana@example.com]}
         ("slack:T1/U1", "slack:T1/U1"),
         *((text, "requester") for text in ("role:ops", "person:ana", "teams:19:x", "on_call:pay", "slack:S123")),
         *((text, "requester") for text in ("", "Mira", "requester", "mira@", "a@b.com, c@d.com", "a@b.com <c@d.com>")),
-        *((text, "requester") for text in ("mira@example.com>", "<mira@example.com", "slack:U1 slack:S1", "role:a@b.c")),
+        *((text, "requester") for text in ("mira@example.com>", "<mira@example.com", "slack:U1 slack:S1")),
     ],
 )
 def test_a_requester_is_one_person_or_nobody(requester: str, who: str) -> None:
