@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def under(settings: Settings, tmp_path: Path) -> Under:
     return serve
 
 
-async def fail(here: Live, **ask: object) -> Json:
+async def fail(here: Live, **ask: Any) -> Json:
     """Something that the policy lets run, and that fails."""
     asked = await here.agent.ask(reversible=True, **ask)
     (await here.agent.claim(asked)).ok()

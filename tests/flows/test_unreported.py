@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ async def let_pass(store: Store, handoff: Json, time: timedelta) -> None:
         await store._pipe.call("ZINCRBY", store.keys.unreported, ms, handoff["id"])
 
 
-async def acted(here: Live, **ask: object) -> Json:
+async def acted(here: Live, **ask: Any) -> Json:
     """Asked for, let run and claimed."""
     asked = await here.agent.ask(reversible=True, **ask)
     assert asked["state"] == "decided"
