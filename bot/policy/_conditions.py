@@ -290,8 +290,8 @@ def _looks_at_its_own(found: tuple[Word, ...], inside: tuple[Loop, ...]) -> bool
         looks = True
         if any(found[i].text in _SEARCHES for loop in within for i in loop.body):
             raise Faulty(
-                f"`{within[0].name.text}` would search with `{word.text}` each time, which could take very long; let it "
-                "search what it goes through, and put the rest before it with `&&`",
+                f"`{within[0].name.text}` would search with `{word.text}` each time, which could take very long; let "
+                "it search what it goes through, and put the rest before it with `&&`",
                 word.line,
                 word.column,
             )

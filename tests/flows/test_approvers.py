@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from andon import wire
+from bot.cards.votes import vote_lines
 from bot.config import Settings
 from bot.errors import DirectoryDown, NotAnApprover
 from bot.ports import Desk, Shelf, Standing
@@ -181,3 +182,30 @@ async def test_without_a_policy_any_full_member_of_the_conversation_may_answer(
 ) -> None:
     async with house(settings, Rolls()) as home:
         assert (await home.approve(await home.ask(), BOB, standing) == "approved") == may
+
+
+@pytest.mark.parametrize("requester", ["role:ops", "on_call:payments", "slack:S123", "teams:19:x", "Mira", ""])
+async def test_a_requester_who_is_no_person_lets_nobody_through(
+    settings: Settings, tmp_path: Path, requester: str
+) -> None:
+    """The agent says who it works for: that must not let in a group of its choice."""
+    path = tmp_path / "policy.yaml"
+    path.write_text("roles: {ops: [mira@example.com]}\ndefaults: {approvers: [requester], not_requester: false}\n")
+    async with live(settings.model_copy(update={"policy": path})) as service:
+        named = {"requester": requester} if requester else {}
+        run = (await service.agent.call("POST", "/v1/runs", {"name": "weekly", **named})).ok()
+        asked = await service.agent.ask(run=run["id"])
+        assert (await service.person.approve(asked)).problem == "not-an-approver"
+        kept = await service.store.handoffs.load(asked["id"])
+        assert kept
+        assert kept.route.approvers == ("requester",)
+        assert any("names nobody" in line for line in vote_lines(kept))
+
+
+async def test_a_requester_with_a_display_name_is_their_address(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("rules: [{name: mine, agent: '*', do: ask, not_requester: true}]\n")
+    async with live(settings.model_copy(update={"policy": path})) as service:
+        started = await service.agent.call("POST", "/v1/runs", {"name": "w", "requester": "Mira <Mira@example.com>"})
+        asked = await service.agent.ask(run=started.ok()["id"])
+        assert (await service.person.approve(asked)).problem == "not-an-approver"
