@@ -235,7 +235,7 @@ async def _serving(
         await hub.start()
         timers = Timers(flow, store)
         timers.start()
-        policies.start(flow.alert)
+        policies.start(flow.alert, store.loaded)
         cards = CardWork(store.outbox, store.digests, flow, adapters, pace=pace)
         cards.start()
         idle = IdleConnections(lambda: runner.server.connections if runner.server else ())

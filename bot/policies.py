@@ -12,10 +12,10 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from bot.errors import ConfigError
-from bot.policy import Policy, Read, read
+from bot.errors import ConfigError, StoreUnavailable
+from bot.policy import Policy, Read, compare, read
 from bot.risk import faults
 
 log = logging.getLogger("andon")
@@ -26,6 +26,22 @@ _NAMED: Final = 8
 
 Alert = Callable[[str, str], Awaitable[None]]
 """Tells operators something, at most once an hour for what it is about."""
+
+_TOLD: Final = 10
+"""What became looser, at the most."""
+
+
+class Memory(Protocol):
+    """What outlives this process."""
+
+    async def last(self) -> str:
+        """The version of the policy that was taken last; empty: none ever was. Raises `StoreUnavailable`."""
+        ...
+
+    async def keep(self, version: str) -> None:
+        """Remember that this one was taken. Raises `StoreUnavailable`."""
+        ...
+
 
 Mark = tuple[int, int, int, int]
 """Inode, size and times of change: while it stays, so does the file."""
@@ -54,6 +70,7 @@ class Policies:
         self._every_s = every_s
         self._mark: Mark | None = None
         self._refused = ""
+        self._kept = ""
         self._loads = {"loaded": 0, "refused": 0, "missing": 0}
         self._standing = self._first()
         self._watching: asyncio.Task[None] | None = None
@@ -72,10 +89,10 @@ class Policies:
         """How often a file was `loaded`, `refused` for its faults, or found `missing`."""
         return dict(self._loads)
 
-    def start(self, alert: Alert) -> None:
-        """Begin to look at the file."""
+    def start(self, alert: Alert, memory: Memory | None = None) -> None:
+        """Begin to look at the file; `memory` tells whether there was one before."""
         if self._path:
-            self._watching = asyncio.create_task(self._watch(self._path, alert))
+            self._watching = asyncio.create_task(self._watch(self._path, alert, memory))
 
     async def stop(self) -> None:
         """Look at it no more."""
@@ -105,16 +122,41 @@ class Policies:
             log.warning("policy.warning version=%s detail=%s", found.policy.version, warning)
         return Standing(found.policy, warnings)
 
-    async def _watch(self, path: Path, alert: Alert) -> None:
+    async def _watch(self, path: Path, alert: Alert, memory: Memory | None) -> None:
         if self._standing.trouble:
-            await alert("policy missing", self._standing.trouble)
+            await self._missed(path, alert, memory)
         seen = self._mark
         while True:
+            await self._remember(memory)
             await asyncio.sleep(self._every_s)
             try:
                 seen = await self._look(path, seen, alert)
             except Exception:
                 log.exception("policy.watch path=%s", path)
+
+    async def _missed(self, path: Path, alert: Alert, memory: Memory | None) -> None:
+        """Nothing to read at the start: that is another thing where there was a policy before."""
+        last = ""
+        if memory:
+            with contextlib.suppress(StoreUnavailable):
+                last = await memory.last()
+        trouble = self._standing.trouble
+        if last:
+            trouble = (
+                f"the service ran with policy {last} before, and its file {path} is gone: everything is asked, any "
+                "full member may answer, and nothing is refused; put the file back, or mend ANDON_POLICY"
+            )
+            log.error("policy.lost path=%s last=%s detail=%s", path, last, trouble)
+            self._standing = Standing(self.current(), self._standing.warnings, trouble)
+        await alert("policy missing", trouble)
+
+    async def _remember(self, memory: Memory | None) -> None:
+        """Once for each version, and again until the store takes it."""
+        version = self.current().version
+        if memory and version not in {"none", self._kept}:
+            with contextlib.suppress(StoreUnavailable):
+                await memory.keep(version)
+                self._kept = version
 
     async def _look(self, path: Path, seen: Mark | None, alert: Alert) -> Mark | None:
         """Look once; returns what the file is like, for the next time. It is read when it stays as it was seen."""
@@ -134,8 +176,11 @@ class Policies:
         await alert("policy missing", trouble)
 
     async def _changed(self, path: Path, mark: Mark, alert: Alert) -> None:
+        old = self.current()
         try:
             found = await asyncio.to_thread(_read, path)
+            if _is_bare(found.policy) and not _is_bare(old):
+                raise ConfigError(["it has no rules, no defaults and no terms, and the one that stands has"])  # noqa: TRY301  # kept as any fault
         except ConfigError as error:
             if await asyncio.to_thread(_mark, path) is not None:
                 await self._keep(path, error, alert)
@@ -144,9 +189,27 @@ class Policies:
         self._mark, self._refused = mark, ""
         if found.policy.version != self.current().version:
             self._standing = self._taken(found)
+            await self._loosened(old, found.policy, alert)
         elif self._standing.trouble:
             self._standing = Standing(self.current(), found.warnings)
             log.info("policy.mended version=%s", self.current().version)
+
+    async def _loosened(self, old: Policy, new: Policy, alert: Alert) -> None:
+        """Tell what the change lets through that was asked or refused before."""
+        found = await asyncio.to_thread(compare, old, new)
+        looser = [each for each in found.differences if each.way == "looser"]
+        lines = [f"{each.about}: {each.says}{f' ({each.when})' if each.when else ''}" for each in looser[:_TOLD]]
+        if len(looser) > _TOLD:
+            lines.append(f"and {len(looser) - _TOLD} more; see `python -m bot policy diff`")
+        if not found.complete:
+            lines.append("there was too much to try all of it; see `python -m bot policy diff`")
+        if lines:
+            for line in lines:
+                log.warning("policy.looser from=%s to=%s detail=%s", old.version, new.version, line)
+            told = "\n".join(lines)
+            await alert(
+                f"policy looser {new.version}", f"policy {new.version} is looser than {old.version} was:\n{told}"
+            )
 
     async def _keep(self, path: Path, error: ConfigError, alert: Alert) -> None:
         """A broken file: what stands stays, and each content is told once."""
@@ -164,6 +227,12 @@ class Policies:
         self._standing = Standing(self.current(), self._standing.warnings, trouble)
         log.error("policy.refused path=%s faults=%d detail=%s", path, len(error.faults), told)
         await alert(f"policy {content}", trouble)
+
+
+def _is_bare(policy: Policy) -> bool:
+    """Does it say nothing about any ask? Who is who, and examples, say nothing."""
+    said = policy.model_copy(update={"version": "none", "people": {}, "roles": {}, "examples": ()})
+    return said == Policy()
 
 
 def _mark(path: Path) -> Mark | None:

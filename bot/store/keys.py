@@ -9,6 +9,11 @@ class Keys:
 
     ns: str = "andon"
 
+    @property
+    def policy(self) -> str:
+        """String: version of the policy that was taken last; kept for good."""
+        return f"{{{self.ns}}}:policy"
+
     def handoff(self, handoff_id: str) -> str:
         """Hash: one handoff."""
         return f"{{{self.ns}}}:handoff:{handoff_id}"

@@ -18,6 +18,7 @@ from bot.store.grants import Grants
 from bot.store.handoffs import Handoffs
 from bot.store.keys import Keys
 from bot.store.ladder import Ladder
+from bot.store.loaded import LoadedPolicy
 from bot.store.outbox import Outbox
 from bot.store.pipe import REPLY_S, Pipe
 from bot.store.records import when
@@ -60,6 +61,7 @@ class Store:
         self.runs = Runs(self._pipe, self.keys)
         self.grants = Grants(self._pipe, self.keys)
         self.shelf = ShelfRecords(self._pipe, self.keys)
+        self.loaded = LoadedPolicy(self._pipe, self.keys)
         self.trust = TrustRecords(self._pipe, self.keys)
         self.access = AccessRecords(self._pipe, self.keys)
         self.feed = Feed(client, self._pipe, self.keys)
