@@ -94,8 +94,8 @@ def test_what_the_service_says_by_itself_is_no_sign_of_a_person() -> None:
 
 @pytest.mark.parametrize("fact", FACTS)
 def test_the_card_says_what_silence_means_by_now(fact: str) -> None:
-    assert "silence approves" in card(waits(), NOON).silence
-    assert "nothing is done" in card(waits(**FACTS[fact]), NOON).silence
+    assert "silence approves" in card(waits(), now=NOON).silence
+    assert "nothing is done" in card(waits(**FACTS[fact]), now=NOON).silence
 
 
 @pytest.mark.parametrize("fact", [each for each in FACTS if each != "changed"])
