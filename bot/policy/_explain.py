@@ -18,7 +18,8 @@ _RUN = f"run_{'r' * 22}"
 _HERE = (wire.Place(surface="web"),)
 _SHOWN = (
     ("to", "to"), ("approvers", "approvers"), ("quorum", "quorum"), ("stages", "stages"),
-    ("not_requester", "not_requester"), ("reject", "reject"), ("reassign", "reassign"), ("remind", "remind"), ("escalate", "escalate"),
+    ("not_requester", "not_requester"), ("reject", "reject"), ("reassign", "reassign"),
+    ("remind", "remind"), ("escalate", "escalate"),
     ("step_up", "step_up"), ("reject_reasons", "reject_reasons"), ("grants", "grants"),
 )  # fmt: skip
 

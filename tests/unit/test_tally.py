@@ -11,7 +11,7 @@ from andon import wire
 from bot import tally
 from bot.approvers import conflict, is_listed, known_as, person_key, rotas
 from bot.cards import card
-from bot.handoff import Handoff, Route, Rung, Stage, Vote
+from bot.handoff import Aside, Handoff, Route, Rung, Stage, Vote
 from tests.fakes.desk import ANA, EMAIL, MIRA, NOON, handoff
 from tests.fakes.votes import BOB, TERMS, agreed, split, staged, vote
 
@@ -88,6 +88,15 @@ def test_people_of_climbed_rungs_count_and_whoever_was_only_called_does_not() ->
     assert tally.terms(asked).approvers == ("ana@example.com", "eve@example.com")
     anybody = replace(asked, route=replace(asked.route, approvers=()))
     assert tally.terms(anybody).approvers == (), "adding somebody takes nobody's right"
+
+
+def test_one_person_gives_one_place_however_often_it_was_written_down() -> None:
+    """Two processes may have let the same person hand it on at the same moment."""
+    given = [Aside(str(n), "reassigned", NOON, MIRA, to=f"p{n}@x.com", stage=1, ids=("mira", str(n))) for n in range(3)]
+    route = Route(**TERMS, approvers=("mira@example.com",), reassign="anyone")
+    asked = replace(handoff(EMAIL, route=route), asides=tuple(given))
+    assert tally.standing_in(asked) == ("p0@x.com",)
+    assert tally.standing_in(replace(asked, route=replace(route, reassign="listed"))) == ()
 
 
 def test_rotas_are_asked_by_name() -> None:
