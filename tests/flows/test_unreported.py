@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from bot.config import Settings
-from bot.reviews import UNTOLD
+from bot.reviews import UNTOLD, follow_up, review_key
 from bot.store import Store
+from bot.store.handoffs import Handoffs
 from tests.people import Json
 from tests.servers import Live, live, until
 
@@ -158,6 +159,38 @@ async def test_what_was_drawn_stays_drawn_until_it_is_claimed(under: Under) -> N
             after.append(await here.agent.ask(reversible=True))
             (await here.agent.claim(after[-1])).ok()
         assert {await drawn(here, each) for each in after} == {True, False}
+
+
+async def test_a_draw_that_came_meanwhile_counts(under: Under, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script looks again: what was read a moment before it may be stale."""
+    read, stale = Handoffs.is_owed, [True]
+
+    async def is_owed(self: Handoffs, agent: str, digest: str) -> bool:
+        return False if stale.pop() else await read(self, agent, digest)
+
+    async with under(SAMPLE) as here:
+        asked = await here.agent.ask(reversible=True)
+        monkeypatch.setattr(Handoffs, "is_owed", is_owed)
+        while not await drawn(here, asked):
+            stale[:] = [False]
+            asked = await here.agent.ask(reversible=True)
+        for _ in range(10):
+            stale[:] = [False, True]
+            assert await drawn(here, await here.agent.ask(reversible=True))
+
+
+async def test_two_replicas_that_find_it_due_open_one_review(under: Under) -> None:
+    async with under(REVIEW) as here:
+        asked = await acted(here)
+        first = await here.store.handoffs.load(asked["id"])
+        assert first
+        made = follow_up(first, None, here.access.derive_id("hf", first.agent, review_key(first.id)))
+        assert made
+        assert await here.store.unreported.presume(first, made) == "early"
+        await here.store.unreported.forget(first.id)
+        said = await asyncio.gather(*(here.store.unreported.presume(first, made) for _ in range(20)))
+        assert sorted(said) == ["opened", *["over"] * 19]
+        assert len(await here.person.inbox()) == 1
 
 
 async def test_all_at_once_what_comes_after_the_first_drawn_is_drawn(under: Under) -> None:
