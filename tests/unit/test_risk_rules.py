@@ -639,7 +639,7 @@ def test_what_an_action_would_do_decides_its_band(expected: str, tool: str, args
 
 @pytest.mark.parametrize("command", ASSIGNS)
 def test_setting_what_commands_hang_on_is_high_by_any_way(command: str) -> None:
-    assert judged("bash", {"command": command}).score >= 0.85, judged("bash", {"command": command})
+    assert judged("bash", {"command": command}).score >= 0.9, judged("bash", {"command": command})
 
 
 @pytest.mark.parametrize("command", NOT_ONLY_READING)
