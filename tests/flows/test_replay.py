@@ -1,4 +1,4 @@
-"""A changed policy on what was recorded: over HTTP, and by the command line beside the running service."""
+"""A policy tried on an action, and a changed one on what was recorded: over HTTP, and by the command line beside the running service."""
 
 import asyncio
 import json
@@ -8,13 +8,15 @@ import pytest
 
 from bot.config import Settings
 from bot.errors import TooMany
+from bot.gathering import Gathering
 from bot.policy import parse, read
 from bot.rehearsal import FILE_BYTES, Rehearsal, replay
 from bot.replay import MOST_LISTED
+from bot.risk import Scoring
 from bot.store import Store
 from tests.flows.test_service_cli import Said, bot
 from tests.people import Agent, Json, Person, Reply
-from tests.servers import SECRET, Live
+from tests.servers import SECRET, Live, live
 
 YAML = {"Content-Type": "application/yaml"}
 LOOSER = "rules: [{name: mail, tool: send_email, do: allow}]"
@@ -97,7 +99,7 @@ async def test_an_agent_replays_nothing(agent: Agent) -> None:
 async def test_one_replay_at_a_time_and_others_are_served_in_between(service: Live) -> None:
     for _ in range(30):
         await service.agent.ask()
-    rehearsal = Rehearsal(service.store)
+    rehearsal = Rehearsal(service.store, Gathering(service.store.runs, Scoring()))
     first = asyncio.create_task(rehearsal.replay(LOOSER))
     await asyncio.sleep(0)
     with pytest.raises(TooMany):
@@ -174,3 +176,16 @@ async def test_the_command_tells_what_is_wrong_with_its_words_and_its_file(setti
     assert (await command(settings, tmp_path / "s", str(file), "--days", "0")).code == 2
     assert (await command(settings, tmp_path / "s")).code == 2
     assert MOST_LISTED == 1_000, "as the help says"
+
+
+async def test_explain_scores_a_risk_that_nobody_told(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("rules: [{name: shell, tool: bash, when: risk < 0.5, do: allow}]")
+    async with live(settings.model_copy(update={"policy": file})) as service:
+        mira = service.person
+        for command, risk, do in (("ls", None, "allow"), ("rm -rf /", None, "ask"), ("rm -rf /", 0.1, "allow")):
+            question = {"tool": "bash", "args": {"command": command}, **({"risk": risk} if risk else {})}
+            told = (await mira.call("POST", "/v1/policy/explain", question)).ok()
+            assert told["do"] == do, (command, risk)
+            assert bool(told.get("risk_reasons")) == (risk is None)
+        assert "risk" not in (await mira.call("POST", "/v1/policy/explain", {"tool": "mail"})).ok()
