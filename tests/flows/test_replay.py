@@ -1,4 +1,4 @@
-"""A policy tried on an action, and a changed one on what was recorded: over HTTP, and by the command line beside the running service."""
+"""A policy tried on an action, and a changed one on what was recorded: over HTTP, and by the command line."""
 
 import asyncio
 import json
