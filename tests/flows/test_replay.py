@@ -189,3 +189,11 @@ async def test_explain_scores_a_risk_that_nobody_told(settings: Settings, tmp_pa
             assert told["do"] == do, (command, risk)
             assert bool(told.get("risk_reasons")) == (risk is None)
         assert "risk" not in (await mira.call("POST", "/v1/policy/explain", {"tool": "mail"})).ok()
+
+
+async def test_a_store_with_nothing_in_it_says_where_to_look(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "new.yaml"
+    file.write_text(LOOSER)
+    said = await command(settings, tmp_path / "s", str(file))
+    assert said.code == 0
+    assert said.out.splitlines()[-1].startswith("Nothing is recorded there; ANDON_STATE or ANDON_REDIS_URL")
