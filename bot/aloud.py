@@ -23,6 +23,7 @@ _STEPS: Final = {
     "number": "A yes repeats the two digits on the card.",
     "critical": "A yes repeats the two digits on the card, by two people who opened all of it.",
 }
+_NAMED: Final = {"role": "the role {}", "on_call": "whoever is on call for {}", "person": "{}"}
 _GRANT: Final = {"run": "in one run", "agent": "for one agent", "requester": "for one requester"}
 
 
@@ -71,7 +72,7 @@ def _who(rule: Rule | Defaults) -> Iterator[str]:
     if rule.stages:
         yield f"One after the other: {'; then '.join(_stage(each) for each in rule.stages)}."
     if rule.approvers:
-        yield f"Only {_list(rule.approvers)} may answer."
+        yield f"Only {_people(rule.approvers)} may answer."
     if rule.quorum and rule.quorum > 1:
         yield f"{rule.quorum} people must say yes."
     if rule.not_requester:
@@ -106,7 +107,11 @@ def _how(rule: Rule | Defaults) -> Iterator[str]:
 
 
 def _besides(policy: Policy) -> Iterator[str]:
-    """What holds for every action."""
+    """What holds for every action, and who is who."""
+    for role, names in policy.roles.items():
+        yield f"The role {role}: {_people(names)}."
+    for person, who in policy.people.items():
+        yield f"{person}: {_list(who.ids)}, one person."
     if policy.confidence_floor is not None:
         yield f"Below a confidence of {policy.confidence_floor:.0%}, whatever would run is asked about first."
     if policy.escalate_on_failure is not None:
@@ -123,14 +128,14 @@ def _besides(policy: Policy) -> Iterator[str]:
 
 
 def _stage(stage: Stage) -> str:
-    return f"{stage.quorum} of {_list(stage.approvers)}"
+    return f"{stage.quorum} of {_people(stage.approvers)}"
 
 
 def _rung(rung: Rung) -> str:
     does = [
         *([f"it also goes to {_list([_place(e.surface, e.channel or e.person) for e in rung.to])}"] if rung.to else []),
-        *([f"{_list(rung.approvers)} may answer too"] if rung.approvers else []),
-        *([f"{_list(rung.mention)} are called by name"] if rung.mention else []),
+        *([f"{_people(rung.approvers)} may answer too"] if rung.approvers else []),
+        *([f"{_people(rung.mention)} are called by name"] if rung.mention else []),
     ]
     return f"Without an answer for {lasting(rung.after)}, {_list(does)}."
 
@@ -140,6 +145,15 @@ def _ramp(ramp: Ramp) -> str:
     last = "all others run" if ramp.sample is None else f"of all others {ramp.sample:.0%} are reviewed"
     whose = " and ".join(ramp.per)
     return f"The first {ramp.ask} of each {whose} are asked about{then}, {last}; what cannot be undone is always asked."
+
+
+def _people(names: tuple[str, ...]) -> str:
+    """Approvers as the file names them, without its prefixes."""
+    told = []
+    for name in names:
+        kind, _, rest = name.partition(":")
+        told.append("the requester" if name == "requester" else _NAMED.get(kind, name).format(rest))
+    return _list(told)
 
 
 def _place(surface: str, where: str | None) -> str:

@@ -108,14 +108,16 @@ async def test_the_page_reads_every_rule_aloud(mira: Browser, desk: MemoryDesk) 
         "The agent reads: “Ask <b>Ana</b>.”",
         "It runs, and 10% of it is shown afterwards.",
         "pay, at the gate bank, when args.amount > 500 A person is asked first.",
-        "One after the other: 1 of ana@example.com; then 2 of role:finance.",
+        "One after the other: 1 of ana@example.com; then 2 of the role finance.",
         "Who asked for it, owns the agent or edited it last may say no, and not yes.",
         "People are reminded after 10 min.",
         "Without an answer for 20 min, it also goes to #ops on slack and ana@example.com are called by name.",
         "A yes repeats the two digits on the card.",
         "A yes may cover “the same” in one run, for 1 h.",
         "The first 5 of each agent and tool are asked about, the next 5 reviewed, of all others 10% are reviewed;",
-        "Whatever no rule is about A person is asked first. Only role:finance may answer. It waits for 30 min at most.",
+        "Whatever no rule is about A person is asked first. Only the role finance may answer.",
+        "It waits for 30 min at most.",
+        "The role finance: ana@example.com and slack:S0614TZR7.",
         "Below a confidence of 50%, whatever would run is asked about first.",
         "20 asks of one agent within 1 min are gathered.",
     ):
@@ -132,7 +134,7 @@ async def test_an_action_is_explained_with_its_rule_and_every_reason(mira: Brows
     assert status == 200
     for sentence in (
         "ask , by rule pays",
-        "· reads : its tool read_* does not match pay",
+        "✕ reads : its tool read_* does not match pay",
         "✓ pays : its condition holds: args.amount > 500",
         "timeout_s 1800 (defaults)",
         "step_up number (rule pays)",
@@ -171,7 +173,7 @@ async def test_a_changed_file_shows_what_it_would_have_missed(mira: Browser, *, 
     assert status == 200
     said = words(found)
     assert "2 handoffs of the last 30 days" in said
-    assert "2 asks saved · 0 new · 1 rejections and edits would have missed".replace("missed", "been missed") in said
+    assert "2 asks saved · 0 new · 1 rejection or edit would have been missed" in said
     assert "rejected by Mira, “Wrong <i>Alice</i>”; now allow by mail" in said
     assert f'href="/handoffs/hf_{"n" * 22}"' in found
     assert "<i>Alice" not in found
@@ -216,3 +218,48 @@ async def test_who_is_not_signed_in_sees_no_rule(desk: MemoryDesk) -> None:
     async with TestServer(app) as server, ClientSession() as http, http.get(server.make_url("/policy")) as response:
         assert response.status == 401
         assert "finance" not in await response.text()
+
+
+ALL = """
+people: {ada: {email: ada@example.com, slack: U024BE7LH}}
+risk: {name: rules}
+escalate_on_failure: 2
+caps: {cards_per_approver_hour: 5, open_per_agent: 6}
+defaults: {approvers: [requester, "person:ada", "on_call:ops"], on_timeout: deny, no_grants: true, reject: quorum}
+rules:
+  - name: deploys
+    tool: [deploy, release]
+    agent: builder
+    checkpoint: "built*"
+    labels: {stage: production}
+    do: ask
+    to: ["slack:#ops", web]
+    reject_reasons: [Not now]
+    escalate: [{after: 20m, approvers: ["on_call:ops"]}]
+    step_up: critical
+    approvers: [person:ada, ben@example.com]
+  - {name: scale, tool: scale, do: ask, approvers: [ben@example.com], on_timeout: approve, timeout: 10m}
+  - {name: drafts, tool: draft, do: review}
+"""
+
+
+async def test_every_other_word_of_a_file_is_read_aloud_too(mira: Browser, desk: MemoryDesk) -> None:
+    desk.standing = Standing(read(ALL).policy)
+    text = words(await page(mira))
+    for sentence in (
+        "deploy or release, of the agent builder, after the checkpoint built*, in runs with stage=production",
+        "Cards go to #ops on slack and web.",
+        "One tap says no: “Not now”.",
+        "Without an answer for 20 min, whoever is on call for ops may answer too.",
+        "A yes repeats the two digits on the card, by two people who opened all of it.",
+        "Only the requester, ada and whoever is on call for ops may answer. It takes as many to say no as to say yes.",
+        "Silence is a yes for what can be undone, where the ask says so too.",
+        "Silence is a no. Nothing is granted in advance.",
+        "It runs, and what came of it is shown for review.",
+        "ada: ada@example.com and slack:U024BE7LH, one person.",
+        "After 2 failures in a run, whatever would run is asked about first.",
+        "How risky an action is, the scorer “rules” says of each.",
+        "At most 5 cards go to one person within an hour.",
+        "At most 6 asks of one agent are shown one by one.",
+    ):
+        assert sentence in text, sentence

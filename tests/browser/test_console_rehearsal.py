@@ -41,7 +41,7 @@ async def test_a_looser_file_is_tried_and_leads_to_what_it_would_have_missed(
     await tab.page.get_by_label("The changed file").set_input_files(looser)
     await tab.press("Replay")
     report = tab.page.locator("#replayed")
-    await expect(report).to_contain_text("2 asks saved · 0 new · 1 rejections and edits would have been missed")
+    await expect(report).to_contain_text("2 asks saved · 0 new · 1 rejection or edit would have been missed")
     await expect(report.get_by_role("row", name="send_email")).to_contain_text("1")
     await expect(report).to_contain_text("rejected by mira, “Wrong Alice”; now notify by mail")
     await report.get_by_role("link", name="Send this e-mail").click()
