@@ -9,9 +9,10 @@ import pytest
 from bot.config import Settings
 from bot.errors import TooMany
 from bot.gathering import Gathering
+from bot.handoff import Handoff
 from bot.policy import parse, read
 from bot.rehearsal import FILE_BYTES, Rehearsal, replay
-from bot.replay import MOST_LISTED
+from bot.replay import MOST_LISTED, Replay
 from bot.risk import Scoring
 from bot.store import Store
 from tests.flows.test_service_cli import Said, bot
@@ -108,10 +109,10 @@ async def test_one_replay_at_a_time_and_others_are_served_in_between(service: Li
     assert (await rehearsal.replay(LOOSER)).total.handoffs == 30
 
 
-async def test_a_replay_lets_others_in_after_each_handoff(service: Live) -> None:
+async def test_a_replay_lets_others_in_after_each_handoff(service: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(20):
         await service.agent.ask()
-    turns = 0
+    turns, seen, take = 0, list[int](), Replay.take
 
     async def count() -> None:
         nonlocal turns
@@ -119,10 +120,15 @@ async def test_a_replay_lets_others_in_after_each_handoff(service: Live) -> None
             await asyncio.sleep(0)
             turns += 1
 
+    def noted(self: Replay, handoff: Handoff) -> None:
+        seen.append(turns)
+        take(self, handoff)
+
+    monkeypatch.setattr(Replay, "take", noted)
     counting = asyncio.create_task(count())
     await replay(service.store, read(LOOSER))
     counting.cancel()
-    assert turns >= 20
+    assert len(set(seen)) == 20
 
 
 async def test_only_the_newest_are_read_and_it_says_so(service: Live, store: Store) -> None:
