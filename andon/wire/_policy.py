@@ -23,7 +23,7 @@ class PolicyQuestion(Sent):
     requester: str = Field(default="", max_length=300)
     reversible: StrictBool = False
     confidence: StrictFloat | None = Field(default=None, ge=0, le=1)
-    risk: StrictFloat | None = Field(default=None, ge=0, le=1, description="Unset: the scorer tells, where a rule looks.")
+    risk: StrictFloat | None = Field(default=None, ge=0, le=1, description="Unset: the scorer tells, if a rule looks.")
     failures: StrictInt = Field(default=0, ge=0, le=1_000_000, description="Of the run so far.")
     trusted: StrictInt = Field(default=0, ge=0, le=1_000_000, description="Good ends so far, for a trust ramp.")
     timeout_s: StrictInt | None = Field(default=None, ge=1, le=MAX_TIMEOUT_S)
