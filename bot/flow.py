@@ -14,6 +14,7 @@ from typing import Final, Literal
 from andon import wire
 from bot import coaching, grants
 from bot.access import Access, Principal
+from bot.aloud import policy_in_words
 from bot.caps import Caps
 from bot.cursor import make_cursor, parse_cursor
 from bot.digests import answer_shown
@@ -37,8 +38,8 @@ from bot.on_call import OnCall
 from bot.opening import SERVICE, check_gate, check_schemas, decided_at_once, payload_of, told_late
 from bot.permits import check_outcome, permit
 from bot.policies import Policies
-from bot.policy import Policy, Routed, explain
-from bot.ports import Directory, Row, RowOutcome, Standing
+from bot.policy import Policy, Routed
+from bot.ports import Directory, PolicyWords, Row, RowOutcome, Standing
 from bot.rehearsal import Rehearsal
 from bot.rerouting import Rerouting
 from bot.reviews import check_withdrawable, follow_up, review_key
@@ -99,7 +100,7 @@ class Flow:
         self.unreported = Unreported(store, access)
         self._milestones = Milestones(self, runs, self._gathering)
         self.trust_book = TrustBook(store, policies.current)
-        self._rehearsal = Rehearsal(store)
+        self._rehearsal = Rehearsal(store, self._gathering)
         self._health = health
         self._surfaces = frozenset(surfaces)
         self._metrics = metrics
@@ -117,9 +118,13 @@ class Flow:
             clock=clock,
         )
 
-    def explain(self, question: wire.PolicyQuestion) -> wire.Explanation:
+    def policy(self) -> PolicyWords:
+        """The policy that stands now."""
+        return policy_in_words(self._policies.standing)
+
+    async def explain(self, question: wire.PolicyQuestion) -> wire.Explanation:
         """What the policy says of an action now, and every reason; nothing is opened or counted."""
-        return explain(self._policies.current(), question)
+        return await self._rehearsal.explain(self._policies.current(), question)
 
     async def replay(self, text: str, *, days: int) -> wire.Replay:
         """What a changed policy would have made of the last days; raises as `Rehearsal.replay`."""

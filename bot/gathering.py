@@ -153,10 +153,10 @@ class Gathering:
             standing = await self._grants.standing(agent, run.id, situation.requester, ask.action.tool)
             situation = replace(situation, grants=standing)
         if wanted.risk:
-            situation = replace(situation, risk=await self._risk(policy, situation))
+            situation = replace(situation, risk=await self.risk(policy, situation))
         return situation
 
-    async def _risk(self, policy: Policy, situation: Situation) -> Risk | None:
+    async def risk(self, policy: Policy, situation: Situation) -> Risk | None:
         """Of all that it could run, the riskiest; None where it runs nothing."""
         ask, choice = situation.ask, policy.risk or ScorerChoice()
         questions = [

@@ -18,8 +18,10 @@ __all__ = [
     "Change",
     "Desk",
     "Directory",
+    "PolicyWords",
     "Row",
     "RowOutcome",
+    "RuleWords",
     "Session",
     "Shelf",
     "SignIn",
@@ -55,6 +57,34 @@ class RowOutcome:
     row: Row
     counted: bool
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleWords:
+    """A rule of the policy in words."""
+
+    name: str
+    do: str
+    matches: str
+    """What it is about; empty: whatever no rule is about."""
+    says: tuple[str, ...]
+    """What happens, and on which terms; a sentence each."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyWords:
+    """The policy that stands now, in words."""
+
+    version: str
+    """`none`: there is no file."""
+    rules: tuple[RuleWords, ...]
+    """In order; the first that matches holds."""
+    otherwise: RuleWords
+    besides: tuple[str, ...]
+    """What holds for every action."""
+    warnings: tuple[str, ...]
+    trouble: str
+    """Why the file is not what stands; empty: it is."""
 
 
 class Directory(Protocol):
@@ -254,6 +284,27 @@ class Desk(Protocol):
         Raises:
             Gone: It does not stand (any more).
             StoreUnavailable: Nothing was confirmed; the same call again is safe.
+        """
+        ...
+
+    def policy(self) -> PolicyWords:
+        """The policy that stands now."""
+        ...
+
+    async def explain(self, question: wire.PolicyQuestion) -> wire.Explanation:
+        """What the policy says of an action, and every reason; nothing is opened or counted.
+
+        A risk that the question does not say is scored where the policy looks at it.
+        """
+        ...
+
+    async def replay(self, text: str, *, days: int) -> wire.Replay:
+        """What a changed policy would have made of the last days.
+
+        Raises:
+            InvalidBody: The file has faults; `faults` has each.
+            TooLarge, TooMany: The file is too long, or another replay is at work.
+            StoreUnavailable: The history cannot be read.
         """
         ...
 

@@ -1,14 +1,18 @@
-"""A changed policy is tried on recorded history, beside a service at work: in slices, and one at a time."""
+"""A policy is tried: on an action, and a changed one on recorded history, beside a service at work.
+
+A replay is done in slices, and one at a time.
+"""
 
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from andon import wire
 from bot.errors import ConfigError, Fault, InvalidBody, TooLarge, TooMany
+from bot.handoff import Risk
 from bot.history import opened_since
-from bot.policy import Read, read
+from bot.policy import Policy, Read, Situation, explain, needs, read, situation_of
 from bot.replay import MOST, Replay, looks_at_labels, reviews_of
 from bot.store import Store
 
@@ -19,14 +23,34 @@ _AT_ONCE: Final = 100
 """Runs that are read together."""
 
 
-class Rehearsal:
-    """Replays changed policies on a store's history; one at a time, so that people do not slow down agents."""
+class Risks(Protocol):
+    """Tells how risky what is asked is. It never raises: what cannot be told is 1.0."""
 
-    def __init__(self, store: Store, *, most: int = MOST) -> None:
+    async def risk(self, policy: Policy, situation: Situation) -> Risk | None:
+        """Of all that it could run, the riskiest; None where it runs nothing."""
+        ...
+
+
+class Rehearsal:
+    """Explains and replays; one replay at a time, so that people do not slow down agents."""
+
+    def __init__(self, store: Store, risks: Risks, *, most: int = MOST) -> None:
         """At most `most` handoffs are read."""
         self._store = store
+        self._risks = risks
         self._most = most
         self._busy = False
+
+    async def explain(self, policy: Policy, question: wire.PolicyQuestion) -> wire.Explanation:
+        """What the policy says of an action; a risk that it does not say is scored, as for an ask."""
+        situation = situation_of(policy, question)
+        if question.risk is not None or not needs(policy, situation).risk:
+            return explain(policy, question)
+        risk = await self._risks.risk(policy, situation)
+        if risk is None:
+            return explain(policy, question)
+        told = explain(policy, question.model_copy(update={"risk": risk.score}))
+        return told.model_copy(update={"risk": risk.score, "risk_reasons": risk.reasons})
 
     async def replay(self, text: str, *, days: int = DAYS) -> wire.Replay:
         """What a changed file would have made of the last days.

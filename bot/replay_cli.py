@@ -40,6 +40,9 @@ def lines(told: wire.Replay, *, url: str, days: int) -> Iterator[str]:
     yield f"{told.handoffs} handoffs of {span}, through policy {told.policy}"
     if not told.complete:
         yield f"There are more than {told.handoffs:,} of them: the newest are told of, back to where they end."
+    if not told.handoffs:
+        yield "Nothing is recorded there; ANDON_STATE or ANDON_REDIS_URL says which store is read."
+        return
     if told.rows:
         yield ""
         yield from _table(told)

@@ -16,25 +16,30 @@ from examples.demo_agent import Day, plan_the_day
 from examples.demo_person import Unexpected, answer_everything, check
 from examples.demo_service import Service, ServiceFailed
 
-USAGE = """usage: python -m examples.demo [--auto]
+USAGE = """usage: python -m examples.demo [--auto | --policy FILE]
 
   Start the service with its embedded store and a small agent, and answer the agent in your browser.
 
-  --auto   play the person too, check every result, and exit
+  --auto          play the person too, check every result, and exit
+  --policy FILE   serve under this policy, and sign in as demo@example.com, for whom the agent works
 
   With the settings of Slack and SLACK_CHANNEL in the environment, the cards are in that channel too.
 
 examples:
   make demo
   make demo ARGS=--auto
+  make demo ARGS='--policy examples/policies/personal-assistant.yaml'
 """
 
 AUTO_S = 60
 
 
-async def demonstrate(state: Path) -> int:
+async def demonstrate(state: Path, policy: Path | None = None) -> int:
     """Serve and ask until Ctrl-C."""
-    async with Service(state) as service, Andon(service.url, (state / AGENT_KEY_FILE).read_text().strip()) as andon:
+    async with (
+        Service(state, policy) as service,
+        Andon(service.url, (state / AGENT_KEY_FILE).read_text().strip()) as andon,
+    ):
         if service.slack_channel:
             print(f"Andon is up. Answer what the agent asks in Slack, in {service.slack_channel}; or open this link:\n")
         else:
@@ -75,7 +80,9 @@ async def _first(*tasks: asyncio.Task[None]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(usage=USAGE.partition("\n")[0].removeprefix("usage: "), add_help=False)
-    parser.add_argument("--auto", action="store_true")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--auto", action="store_true")
+    how.add_argument("--policy", type=Path)
     parser.add_argument("-h", "--help", action="store_true")
     options = parser.parse_args()
     if options.help:
@@ -83,7 +90,7 @@ def main() -> int:
         return 0
     try:
         if not options.auto:
-            return _until_interrupted(state_dir() / "demo")
+            return _until_interrupted(state_dir() / "demo", options.policy and options.policy.absolute())
         with tempfile.TemporaryDirectory(prefix="andon-demo-") as folder:
             return asyncio.run(demonstrate_alone(Path(folder)))
     except (ServiceFailed, Unexpected, AndonError) as error:
@@ -93,14 +100,14 @@ def main() -> int:
     return 1
 
 
-def _until_interrupted(state: Path) -> int:
+def _until_interrupted(state: Path, policy: Path | None) -> int:
     """Ctrl-C and a plain kill are how this ends well: asks are taken back, and the service stops."""
 
     async def watched() -> int:
         task = asyncio.current_task()
         if task is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await demonstrate(state)
+        return await demonstrate(state, policy)
 
     try:
         return asyncio.run(watched())

@@ -12,6 +12,8 @@ from typing import Self
 __all__ = ["Service", "ServiceFailed"]
 
 ROOT = Path(__file__).parent.parent
+PERSON = "demo@example.com"
+"""For whom the agent works."""
 START_S = 30
 STOP_S = 15
 LOG_LINES = 15
@@ -39,7 +41,9 @@ class Service:
 
     slack_channel = os.environ.get("SLACK_CHANNEL", "") if os.environ.get("SLACK_BOT_TOKEN") else ""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, policy: Path | None = None) -> None:
+        """`policy` is the file to serve under; None: everything is asked."""
+        self._policy = policy
         self.url = ""
         self.sign_in = ""
         self._state = state
@@ -66,6 +70,8 @@ class Service:
             )
         try:
             await self._ready(self._process)
+            if self._policy:  # it may let only the person answer whom the agent works for
+                self.sign_in = (await self._say("sign-in", "--person", PERSON)).strip()
         except BaseException:
             await self.__aexit__()
             raise
@@ -85,24 +91,29 @@ class Service:
 
     async def person_key(self, email: str) -> str:
         """Make a key with which to answer as a person."""
-        making = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", "keys", "create", "--person", email, "--json"),
+        key: str = json.loads(await self._say("keys", "create", "--person", email, "--json"))["key"]
+        return key
+
+    async def _say(self, *words: str) -> str:
+        """Run a command beside the service; returns what it printed."""
+        command = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", *words),
             cwd=self._state,
             env=self._env(),
             stdout=asyncio.subprocess.PIPE,
         )
-        out, _ = await making.communicate()
-        if making.returncode:
-            raise ServiceFailed(f"`python -m bot keys create` ended with {making.returncode}")
-        key: str = json.loads(out)["key"]
-        return key
+        out, _ = await command.communicate()
+        if command.returncode:
+            raise ServiceFailed(f"`python -m bot {' '.join(words[:2])}` ended with {command.returncode}")
+        return out.decode()
 
     def _env(self) -> Mapping[str, str]:
         env = {name: value for name, value in os.environ.items() if not name.startswith(ELSEWHERE) or name in KEPT}
         if not self.slack_channel:
             env = {name: value for name, value in env.items() if not name.startswith("SLACK_")}
         path = os.pathsep.join(filter(None, (str(ROOT), env.get("PYTHONPATH"))))
-        return {"ANDON_PORT": "0", **env, "ANDON_STATE": str(self._state), "PYTHONPATH": path}
+        env = {"ANDON_PORT": "0", **env, "ANDON_STATE": str(self._state), "PYTHONPATH": path}
+        return {**env, "ANDON_POLICY": str(self._policy)} if self._policy else env
 
     async def _ready(self, process: asyncio.subprocess.Process) -> None:
         """Wait until it has said where it listens and how to sign in."""

@@ -14,6 +14,7 @@ from aiohttp import web
 from adapters.web import live
 from adapters.web.answers import Answers
 from adapters.web.pages import TYPES, Form, Notice, Pages
+from adapters.web.policy import PolicyPage
 from adapters.web.security import HEADERS, Guard, same_token
 from adapters.web.together import Together
 from andon import wire
@@ -52,6 +53,7 @@ class WebConsole:
         self._clock = clock
         self._answers = Answers(desk, self._pages, clock)
         self._together = Together(desk, self._pages, clock)
+        self._policy_page = PolicyPage(desk, self._pages)
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Every address of the console."""
@@ -64,6 +66,8 @@ class WebConsole:
             web.post("/handoffs/{id}/answer", self._open(self._for_signed_in(self._answer))),
             web.get("/trust", self._open(self._for_signed_in(self._trust))),
             web.post("/trust/{key}/reset", self._open(self._for_signed_in(self._reset_trust))),
+            web.get("/policy", self._open(self._for_signed_in(self._policy))),
+            web.post("/policy", self._open(self._for_signed_in(self._try_policy))),
             web.get("/digest", self._open(self._for_signed_in(self._digest))),
             web.post("/digest", self._open(self._for_signed_in(self._answer_together))),
             web.get("/live", self._open(self._live), allow_head=False),
@@ -136,6 +140,12 @@ class WebConsole:
             lines = [grant_line(each) for each in await self._desk.grants()]
             return _html(self._pages.grants(lines, session, notice=Notice("That grant had ended already.")), 404)
         return _see("/grants")
+
+    async def _policy(self, request: web.Request, session: Session) -> web.StreamResponse:  # noqa: ARG002  # a handler
+        return self._policy_page.show(session)
+
+    async def _try_policy(self, request: web.Request, session: Session) -> web.StreamResponse:
+        return await self._policy_page.take(await request.post(), session)
 
     async def _digest(self, request: web.Request, session: Session) -> web.StreamResponse:  # noqa: ARG002  # a handler
         return await self._together.show(session)

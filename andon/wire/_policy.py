@@ -23,7 +23,7 @@ class PolicyQuestion(Sent):
     requester: str = Field(default="", max_length=300)
     reversible: StrictBool = False
     confidence: StrictFloat | None = Field(default=None, ge=0, le=1)
-    risk: StrictFloat | None = Field(default=None, ge=0, le=1, description="Unset: nobody can tell, which counts as 1.")
+    risk: StrictFloat | None = Field(default=None, ge=0, le=1, description="Unset: the scorer tells, if a rule looks.")
     failures: StrictInt = Field(default=0, ge=0, le=1_000_000, description="Of the run so far.")
     trusted: StrictInt = Field(default=0, ge=0, le=1_000_000, description="Good ends so far, for a trust ramp.")
     timeout_s: StrictInt | None = Field(default=None, ge=1, le=MAX_TIMEOUT_S)
@@ -69,6 +69,8 @@ class Explanation(Received):
     rule: str | None = Field(default=None, description="The rule that holds; unset: the defaults do.")
     do: Literal["allow", "notify", "review", "ask", "deny"]
     reason: str | None = Field(default=None, description="What the agent reads of a refusal.")
+    risk: float | None = Field(default=None, description="As the scorer told it, where the policy looks at it.")
+    risk_reasons: tuple[str, ...] = ()
     tried: tuple[RuleTried, ...] = Field(default=(), description="In order, up to the one that matched.")
     steps: tuple[str, ...] = Field(default=(), description="From what the rule says to what happens.")
     terms: tuple[PolicyTerm, ...] = ()

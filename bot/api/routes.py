@@ -283,7 +283,7 @@ class Api:
 
     async def _explain_policy(self, request: web.Request) -> web.Response:
         await self._who(request, "person")
-        return _json(self._flow.explain(await _body(request, "explain_policy")))
+        return _json(await self._flow.explain(await _body(request, "explain_policy")))
 
     async def _replay_policy(self, request: web.Request) -> web.Response:
         await self._who(request, "person")

@@ -9,13 +9,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
 from andon import wire
+from bot.aloud import policy_in_words
 from bot.answers import read_answer
 from bot.approvers import refusal
 from bot.digests import answer_shown
-from bot.errors import AlreadyDecided, Gone, HandoffExpired, NotAnApprover, StoreUnavailable
+from bot.errors import (
+    AlreadyDecided,
+    ConfigError,
+    Fault,
+    Gone,
+    HandoffExpired,
+    InvalidBody,
+    NotAnApprover,
+    StoreUnavailable,
+)
 from bot.handing_on import check_read
 from bot.handoff import Aside, AsideKind, Change, Handoff, Route, State, Told, ask_payload, digest_of
-from bot.ports import Row, RowOutcome, Session, Standing
+from bot.policies import Standing as InForce
+from bot.policy import Policy, explain, read
+from bot.ports import PolicyWords, Row, RowOutcome, Session, Standing
+from bot.replay import replayed
 from bot.scope import Granted
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -144,6 +157,7 @@ class MemoryDesk:
         self.alerts: list[tuple[str, str]] = []
         self.granted: dict[str, Granted] = {}
         self.ended: list[tuple[str, wire.Actor]] = []
+        self.standing = InForce(Policy())
         self.is_down = False
         self._seen: set[str] = set()
         self._watchers: set[asyncio.Queue[Change | None]] = set()
@@ -269,6 +283,20 @@ class MemoryDesk:
             raise Gone(f"there is no grant {grant_id}")
         self.ended.append((grant_id, by))
         return self.granted.pop(grant_id)
+
+    def policy(self) -> PolicyWords:
+        return policy_in_words(self.standing)
+
+    async def explain(self, question: wire.PolicyQuestion) -> wire.Explanation:
+        return explain(self.standing.policy, question)
+
+    async def replay(self, text: str, *, days: int) -> wire.Replay:
+        now = self.clock()
+        try:
+            changed = read(text)
+        except ConfigError as error:
+            raise InvalidBody("it has faults", faults=[Fault("", each) for each in error.faults]) from error
+        return replayed(changed, self.all.values(), since=now - timedelta(days=days), until=now)
 
     def put(self, changed: Handoff) -> None:
         """Place a handoff, and tell everybody who watches."""

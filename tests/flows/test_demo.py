@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession, CookieJar
 
 from andon import Andon, wire
 from tests.servers import ROOT, ServiceProcess, bare_environment, until
@@ -88,3 +89,40 @@ async def test_the_example_sends_what_was_approved(subprocess_service: ServicePr
         out, err = await example.communicate()
     assert example.returncode == 0, err.decode()
     assert out.decode() == "sent 'Report' to alice@example.com\n"
+
+
+async def test_the_demonstration_serves_under_a_policy_as_whom_its_agent_works_for(tmp_path: Path) -> None:
+    """Whoever copies an example can answer what it asks, also where only the requester may."""
+    demo = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "examples.demo", "--policy", "examples/policies/personal-assistant.yaml"),
+        cwd=ROOT,
+        env=bare_environment(ANDON_STATE=str(tmp_path)),
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    assert demo.stdout
+    link, state = "", tmp_path / "demo"
+    async with asyncio.timeout(60):
+        while "/sign-in?token=" not in link:
+            link = (await demo.stdout.readline()).decode()
+            assert link, "it has ended"
+    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as http:
+        origin, _, token = link.strip().partition("/sign-in?token=")
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        async with http.post(f"{origin}/sign-in", data={"token": token}, headers=headers) as signed_in:
+            assert "demo@example.com" in await signed_in.text()
+        async with http.get(f"{origin}/policy") as page:
+            assert "never-for-good" in await page.text()
+        async with Andon(origin, (state / "agent.key").read_text().strip()) as andon:
+
+            async def waits() -> bool:
+                return bool((await andon.api.page(state="pending")).handoffs)
+
+            await until(waits, within_s=30, what="the first card waits")
+            (card,) = (await andon.api.page(state="pending")).handoffs
+        async with http.get(f"{origin}/handoffs/{card.id}") as page:
+            assert "Only demo@example.com may answer." in await page.text()
+    demo.send_signal(signal.SIGINT)
+    async with asyncio.timeout(30):
+        await demo.communicate()
+    assert demo.returncode == 0

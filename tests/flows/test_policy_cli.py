@@ -154,7 +154,7 @@ def test_schema_is_the_published_one(capsys: pytest.CaptureFixture[str]) -> None
     assert (code, out) == (0, published.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("command", ["", "check", "explain", "test", "diff", "schema"])
+@pytest.mark.parametrize("command", ["", "check", "explain", "test", "diff", "replay", "schema"])
 def test_help_leads_with_the_task_and_ends_with_two_commands(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = say(capsys, *filter(None, [command]), "--help")
     assert code == 0
@@ -166,5 +166,6 @@ def test_help_leads_with_the_task_and_ends_with_two_commands(command: str, capsy
 
 def test_no_command_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = say(capsys)
-    assert (code, err.splitlines()[0]) == (2, "andon: say what to do with a policy: check, explain, test, diff, schema")
+    commands = "check, explain, test, diff, replay, schema"
+    assert (code, err.splitlines()[0]) == (2, f"andon: say what to do with a policy: {commands}")
     assert say(capsys, "chekc")[0] == 2

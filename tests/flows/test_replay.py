@@ -1,4 +1,4 @@
-"""A changed policy on what was recorded: over HTTP, and by the command line beside the running service."""
+"""A policy tried on an action, and a changed one on what was recorded: over HTTP, and by the command line."""
 
 import asyncio
 import json
@@ -8,13 +8,16 @@ import pytest
 
 from bot.config import Settings
 from bot.errors import TooMany
+from bot.gathering import Gathering
+from bot.handoff import Handoff
 from bot.policy import parse, read
 from bot.rehearsal import FILE_BYTES, Rehearsal, replay
-from bot.replay import MOST_LISTED
+from bot.replay import MOST_LISTED, Replay
+from bot.risk import Scoring
 from bot.store import Store
 from tests.flows.test_service_cli import Said, bot
 from tests.people import Agent, Json, Person, Reply
-from tests.servers import SECRET, Live
+from tests.servers import SECRET, Live, live
 
 YAML = {"Content-Type": "application/yaml"}
 LOOSER = "rules: [{name: mail, tool: send_email, do: allow}]"
@@ -97,7 +100,7 @@ async def test_an_agent_replays_nothing(agent: Agent) -> None:
 async def test_one_replay_at_a_time_and_others_are_served_in_between(service: Live) -> None:
     for _ in range(30):
         await service.agent.ask()
-    rehearsal = Rehearsal(service.store)
+    rehearsal = Rehearsal(service.store, Gathering(service.store.runs, Scoring()))
     first = asyncio.create_task(rehearsal.replay(LOOSER))
     await asyncio.sleep(0)
     with pytest.raises(TooMany):
@@ -106,10 +109,10 @@ async def test_one_replay_at_a_time_and_others_are_served_in_between(service: Li
     assert (await rehearsal.replay(LOOSER)).total.handoffs == 30
 
 
-async def test_a_replay_lets_others_in_after_each_handoff(service: Live) -> None:
+async def test_a_replay_lets_others_in_after_each_handoff(service: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(20):
         await service.agent.ask()
-    turns = 0
+    turns, seen, take = 0, list[int](), Replay.take
 
     async def count() -> None:
         nonlocal turns
@@ -117,10 +120,15 @@ async def test_a_replay_lets_others_in_after_each_handoff(service: Live) -> None
             await asyncio.sleep(0)
             turns += 1
 
+    def noted(self: Replay, handoff: Handoff) -> None:
+        seen.append(turns)
+        take(self, handoff)
+
+    monkeypatch.setattr(Replay, "take", noted)
     counting = asyncio.create_task(count())
     await replay(service.store, read(LOOSER))
     counting.cancel()
-    assert turns >= 20
+    assert len(set(seen)) == 20
 
 
 async def test_only_the_newest_are_read_and_it_says_so(service: Live, store: Store) -> None:
@@ -174,3 +182,24 @@ async def test_the_command_tells_what_is_wrong_with_its_words_and_its_file(setti
     assert (await command(settings, tmp_path / "s", str(file), "--days", "0")).code == 2
     assert (await command(settings, tmp_path / "s")).code == 2
     assert MOST_LISTED == 1_000, "as the help says"
+
+
+async def test_explain_scores_a_risk_that_nobody_told(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("rules: [{name: shell, tool: bash, when: risk < 0.5, do: allow}]")
+    async with live(settings.model_copy(update={"policy": file})) as service:
+        mira = service.person
+        for command, risk, do in (("ls", None, "allow"), ("rm -rf /", None, "ask"), ("rm -rf /", 0.1, "allow")):
+            question = {"tool": "bash", "args": {"command": command}, **({"risk": risk} if risk else {})}
+            told = (await mira.call("POST", "/v1/policy/explain", question)).ok()
+            assert told["do"] == do, (command, risk)
+            assert bool(told.get("risk_reasons")) == (risk is None)
+        assert "risk" not in (await mira.call("POST", "/v1/policy/explain", {"tool": "mail"})).ok()
+
+
+async def test_a_store_with_nothing_in_it_says_where_to_look(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "new.yaml"
+    file.write_text(LOOSER)
+    said = await command(settings, tmp_path / "s", str(file))
+    assert said.code == 0
+    assert said.out.splitlines()[-1].startswith("Nothing is recorded there; ANDON_STATE or ANDON_REDIS_URL")

@@ -67,9 +67,15 @@ def test_every_command_has_its_line() -> None:
         "keys revoke ID",
         "grants list",
         "grants revoke ID",
+        "policy replay NEW",
         "sign-in",
     ):
         assert f"| `python -m bot {command}` |" in OPERATIONS
+
+
+def test_every_module_of_the_service_has_its_line() -> None:
+    modules = {path.stem for path in (ROOT / "bot").iterdir() if not path.name.startswith(("_", "."))}
+    assert {name for name in modules if f"`bot.{name}`" not in ARCHITECTURE} == set()
 
 
 def test_the_diagram_is_the_table_of_moves() -> None:

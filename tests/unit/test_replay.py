@@ -259,6 +259,16 @@ def test_a_grant_that_is_offered_no_more_covers_nothing() -> None:
     assert history.under(narrower).total.newly_asked == 1
 
 
+def test_which_offer_a_grant_was_of_is_not_recorded_so_all_must_be_offered_still() -> None:
+    offers = "{label: a, same: [command], scope: agent}", "{label: b, same: [cwd], scope: run}"
+    history = History(f"rules: [{{name: shell, tool: run, do: ask, grants: [{', '.join(offers)}]}}]")
+    given = _grant({"id": "gr_1", "tool": "run", "same": {"command": "make"}, "scope": "agent"})
+    history.ask(tool="run", args={"command": "make", "cwd": "/"}, known={"grants": (given,)})
+    for left, new in ((offers, 0), (offers[:1], 1), (offers[1:], 1)):
+        text = f"rules: [{{name: shell, tool: run, do: ask, grants: [{', '.join(left)}]}}]"
+        assert history.under(text).total.newly_asked == new
+
+
 def test_a_scorer_of_one_s_own_hears_nothing_of_the_record() -> None:
     """A file from somebody else must not have the history sent to its address."""
     history = History()

@@ -1,0 +1,164 @@
+"""A policy read aloud: every rule as sentences, for people who do not write it. Pure."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final
+
+from bot.cards import lasting
+from bot.policies import Standing
+from bot.policy import Policy, Rule
+from bot.policy._file import Defaults
+from bot.policy._terms import Ramp, Rung, Stage
+from bot.ports import PolicyWords, RuleWords
+
+_DOES: Final = {
+    "allow": "It runs.",
+    "notify": "It runs, and people are told.",
+    "sample": "It runs, and some of it is shown afterwards.",
+    "review": "It runs, and what came of it is shown for review.",
+    "ask": "A person is asked first.",
+    "deny": "It is refused.",
+}
+_STEPS: Final = {
+    "number": "A yes repeats the two digits on the card.",
+    "critical": "A yes repeats the two digits on the card, by two people who opened all of it.",
+}
+_NAMED: Final = {"role": "the role {}", "on_call": "whoever is on call for {}", "person": "{}"}
+_GRANT: Final = {"run": "in one run", "agent": "for one agent", "requester": "for one requester"}
+
+
+def policy_in_words(standing: Standing) -> PolicyWords:
+    """The policy that stands now, as people read it."""
+    policy = standing.policy
+    return PolicyWords(
+        version=policy.version,
+        rules=tuple(RuleWords(rule.name, rule.do, matches(rule), tuple(says(rule))) for rule in policy.rules),
+        otherwise=RuleWords("defaults", policy.defaults.do, "", tuple(says(policy.defaults))),
+        besides=tuple(_besides(policy)),
+        warnings=standing.warnings,
+        trouble=standing.trouble,
+    )
+
+
+def matches(rule: Rule) -> str:
+    """What a rule is about: `send_email, of the agent mailer, when args.amount > 500`."""
+    parts = ["any action" if "*" in rule.tool else " or ".join(rule.tool)]
+    for word, globs in (("at the gate", rule.gate), ("of the agent", rule.agent)):
+        if "*" not in globs:
+            parts.append(f"{word} {' or '.join(globs)}")
+    if rule.checkpoint:
+        parts.append(f"after the checkpoint {' or '.join(rule.checkpoint)}")
+    if rule.labels:
+        parts.append(f"in runs with {' and '.join(f'{name}={value}' for name, value in rule.labels.items())}")
+    if rule.when:
+        parts.append(f"when {' '.join(rule.when.split())}")
+    return ", ".join(parts)
+
+
+def says(rule: Rule | Defaults) -> Iterator[str]:
+    """What it does, and on which terms; terms that it leaves open are those of the defaults."""
+    if isinstance(rule, Rule) and rule.fraction is not None:
+        yield f"It runs, and {rule.fraction:.0%} of it is shown afterwards."
+    else:
+        yield _DOES[rule.do]
+    if isinstance(rule, Rule) and rule.reason:
+        yield f"The agent reads: “{rule.reason}”"
+    yield from chain(_who(rule), _how_long(rule), _how(rule))
+    if rule.ramp:
+        yield _ramp(rule.ramp)
+
+
+def _who(rule: Rule | Defaults) -> Iterator[str]:
+    if rule.stages:
+        yield f"One after the other: {'; then '.join(_stage(each) for each in rule.stages)}."
+    if rule.approvers:
+        yield f"Only {_people(rule.approvers)} may answer."
+    if rule.quorum and rule.quorum > 1:
+        yield f"{rule.quorum} people must say yes."
+    if rule.not_requester:
+        yield "Who asked for it, owns the agent or edited it last may say no, and not yes."
+    if rule.reject == "quorum":
+        yield "It takes as many to say no as to say yes."
+
+
+def _how_long(rule: Rule | Defaults) -> Iterator[str]:
+    if rule.timeout:
+        yield f"It waits for {lasting(rule.timeout)} at most."
+    if rule.on_timeout == "approve":
+        yield "Silence is a yes for what can be undone, where the ask says so too."
+    elif rule.on_timeout == "deny":
+        yield "Silence is a no."
+    if rule.remind:
+        yield f"People are reminded after {_list([lasting(each) for each in rule.remind])}."
+    yield from (_rung(each) for each in rule.escalate or ())
+
+
+def _how(rule: Rule | Defaults) -> Iterator[str]:
+    if rule.to:
+        yield f"Cards go to {_list([_place(each.surface, each.channel or each.person) for each in rule.to])}."
+    if rule.step_up:
+        yield _STEPS[rule.step_up]
+    for offer in rule.grants or ():
+        yield f"A yes may cover “{offer.label}” {_GRANT[offer.scope]}, for {lasting(offer.life)}."
+    if rule.no_grants:
+        yield "Nothing is granted in advance."
+    if rule.reject_reasons:
+        yield f"One tap says no: {_list([f'“{each.label}”' for each in rule.reject_reasons])}."
+
+
+def _besides(policy: Policy) -> Iterator[str]:
+    """What holds for every action, and who is who."""
+    for role, names in policy.roles.items():
+        yield f"The role {role}: {_people(names)}."
+    for person, who in policy.people.items():
+        yield f"{person}: {_list(who.ids)}, one person."
+    if policy.confidence_floor is not None:
+        yield f"Below a confidence of {policy.confidence_floor:.0%}, whatever would run is asked about first."
+    if policy.escalate_on_failure is not None:
+        yield f"After {policy.escalate_on_failure} failures in a run, whatever would run is asked about first."
+    if policy.risk:
+        yield f"How risky an action is, {policy.risk.url or f'the scorer “{policy.risk.name}”'} says of each."
+    caps = policy.caps
+    if caps.cards_per_approver_hour:
+        yield f"At most {caps.cards_per_approver_hour} cards go to one person within an hour."
+    if caps.open_per_agent:
+        yield f"At most {caps.open_per_agent} asks of one agent are shown one by one."
+    if caps.burst:
+        yield f"{caps.burst} asks of one agent within {lasting(caps.burst_within)} are gathered."
+
+
+def _stage(stage: Stage) -> str:
+    return f"{stage.quorum} of {_people(stage.approvers)}"
+
+
+def _rung(rung: Rung) -> str:
+    does = [
+        *([f"it also goes to {_list([_place(e.surface, e.channel or e.person) for e in rung.to])}"] if rung.to else []),
+        *([f"{_people(rung.approvers)} may answer too"] if rung.approvers else []),
+        *([f"{_people(rung.mention)} are called by name"] if rung.mention else []),
+    ]
+    return f"Without an answer for {lasting(rung.after)}, {_list(does)}."
+
+
+def _ramp(ramp: Ramp) -> str:
+    then = f", the next {ramp.review} reviewed" if ramp.review else ""
+    last = "all others run" if ramp.sample is None else f"of all others {ramp.sample:.0%} are reviewed"
+    whose = " and ".join(ramp.per)
+    return f"The first {ramp.ask} of each {whose} are asked about{then}, {last}; what cannot be undone is always asked."
+
+
+def _people(names: tuple[str, ...]) -> str:
+    """Approvers as the file names them, without its prefixes."""
+    told = []
+    for name in names:
+        kind, _, rest = name.partition(":")
+        told.append("the requester" if name == "requester" else _NAMED.get(kind, name).format(rest))
+    return _list(told)
+
+
+def _place(surface: str, where: str | None) -> str:
+    return f"{where} on {surface}" if where else surface
+
+
+def _list(names: tuple[str, ...] | list[str]) -> str:
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
