@@ -97,7 +97,7 @@ class Flow:
         self._gathering = Gathering(
             store.runs, scoring or Scoring(), trust=store.trust, grants=self._grants, draws=Draws(store, access.draw)
         )
-        self.unreported = Unreported(store, access)
+        self.unreported = Unreported(store, access, self._caps.crowding)
         self._milestones = Milestones(self, runs, self._gathering)
         self.trust_book = TrustBook(store, policies.current)
         self._rehearsal = Rehearsal(store, self._gathering)

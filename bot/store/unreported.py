@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from bot.handoff import Handoff
-from bot.store.handoffs import NewHandoff, review_args
+from bot.store.handoffs import UNCROWDED, Crowding, NewHandoff, review_args
 from bot.store.keys import Keys
 from bot.store.pipe import Pipe, load_script
 from bot.store.records import ms_of, reply, when
@@ -39,7 +39,9 @@ class Unreported:
         """Drop the timer of one that is gone, or has nothing to review."""
         await self._pipe.call("ZREM", self._keys.unreported, handoff_id)
 
-    async def presume(self, first: Handoff, review: NewHandoff) -> Literal["opened", "early", "over"]:
+    async def presume(
+        self, first: Handoff, review: NewHandoff, crowding: Crowding = UNCROWDED
+    ) -> Literal["opened", "early", "over"]:
         """Open the review of one that was never reported, and let its trust ramp start over; once, whoever does it."""
         keys = self._keys
         raw = await self._pipe.run(
@@ -56,10 +58,14 @@ class Unreported:
                 keys.index,
                 keys.ladder,
                 keys.unreported,
+                keys.agent_asks(first.agent),
             ),
             first.id,
             *review_args(review),
             self._retention_ms,
+            crowding.open,
+            crowding.burst,
+            crowding.within_ms,
         )
         word: Literal["opened", "early", "over"] = reply(raw)[0]
         return word

@@ -18,6 +18,7 @@ LADDER = """
 defaults:
   timeout: 1h
   approvers: [mira@example.com, "slack:S0614TZR7"]
+  reassign: anyone
   remind: [10m]
   escalate:
     - after: 20m
