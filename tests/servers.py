@@ -35,7 +35,9 @@ SECRET: Final = "a secret for tests, of more than 32 characters"
 GENEROUS: Final = Limits(per_minute=0, burst=1_000, open=10_000)
 """Limits that a test about something else never meets."""
 
-_LASTING: Final = re.compile(r"^\{[^}]*\}:(events|due|ladder|unreported|index|keys|secret|policy|key:[^:]*|shelf:[^:]*)$")
+_LASTING: Final = re.compile(
+    r"^\{[^}]*\}:(events|due|ladder|unreported|index|keys|secret|policy|key:[^:]*|shelf:[^:]*)$"
+)
 """Keys that may have no lifetime, as the scripts' headers and `bot/store/keys.py` say. `shelf:<surface>` holds what an
 adapter must still have after any pause, such as the token of an installation: one hash, which it empties itself."""
 
