@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from andon import wire
-from bot.errors import BadRequest, Unauthenticated
+from bot.errors import BadRequest, Gone, Unauthenticated
+from bot.handoff import Handoff, no_handoff
 from bot.ports import Session
 from bot.store import Limits, Store
 
@@ -248,3 +249,13 @@ def _b64(data: bytes) -> str:
 def _bytes(text: str) -> bytes:
     """Of what came in a header or a cookie: bytes that are no UTF-8 arrive as lone surrogates."""
     return text.encode("utf-8", "surrogatepass")
+
+
+def check_owner(handoff: Handoff, agent: str) -> None:
+    """Refuse another agent's handoff as if it did not exist.
+
+    Raises:
+        Gone: It is another agent's.
+    """
+    if handoff.agent != agent:
+        raise Gone(no_handoff(handoff.id), handoff=handoff.id)

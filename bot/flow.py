@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from andon import wire
 from bot import coaching, grants
-from bot.access import Access, Principal
+from bot.access import Access, Principal, check_owner
 from bot.aloud import policy_in_words
 from bot.caps import Caps
 from bot.cursor import make_cursor, parse_cursor
@@ -499,13 +499,3 @@ class Flow:
 
 NOWHERE: Final = Route(policy="none", timeout_s=0, on_timeout="deny", to=())
 """Of an ask that is not routed yet."""
-
-
-def check_owner(handoff: Handoff, agent: str) -> None:
-    """Refuse another agent's handoff as if it did not exist.
-
-    Raises:
-        Gone: It is another agent's.
-    """
-    if handoff.agent != agent:
-        raise Gone(no_handoff(handoff.id), handoff=handoff.id)

@@ -14,7 +14,7 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from andon import wire
-from bot.access import Access, Principal
+from bot.access import Access, Principal, check_owner
 from bot.api.calls import CALLS, Call, Who
 from bot.api.events import stream
 from bot.api.openapi import document
@@ -25,7 +25,7 @@ from bot.audit import audit, correction
 from bot.cards import as_grant
 from bot.cursor import make_cursor, parse_cursor
 from bot.errors import BadRequest, BotError, Forbidden, StoreUnavailable, TooLarge, Unauthenticated
-from bot.flow import Flow, check_owner
+from bot.flow import Flow
 from bot.grants import Grants
 from bot.handoff import OPEN, Handoff
 from bot.hub import Hub

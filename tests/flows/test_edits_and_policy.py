@@ -6,6 +6,8 @@ import pytest
 
 from bot import policies
 from bot.config import Settings
+from tests.adapters.web_surface import web_surface
+from tests.flows.slack_house import house
 from tests.people import Json, Person
 from tests.servers import ROOT, Live, live, until
 
@@ -170,3 +172,38 @@ async def test_the_agent_reads_who_changed_it_and_who_approved_it(settings: Sett
         edited = (await ada.edit(await payment(service), {"amount": 1}, approve=False)).ok()
         told = (await ada.approve(edited)).ok()["decision"]["message_for_agent"]
         assert told.startswith("ada changed the arguments and approved them.")
+
+
+MIRAS = PAYMENTS.replace("ada@example.com", "mira@example.com")
+
+
+@pytest.mark.parametrize("save", [True, False], ids=["for another", "and approved"])
+async def test_the_console_s_form_says_why_and_keeps_what_was_typed(
+    settings: Settings, file: Path, *, save: bool
+) -> None:
+    async with live(under(settings, file, MIRAS)) as service, web_surface() as web:
+        await web.attach(service)
+        asked = await payment(service)
+        told = await web.edit(asked, {"amount": "5000000"}, save=save)
+        assert "the policy asks more for these arguments (rule large): 2 stages instead of 1" in told.private
+        assert (await service.agent.look(asked["id"]))["revision"] == 1
+        assert (await web.edit(asked, {"amount": "130"}, save=True)).private == ""
+        assert (await service.agent.look(asked["id"]))["revision"] == 2
+
+
+async def test_slack_says_it_in_the_modal(settings: Settings) -> None:
+    policy = MIRAS.replace('to: ["web"]', "timeout: 8h").replace("timeout: 8h\n  timeout: 8h", "timeout: 8h")
+    policy = policy.replace("  timeout: 8h\n", "", 1).replace("not_requester: true", "not_requester: false")
+    async with house(settings, policy=policy) as slack:
+        asked, card = await slack.asked_card(
+            action={"tool": "payment.send", "args": {"amount": 120, "currency": "EUR"}}
+        )
+        modal = await (await slack.mira.press(card, "Edit")).opened()
+        await modal.fill("amount", "5000000")
+        outcome = await modal.submit()
+        assert "the policy asks more for these arguments (rule large)" in str(outcome.errors), outcome
+        now = await slack.agent.look(asked["id"])
+        assert (now["state"], now["revision"]) == ("pending", 1)
+        await modal.fill("amount", "130")
+        assert (await modal.submit()).closed
+        assert (await slack.agent.look(asked["id"]))["revision"] == 2

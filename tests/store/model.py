@@ -119,7 +119,8 @@ class Model:
         self.events.append(("revised", handoff_id, entry.revision, ""))
         return "won"
 
-    def expire(self, handoff_id: str, revision: int) -> str:
+    def expire(self, handoff_id: str, revision: int, *, votes: int) -> str:
+        """Silence approves only what it was judged by, and `votes` were counted then."""
         entry = self.entries.get(handoff_id)
         if entry is None:
             return "gone"
@@ -131,7 +132,9 @@ class Model:
             return "early"
         if revision != entry.revision:
             return "stale"
-        if entry.silence == "approve" and entry.revision == 1 and not entry.votes:
+        if entry.silence == "approve" and entry.revision == 1 and not votes:
+            if entry.votes:
+                return "stale"
             return self._decide(handoff_id, entry, "approved", entry.digests[-1])
         return self._decide(handoff_id, entry, "expired", "")
 

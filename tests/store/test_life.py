@@ -212,7 +212,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(card=cards)
     def expire(self, card: Seen) -> None:
-        expected = self.model.expire(card.id, card.revision)
+        expected = self.model.expire(card.id, card.revision, votes=card.votes)
         self.said(expected, self.redis_expire(card))
 
     @rule(card=cards, agent=_agents)
