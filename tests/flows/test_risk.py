@@ -90,7 +90,7 @@ async def test_a_scorer_at_an_address_decides_and_one_that_fails_makes_a_person_
 
 
 async def fail(agent: Agent, command: str, status: str = "failed") -> Any:
-    done = await bash(agent, command)
+    done = await bash(agent, command, confidence=0.9)
     assert done["decision"]["kind"] == "approved"
     assert (await agent.claim(done)).status == 200
     error = {"error": "it broke"} if status == "failed" else {}
@@ -105,13 +105,13 @@ async def test_after_two_failures_in_its_run_an_agent_has_to_ask(ruled: With) ->
         await fail(agent, "a")
         await fail(agent, "fine", "executed")
         await fail(agent, "b")
-        asked = await bash(agent, "c")
+        asked = await bash(agent, "c", confidence=0.9)
         assert asked["state"] == "pending"
         handoff = await service.store.handoffs.load(asked["id"])
         assert handoff
         assert handoff.route.because == ("In this run 2 actions have failed or were unsure.",)
         other = await service.new_agent("other")
-        assert (await bash(other, "c"))["state"] == "decided"  # its run is another
+        assert (await bash(other, "c", confidence=0.9))["state"] == "decided"  # its run is another
 
 
 async def test_an_unsure_ask_counts_as_a_failure_once(ruled: With) -> None:
