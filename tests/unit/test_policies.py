@@ -68,7 +68,8 @@ async def test_a_changed_file_replaces_the_policy(file: Path) -> None:
         write(file, ALLOWS)
         await until(says(policies, "allow"))
         assert policies.current().version != before.version
-        assert (told, policies.standing.trouble, policies.loads["loaded"]) == ([], "", 2)
+        assert [about.rpartition(" ")[0] for about, _ in told] == ["policy looser"]
+        assert (policies.standing.trouble, policies.loads["loaded"]) == ("", 2)
 
 
 async def test_a_file_that_is_put_in_its_place_is_taken(file: Path) -> None:
@@ -125,7 +126,8 @@ async def test_what_is_being_written_is_not_read(file: Path) -> None:
         assert policies.current().rules[0].do == "ask", "it changes from look to look"
     await policies._look(file, seen, alert)
     assert policies.current().rules[0].do == "allow"
-    assert taken == []
+    assert len(taken) == 1, "one change, told once"
+    assert "read_x: was asked (rule reads), is allowed (rule reads)" in taken[0]
 
 
 async def test_a_missing_file_means_that_everything_is_asked_and_says_so(
