@@ -17,6 +17,7 @@ rules:
   - name: mail
     tool: send_email
     do: ask
+    after: true
     grants:
       - {label: the same recipient, same: [to], scope: run}
       - {label: any recipient, scope: agent, life: 10m}
