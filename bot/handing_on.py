@@ -26,7 +26,7 @@ from bot.handoff import OPEN, Aside, Handoff, no_handoff
 from bot.policy import Policy
 from bot.runs import Runs
 from bot.store import Store
-from bot.store.handoffs import Word
+from bot.store.messages import Word
 
 _PERSON: Final = re.compile(
     r"[^@\s:/]+@[^@\s:/]+|slack:([TE][A-Z0-9]+/)?[UW][A-Z0-9]+|teams:[A-Za-z0-9:@._/-]+", re.ASCII

@@ -3,19 +3,10 @@
 from bot.store.digests import Digests, Page
 from bot.store.embedded import EmbeddedStore
 from bot.store.feed import valid_id
-from bot.store.handoffs import (
-    ClaimReply,
-    Crowding,
-    Handoffs,
-    Limits,
-    NewHandoff,
-    Opened,
-    OutcomeReply,
-    Settled,
-    Verdict,
-)
+from bot.store.handoffs import Handoffs
 from bot.store.keys import Keys
 from bot.store.ladder import Climbed
+from bot.store.messages import ClaimReply, Crowding, Limits, NewHandoff, Opened, OutcomeReply, Settled, Verdict
 from bot.store.outbox import Buried, Delivery, Outbox, Placed
 from bot.store.records import Doc, hashed
 from bot.store.store import Store, StoreFault, connect

@@ -8,8 +8,9 @@ from typing import Any, Final, Literal
 
 from andon import wire
 from bot.handoff import Told
-from bot.store.handoffs import RUN_LIFE_MS, STANDARD, Limits
+from bot.store.handoffs import RUN_LIFE_MS
 from bot.store.keys import Keys
+from bot.store.messages import STANDARD, Limits
 from bot.store.pipe import Pipe, load_script
 from bot.store.records import reply, when
 

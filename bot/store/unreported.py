@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Final, Literal
 
 from bot.handoff import Handoff
-from bot.store.handoffs import UNCROWDED, Crowding, NewHandoff, review_args
+from bot.store.handoffs import review_args
 from bot.store.keys import Keys
+from bot.store.messages import UNCROWDED, Crowding, NewHandoff
 from bot.store.pipe import Pipe, load_script
 from bot.store.records import ms_of, reply, when
 from bot.store.trust import ramp_id
