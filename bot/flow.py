@@ -35,7 +35,7 @@ from bot.hub import Hub
 from bot.metrics import Metrics
 from bot.milestones import Milestones
 from bot.on_call import OnCall
-from bot.opening import SERVICE, check_gate, check_schemas, decided_at_once, payload_of, told_late
+from bot.opening import check_gate, check_schemas, decided_at_once, payload_of, told_late, undeliverable
 from bot.permits import check_outcome, permit
 from bot.policies import Policies
 from bot.policy import Policy, Routed
@@ -416,14 +416,7 @@ class Flow:
 
     async def undeliverable(self, handoff: Handoff, reason: str) -> Handoff:
         """No place can show the card; a decision that came first stands."""
-        decision = wire.Undeliverable(
-            by=SERVICE,
-            at=self._clock(),
-            revision=handoff.revision,
-            reason=reason,
-            policy=handoff.route.policy,
-            message_for_agent=coaching.undeliverable(reason),
-        )
+        decision = undeliverable(reason, policy=handoff.route.policy, revision=handoff.revision, at=self._clock())
         try:
             return await self._end(handoff, decision)
         except AlreadyDecided:

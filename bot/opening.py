@@ -12,7 +12,7 @@ from bot.errors import Fault, InvalidBody, TooLarge
 from bot.handoff import PAYLOAD_BYTES, Handoff, ask_payload
 from bot.policy import CHECKPOINT, Routed
 
-SERVICE: Final = wire.Actor(kind="service", id="andon", name="Andon")
+_SERVICE: Final = wire.Actor(kind="service", id="andon", name="Andon")
 
 
 def decided_at_once(
@@ -70,15 +70,20 @@ def decided_at_once(
         reason = (
             f"it was addressed to {', '.join(sorted(wanted))}, and this service has only {', '.join(sorted(surfaces))}."
         )
-        return wire.Undeliverable(
-            by=SERVICE,
-            at=at,
-            revision=1,
-            reason=reason,
-            policy=version,
-            message_for_agent=coaching.undeliverable(reason),
-        )
+        return undeliverable(reason, policy=version, revision=1, at=at)
     return None
+
+
+def undeliverable(reason: str, *, policy: str, revision: int, at: datetime) -> wire.Undeliverable:
+    """The decision that no place can show the card."""
+    return wire.Undeliverable(
+        by=_SERVICE,
+        at=at,
+        revision=revision,
+        reason=reason,
+        policy=policy,
+        message_for_agent=coaching.undeliverable(reason),
+    )
 
 
 def told_late(handoff: Handoff) -> tuple[str, str]:
