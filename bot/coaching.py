@@ -92,6 +92,25 @@ def withdrawn() -> str:
     return "You took this ask back, so nobody will answer it. Do not act on it."
 
 
+def stopped(brake: wire.Braked) -> str:
+    """Somebody pulled the cord; for whoever wants to act all the same."""
+    who, why = brake.by.name, f": {_sentence(brake.text)}" if brake.text else "."
+    match brake.action:
+        case "abort":
+            return f"{who} ended this run{why} Do not act, do not ask again, and end your work."
+        case "pause":
+            return f"{who} paused this run{why} Do not act. Wait until it is resumed, then try again."
+        case "steer":
+            return f"{who} says: {_sentence(brake.text or '')} Do not act before you have taken this into account."
+    return f"{who} stopped this run{why} Do not act, and do not reach the same end another way. It may be resumed."
+
+
+def aborted(by: str, why: str | None) -> str:
+    """Ended with its run."""
+    reason = f": {_sentence(why)}" if why else "."
+    return f"{by} ended this run{reason} Nobody will answer this. Do not act on it, and end your work."
+
+
 def undeliverable(reason: str) -> str:
     """Reached nobody."""
     return (

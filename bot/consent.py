@@ -26,6 +26,8 @@ def objection(handoff: Handoff) -> str:
         return "somebody asked you for more before they would answer"
     if any(aside.kind == "reassigned" for aside in handoff.asides) or handoff.added:
         return "somebody asked others to look at it, and they had still to"
+    if handoff.stops:
+        return "somebody stopped the run meanwhile"
     if handoff.unread:
         return f"nobody could tell who may answer ({handoff.unread})"
     return ""
@@ -63,6 +65,7 @@ def facts(handoff: Handoff) -> tuple[str, ...]:
         "1" if handoff.gathered else "",
         str(round(shown.timestamp() * 1000)) if shown else "",
         handoff.unread,
+        str(handoff.stops or ""),
     )
 
 

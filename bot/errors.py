@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
     from andon import wire
@@ -100,6 +100,9 @@ class Conflict(BotError):
     slug, title, status = "conflict", "The state has moved on", 409
 
 
+REUSED: Final = "this Idempotency-Key was used for another request; use a new key for a new request"
+
+
 class IdempotencyKeyReused(Conflict):
     """The same Idempotency-Key came with another body."""
 
@@ -139,6 +142,17 @@ class HandoffHeld(Conflict):
     """The brake is on."""
 
     slug, title = "handoff-held", "The brake is on"
+
+
+class RunStopped(Conflict):
+    """Somebody pulled the cord; `brake` says who, why and since when."""
+
+    slug, title = "stopped", "Somebody pulled the cord"
+
+    def __init__(self, detail: str, *, brake: "wire.Braked") -> None:
+        """Keep the brake that is on."""
+        super().__init__(detail)
+        self.brake = brake
 
 
 class HandoffExpired(Conflict):

@@ -15,6 +15,7 @@ from andon import wire
 from bot import coaching, grants
 from bot.access import Access, Principal, check_owner
 from bot.aloud import policy_in_words
+from bot.braking import Braking
 from bot.caps import Caps
 from bot.cursor import make_cursor, parse_cursor
 from bot.digests import answer_shown
@@ -22,20 +23,27 @@ from bot.draws import Draws
 from bot.errors import (
     AlreadyDecided,
     Gone,
-    IdempotencyKeyReused,
     StoreUnavailable,
-    TooMany,
 )
 from bot.gathering import Gathering, drawing, is_unsure
 from bot.handing_on import HandingOn, known_people
-from bot.handoff import OPEN, Change, Handoff, Route, State, Told, digest_of, no_handoff
+from bot.handoff import OPEN, Change, Handoff, State, Told, digest_of, no_handoff
 from bot.health import StoreHealth
 from bot.history import opened_since
 from bot.hub import Hub
 from bot.metrics import Metrics
 from bot.milestones import Milestones
 from bot.on_call import OnCall
-from bot.opening import check_gate, check_schemas, decided_at_once, payload_of, told_late, undeliverable
+from bot.opening import (
+    check_gate,
+    check_opened,
+    check_schemas,
+    decided_at_once,
+    payload_of,
+    told_late,
+    undeliverable,
+    unopened,
+)
 from bot.permits import check_outcome, permit
 from bot.policies import Policies
 from bot.policy import Policy, Routed
@@ -44,7 +52,7 @@ from bot.rehearsal import Rehearsal
 from bot.rerouting import Rerouting
 from bot.reviews import check_withdrawable, follow_up, review_key
 from bot.risk import Scoring
-from bot.runs import REUSED, WEB, Runs
+from bot.runs import WEB, Runs
 from bot.scope import Granted
 from bot.silence import silence_verdict
 from bot.store import Doc, NewHandoff, Store
@@ -117,6 +125,7 @@ class Flow:
             people=lambda: known_people(policies.current()),
             clock=clock,
         )
+        self.braking = Braking(store, self._voting, resumers=policies.resumers, words=policies.words, end=self._end)
 
     def policy(self) -> PolicyWords:
         """The policy that stands now."""
@@ -151,6 +160,7 @@ class Flow:
             TooLarge: The canonical arguments are over 64 KiB.
             Gone: The run is not this agent's.
             IdempotencyKeyReused: The key came with another ask before.
+            RunStopped: Somebody pulled the cord; nothing was opened.
             TooMany: The agent asks too fast, or has too many open.
         """
         run = await self._runs.known(agent.name, ask.run)
@@ -166,20 +176,16 @@ class Flow:
         if checkpoint is not None:
             situation = replace(situation, checkpoint=checkpoint)
         at = self._clock()
-        asked = Handoff(
+        asked = replace(
+            unopened(ask, at=at),
             id=handoff_id,
             agent=agent.name,
             run=run.id,
             run_name=run.name,
             requester=run.requester,
             state=State.PENDING,
-            revision=1,
             digest=digest,
-            ask=ask,
             payload=payload,
-            route=NOWHERE,
-            opened_at=at,
-            expires_at=at,
             owner=agent.owner,
         )
         routed = await grants.routed(policy, situation, partial(self._may_give, asked))
@@ -192,19 +198,12 @@ class Flow:
         allowed = digest if isinstance(decision, wire.Approved) else ""
         grant = routed.grant.id if routed.grant else ""
         new = NewHandoff(handoff_id, agent.name, run.id, digest, fingerprint, doc, decision, allowed, grant=grant)
-        new = replace(new, unsure=is_unsure(policy, ask), draw=drawing(situation))
+        new = replace(new, unsure=is_unsure(policy, ask), draw=drawing(situation), anyway=checkpoint is not None)
         opened = await self._store.handoffs.open(new, agent.limits, self._caps.crowding())
+        check_opened(opened, agent)
         match opened.word:
-            case "reused":
-                raise IdempotencyKeyReused(REUSED)
             case "no_run":
                 raise self._runs.gone(run.id)
-            case "too_fast":
-                msg = f"{agent.name} asks faster than {agent.limits.per_minute} a minute; people cannot follow"
-                raise TooMany(msg, retry_after_s=max(1, -(-opened.number // 1000)))
-            case "too_many":
-                msg = f"{agent.name} has {opened.number} handoffs open, its limit; wait for answers, or withdraw some"
-                raise TooMany(msg, retry_after_s=30)
             case "no_grant" | "drawn":  # a moment ago; it is gathered otherwise now
                 return await self.open(agent, ask, idempotency_key, fingerprint, under=under, checkpoint=checkpoint)
             case "known":
@@ -278,6 +277,10 @@ class Flow:
     async def card_at(self, surface: str, address: str) -> str | None:
         """The handoff whose card is at this address."""
         return await self._store.outbox.card_at(surface, address)
+
+    async def run(self, run_id: str) -> wire.Run:
+        """Read one run, with what holds it; raises `Gone`."""
+        return await self._runs.look(None, run_id)
 
     async def runs(self, surface: str, channel: str, *, limit: int = 20) -> list[wire.Run]:
         """The runs that are bound to a channel, latest started first."""
@@ -439,13 +442,19 @@ class Flow:
 
         Raises:
             ClaimRefused: Its `slug` says why.
-            HandoffHeld: The brake is on.
+            RunStopped: Somebody pulled the cord.
             Gone: There is no such handoff of this agent's.
         """
         recent = self._hub.recent.get(handoff_id)
         known = recent.payload if recent and digest_of(recent.payload) == request.digest else ""
         said = await self._store.handoffs.claim(
-            handoff_id, agent, digest=request.digest, claimant=request.claimant, max_age=self._decision_age, known=known
+            handoff_id,
+            agent,
+            digest=request.digest,
+            claimant=request.claimant,
+            max_age=self._decision_age,
+            known=known,
+            run=recent.run if recent else "",
         )
         self._metrics.claimed(said.word)
         if said.at and recent and recent.state is State.DECIDED:
@@ -488,7 +497,3 @@ class Flow:
         handoff = await self.look(handoff_id)
         check_owner(handoff, agent)
         return handoff
-
-
-NOWHERE: Final = Route(policy="none", timeout_s=0, on_timeout="deny", to=())
-"""Of an ask that is not routed yet."""

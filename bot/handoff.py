@@ -152,6 +152,15 @@ def person_named(requester: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """Words that somebody told the run of a handoff that was on hold meanwhile, once its agent had read them."""
+
+    at: datetime
+    by: wire.Actor
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """What the policy said about an ask: the version and rule it came from, and the terms that hold."""
 
@@ -255,6 +264,14 @@ class Handoff:
     """Why it came while there was too much to ask: `burst` or `open`; its cards are gathered in digests."""
     gathered: bool = False
     """Some place shows it in a digest, for whichever reason."""
+    brake: wire.Braked | None = None
+    """What holds its run: while it is open it cannot be answered, and what is decided cannot be claimed."""
+    left_s: float | None = None
+    """Of one that is held: the seconds that it gets back when it is resumed."""
+    stops: int = 0
+    """So often it was held and waited again, or was due while its run was stopped."""
+    heard: Heard | None = None
+    """The last words that held its run, once its agent had read them."""
     shown_at: datetime | None = field(default=None, compare=False)
     """Since when a card of its own is known to be at some place. No card shows it, so no card is drawn anew for it."""
 

@@ -20,9 +20,16 @@ _STREAM_LIMIT: Final = 5_000
 WAITS_AT_ONCE: Final = 4
 """Polls that one key may hold open for one handoff: a process that restarts leaves one behind for a moment."""
 
-TOLD_TO_AGENTS: Final = frozenset({"revised", "decided", "claimed", "closed", "steered", "questioned", "trust_reset"})
+TOLD_TO_AGENTS: Final = frozenset(
+    {"revised", "decided", "claimed", "closed", "steered", "questioned", "trust_reset", "held", "released"}
+)
 
-QUIET: Final = frozenset({"opened", "voted", "doubted", "reminded", "escalated", "reassigned", "replied"})
+BRAKES: Final = frozenset({"braked", "lifted"})
+"""Changes of a brake: their `agent` names all who are told, with a space around each, or is ` * `."""
+
+QUIET: Final = frozenset(
+    {"opened", "voted", "doubted", "reminded", "escalated", "reassigned", "replied", "stopped", "freed"}
+)
 """What is not for whoever waits for a decision: people are called, or talk."""
 
 _T = TypeVar("_T")
@@ -220,8 +227,15 @@ class Hub:
                 self._release(change.handoff, None)
         for stream in self._watchers:
             stream.push(change)
-        if change.event in TOLD_TO_AGENTS:
+        if change.event in BRAKES:
+            self._tell_of_brake(change)
+        elif change.event in TOLD_TO_AGENTS:
             for stream in self._agents.get(change.agent, ()):
+                stream.push(change)
+
+    def _tell_of_brake(self, change: Change) -> None:
+        for agent in list(self._agents) if change.agent == " * " else change.agent.split():
+            for stream in self._agents.get(agent, ()):
                 stream.push(change)
 
     @contextmanager

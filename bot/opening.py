@@ -7,10 +7,12 @@ from typing import Final
 
 from andon import wire
 from bot import coaching
+from bot.access import Principal
 from bot.cards import check_schema
-from bot.errors import Fault, InvalidBody, TooLarge
-from bot.handoff import PAYLOAD_BYTES, Handoff, ask_payload
+from bot.errors import REUSED, Fault, IdempotencyKeyReused, InvalidBody, RunStopped, TooLarge, TooMany
+from bot.handoff import PAYLOAD_BYTES, Handoff, Route, State, ask_payload
 from bot.policy import CHECKPOINT, Routed
+from bot.store import Opened
 
 _SERVICE: Final = wire.Actor(kind="service", id="andon", name="Andon")
 
@@ -83,6 +85,51 @@ def undeliverable(reason: str, *, policy: str, revision: int, at: datetime) -> w
         reason=reason,
         policy=policy,
         message_for_agent=coaching.undeliverable(reason),
+    )
+
+
+def check_opened(opened: Opened, agent: Principal) -> None:
+    """Raise why the store opened nothing, where asking once more would not help.
+
+    Raises:
+        IdempotencyKeyReused: The key came with another ask before.
+        RunStopped: Somebody pulled the cord.
+        TooMany: The agent asks too fast, or has too many open.
+    """
+    match opened.word:
+        case "reused":
+            raise IdempotencyKeyReused(REUSED)
+        case "braked":
+            assert opened.brake  # noqa: S101  # the script always tells it
+            raise RunStopped(coaching.stopped(opened.brake), brake=opened.brake)
+        case "too_fast":
+            msg = f"{agent.name} asks faster than {agent.limits.per_minute} a minute; people cannot follow"
+            raise TooMany(msg, retry_after_s=max(1, -(-opened.number // 1000)))
+        case "too_many":
+            msg = f"{agent.name} has {opened.number} handoffs open, its limit; wait for answers, or withdraw some"
+            raise TooMany(msg, retry_after_s=30)
+
+
+NOWHERE: Final = Route(policy="none", timeout_s=0, on_timeout="deny", to=())
+"""Of an ask that is not routed yet."""
+
+
+def unopened(ask: wire.Confirmation | wire.Choice | wire.Input, route: Route = NOWHERE, *, at: datetime) -> Handoff:
+    """An ask of nobody's that is in no store: only the policy is asked about it."""
+    return Handoff(
+        id="",
+        agent="",
+        run="",
+        run_name="",
+        requester=None,
+        state=State.DECIDED,
+        revision=1,
+        digest="",
+        ask=ask,
+        payload="",
+        route=route,
+        opened_at=at,
+        expires_at=at,
     )
 
 

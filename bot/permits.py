@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from andon import wire
-from bot.errors import ClaimRefused, Gone, HandoffHeld, OutcomeConflict
+from bot import coaching
+from bot.errors import ClaimRefused, Gone, OutcomeConflict, RunStopped
 from bot.handoff import no_handoff
 from bot.store import ClaimReply, OutcomeReply
 
@@ -13,7 +14,7 @@ def permit(handoff_id: str, request: wire.ClaimRequest, said: ClaimReply, age: t
 
     Raises:
         ClaimRefused: Its `slug` says why.
-        HandoffHeld: The brake is on.
+        RunStopped: Somebody pulled the cord.
         Gone: There is no such handoff of this agent's.
     """
     match said.word:
@@ -29,9 +30,9 @@ def permit(handoff_id: str, request: wire.ClaimRequest, said: ClaimReply, age: t
             )
         case "gone":
             raise Gone(no_handoff(handoff_id), handoff=handoff_id)
-        case "held":
-            msg = "the brake is on: no claim succeeds until somebody resumes it"
-            raise HandoffHeld(msg, handoff=handoff_id)
+        case "braked":
+            assert said.brake  # noqa: S101  # the script always tells it
+            raise RunStopped(coaching.stopped(said.brake), brake=said.brake)
         case "open":
             slug, detail = "not-decided", "nobody has decided this yet; wait for the decision, then claim"
         case "refused":

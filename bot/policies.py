@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from bot.brake.words import Vocabulary
 from bot.errors import ConfigError, StoreUnavailable
+from bot.handoff import Route
 from bot.policy import Policy, Read, compare, read
 from bot.risk import faults
 
@@ -78,6 +80,16 @@ class Policies:
     def current(self) -> Policy:
         """The policy that stands now. A handoff keeps the one that it was opened under."""
         return self._standing.policy
+
+    def resumers(self) -> Route:
+        """Who may lift a brake: whom `brake.resume` lists, else the defaults' approvers; nobody listed: any member."""
+        policy = self.current()
+        listed = policy.brake.resume or (policy.defaults.approvers or ())
+        return Route(policy=policy.version, timeout_s=0, on_timeout="deny", to=(), approvers=policy.who(listed))
+
+    def words(self) -> Vocabulary:
+        """The words that pull and lift brakes now."""
+        return self.current().brake.vocabulary
 
     @property
     def standing(self) -> Standing:

@@ -1,6 +1,6 @@
 """What the core needs of a surface, and what a surface may ask of the core. Protocols only."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,11 +9,15 @@ from typing import Literal, Protocol
 from aiohttp.web import AbstractRouteDef
 
 from andon import wire
+from bot.brake.order import BrakeOrder
+from bot.brake.words import Typed, Where
 from bot.handoff import Aside, Change, Digest, Handoff, Told
 from bot.scope import Granted
 
 __all__ = [
     "Adapter",
+    "BrakeDesk",
+    "BrakeOrder",
     "CardRef",
     "Change",
     "Desk",
@@ -26,6 +30,8 @@ __all__ = [
     "Shelf",
     "SignIn",
     "Standing",
+    "Typed",
+    "Where",
 ]
 
 Standing = Literal["member", "guest", "external", "outside"]
@@ -169,8 +175,43 @@ class Adapter(Protocol):
         ...
 
 
+class BrakeDesk(Protocol):
+    """The brakes of runs, conversations, agents and everything, as a surface uses them."""
+
+    async def obey(self, order: BrakeOrder, *, standing: Standing = "member") -> wire.BrakeReceipt:
+        """Pull or lift a brake. When this returns, no claim in the scope succeeds, or all may again.
+
+        Whoever sees the conversation may stop, pause and steer, and the surface knows who does. `resume` and `abort`
+        are for those whom the policy's `brake.resume` lists; where it lists nobody, for whoever may answer one of the
+        asks that are held, or that the policy's defaults list.
+
+        Raises:
+            NotAnApprover: This person may not lift it or end the run; the error's `detail` is a sentence for them.
+            Gone: There is no such run.
+            StoreUnavailable: Nothing was confirmed; the same order again is safe.
+        """
+        ...
+
+    async def standing(self) -> Sequence[wire.Braked]:
+        """Every brake that is on, the latest first."""
+        ...
+
+    def read(self, text: str, where: Where, *, agents: Collection[str] = ()) -> Typed | None:
+        """What a message commands, by the words that hold now; None: it is no command."""
+        ...
+
+
 class Desk(Protocol):
     """What a surface may do for the people on it."""
+
+    @property
+    def braking(self) -> BrakeDesk:
+        """The brakes."""
+        ...
+
+    async def run(self, run_id: str) -> wire.Run:
+        """Read one run, with what holds it; raises `Gone`."""
+        ...
 
     async def look(self, handoff_id: str) -> Handoff:
         """Read one handoff; raises `Gone`."""
@@ -209,7 +250,7 @@ class Desk(Protocol):
         ...
 
     async def steer(self, run_id: str, text: str, by: wire.Actor, *, steer_id: str | None = None) -> wire.Run:
-        """Leave a person's words for a run's agent; the same `steer_id` twice is one. Returns the run.
+        """Leave a person's words for a run's agent, and hold nothing; the same `steer_id` twice is one.
 
         Raises:
             Gone: There is no such run.

@@ -5,10 +5,9 @@ from typing import Final
 
 from andon import wire
 from bot.access import Access, Principal
-from bot.errors import CheckpointMoved, Gone, IdempotencyKeyReused, TooMany
+from bot.errors import REUSED, CheckpointMoved, Fault, Gone, IdempotencyKeyReused, InvalidBody, TooMany
 from bot.store import Store
 
-REUSED: Final = "this Idempotency-Key was used for another request; use a new key for a new request"
 WEB: Final = wire.Place(surface="web")
 _KNOWN: Final = 4_096
 
@@ -31,6 +30,7 @@ class Runs:
         Raises:
             IdempotencyKeyReused: The key came with another body before.
             Gone: The parent run is not this agent's.
+            InvalidBody: Too many runs started one another.
             TooMany: The agent starts runs too fast.
         """
         run_id = self._access.derive_id("run", agent.name, idempotency_key or secrets.token_urlsafe(16))
@@ -45,6 +45,9 @@ class Runs:
                     f"there is no run {start.parent} of agent {agent.name}; leave `parent` out, or start that run first"
                 )
                 raise Gone(msg)
+            case "too_deep":
+                msg = "this run comes from a hundred others, each of which started the next; begin one without `parent`"
+                raise InvalidBody(msg, faults=[Fault("parent", msg)])
             case "too_fast":
                 raise _too_fast(agent, wait_ms)
         return await self.look(agent.name, run_id), word == "started"
@@ -101,7 +104,7 @@ class Runs:
             TooMany: The agent saves too fast; a state counts as one write for each 64 KiB begun.
         """
         save_id = idempotency_key or secrets.token_urlsafe(16)
-        word, version, steers, asked = await self._store.runs.save_checkpoint(
+        word, version, receipt = await self._store.runs.save_checkpoint(
             run_id, agent.name, save, save_id, agent.limits, handoff=handoff
         )
         if word == "gone":
@@ -111,10 +114,11 @@ class Runs:
         if word == "moved":
             msg = f"the latest checkpoint has version {version}, not {save.if_version}; read it, then save again"
             raise CheckpointMoved(msg)
-        return wire.CheckpointReceipt(run=run_id, version=version, steers=steers, handoff=asked or None)
+        assert receipt  # noqa: S101  # it was saved
+        return receipt
 
     async def steer(self, run_id: str, text: str, by: wire.Actor, *, steer_id: str | None = None) -> wire.Run:
-        """Leave a person's words for a run's agent; the same id twice is one.
+        """Leave a person's words for a run's agent, and hold nothing; the same id twice is one.
 
         Raises:
             Gone: There is no such run.

@@ -19,6 +19,8 @@ log = logging.getLogger("andon.timers")
 
 _TICK_S: Final = 0.5
 _SWEEP: Final = timedelta(minutes=10)
+_BRAKES: Final = timedelta(seconds=2)
+"""How long a brake may be on before another process takes up what one that died left of it."""
 
 
 class Timers:
@@ -30,6 +32,7 @@ class Timers:
         self._store = store
         self._task: asyncio.Task[None] | None = None
         self._broken: set[str] = set()
+        self._braked = True
 
     def start(self) -> None:
         """Begin."""
@@ -43,14 +46,18 @@ class Timers:
                 await self._task
 
     async def _run(self) -> None:
-        swept = datetime.min.replace(tzinfo=UTC)
+        swept = braked = datetime.min.replace(tzinfo=UTC)
         while True:
             try:
                 now = await self._store.now()
                 if await self._expire_due(now) or await self._climb_due(now) or await self._review_due(now):
                     continue
+                if now - braked > _BRAKES:
+                    braked = now
+                    await self._settle_brakes()
                 if now - swept > _SWEEP:
                     await self._store.handoffs.sweep(now)
+                    await self._store.brakes.tidy(now)
                     swept = now
                 store = self._store
                 upcoming = [await each.next_due() for each in (store.handoffs, store.ladder, store.unreported)]
@@ -60,6 +67,13 @@ class Timers:
                 log.warning("timers.waiting detail=%s", error)
                 pause = _TICK_S
             await asyncio.sleep(min(_TICK_S, max(0.005, pause)))
+
+    async def _settle_brakes(self) -> None:
+        """Hold what came since a brake was pulled, and once more after the last one was lifted."""
+        on = await self._store.brakes.on()
+        if on or self._braked:
+            await self._flow.braking.sweep()
+        self._braked = on
 
     async def _expire_due(self, now: datetime) -> bool:
         """Expire what is due; was any of it? One that cannot be expired is told of, and holds up no other."""

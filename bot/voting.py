@@ -29,10 +29,11 @@ from bot.errors import (
     StaleRevision,
 )
 from bot.handing_on import HandingOn
-from bot.handoff import OPEN, Handoff, State, Vote, no_handoff
+from bot.handoff import OPEN, Handoff, Route, State, Vote, no_handoff
 from bot.hub import Hub
 from bot.metrics import Metrics
 from bot.on_call import OnCall
+from bot.opening import unopened
 from bot.ports import Directory, Standing
 from bot.rerouting import Rerouting
 from bot.store import Settled, Store, Verdict, hashed
@@ -197,6 +198,11 @@ class Voting:
         if tally.needs_votes(fresh.route) or approvers.conflict(fresh, by, self._people()):
             return False
         return await self._refusal(fresh, 1, by, standing) is None
+
+    async def may_resume(self, route: Route, by: wire.Actor, *, standing: Standing) -> str:
+        """Why somebody is not among the approvers of this route; empty: they are."""
+        question = wire.Input.model_construct(gate="brake", run="", question="May it go on?")
+        return await self._refusal(unopened(question, route, at=self._clock()), 1, by, standing) or ""
 
     async def _granting(self, handoff: Handoff, made: Answering, by: wire.Actor, standing: Standing) -> Answering:
         """A yes that gives a grant: that is for those whom the policy lists, and not for who was asked besides.

@@ -17,7 +17,19 @@ from andon.wire._asks import (
     parse_ask,
 )
 from andon.wire._audit import AuditReport, Correction, GateAudit
+from andon.wire._brakes import (
+    Brake,
+    Braked,
+    BrakeList,
+    BrakeReceipt,
+    BrakeScope,
+    Conversation,
+    Heard,
+    InFlight,
+    WideBrake,
+)
 from andon.wire._decisions import (
+    Aborted,
     Actor,
     Answered,
     Approved,
@@ -59,11 +71,9 @@ from andon.wire._models import JsonObject, Name, Problem
 from andon.wire._policy import Explanation, PolicyQuestion, PolicyTerm, RuleTried
 from andon.wire._replay import Missed, Replay, ReplayRow
 from andon.wire._runs import (
-    Brake,
     Checkpoint,
     CheckpointReceipt,
     CheckpointSave,
-    Conversation,
     Notice,
     Run,
     RunStart,
@@ -73,6 +83,7 @@ from andon.wire._trust import Trust, TrustList
 
 __all__ = [
     "STORED",
+    "Aborted",
     "Action",
     "Actor",
     "AgentReply",
@@ -84,6 +95,10 @@ __all__ = [
     "AskAgent",
     "AuditReport",
     "Brake",
+    "BrakeList",
+    "BrakeReceipt",
+    "BrakeScope",
+    "Braked",
     "Candidate",
     "Checkpoint",
     "CheckpointReceipt",
@@ -108,6 +123,8 @@ __all__ = [
     "Handoff",
     "HandoffPage",
     "HandoffState",
+    "Heard",
+    "InFlight",
     "Input",
     "JsonObject",
     "Missed",
@@ -138,6 +155,7 @@ __all__ = [
     "TrustList",
     "Undeliverable",
     "Vote",
+    "WideBrake",
     "WithdrawRequest",
     "Withdrawn",
     "parse_ask",

@@ -99,6 +99,13 @@ class Withdrawn(_Decision):
     reason: str | None = None
 
 
+class Aborted(_Decision):
+    """Somebody ended the run before this was decided."""
+
+    kind: Literal["aborted"] = "aborted"
+    reason: str | None = None
+
+
 class Undeliverable(_Decision):
     """The question never reached anybody."""
 
@@ -107,5 +114,6 @@ class Undeliverable(_Decision):
 
 
 Decision = Annotated[
-    Approved | Edited | Rejected | Chosen | Answered | Expired | Withdrawn | Undeliverable, Field(discriminator="kind")
+    Approved | Edited | Rejected | Chosen | Answered | Expired | Withdrawn | Aborted | Undeliverable,
+    Field(discriminator="kind"),
 ]

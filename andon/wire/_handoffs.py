@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, JsonValue, StrictBool, StrictInt, StringConstraints
 
 from andon.wire._asks import Ask
+from andon.wire._brakes import Braked
 from andon.wire._decisions import Actor, Decision, Vote
 from andon.wire._models import Digest, JsonObject, Line, Received, Sent
 
@@ -81,6 +82,8 @@ class Handoff(Received):
     code: str | None = Field(
         default=None, description="Two digits that a yes must repeat as its `code`; told to people only."
     )
+    brake: Braked | None = Field(default=None, description="What holds it: it cannot be answered, or not be claimed.")
+    left_s: int | None = Field(default=None, description="Of one on hold: the seconds it gets back once it is resumed.")
     decision: Decision | None = None
     claim: Claimed | None = None
     outcome: Outcome | None = None

@@ -1,14 +1,13 @@
-"""Runs: one job of an agent, its conversation and its checkpoint."""
+"""Runs: one job of an agent, its conversation, its checkpoint and its brake."""
 
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, JsonValue, StrictInt
 
 from andon.wire._asks import Place
+from andon.wire._brakes import RUN_ID, Braked, Conversation
 from andon.wire._decisions import Actor
 from andon.wire._models import Line, Prose, Received, Sent
-
-Conversation = Place
 
 
 class RunStart(Sent):
@@ -19,15 +18,8 @@ class RunStart(Sent):
         default=None, description="Where its cards go unless an ask says otherwise."
     )
     requester: Line | None = Field(default=None, description="The person it works for, e.g. an e-mail address.")
-    parent: str | None = Field(default=None, pattern=r"^run_[A-Za-z0-9_-]{22,64}$")
+    parent: str | None = Field(default=None, pattern=RUN_ID)
     labels: dict[str, str] = Field(default_factory=dict, max_length=32)
-
-
-class Brake(Sent):
-    """What a person tells a run. `steer`: words for the agent, which it meets at its next checkpoint or at once."""
-
-    action: Literal["steer"]
-    text: Prose
 
 
 class Steer(Received):
@@ -43,7 +35,8 @@ class Run(Received):
     """A run as the service tells it."""
 
     id: str
-    state: Literal["running"] = "running"
+    state: Literal["running", "held", "aborted"] = "running"
+    brake: Braked | None = Field(default=None, description="What holds it, or ended it; the strongest of several.")
     agent: str
     name: str
     conversation: Conversation | None = None
@@ -75,6 +68,7 @@ class CheckpointReceipt(Received):
     handoff: str | None = Field(
         default=None, description="Set when the policy asks at this checkpoint: wait for its decision, and claim it."
     )
+    brake: Braked | None = Field(default=None, description="Set when the run is held: it is saved; do not go on.")
 
 
 class Checkpoint(Received):

@@ -5,14 +5,15 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html, read 2026-11.
 """
 
 import json
+from functools import lru_cache
 from typing import Final
 
 from aiohttp import web
 
 from bot.errors import BadRequest, StoreUnavailable
 from bot.handoff import Change
-from bot.hub import Hub
-from bot.store import Store, valid_id
+from bot.hub import BRAKES, Hub
+from bot.store import Store, read_brake, valid_id
 
 HEARTBEAT_S: Final = 15.0
 
@@ -69,10 +70,14 @@ def _number(event_id: str) -> tuple[int, int]:
     return int(head), int(tail)
 
 
-def _event(change: Change) -> bytes:
+@lru_cache(maxsize=64)
+def _event(change: Change) -> bytes:  # a stop goes to thousands of streams at once, and is written once
     if change.event == "steered":
         words = json.dumps({"run": change.run, "steer": change.kind}, separators=(",", ":"))
         return f"id: {change.id}\nevent: run.steered\ndata: {words}\n\n".encode()
+    if change.event in BRAKES:
+        brake = read_brake((change.kind or "").encode()).model_dump_json(exclude_none=True)
+        return f"id: {change.id}\nevent: brake.{change.event}\ndata: {brake}\n\n".encode()
     if change.event == "trust_reset":
         words = json.dumps({"run": change.run, "why": change.kind}, separators=(",", ":"))
         return f"id: {change.id}\nevent: trust.reset\ndata: {words}\n\n".encode()

@@ -10,7 +10,7 @@ from aiohttp import ClientPayloadError, web
 from pydantic import TypeAdapter, ValidationError
 
 from andon import wire
-from bot.errors import AlreadyDecided, BadRequest, BotError, Fault, InvalidBody, TooMany
+from bot.errors import AlreadyDecided, BadRequest, BotError, Fault, InvalidBody, RunStopped, TooMany
 
 log = logging.getLogger("andon.api")
 
@@ -35,6 +35,8 @@ def problem(error: BotError, *, reference: str | None = None) -> web.Response:
         body["field"] = error.faults[0].field
     if isinstance(error, AlreadyDecided):
         body["decision"] = _DECISION.dump_python(error.decision, mode="json", exclude_none=True)
+    if isinstance(error, RunStopped):
+        body["brake"] = error.brake.model_dump(mode="json", exclude_none=True)
     if isinstance(error, TooMany):
         headers["Retry-After"] = str(error.retry_after_s)
     if error.status == 401:  # noqa: PLR2004  # RFC 9110 wants the scheme named

@@ -22,12 +22,13 @@ from bot.api.problems import body_fault
 from bot.api.strict import parse
 from bot.api.view import View
 from bot.audit import audit, correction
+from bot.brake.order import BrakeOrder
 from bot.cards import as_grant
 from bot.cursor import make_cursor, parse_cursor
-from bot.errors import BadRequest, BotError, Forbidden, StoreUnavailable, TooLarge, Unauthenticated
+from bot.errors import BadRequest, BotError, Forbidden, Gone, StoreUnavailable, TooLarge, Unauthenticated
 from bot.flow import Flow
 from bot.grants import Grants
-from bot.handoff import OPEN, Handoff
+from bot.handoff import OPEN, Handoff, State
 from bot.hub import Hub
 from bot.metrics import CONTENT_TYPE as METRICS_TYPE
 from bot.metrics import Metrics
@@ -93,6 +94,9 @@ class Api:
             "save_checkpoint": self._save_checkpoint,
             "get_checkpoint": self._get_checkpoint,
             "brake": self._brake,
+            "wide_brake": self._wide_brake,
+            "list_brakes": self._list_brakes,
+            "heard": self._heard,
             "notify": self._notify,
             "open": self._open,
             "list_handoffs": self._list_handoffs,
@@ -149,10 +153,29 @@ class Api:
     async def _brake(self, request: web.Request) -> web.Response:
         person = await self._who(request, "person")
         brake: wire.Brake = await _body(request, "brake")
-        key = _idempotency_key(request)
-        steer_id = f"{person.key_id}:{key}" if key else None
-        await self._runs.steer(request.match_info["run"], brake.text, person.actor, steer_id=steer_id)
-        return web.json_response({}, status=202)
+        return _json(await self._obey(request, person, wire.BrakeScope(run=_run_id(request)), brake))
+
+    async def _wide_brake(self, request: web.Request) -> web.Response:
+        person = await self._who(request, "person")
+        brake: wire.WideBrake = await _body(request, "wide_brake")
+        return _json(await self._obey(request, person, brake.scope, brake))
+
+    async def _obey(
+        self, request: web.Request, person: Principal, scope: wire.BrakeScope, brake: wire.Brake
+    ) -> wire.BrakeReceipt:
+        key = _idempotency_key(request) or secrets.token_urlsafe(16)
+        order_id = f"{person.key_id}:{key}"
+        order = BrakeOrder(order_id, scope, brake.action, person.actor, brake.text, epoch=brake.epoch)
+        return await self._flow.braking.obey(order)
+
+    async def _list_brakes(self, request: web.Request) -> web.Response:
+        await self._who(request, "person")
+        return _json(wire.BrakeList(brakes=tuple(await self._flow.braking.standing())))
+
+    async def _heard(self, request: web.Request) -> web.Response:
+        agent = await self._who(request, "agent")
+        body: wire.Heard = await _body(request, "heard")
+        return _json(await self._flow.braking.heard(agent.name, _run_id(request), body.steers))
 
     async def _notify(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
@@ -345,6 +368,14 @@ class Api:
         return web.Response(body=self._document(handoff, who), status=status, content_type="application/json")
 
 
+def _run_id(request: web.Request) -> str:
+    run = request.match_info["run"]
+    if not re.fullmatch(r"run_[A-Za-z0-9_-]{22,64}", run):
+        msg = f"there is no run {run[:40]}"
+        raise Gone(msg)
+    return run
+
+
 def _json(model: BaseModel, status: int = 200) -> web.Response:
     return web.Response(
         body=model.model_dump_json(by_alias=True, exclude_none=True).encode(),
@@ -435,7 +466,9 @@ def _idempotency_key(request: web.Request) -> str | None:
 
 
 def _is_as_seen(handoff: Handoff, query: dict[str, str]) -> bool:
-    """Is it still open, at the revision that the caller knows?"""
+    """Is it still as the caller knows it: waiting for an answer, or on hold, at that revision?"""
+    if handoff.state.value != query.get("state", State.PENDING.value):
+        return False
     return handoff.state in OPEN and handoff.revision == int(query.get("revision", handoff.revision))
 
 

@@ -6,6 +6,7 @@ A handoff is told four times in its life; the part that never changes is made on
 import json
 from collections import OrderedDict
 from collections.abc import Iterator
+from math import ceil
 from typing import Final, Literal
 
 from pydantic import TypeAdapter
@@ -14,7 +15,7 @@ from andon import wire
 from bot.access import Access
 from bot.cards import crowded, questions, silence
 from bot.consent import on_timeout
-from bot.handoff import OPEN, Handoff
+from bot.handoff import OPEN, Handoff, State
 from bot.tally import latest, number
 
 _KEPT: Final = 256
@@ -51,6 +52,10 @@ class View:
             parts += (b',"crowded":', json.dumps(crowded(handoff.crowd)).encode())
         if handoff.revisions:
             parts += (b',"revisions":', _REVISIONS.dump_json(handoff.revisions))
+        if handoff.brake and (handoff.state in OPEN or handoff.state is State.DECIDED):
+            parts += (b',"brake":', handoff.brake.model_dump_json(exclude_none=True).encode())
+        if handoff.left_s is not None:
+            parts.append(b',"left_s":%d' % ceil(handoff.left_s))
         if handoff.votes:
             parts += (b',"votes":', _VOTES.dump_json(_votes(handoff)))
         if to == "person" and handoff.state in OPEN and (code := number(handoff)):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from andon import wire
+from bot.brake.words import Vocabulary
 from bot.policy._conditions import Condition, Faulty
 from bot.policy._index import Index
 from bot.policy._terms import DEFAULT_TIMEOUT_S, Names, Part, Seconds, Terms
@@ -120,6 +121,27 @@ class Caps(Part):
     burst_within: Seconds = 60
 
 
+class BrakeTerms(Part):
+    """Who may lift a brake, and what pulls it. Whoever sees a run may stop it."""
+
+    resume: Names = Field(
+        default=(), description="Who may resume or end a run; unset: whoever may answer for it, else the defaults'."
+    )
+    words: dict[Literal["stop", "pause", "resume", "abort"], tuple[str, ...]] = Field(
+        default_factory=dict, description="What people type, beside the words that are built in."
+    )
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words, ready to read with."""
+        return Vocabulary({str(action): phrases for action, phrases in self.words.items()})
+
+    @model_validator(mode="after")
+    def _words_are_usable(self) -> Self:
+        _ = self.vocabulary
+        return self
+
+
 class Who(Part):
     """One person on several surfaces: whoever votes as one of these votes as all of them."""
 
@@ -195,6 +217,7 @@ class Policy(Part):
     )
     risk: Scorer | None = None
     caps: Caps = Caps()
+    brake: BrakeTerms = BrakeTerms()
     rules: tuple[Rule, ...] = ()
     examples: tuple[Example, ...] = ()
     version: str = "none"

@@ -63,6 +63,7 @@ def _named(policy: Policy) -> Iterator[tuple[Path, Names]]:
     """Every list of people."""
     for role, names in policy.roles.items():
         yield ("roles", role), names
+    yield ("brake", "resume"), policy.brake.resume
     for path, terms in [
         (("defaults",), policy.defaults),
         *((("rules", number), rule) for number, rule in enumerate(policy.rules)),

@@ -1,5 +1,6 @@
 """Redis: one typed method per Lua script. Nothing else knows a key's name or a command."""
 
+from bot.store.brakes import Affected, Obeyed
 from bot.store.digests import Digests, Page
 from bot.store.embedded import EmbeddedStore
 from bot.store.feed import valid_id
@@ -8,11 +9,12 @@ from bot.store.keys import Keys
 from bot.store.ladder import Climbed
 from bot.store.messages import ClaimReply, Crowding, Limits, NewHandoff, Opened, OutcomeReply, Settled, Verdict
 from bot.store.outbox import Buried, Delivery, Outbox, Placed
-from bot.store.records import Doc, hashed
+from bot.store.records import Doc, hashed, read_brake
 from bot.store.store import Store, StoreFault, connect
 from bot.store.trust import Trusted, ramp_id
 
 __all__ = [
+    "Affected",
     "Buried",
     "ClaimReply",
     "Climbed",
@@ -25,6 +27,7 @@ __all__ = [
     "Keys",
     "Limits",
     "NewHandoff",
+    "Obeyed",
     "Opened",
     "Outbox",
     "OutcomeReply",
@@ -38,5 +41,6 @@ __all__ = [
     "connect",
     "hashed",
     "ramp_id",
+    "read_brake",
     "valid_id",
 ]

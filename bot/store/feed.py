@@ -26,6 +26,10 @@ _STATES: Final = {
     "replied": "pending",
     "voted": "pending",
     "doubted": "pending",
+    "held": "held",
+    "released": "pending",
+    "stopped": "decided",
+    "freed": "decided",
     "decided": "decided",
     "claimed": "claimed",
     "closed": "closed",
@@ -76,9 +80,14 @@ class Feed:
                 await asyncio.sleep(_GULP_S)
 
     async def since(self, agent: str, after: str) -> list[Change]:
-        """What an agent has been told after `after`, one page, oldest first."""
-        entries = await self._pipe.call("XRANGE", self._keys.agent_events(agent), f"({after}", "+", "COUNT", _PAGE)
-        return [_change(entry) for entry in entries]
+        """What an agent has been told after `after`, one page, oldest first; brakes among it."""
+        page = self._pipe.call("XRANGE", self._keys.agent_events(agent), f"({after}", "+", "COUNT", _PAGE)
+        brakes = await self._pipe.call("XRANGE", self._keys.brakes_told, f"({after}", "+")
+        own = [_change(entry) for entry in await page]
+        told = [each for each in map(_change, brakes) if each.agent == " * " or f" {agent} " in each.agent]
+        if len(own) == _PAGE:  # there is more; brakes after it come with that
+            told = [each for each in told if _order(each.id) <= _order(own[-1].id)]
+        return sorted((*own, *told), key=lambda change: _order(change.id))
 
     async def kept(self, after: str) -> bool:
         """Is everything after this id still kept?

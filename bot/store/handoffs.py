@@ -33,6 +33,7 @@ from bot.store.records import (
     pack_revisions,
     pack_risk,
     pack_vote,
+    read_brake,
     read_handoff,
     reply,
     unpack_doc,
@@ -91,6 +92,8 @@ class Handoffs:
                 keys.agent_grants(new.agent),
                 keys.run(await self._root(new.run) if new.unsure else new.run),
                 keys.drawn(new.agent, new.digest),
+                keys.brakes,
+                keys.acting,
             ),
             new.id,
             new.fingerprint,
@@ -117,8 +120,11 @@ class Handoffs:
             new.grant,
             "" if not new.grant else "uses" if _is_granted(new.decision) else "near",
             new.draw,
+            "anyway" if new.anyway else "",
         )
         word, *rest = reply(raw)
+        if word == "braked":
+            return Opened(word, brake=read_brake(rest[0]))
         crowd, count = (rest[1].decode(), int(rest[2])) if len(rest) > 2 else ("", 0)  # noqa: PLR2004  # the reply's parts
         return Opened(word, int(rest[0]) if rest else 0, crowd, count)
 
@@ -144,6 +150,8 @@ class Handoffs:
                 self._keys.agent_grants(handoff.agent),
                 self._keys.granting,
                 self._keys.notices,
+                *self._braking(handoff),
+                self._keys.acting,
             ),
             handoff.id,
             answer_id,
@@ -167,7 +175,10 @@ class Handoffs:
         """Keep a vote that decides nothing yet, if no other came meanwhile; `vote.id` twice is one vote."""
         raw = await self._pipe.run(
             _VOTE,
-            (self._keys.handoff(handoff.id), self._keys.events),
+            (
+                *(self._keys.handoff(handoff.id), self._keys.events, self._keys.due),
+                *(self._keys.agent_events(handoff.agent), *self._braking(handoff)),
+            ),
             handoff.id,
             vote.id,
             handoff.revision,
@@ -206,7 +217,10 @@ class Handoffs:
         keys = self._keys
         raw = await self._pipe.run(
             _REVISE,
-            (keys.handoff(handoff.id), keys.events, keys.agent_events(handoff.agent)),
+            (
+                *(keys.handoff(handoff.id), keys.events, keys.agent_events(handoff.agent), keys.due),
+                *self._braking(handoff),
+            ),
             handoff.id,
             answer_id,
             handoff.revision,
@@ -222,7 +236,7 @@ class Handoffs:
         """Write what silence decides, if the time is up by the store's clock, and nothing it was judged by changed."""
         raw = await self._pipe.run(
             _EXPIRE,
-            self._settling(handoff),
+            (*self._settling(handoff), *self._braking(handoff), self._keys.acting),
             handoff.id,
             handoff.revision,
             pack_decision(verdict.decision),
@@ -230,6 +244,8 @@ class Handoffs:
             verdict.allowed,
             verdict.payload,
             self._retention_ms,
+            handoff.run,
+            handoff.agent,
             *(facts(handoff) if verdict.decision.kind != "expired" else ()),
         )
         return _settled(raw)
@@ -248,15 +264,25 @@ class Handoffs:
         return _settled(raw)
 
     async def claim(  # each names one thing that the script checks
-        self, handoff_id: str, agent: str, *, digest: str, claimant: str, max_age: timedelta, known: str = ""
+        self,
+        handoff_id: str,
+        agent: str,
+        *,
+        digest: str,
+        claimant: str,
+        max_age: timedelta,
+        known: str = "",
+        run: str = "",
     ) -> ClaimReply:
         """Exchange a decision for its permit; `known` are the bytes with that digest, if the caller has them."""
         keys = self._keys
+        run = run or (await self._pipe.call("HGET", keys.handoff(handoff_id), "run") or b"").decode()
         raw = await self._pipe.run(
             _CLAIM,
             (
                 *(keys.handoff(handoff_id), keys.events, keys.agent_events(agent), keys.agent_grants(agent)),
                 *(keys.unreported, keys.drawn(agent, digest)),
+                *(keys.brakes, keys.run(run), keys.brakes_lifted),
             ),
             handoff_id,
             agent,
@@ -274,6 +300,8 @@ class Handoffs:
                 return ClaimReply("taken", at=when(at), text=claimant_before.decode())
             case ["old", at]:
                 return ClaimReply("old", at=when(at))
+            case ["braked", record]:
+                return ClaimReply("braked", brake=read_brake(record))
             case ["refused" | "digest" as word, text]:
                 return ClaimReply(word, text=text.decode())
             case [word]:
@@ -324,6 +352,7 @@ class Handoffs:
                 keys.run(await self._root(run) if bad else run),
                 keys.agent_asks(agent),
                 keys.unreported,
+                keys.acting,
             ),
             handoff_id,
             agent,
@@ -398,8 +427,9 @@ class Handoffs:
 
     async def sweep(self, now: datetime) -> None:
         """Forget index entries whose handoffs are past every retention."""
-        oldest = now - timedelta(milliseconds=self._retention_ms) - timedelta(days=8)
-        await self._pipe.call("ZREMRANGEBYSCORE", self._keys.index, "-inf", ms_of(oldest))
+        oldest = ms_of(now - timedelta(milliseconds=self._retention_ms) - timedelta(days=8))
+        await self._pipe.call("ZREMRANGEBYSCORE", self._keys.index, "-inf", oldest)
+        await self._pipe.call("ZREMRANGEBYSCORE", self._keys.acting, "-inf", oldest)
 
     async def _load_all(self, ids: Sequence[bytes | str]) -> list[Handoff]:
         texts = [i.decode() if isinstance(i, bytes) else i for i in ids]
@@ -415,6 +445,9 @@ class Handoffs:
         """The run that this one comes from; itself where it has no parent."""
         root = await self._pipe.call("HGET", self._keys.run(run_id), "root")
         return root.decode() if root else run_id
+
+    def _braking(self, handoff: Handoff) -> tuple[str, str]:
+        return self._keys.brakes, self._keys.run(handoff.run)
 
     def _settling(self, handoff: Handoff) -> tuple[str, ...]:
         keys = self._keys

@@ -111,6 +111,35 @@ class Keys:
         """Sorted set: handoff that waits for room on a digest -> when it was opened; `:now`: the id of that digest."""
         return f"{{{self.ns}}}:gathered:{surface}:{place}"
 
+    @property
+    def brakes(self) -> str:
+        """Hash: scope -> the brake that holds it."""
+        return f"{{{self.ns}}}:brakes"
+
+    @property
+    def brakes_epoch(self) -> str:
+        """String: the number of the latest pull of any brake."""
+        return f"{{{self.ns}}}:brakes:epoch"
+
+    @property
+    def brakes_lifted(self) -> str:
+        """Hash: scope -> when it was held before; `at <scope>`: when people last said that it may go on, Unix ms."""
+        return f"{{{self.ns}}}:brakes:lifted"
+
+    @property
+    def brakes_told(self) -> str:
+        """Stream: what agents are told of brakes, under the ids of `events`."""
+        return f"{{{self.ns}}}:brakes:told"
+
+    def brake_order(self, key: str) -> str:
+        """String: the reply to an order with this id; kept for two days."""
+        return f"{{{self.ns}}}:brakes:order:{key}"
+
+    @property
+    def acting(self) -> str:
+        """Sorted set: handoff that may be acted on, and of which nothing was reported -> decided, Unix ms."""
+        return f"{{{self.ns}}}:acting"
+
     def digest(self, digest_id: str) -> str:
         """Hash: one digest, and what is on it."""
         return f"{{{self.ns}}}:digest:{digest_id}"

@@ -82,7 +82,10 @@ class Ladder:
         word, *rest = reply(
             await self._pipe.run(
                 _ASIDE,
-                (keys.handoff(handoff.id), keys.events, keys.agent_events(handoff.agent)),
+                (
+                    *(keys.handoff(handoff.id), keys.events, keys.agent_events(handoff.agent)),
+                    *(keys.due, keys.brakes, keys.run(handoff.run)),
+                ),
                 handoff.id,
                 aside.id,
                 aside.kind,

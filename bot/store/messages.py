@@ -47,18 +47,22 @@ class NewHandoff:
     """The grant that covers it: it decides, unless a person is asked all the same."""
     draw: Literal["", "free", "owed"] = ""
     """May it be of a sample, and was one like it drawn and not claimed?"""
+    anyway: bool = False
+    """Open it on hold where the run is stopped, instead of not at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What `open` did: `opened` or `known`, or why not; `number` is its time, the wait in ms, or the open count."""
 
-    word: Literal["opened", "known", "reused", "no_run", "too_fast", "too_many", "drawn", "no_grant"]
+    word: Literal["opened", "known", "reused", "no_run", "too_fast", "too_many", "drawn", "no_grant", "braked"]
     number: int = 0
     crowd: str = ""
     """`open` or `burst` when the agent asks more than people can read."""
     count: int = 0
     """How many it has open, or asked in that time."""
+    brake: wire.Braked | None = None
+    """What holds the run, so that nothing was opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +101,12 @@ class Settled:
 class ClaimReply:
     """What `claim` said; see the script's header for the words."""
 
-    word: Literal["permit", "open", "held", "refused", "digest", "taken", "closed", "old", "gone", "no_grant"]
+    word: Literal["permit", "open", "braked", "refused", "digest", "taken", "closed", "old", "gone", "no_grant"]
     at: datetime | None = None
     text: str = ""
     revision: int = 0
     payload: str = ""
+    brake: wire.Braked | None = None
 
 
 @dataclass(frozen=True, slots=True)

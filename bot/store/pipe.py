@@ -42,7 +42,7 @@ class Script:
 def load_script(name: str) -> Script:
     """Read `lua/<name>.lua` with the shared parts before it."""
     folder = files("bot.store") / "lua"
-    source = "\n".join((folder / f"{part}.lua").read_text() for part in ("_settle", "_grants", name))
+    source = "\n".join((folder / f"{part}.lua").read_text() for part in ("_settle", "_brake", "_grants", name))
     return Script(name, source, hashlib.sha1(source.encode()).hexdigest())  # noqa: S324  # Redis names scripts by SHA-1
 
 

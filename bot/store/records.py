@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from andon import wire
-from bot.handoff import Aside, Handoff, Risk, Route, State, Vote, action_payload
+from bot.handoff import Aside, Handoff, Heard, Risk, Route, State, Vote, action_payload
 
 _LEVEL: Final = 3
 """Of zlib: on a 1.3 kB ask the higher levels save under 2 % and cost twice the time."""
@@ -178,7 +178,43 @@ def read_handoff(handoff_id: str, fields: Mapping[bytes, bytes], doc: Doc | None
         follows=fields.get(b"follows", b"").decode(),
         review=fields.get(b"review", b"").decode(),
         scored=scored,
+        brake=read_brake(fields[b"brake"]) if b"brake" in fields else None,
+        left_s=int(fields[b"left"]) / 1000 if b"left" in fields else None,
+        stops=int(fields.get(b"stops", 0)),
+        heard=_heard(fields[b"heard"]) if b"heard" in fields else None,
     )
+
+
+def scope_text(scope: wire.BrakeScope) -> str:
+    """A scope as the brakes and the runs name it."""
+    if scope.run is not None:
+        return f"run:{scope.run}"
+    if scope.conversation is not None:
+        return f"at:{scope.conversation.surface}:{scope.conversation.channel}"
+    return "all" if scope.agent is None else f"agent:{scope.agent}"
+
+
+def scopes_of(run_id: str, agent: str, start: wire.RunStart) -> str:
+    """What holds a run, one a line; a child run has those of its parent besides, its agent and all among them."""
+    own = [f"run:{run_id}"]
+    place = start.conversation
+    if place and place.channel:
+        own.append(f"at:{place.surface}:{place.channel}")
+    return "\n".join(own if start.parent else [*own, f"agent:{agent}", "all"])
+
+
+def read_brake(record: bytes) -> wire.Braked:
+    """A brake as `_brake.lua` keeps it."""
+    _, on, epoch, action, own = record.split(b" ", 4)
+    return wire.Braked.model_validate(
+        {**json.loads(own), "action": action.decode(), "at": when(on), "epoch": int(epoch)}, context=wire.STORED
+    )
+
+
+def _heard(packed: bytes) -> Heard:
+    at, _, own = packed.partition(b" ")
+    steer = json.loads(own)
+    return Heard(at=when(at), by=wire.Actor.model_validate(steer["by"]), text=steer.get("text", ""))
 
 
 def _aside(line: bytes) -> Aside:

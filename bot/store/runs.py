@@ -12,9 +12,10 @@ from bot.store.handoffs import RUN_LIFE_MS
 from bot.store.keys import Keys
 from bot.store.messages import STANDARD, Limits
 from bot.store.pipe import Pipe, load_script
-from bot.store.records import reply, when
+from bot.store.records import read_brake, reply, scopes_of, when
 
-_START, _CHECKPOINT, _NOTICE, _STEER = (load_script(n) for n in ("start_run", "checkpoint", "notice", "steer"))
+_START, _CHECKPOINT, _NOTICE = (load_script(name) for name in ("start_run", "checkpoint", "notice"))
+_STEER, _LOOK = (load_script(name) for name in ("steer", "look_run"))
 
 
 _NOTICES_KEPT_MS: Final = 7 * 24 * 3600 * 1000
@@ -30,7 +31,7 @@ class Runs:
 
     async def start(
         self, run_id: str, agent: str, start: wire.RunStart, fingerprint: str, limits: Limits = STANDARD
-    ) -> tuple[Literal["started", "known", "reused", "no_parent", "too_fast"], int]:
+    ) -> tuple[Literal["started", "known", "reused", "no_parent", "too_deep", "too_fast"], int]:
         """Write a run once; the same id and fingerprint again is `known`. The number is how long to wait, ms."""
         place = start.conversation
         channel = place.channel if place else None
@@ -50,19 +51,26 @@ class Runs:
             *limits.pace,
             run_id if channel else "",
             start.parent or "",
+            scopes_of(run_id, agent, start),
         )
         word, *rest = reply(raw)
         return word, int(rest[0]) if word == "too_fast" else 0
 
     async def load(self, run_id: str) -> wire.Run | None:
         """Read one."""
-        agent, doc, started_at, checkpoint = await self._pipe.call(
-            "HMGET", self._keys.run(run_id), "agent", "doc", "started_at", "checkpoint"
-        )
-        if doc is None:
+        raw = await self._pipe.run(_LOOK, (self._keys.run(run_id), self._keys.brakes), run_id)
+        if not raw:
             return None
+        agent, doc, started_at, checkpoint, record = raw
+        brake = read_brake(record) if record else None
         return wire.Run(
-            id=run_id, agent=agent.decode(), started_at=when(started_at), checkpoint=int(checkpoint), **json.loads(doc)
+            id=run_id,
+            agent=agent.decode(),
+            started_at=when(started_at),
+            checkpoint=int(checkpoint),
+            state="running" if brake is None else "aborted" if brake.action == "abort" else "held",
+            brake=brake,
+            **json.loads(doc),
         )
 
     async def standing(self, run_id: str) -> tuple[int, str]:
@@ -86,11 +94,11 @@ class Runs:
         limits: Limits = STANDARD,
         *,
         handoff: str = "",
-    ) -> tuple[Literal["saved", "moved", "gone", "too_fast"], int, tuple[wire.Steer, ...], str]:
+    ) -> tuple[Literal["saved", "moved", "gone", "too_fast"], int, wire.CheckpointReceipt | None]:
         """Save, if `save.if_version` allows; the number is the new version, the one that stands, or the wait, ms.
 
-        The steers are what people told the run since the checkpoint before; the text is the `handoff` that asks whether
-        to go on, as this save was first made.
+        The receipt, once it is saved, has what people told the run since the checkpoint before, the `handoff` that asks
+        whether to go on, as this save was first made, and the brake that is on.
         """
         raw = await self._pipe.run(
             _CHECKPOINT,
@@ -99,6 +107,7 @@ class Runs:
                 self._keys.checkpoint(run_id),
                 self._keys.agent_load(agent),
                 self._keys.steers(run_id),
+                self._keys.brakes,
             ),
             agent,
             save.name,
@@ -108,13 +117,23 @@ class Runs:
             RUN_LIFE_MS,
             *limits.pace,
             handoff,
+            run_id,
         )
         word, *rest = reply(raw)
-        asked = rest[1].decode() if rest[1:] else ""
-        return word, int(rest[0]) if rest else 0, tuple(_steer(each) for each in rest[2:]), asked
+        if word != "saved":
+            return word, int(rest[0]) if rest else 0, None
+        version, asked, record, *steers = rest
+        receipt = wire.CheckpointReceipt(
+            run=run_id,
+            version=int(version),
+            steers=tuple(_steer(each) for each in steers),
+            handoff=asked.decode() or None,
+            brake=read_brake(record) if record else None,
+        )
+        return word, receipt.version, receipt
 
     async def steer(self, run: wire.Run, steer_id: str, text: str, by: wire.Actor) -> bool:
-        """Leave a person's words for a run; the same id again is told once. False when the run is gone."""
+        """Leave a person's words for a run, and hold nothing; the same id again is told once. False: it is gone."""
         keys = self._keys
         raw = await self._pipe.run(
             _STEER,

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from bot.errors import StoreUnavailable
 from bot.store.access import AccessRecords
+from bot.store.brakes import Brakes
 from bot.store.digests import Digests
 from bot.store.feed import Feed
 from bot.store.grants import Grants
@@ -59,6 +60,7 @@ class Store:
         self.unreported = Unreported(self._pipe, self.keys, retention_ms=round(retention / timedelta(milliseconds=1)))
         self.digests = Digests(self._pipe, self.keys, retention=retention)
         self.runs = Runs(self._pipe, self.keys)
+        self.brakes = Brakes(self._pipe, self.keys)
         self.grants = Grants(self._pipe, self.keys)
         self.shelf = ShelfRecords(self._pipe, self.keys)
         self.loaded = LoadedPolicy(self._pipe, self.keys)

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +12,7 @@ from andon import wire
 from bot.aloud import policy_in_words
 from bot.answers import read_answer
 from bot.approvers import refusal
+from bot.brake.words import Vocabulary
 from bot.digests import answer_shown
 from bot.errors import (
     AlreadyDecided,
@@ -27,7 +28,7 @@ from bot.handing_on import check_read
 from bot.handoff import Aside, AsideKind, Change, Handoff, Route, State, Told, ask_payload, digest_of
 from bot.policies import Standing as InForce
 from bot.policy import Policy, explain, read
-from bot.ports import PolicyWords, Row, RowOutcome, Session, Standing
+from bot.ports import BrakeOrder, PolicyWords, Row, RowOutcome, Session, Standing, Typed, Where
 from bot.replay import replayed
 from bot.scope import Granted
 
@@ -142,6 +143,37 @@ def handoff(ask: dict[str, Any], *, id: str = "hf_" + "a" * 22, minutes: float =
     return replace(made, **given)
 
 
+class MemoryBrakes:
+    """Brakes that stand until they are lifted; nobody is held by them."""
+
+    def __init__(self) -> None:
+        self.orders: list[BrakeOrder] = []
+        self.on: dict[str, wire.Braked] = {}
+        self.may_lift = True
+        self.words = Vocabulary()
+
+    async def obey(self, order: BrakeOrder, *, standing: Standing = "member") -> wire.BrakeReceipt:
+        if order.action in {"resume", "abort"} and (not self.may_lift or standing != "member"):
+            raise NotAnApprover(f"{order.by.name}, it takes somebody who may approve for it to resume this.")
+        self.orders.append(order)
+        name = order.scope.model_dump_json()
+        if order.action == "resume":
+            was = self.on.pop(name, None)
+            return wire.BrakeReceipt(did="lifted" if was else "off", scope=order.scope, brake=was)
+        did: Literal["pulled", "stands"] = "stands" if name in self.on else "pulled"
+        brake = wire.Braked(
+            action=order.action, scope=order.scope, by=order.by, at=NOON, text=order.text, epoch=len(self.orders)
+        )
+        self.on.setdefault(name, brake)
+        return wire.BrakeReceipt(did=did, scope=order.scope, brake=self.on[name])
+
+    async def standing(self) -> Sequence[wire.Braked]:
+        return list(self.on.values())
+
+    def read(self, text: str, where: Where, *, agents: Collection[str] = ()) -> Typed | None:
+        return self.words.read(text, where, agents=agents)
+
+
 class MemoryDesk:
     """One handoff after another, in memory. Answers are read as the service reads them."""
 
@@ -152,6 +184,7 @@ class MemoryDesk:
         self.told: list[Told] = []
         self.ramps: list[wire.Trust] = []
         self.bound: list[wire.Run] = []
+        self.braking = MemoryBrakes()
         self.cards: dict[tuple[str, str], str] = {}
         self.steers: list[tuple[str, str, wire.Actor]] = []
         self.alerts: list[tuple[str, str]] = []
@@ -202,6 +235,12 @@ class MemoryDesk:
     async def runs(self, surface: str, channel: str, *, limit: int = 20) -> Sequence[wire.Run]:
         bound = [r for r in self.bound if r.conversation and r.conversation.channel == channel]
         return [run for run in bound if run.conversation and run.conversation.surface == surface][:limit]
+
+    async def run(self, run_id: str) -> wire.Run:
+        found = next((run for run in self.bound if run.id == run_id), None)
+        if found is None:
+            raise Gone(f"there is no run {run_id}")
+        return found
 
     async def steer(self, run_id: str, text: str, by: wire.Actor, *, steer_id: str | None = None) -> wire.Run:
         run = next((run for run in self.bound if run.id == run_id), None)

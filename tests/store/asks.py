@@ -2,14 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Literal
 
 from pydantic import JsonValue
 
 from andon import wire
 from bot.answers import Answering, read_answer
+from bot.brake.order import BrakeOrder
 from bot.handoff import Handoff, Route, ask_payload, digest_of
 from bot.silence import silence_verdict
-from bot.store import Doc, Limits, NewHandoff, Settled, Store, Verdict
+from bot.store import Doc, Limits, NewHandoff, Obeyed, Settled, Store, Verdict
 
 AGENT = "mailer"
 RUN = f"run_{'r' * 22}"
@@ -67,6 +69,14 @@ def new_handoff(
 async def start_run(store: Store, run: str = RUN, agent: str = AGENT) -> None:
     word, _ = await store.runs.start(run, agent, wire.RunStart(name="weekly"), "f")
     assert word in {"started", "known"}
+
+
+async def pull(store: Store, action: Literal["stop", "pause", "steer", "abort", "resume"], **more: object) -> Obeyed:
+    """Pull or lift the brake of the run, or of `scope`."""
+    scope = more.pop("scope", wire.BrakeScope(run=RUN))
+    given: dict[str, object] = {"text": "Not like this." if action == "steer" else None, "id": f"o{next(_numbers)}"}
+    order = BrakeOrder(scope=scope, action=action, by=MIRA, **{**given, **more})  # type: ignore[arg-type]  # passed through
+    return await store.brakes.obey(order, {AGENT})
 
 
 async def opened(store: Store, ask: wire.Confirmation | None = None, **more: object) -> Handoff:

@@ -180,7 +180,7 @@ async def test_a_run_whose_reply_was_lost_starts_once(shaky: Store, store: Store
 async def test_a_checkpoint_whose_reply_was_lost_is_saved_once(shaky: Store, store: Store, proxy: Proxy) -> None:
     save = wire.CheckpointSave(name="half way", state={"done": 3}, if_version=0)
     said = await lose(proxy, lambda: shaky.runs.save_checkpoint(asks.RUN, asks.AGENT, save, "save 1"))
-    assert said == ("saved", 1, (), "")
+    assert said == ("saved", 1, wire.CheckpointReceipt(run=asks.RUN, version=1))
     kept = await store.runs.checkpoint(asks.RUN)
     assert kept
     assert (kept.version, kept.state) == (1, {"done": 3})
@@ -190,10 +190,11 @@ async def test_a_steer_whose_reply_was_lost_is_told_once(shaky: Store, store: St
     run = await store.runs.load(asks.RUN)
     assert run
     assert await lose(proxy, lambda: shaky.runs.steer(run, "message 1", "Why him?", asks.MIRA)) is True
-    _, _, steers, _ = await store.runs.save_checkpoint(
+    _, _, receipt = await store.runs.save_checkpoint(
         asks.RUN, asks.AGENT, wire.CheckpointSave(name="n"), "s", asks.NO_LIMITS
     )
-    assert [steer.text for steer in steers] == ["Why him?"]
+    assert receipt
+    assert [steer.text for steer in receipt.steers] == ["Why him?"]
 
 
 async def test_steers_whose_receipt_was_lost_come_again_with_the_same_save(
@@ -206,7 +207,8 @@ async def test_steers_whose_receipt_was_lost_come_again_with_the_same_save(
     said = await lose(proxy, lambda: shaky.runs.save_checkpoint(asks.RUN, asks.AGENT, save, "save 1", asks.NO_LIMITS))
     assert isinstance(said, tuple)
     assert said[:2] == ("saved", 1)
-    assert [steer.text for steer in said[2]] == ["Why him?"]
+    assert said[2]
+    assert [steer.text for steer in said[2].steers] == ["Why him?"]
 
 
 async def test_the_first_to_see_something_is_not_told_that_it_was_seen(

@@ -100,6 +100,12 @@ local function open_review(handoff_key, review_key, due_key, events_key, load_ke
   end
 end
 
+-- may_act: note what is allowed and not reported yet, so that a stop can name it.
+local function may_act(acting_key, now, id, retention_ms)
+  redis.call("ZADD", acting_key, now, id)
+  redis.call("PEXPIRE", acting_key, retention_ms)
+end
+
 local TRUST_KEPT_MS = 400 * 24 * 3600 * 1000
 
 -- trust: let the way that a handoff ended count in its ramp, once: "good" adds one, "bad" starts over and says so.
@@ -131,6 +137,7 @@ local function settle(id, now, kind, decision, allowed_digest, payload, answer_i
   local h = redis.call("HMGET", KEYS[1], "agent", "run", "rev", "ramp", "follows", "unearned")
   redis.call("HSET", KEYS[1], "state", "decided", "decision", decision, "decided_at", string.format("%.0f", now),
     "kind", kind, "answer_id", answer_id, "allowed", allowed_digest, "payload", payload)
+  redis.call("HDEL", KEYS[1], "left", "brake", "life")
   redis.call("PEXPIRE", KEYS[1], retention_ms)
   redis.call("ZREM", KEYS[2], id)
   redis.call("HINCRBY", KEYS[5], "open", -1)

@@ -10,6 +10,9 @@
 -- KEYS[8]  {ns}:agent:<agent>:grants   hash
 -- KEYS[9]  {ns}:grants               zset    agent -> when its last grant ends
 -- KEYS[10] {ns}:notices              stream
+-- KEYS[11] {ns}:brakes                 hash
+-- KEYS[12] {ns}:run:<id>               hash    its run
+-- KEYS[13] {ns}:acting                 zset
 -- ARGV[1]  handoff id
 -- ARGV[2]  answer id: the same one again gets the same reply
 -- ARGV[3]  revision that was read
@@ -30,12 +33,12 @@
 -- ARGV[18] how risky that revision is, JSON, or ""
 -- Returns  {"won", <decided ms>} | {"won", <decided ms>, "again"} | {"moved"} | {"lost"} | {"stale", <revision>} | {"held"} | {"late"} | {"gone"}
 
+if is_held(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[11], KEYS[12], ARGV[1]) then
+  return { "held" }
+end
 local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "answer_id", "decided_at", "vote_n")
 if not h[1] then
   return { "gone" }
-end
-if h[1] == "held" then
-  return { "held" }
 end
 if h[1] ~= "pending" then
   if h[4] == ARGV[2] then
@@ -69,4 +72,7 @@ if near and ARGV[5] == "rejected" then
   end_grant(KEYS[8], KEYS[10], KEYS[3], now, ARGV[17], near, "rejected", "somebody rejected what it covers.")
 end
 settle(ARGV[1], now, ARGV[5], ARGV[4], ARGV[6], ARGV[7], ARGV[2], ARGV[11])
+if ARGV[6] ~= "" then
+  may_act(KEYS[13], now, ARGV[1], ARGV[11])
+end
 return { "won", now }

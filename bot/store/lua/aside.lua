@@ -4,6 +4,9 @@
 -- KEYS[1]  {ns}:handoff:<id>           hash    asides: a line each; n:<kind>: how many there are
 -- KEYS[2]  {ns}:events                 stream
 -- KEYS[3]  {ns}:agent:<agent>:events   stream  told only of what is for the agent
+-- KEYS[4]  {ns}:due                    zset
+-- KEYS[5]  {ns}:brakes                 hash
+-- KEYS[6]  {ns}:run:<id>               hash    its run
 -- ARGV[1]  handoff id
 -- ARGV[2]  id of the line, hexadecimal: the same one again gets the same reply
 -- ARGV[3]  kind of the line, and name of its event
@@ -15,6 +18,7 @@
 -- Returns  {"put"} | {"put", "again"} | {"twice"} (handed on to them before) | {"many"} | {"held"} | {"lost"} | {"late"}
 --          | {"gone"}
 
+local held = is_held(KEYS[1], KEYS[4], KEYS[2], KEYS[3], KEYS[5], KEYS[6], ARGV[1])
 local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "asides", "n:" .. ARGV[3], "added", "agent", "run")
 if not h[1] or (ARGV[8] ~= "" and ARGV[8] ~= h[7]) then
   return { "gone" }
@@ -22,7 +26,7 @@ end
 if h[4] and string.find(h[4], '"id":"' .. ARGV[2] .. '"', 1, true) then
   return { "put", "again" }
 end
-if h[1] == "held" and ARGV[8] == "" then
+if held and ARGV[8] == "" then
   return { "held" }
 end
 if h[1] ~= "pending" and h[1] ~= "held" then

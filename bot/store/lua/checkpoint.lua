@@ -4,6 +4,7 @@
 -- KEYS[2]  {ns}:run:<id>:checkpoint  hash
 -- KEYS[3]  {ns}:agent:<agent>:load   hash  writes: when its allowance is full again, Unix ms
 -- KEYS[4]  {ns}:run:<id>:steers      list    what people told it since the checkpoint before
+-- KEYS[5]  {ns}:brakes               hash
 -- ARGV[1]  agent
 -- ARGV[2]  name
 -- ARGV[3]  state, JSON
@@ -13,14 +14,16 @@
 -- ARGV[7]  ms per write that the agent may make in the long run; 0: no limit
 -- ARGV[8]  writes that it may make at once; a state counts as one for each 64 KiB begun
 -- ARGV[9]  the handoff that asks whether to go on from here, or ""
--- Returns  {"saved", <version>, <handoff or "">, <steer>…} | {"moved", <version>} | {"gone"} | {"too_fast", <retry ms>}
+-- ARGV[10] run id
+-- Returns  {"saved", <version>, <handoff or "">, <record of the brake that holds the run, or "">, <steer>…} | {"moved", <version>} | {"gone"} | {"too_fast", <retry ms>}
 
 local h = redis.call("HMGET", KEYS[1], "agent", "checkpoint")
 if h[1] ~= ARGV[1] then
   return { "gone" }
 end
+local _, record = brake_on(KEYS[5], KEYS[1], ARGV[10], ARGV[1])
 if redis.call("HGET", KEYS[2], "save_id") == ARGV[5] then
-  return { "saved", h[2], redis.call("HGET", KEYS[2], "handoff") or "", unpack(cjson.decode(redis.call("HGET", KEYS[2], "steers") or "[]")) }
+  return { "saved", h[2], redis.call("HGET", KEYS[2], "handoff") or "", record or "", unpack(cjson.decode(redis.call("HGET", KEYS[2], "steers") or "[]")) }
 end
 if ARGV[4] ~= "" and ARGV[4] ~= h[2] then
   return { "moved", h[2] }
@@ -37,4 +40,4 @@ redis.call("HSET", KEYS[2], "name", ARGV[2], "state", ARGV[3], "save_id", ARGV[5
   "saved_at", string.format("%.0f", now_ms()), "steers", #steers == 0 and "[]" or cjson.encode(steers))
 redis.call("PEXPIRE", KEYS[1], ARGV[6])
 redis.call("PEXPIRE", KEYS[2], ARGV[6])
-return { "saved", tostring(version), ARGV[9], unpack(steers) }
+return { "saved", tostring(version), ARGV[9], record or "", unpack(steers) }

@@ -6,6 +6,9 @@
 -- KEYS[4]  {ns}:agent:<agent>:grants   hash
 -- KEYS[5]  {ns}:unreported             zset    id -> when its outcome is overdue, Unix ms
 -- KEYS[6]  {ns}:agent:<agent>:drawn:<digest>  string
+-- KEYS[7]  {ns}:brakes                 hash
+-- KEYS[8]  {ns}:run:<id>               hash    its run
+-- KEYS[9]  {ns}:brakes:lifted          hash
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  digest that it means to act on
@@ -13,9 +16,9 @@
 -- ARGV[5]  how old the decision may be, ms
 -- ARGV[6]  "known" when the caller has the bytes with that digest, else ""
 -- ARGV[7]  how long what is to be reviewed may stay unreported, ms
--- Returns  {"permit", <claimed ms>, <revision>, <payload or "">, <doc or "">} | {"open"} | {"held"} | {"refused", <kind>}
+-- Returns  {"permit", <claimed ms>, <revision>, <payload or "">, <doc or "">} | {"open"} | {"refused", <kind>}
 --          | {"digest", <allowed>} | {"taken", <claimant>, <claimed ms>} | {"closed"} | {"old", <decided ms>} | {"gone"}
---          | {"no_grant"} (the grant that decided it has ended)
+--          | {"braked", <record>} (somebody stopped its run) | {"no_grant"} (the grant that decided it has ended)
 
 -- permit: the decision's own bytes, or the ask they stand in; neither when the caller has them
 local function permit(at, revision)
@@ -35,7 +38,7 @@ if h[1] == "pending" then
   return { "open" }
 end
 if h[1] == "held" then
-  return { "held" }
+  return { "open" }
 end
 if h[3] == "" then
   return { "refused", h[4] }
@@ -46,6 +49,11 @@ end
 if h[1] == "closed" then
   return { "closed" }
 end
+-- Before the same permit is given again, too: whoever lost the reply has not acted yet.
+local _, record = brake_on(KEYS[7], KEYS[8], h[8], ARGV[2])
+if record then
+  return { "braked", record }
+end
 if h[1] == "claimed" then
   if h[6] == ARGV[4] then
     return permit(h[7], h[9])
@@ -53,7 +61,9 @@ if h[1] == "claimed" then
   return { "taken", h[6], h[7] }
 end
 local now = now_ms()
-if now - tonumber(h[5]) > tonumber(ARGV[5]) then
+local decided = tonumber(h[5])
+local age = now - decided
+if age > tonumber(ARGV[5]) and age - stopped_ms(KEYS[9], KEYS[8], h[8], ARGV[2], decided, now) > tonumber(ARGV[5]) then
   return { "old", h[5] }
 end
 if h[10] and not stands(KEYS[4], h[10], now) then

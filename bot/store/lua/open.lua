@@ -13,6 +13,8 @@
 -- KEYS[11] {ns}:agent:<agent>:grants   hash    a use is counted
 -- KEYS[12] {ns}:run:<id>               hash    the run that this one comes from, or itself: unsure asks count there
 -- KEYS[13] {ns}:agent:<agent>:drawn:<digest>  string  the handoff that was drawn and not claimed yet; kept for a day
+-- KEYS[14] {ns}:brakes                 hash
+-- KEYS[15] {ns}:acting                 zset    id -> decided, Unix ms: what is allowed and not reported yet
 -- ARGV[1]  handoff id
 -- ARGV[2]  fingerprint of the request
 -- ARGV[3]  agent
@@ -39,8 +41,10 @@
 -- ARGV[24] the grant that covers it, or ""
 -- ARGV[25] "uses" when that grant decides it, "near" when a person is asked all the same
 -- ARGV[26] "free" when it may be of a sample and none like it was found drawn, "owed" when one was; else ""
+-- ARGV[27] "anyway" to open it on hold where the run is stopped; else ""
 -- Returns  {"opened", <now ms>} | {"opened", <now ms>, "open" or "burst", <how many>}
 --          | {"known"} | {"reused"} | {"no_run"} | {"too_fast", <retry ms>} | {"too_many", <open>}
+--          | {"braked", <record>} (somebody stopped the run)
 --          | {"drawn"} (one like it was drawn meanwhile) | {"no_grant"} (the grant stands no more)
 
 local found = redis.call("HGET", KEYS[1], "print")
@@ -52,6 +56,10 @@ if found then
 end
 if redis.call("HGET", KEYS[7], "agent") ~= ARGV[3] then
   return { "no_run" }
+end
+local _, record = brake_on(KEYS[14], KEYS[7], ARGV[4], ARGV[3])
+if record and ARGV[27] ~= "anyway" then
+  return { "braked", record }
 end
 
 local now = now_ms()
@@ -80,6 +88,9 @@ else
     "kind", ARGV[11], "answer_id", "", "allowed", ARGV[12], "payload", "", unpack(head))
   redis.call("PEXPIRE", KEYS[1], ARGV[9])
   tell(KEYS[3], KEYS[4], now, "decided", ARGV[1], ARGV[3], ARGV[4], "1", ARGV[11])
+  if ARGV[12] ~= "" then
+    may_act(KEYS[15], now, ARGV[1], ARGV[9])
+  end
   redis.call("PEXPIRE", KEYS[5], 30 * 24 * 3600 * 1000)
   redis.call("ZADD", KEYS[6], now, ARGV[1])
 end
@@ -113,6 +124,11 @@ if ARGV[10] == "" then
   local word, count = crowd(KEYS[5], KEYS[10], now, ARGV[1], tonumber(ARGV[21]), tonumber(ARGV[22]), ARGV[23])
   if word then
     redis.call("HSET", KEYS[1], "crowd", word)
+  end
+  if record then
+    by_brake(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[14], KEYS[7], now, ARGV[1])
+  end
+  if word then
     return { "opened", now, word, count }
   end
 end

@@ -16,6 +16,7 @@
 -- KEYS[14] {ns}:run:<id>               hash    the run that it comes from, or itself: failures count there
 -- KEYS[15] {ns}:agent:<agent>:asks     zset    id -> asked, Unix ms; kept as long as a burst is counted
 -- KEYS[16] {ns}:unreported             zset
+-- KEYS[17] {ns}:acting                 zset
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  status: executed, failed, undone, undo_failed
@@ -82,6 +83,7 @@ if ARGV[8] ~= "" and acted and redis.call("HEXISTS", KEYS[1], "review") == 0 the
   end
 end
 redis.call("ZREM", KEYS[16], ARGV[1])
+redis.call("ZREM", KEYS[17], ARGV[1])
 if ARGV[3] ~= "executed" then
   effect = "bad"
 elseif not reviewed and h[10] and h[10] ~= "" and h[4] == "approved" and not after then

@@ -3,6 +3,9 @@
 -- KEYS[1]  {ns}:handoff:<id>           hash
 -- KEYS[2]  {ns}:events                 stream
 -- KEYS[3]  {ns}:agent:<agent>:events   stream
+-- KEYS[4]  {ns}:due                    zset
+-- KEYS[5]  {ns}:brakes                 hash
+-- KEYS[6]  {ns}:run:<id>               hash    its run
 -- ARGV[1]  handoff id
 -- ARGV[2]  answer id: the same one again gets the same reply
 -- ARGV[3]  revision that was read
@@ -13,6 +16,7 @@
 -- ARGV[8]  how risky that revision is, JSON, or ""
 -- Returns  {"won", <revision>} | {"lost"} | {"stale", <revision>} | {"held"} | {"late"} | {"gone"}
 
+local held = is_held(KEYS[1], KEYS[4], KEYS[2], KEYS[3], KEYS[5], KEYS[6], ARGV[1])
 local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "revise_id", "agent", "run")
 if not h[1] then
   return { "gone" }
@@ -20,7 +24,7 @@ end
 if h[4] == ARGV[2] then
   return { "won", h[2] }
 end
-if h[1] == "held" then
+if held then
   return { "held" }
 end
 if h[1] ~= "pending" then

@@ -13,7 +13,10 @@
 -- ARGV[7]  writes that it may make at once
 -- ARGV[8]  run id, or "" when it has no conversation (KEYS[4] is KEYS[1] again then)
 -- ARGV[9]  id of its parent, or ""
--- Returns  {"started", <now ms>} | {"known"} | {"reused"} | {"no_parent"} | {"too_fast", <retry ms>}
+-- ARGV[10] scopes that hold it beside those of its parent, one a line
+-- Returns  {"started", <now ms>} | {"known"} | {"reused"} | {"no_parent"} | {"too_deep"} | {"too_fast", <retry ms>}
+
+local MOST_SCOPES = 16384  -- bytes: a hundred runs that started one another
 
 local found = redis.call("HGET", KEYS[1], "print")
 if found then
@@ -25,13 +28,20 @@ end
 if ARGV[4] == "parent" and redis.call("HGET", KEYS[2], "agent") ~= ARGV[2] then
   return { "no_parent" }
 end
+local scopes = ARGV[10]
+if ARGV[4] == "parent" then
+  scopes = scopes .. "\n" .. (redis.call("HGET", KEYS[2], "scopes") or "run:" .. ARGV[9])
+  if string.len(scopes) > MOST_SCOPES then
+    return { "too_deep" }
+  end
+end
 local now = now_ms()
 local wait = spend(KEYS[3], "writes", now, tonumber(ARGV[6]), tonumber(ARGV[7]), 1)
 if wait then
   return { "too_fast", wait }
 end
 redis.call("HSET", KEYS[1], "v", "1", "print", ARGV[1], "agent", ARGV[2], "doc", ARGV[3],
-  "started_at", string.format("%.0f", now), "checkpoint", "0")
+  "started_at", string.format("%.0f", now), "checkpoint", "0", "scopes", scopes)
 if ARGV[4] == "parent" then
   -- What goes wrong in it counts in the run that they all come from.
   redis.call("HSET", KEYS[1], "root", redis.call("HGET", KEYS[2], "root") or ARGV[9])

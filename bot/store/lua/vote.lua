@@ -2,6 +2,10 @@
 --
 -- KEYS[1]  {ns}:handoff:<id>           hash
 -- KEYS[2]  {ns}:events                 stream
+-- KEYS[3]  {ns}:due                    zset
+-- KEYS[4]  {ns}:agent:<agent>:events   stream
+-- KEYS[5]  {ns}:brakes                 hash
+-- KEYS[6]  {ns}:run:<id>               hash    its run
 -- ARGV[1]  handoff id
 -- ARGV[2]  hash of the answer id: the same one again gets the same reply
 -- ARGV[3]  revision that was read
@@ -10,6 +14,7 @@
 -- Returns  {"won", <voted ms>} | {"won", <decided or now ms>, "again"} | {"moved"} | {"lost"} | {"stale", <revision>}
 --          | {"held"} | {"late"} | {"gone"}
 
+local held = is_held(KEYS[1], KEYS[3], KEYS[2], KEYS[4], KEYS[5], KEYS[6], ARGV[1])
 local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "vote_n", "votes", "agent", "run")
 if not h[1] then
   return { "gone" }
@@ -17,7 +22,7 @@ end
 if h[5] and string.find(h[5], "\n" .. ARGV[2] .. " ", 1, true) then
   return { "won", now_ms(), "again" }
 end
-if h[1] == "held" then
+if held then
   return { "held" }
 end
 if h[1] ~= "pending" then

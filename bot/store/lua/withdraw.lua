@@ -10,7 +10,7 @@
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  decision, JSON without its time
--- ARGV[4]  its kind, "withdrawn" or "undeliverable"
+-- ARGV[4]  its kind, "withdrawn", "undeliverable" or "aborted"
 -- ARGV[5]  retention after the decision, ms
 -- Returns  {"won", <decided ms>} | {"won", <decided ms>, "again"} | {"lost"} | {"gone"}
 

@@ -1,0 +1,221 @@
+"""The brake: whoever sees a run may stop it, and whoever may approve for it lets it go on.
+
+One script pulls or lifts a brake, and every answer, claim and expiry looks at it: from then on no claim
+succeeds. Agents hear by its event; cards change last. What follows the script (`Brakes.settle`) only moves clocks and
+cards, so that nothing depends on when it happens, and any process takes up what another left.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from andon import wire
+from bot import coaching
+from bot.brake.order import BrakeOrder
+from bot.brake.words import Typed, Vocabulary, Where
+from bot.errors import AlreadyDecided, Gone, NotAnApprover, StoreUnavailable
+from bot.handoff import OPEN, Handoff, Route, State
+from bot.ports import Standing
+from bot.store import Affected, Obeyed, Store
+
+log = logging.getLogger("andon.brake")
+
+_TOLD: Final = 20
+"""Actions in flight that a reply names."""
+
+
+class People(Protocol):
+    """What lifting a brake needs of those who know who may answer."""
+
+    async def may_answer(self, handoff: Handoff, by: wire.Actor, *, standing: Standing = "member") -> None:
+        """Raises `NotAnApprover`."""
+        ...
+
+    async def may_resume(self, route: Route, by: wire.Actor, *, standing: Standing) -> str:
+        """Why somebody is not among these approvers; empty: they are."""
+        ...
+
+
+class Braking:
+    """Pulls and lifts brakes. It is the adapters' `BrakeDesk`."""
+
+    def __init__(
+        self,
+        store: Store,
+        people: People,
+        *,
+        resumers: Callable[[], Route],
+        words: Callable[[], Vocabulary],
+        end: Callable[[Handoff, wire.Decision], Awaitable[Handoff]],
+    ) -> None:
+        """By the policy, `resumers` are who may lift a brake, and `words` what people type; `end` decides a handoff."""
+        self._store = store
+        self._people = people
+        self._resumers = resumers
+        self._words = words
+        self._end = end
+
+    async def obey(self, order: BrakeOrder, *, standing: Standing = "member") -> wire.BrakeReceipt:
+        """Pull or lift a brake; see `bot.ports.BrakeDesk.obey`."""
+        if order.action in {"resume", "abort"}:
+            await self._check_may_lift(order, standing)
+        agents = await self._agents(order.scope)
+        obeyed = await self._store.brakes.obey(order, agents)
+        if obeyed.word == "gone":
+            msg = f"there is no run {order.scope.run}"
+            raise Gone(msg)
+        log.info(
+            "brake.%s action=%s by=%s epoch=%s",
+            obeyed.word,
+            order.action,
+            order.by.id,
+            getattr(obeyed.brake, "epoch", ""),
+        )
+        return await self._receipt(order.scope, obeyed)
+
+    async def heard(self, agent: str, run: str, steers: Sequence[str]) -> wire.Run:
+        """The agent has read people's words; a steer that held its run ends with that.
+
+        Raises:
+            Gone: There is no such run of this agent's.
+        """
+        obeyed = await self._store.brakes.heard(run, agent, steers)
+        found = await self._store.runs.load(run)
+        if obeyed is None or found is None:
+            msg = f"there is no run {run} of yours"
+            raise Gone(msg)
+        if obeyed.word == "lifted":
+            async for _ in self._settle(wire.BrakeScope(run=run), obeyed.brake):
+                pass
+        return found
+
+    async def standing(self) -> list[wire.Braked]:
+        """Every brake that is on, the latest first."""
+        return await self._store.brakes.standing()
+
+    def read(self, text: str, where: Where, *, agents: Collection[str] = ()) -> Typed | None:
+        """What a message commands; see `bot.ports.BrakeDesk.read`."""
+        return self._words().read(text, where, agents=agents)
+
+    async def sweep(self) -> bool:
+        """Take up what a process that died left: put every handoff where the brakes put it. Did anything change?
+
+        Raises:
+            StoreUnavailable: Not now.
+        """
+        changed = False
+        async for each in self._settle(None):
+            changed |= each.changed
+        return changed
+
+    # --- who ---
+
+    async def _check_may_lift(self, order: BrakeOrder, standing: Standing) -> None:
+        """Raise `NotAnApprover` unless this person may approve for what the brake holds."""
+        listed = self._resumers()
+        refused = await self._people.may_resume(listed, order.by, standing=standing)
+        if not refused:
+            return
+        if not listed.approvers:  # nobody is named for it: whoever may answer one of its asks
+            async for handoff in self._open(order.scope):
+                try:
+                    await self._people.may_answer(handoff, order.by, standing=standing)
+                except NotAnApprover:
+                    continue
+                return
+        verb = "end" if order.action == "abort" else "resume"
+        msg = f"{order.by.name}, it takes somebody who may approve for it to {verb} this. {refused}"
+        raise NotAnApprover(msg)
+
+    async def _open(self, scope: wire.BrakeScope) -> AsyncIterator[Handoff]:
+        async for each in self._store.brakes.settle(scope):
+            handoff = await self._store.handoffs.load(each.id) if each.state in OPEN else None
+            if handoff:
+                yield handoff
+
+    async def _agents(self, scope: wire.BrakeScope) -> set[str] | None:
+        if scope.agent is not None:
+            return {scope.agent}
+        if scope.conversation is not None:
+            place = scope.conversation
+            return await self._store.brakes.agents_at(place.surface, place.channel or "")
+        if scope.run is not None:
+            run = await self._store.runs.load(scope.run)
+            return {run.agent} if run else set()
+        return None
+
+    # --- what follows ---
+
+    async def _receipt(self, scope: wire.BrakeScope, obeyed: Obeyed) -> wire.BrakeReceipt:
+        held, flying, runs = 0, [], set()
+        lifted = obeyed.word in {"lifted", "off"}
+        try:
+            async for each in self._settle(scope):
+                held += each.state == (State.PENDING if lifted else State.HELD)
+                runs |= {each.run} if each.state != State.CLOSED else set()
+                flying += [each.id] if each.state == State.CLAIMED else []
+        except StoreUnavailable as error:  # the brake itself is confirmed; the timers take the rest up
+            log.warning("brake.unsettled detail=%s", error)
+        return wire.BrakeReceipt(
+            did="old" if obeyed.word == "gone" else obeyed.word,
+            scope=scope,
+            brake=obeyed.brake,
+            runs=len(runs),
+            held=held,
+            in_flight=() if lifted else tuple([each async for each in self._flying(flying)]),
+            still=await self._still(scope) if lifted else (),
+        )
+
+    async def _settle(self, scope: wire.BrakeScope | None, heard: wire.Braked | None = None) -> AsyncIterator[Affected]:
+        async for each in self._store.brakes.settle(scope, heard):
+            if each.by == "abort" and each.state == State.HELD:
+                await self._abort(each.id)
+            yield each
+
+    async def _abort(self, handoff_id: str) -> None:
+        """Decide what waits in a run that was aborted."""
+        handoff = await self._store.handoffs.load(handoff_id)
+        if handoff is None or handoff.brake is None or handoff.state not in OPEN:
+            return
+        brake = handoff.brake
+        decision = wire.Aborted(
+            by=brake.by,
+            at=datetime.now(UTC),
+            revision=handoff.revision,
+            reason=brake.text,
+            policy=handoff.route.policy,
+            message_for_agent=coaching.aborted(brake.by.name, brake.text),
+        )
+        try:
+            await self._end(handoff, decision)
+        except AlreadyDecided:
+            return
+
+    async def _flying(self, ids: Sequence[str]) -> AsyncIterator[wire.InFlight]:
+        """What was claimed and not reported, the oldest claim first; answers to questions are nothing that flies."""
+        found = [await self._store.handoffs.load(each) for each in ids]
+        acting = [each for each in found if each and each.claim and not isinstance(each.ask, wire.Input)]
+        acting = [each for each in acting if not isinstance(each.ask, wire.Choice) or _acts(each)]
+        for each in sorted(acting, key=lambda flight: flight.claim.at if flight.claim else flight.opened_at)[:_TOLD]:
+            if each.claim:
+                yield wire.InFlight(
+                    handoff=each.id,
+                    run=each.run,
+                    what=each.ask.what if isinstance(each.ask, wire.Confirmation) else each.ask.question,
+                    claimant=each.claim.claimant,
+                    claimed_at=each.claim.at,
+                )
+
+    async def _still(self, scope: wire.BrakeScope) -> tuple[wire.Braked, ...]:
+        """What holds a run beside the brake that was lifted."""
+        run = await self._store.runs.load(scope.run) if scope.run else None
+        return (run.brake,) if run and run.brake else ()
+
+
+def _acts(handoff: Handoff) -> bool:
+    """Does the chosen candidate do something?"""
+    if not isinstance(handoff.ask, wire.Choice) or not isinstance(handoff.decision, wire.Chosen):
+        return False
+    chosen = handoff.decision.choice
+    return any(each.id == chosen and each.action is not None for each in handoff.ask.candidates)

@@ -1,0 +1,181 @@
+"""Brakes in Redis: pulling and lifting them, and putting handoffs where they belong."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from andon import wire
+from bot.brake.order import BrakeOrder
+from bot.store.keys import Keys
+from bot.store.pipe import Pipe, load_script
+from bot.store.records import hashed, ms_of, read_brake, reply, scope_text
+
+_BRAKE, _HOLD, _HEARD = (load_script(name) for name in ("brake", "hold", "heard"))
+
+_AT_ONCE: Final = 500
+_KEPT: Final = timedelta(days=31)
+"""A day longer than a run lives after its last sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
+class Obeyed:
+    """What became of an order, as `brake.lua` says it, and the brake that it is about."""
+
+    word: Literal["pulled", "stands", "lifted", "off", "old", "gone"]
+    brake: wire.Braked | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """A handoff that a brake concerns, and where it stands now."""
+
+    id: str
+    run: str
+    state: str
+    by: str = ""
+    """The action of the brake that holds its run; empty: none does."""
+    changed: bool = False
+
+
+class Brakes:
+    """The brakes of one namespace."""
+
+    def __init__(self, pipe: Pipe, keys: Keys) -> None:
+        """Share the handoffs' pipe."""
+        self._pipe = pipe
+        self._keys = keys
+
+    async def obey(self, order: BrakeOrder, agents: Collection[str] | None) -> Obeyed:
+        """Pull or lift a brake, in one step; `agents` are told of it, None: all."""
+        keys, scope, run = self._keys, order.scope, order.scope.run or ""
+        own: dict[str, object] = {
+            "by": order.by.model_dump(mode="json", exclude_none=True),
+            "scope": scope.model_dump(mode="json", exclude_none=True),
+        }
+        if order.text is not None:
+            own["text"] = order.text
+        steer = hashed(order.id) if order.action == "steer" else ""
+        words = json.dumps({"id": steer, "text": order.text, "by": own["by"]}) if steer else ""
+        word, *rest = reply(
+            await self._pipe.run(
+                _BRAKE,
+                (
+                    *(keys.brakes, keys.brakes_epoch, keys.brakes_lifted, keys.brakes_told, keys.events),
+                    keys.brake_order(hashed(order.id)),
+                    *((keys.run(run), keys.steers(run)) if run else (keys.brakes, keys.brakes)),
+                ),
+                scope_text(scope),
+                order.action,
+                "" if order.said_at is None else ms_of(order.said_at),
+                json.dumps({**own, "steer": steer} if steer else own),
+                "" if order.epoch is None else order.epoch,
+                " * " if agents is None else f" {' '.join(sorted(agents))} ",
+                run,
+                steer,
+                words,
+            )
+        )
+        return Obeyed(word, read_brake(rest[0]) if rest and rest[0] else None)
+
+    async def heard(self, run: str, agent: str, steers: Iterable[str]) -> Obeyed | None:
+        """The agent has read these words; `lifted` when they were what held the run. None when the run is gone."""
+        keys = self._keys
+        word, *rest = reply(
+            await self._pipe.run(
+                _HEARD,
+                (
+                    *(keys.run(run), keys.steers(run), keys.brakes, keys.brakes_lifted, keys.brakes_told),
+                    keys.events,
+                ),
+                run,
+                agent,
+                f" {' '.join(steers)} ",
+            )
+        )
+        if word == "gone":
+            return None
+        return Obeyed(word if word == "lifted" else "off", read_brake(rest[0]) if rest else None)
+
+    async def standing(self) -> list[wire.Braked]:
+        """Every brake that is on, the latest first; runs that were aborted are not among them."""
+        found = [read_brake(record) for record in await self._pipe.call("HVALS", self._keys.brakes)]
+        return sorted((each for each in found if each.action != "abort"), key=lambda each: each.epoch, reverse=True)
+
+    async def on(self) -> bool:
+        """Is any brake on, or was any run aborted lately?"""
+        return bool(await self._pipe.call("EXISTS", self._keys.brakes))
+
+    async def agents_at(self, surface: str, channel: str) -> set[str]:
+        """The agents with runs that are bound to a channel."""
+        ids = await self._pipe.call("ZRANGE", self._keys.conversation(surface, channel), 0, -1)
+        found = await asyncio.gather(*(self._pipe.call("HGET", self._keys.run(i.decode()), "agent") for i in ids))
+        return {agent.decode() for agent in found if agent}
+
+    async def settle(
+        self, scope: wire.BrakeScope | None = None, heard: wire.Braked | None = None
+    ) -> AsyncIterator[Affected]:
+        """Put every handoff in a scope (None: everywhere) where the brakes put it; again changes nothing.
+
+        They are the open ones, and those whose decision allows something that was not reported yet. `heard` is the
+        steer that has just ended because its agent has read it.
+        """
+        told = "" if heard is None else heard.model_dump_json(include={"by", "text"}, exclude_none=True)
+        for key in (self._keys.due, self._keys.acting):
+            ids = [each.decode() for each in await self._pipe.call("ZRANGE", key, 0, -1)]
+            for first in range(0, len(ids), _AT_ONCE):
+                for each in await self._settle(ids[first : first + _AT_ONCE], scope, told):
+                    yield each
+
+    async def _settle(self, ids: list[str], scope: wire.BrakeScope | None, heard: str) -> list[Affected]:
+        heads = await asyncio.gather(*(self._pipe.call("HMGET", self._keys.handoff(i), "run", "agent") for i in ids))
+        known = [(i, run.decode(), agent.decode()) for i, (run, agent) in zip(ids, heads, strict=True) if run]
+        within = await self._within({(run, agent) for _, run, agent in known}, scope)
+        meant = [each for each in known if each[1] in within]
+        said = await asyncio.gather(*(self._hold(*each, heard) for each in meant))
+        return [each for each in said if each]
+
+    async def _within(self, runs: Collection[tuple[str, str]], scope: wire.BrakeScope | None) -> set[str]:
+        if scope is None or scope.everything:
+            return {run for run, _ in runs}
+        text = scope_text(scope)
+        packed = await asyncio.gather(*(self._pipe.call("HGET", self._keys.run(run), "scopes") for run, _ in runs))
+        return {
+            run
+            for (run, agent), scopes in zip(runs, packed, strict=True)
+            if text in (scopes.decode().split("\n") if scopes else [f"run:{run}", f"agent:{agent}"])
+        }
+
+    async def _hold(self, handoff_id: str, run: str, agent: str, heard: str) -> Affected | None:
+        keys = self._keys
+        raw: Any = await self._pipe.run(
+            _HOLD,
+            (
+                *(keys.handoff(handoff_id), keys.due, keys.events, keys.agent_events(agent)),
+                *(keys.brakes, keys.run(run), keys.acting),
+            ),
+            handoff_id,
+            heard,
+        )
+        state, *rest = reply(raw)
+        if state == "gone":
+            return None
+        return Affected(handoff_id, run, state, rest[0].decode(), bool(int(rest[1])))
+
+    async def tidy(self, now: datetime) -> None:
+        """Forget aborts of runs that are gone, and when scopes were held long ago."""
+        oldest = ms_of(now - _KEPT)
+        brakes = _pairs(await self._pipe.call("HGETALL", self._keys.brakes))
+        old = [name for name, record in brakes if name.startswith(b"!") and int(record.split(b" ")[1]) < oldest]
+        if old:
+            await self._pipe.call("HDEL", self._keys.brakes, *old)
+        lifted = _pairs(await self._pipe.call("HGETALL", self._keys.brakes_lifted))
+        past = [name for name, packed in lifted if int(packed.split()[-1].split(b"-")[-1]) < oldest]
+        if past:
+            await self._pipe.call("HDEL", self._keys.brakes_lifted, *past)
+
+
+def _pairs(raw: Any) -> list[tuple[bytes, bytes]]:
+    return list(raw.items()) if isinstance(raw, dict) else list(zip(raw[::2], raw[1::2], strict=True))
