@@ -74,7 +74,6 @@ class Brakes:
                 "" if order.epoch is None else order.epoch,
                 " * " if agents is None else f" {' '.join(sorted(agents))} ",
                 run,
-                steer,
                 words,
             )
         )

@@ -192,7 +192,7 @@ async def test_another_agent_cannot_reply(service: Live, agent: Agent, mira: Per
 async def test_a_question_about_what_is_held_waits(service: Live, agent: Agent, mira: Person) -> None:
     """While the brake is on nothing changes."""
     handoff = await agent.ask()
-    await service.store._pipe.call("HSET", service.store.keys.handoff(handoff["id"]), "state", "held")
+    (await mira.call("POST", f"/v1/runs/{handoff['run']}/brake", {"action": "stop"})).ok()
     assert (await ask_agent(mira, handoff, "Why?")).problem == "handoff-held"
     assert (await hand_on(mira, handoff, "bob@example.com")).problem == "handoff-held"
 

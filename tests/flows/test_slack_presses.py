@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from andon import wire
 from bot.config import Settings
 from tests.fakes.slack import events
 from tests.fakes.slack.interactions import act_in_message
@@ -128,7 +129,7 @@ async def withdrawn(slack: House, asked: Json, card: Message) -> None:
 
 
 async def held(slack: House, asked: Json, card: Message) -> None:
-    await asks.set_state(slack.live.store, asked["id"], "held")
+    await asks.hold(slack.live.store, wire.BrakeScope(run=asked["run"]))
 
 
 async def gone(slack: House, asked: Json, card: Message) -> None:

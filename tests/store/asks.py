@@ -67,7 +67,7 @@ def new_handoff(
 
 
 async def start_run(store: Store, run: str = RUN, agent: str = AGENT) -> None:
-    word, _ = await store.runs.start(run, agent, wire.RunStart(name="weekly"), "f")
+    word, _ = await store.runs.start(run, agent, wire.RunStart(name="weekly"), "f", NO_LIMITS)
     assert word in {"started", "known"}
 
 
@@ -138,6 +138,8 @@ async def make_old(store: Store, handoff_id: str) -> None:
     await store._pipe.call("HSET", store.keys.handoff(handoff_id), "decided_at", ms)
 
 
-async def set_state(store: Store, handoff_id: str, state: str) -> None:
-    """Put a handoff into a state that no script writes yet."""
-    await store._pipe.call("HSET", store.keys.handoff(handoff_id), "state", state)
+async def hold(store: Store, scope: wire.BrakeScope | None = None) -> None:
+    """Stop the run, and put its handoffs on hold."""
+    await pull(store, "stop", scope=scope or wire.BrakeScope(run=RUN))
+    async for _ in store.brakes.settle():
+        pass

@@ -30,6 +30,10 @@ class Entry:
     """Claimants that got one."""
     votes: list[str] = field(default_factory=list)
     """Answer ids of the votes of the revision."""
+    stops: int = 0
+    """So often was it held, or due under a brake."""
+    holds: list[str] = field(default_factory=list)
+    """What was told of that: `held` and `released`, in turn."""
 
     @property
     def revision(self) -> int:
@@ -50,6 +54,8 @@ class Model:
         """What was told: event, handoff, revision, kind."""
         self.decisions: dict[str, tuple[str, str, int]] = {}
         """The first decision of each handoff: kind, digest that it allows, revision."""
+        self.braked: set[str] = set()
+        """Agents whose run is stopped."""
         self._open_limit = open_limit
 
     def open_count(self, agent: str) -> int:
@@ -60,6 +66,8 @@ class Model:
             return "known" if known.fingerprint == entry.fingerprint else "reused"
         if run_of != entry.agent:
             return "no_run"
+        if entry.agent in self.braked:
+            return "braked"
         if self.open_count(entry.agent) >= self._open_limit:
             return "too_many"
         self.entries[handoff_id] = entry
@@ -119,8 +127,8 @@ class Model:
         self.events.append(("revised", handoff_id, entry.revision, ""))
         return "won"
 
-    def expire(self, handoff_id: str, revision: int, *, votes: int) -> str:
-        """Silence approves only what it was judged by, and `votes` were counted then."""
+    def expire(self, handoff_id: str, revision: int, *, votes: int, stops: int) -> str:
+        """Silence approves only what it was judged by; `votes` and `stops` were counted then."""
         entry = self.entries.get(handoff_id)
         if entry is None:
             return "gone"
@@ -132,8 +140,11 @@ class Model:
             return "early"
         if revision != entry.revision:
             return "stale"
-        if entry.silence == "approve" and entry.revision == 1 and not votes:
-            if entry.votes:
+        if entry.silence == "approve" and entry.revision == 1 and not votes and not stops:
+            if entry.agent in self.braked:
+                entry.stops += 1
+                return "stale"
+            if entry.votes or entry.stops:
                 return "stale"
             return self._decide(handoff_id, entry, "approved", entry.digests[-1])
         return self._decide(handoff_id, entry, "expired", "")
@@ -151,13 +162,15 @@ class Model:
         if entry is None or entry.agent != agent:
             return "gone"
         if entry.state in OPEN:
-            return "open" if entry.state is State.PENDING else "held"
+            return "open"
         if not entry.allowed:
             return "refused"
         if entry.allowed != digest:
             return "digest"
         if entry.state is State.CLOSED:
             return "closed"
+        if entry.agent in self.braked:
+            return "braked"
         if entry.state is State.CLAIMED:
             return "permit" if entry.claimant == claimant else "taken"
         if entry.old:
@@ -187,11 +200,21 @@ class Model:
         self.events.append(("closed", handoff_id, entry.revision, status))
         return "recorded"
 
-    def hold(self, handoff_id: str) -> None:
-        self.entries[handoff_id].move(State.HELD)
+    def pull(self, agent: str) -> None:
+        """Hold what waits; what was due before is over all the same."""
+        self.braked.add(agent)
+        for entry in self.entries.values():
+            if entry.agent == agent and entry.state is State.PENDING and not entry.overdue:
+                entry.move(State.HELD)
+                entry.holds.append("held")
 
-    def release(self, handoff_id: str) -> None:
-        self.entries[handoff_id].move(State.PENDING)
+    def lift(self, agent: str) -> None:
+        self.braked.discard(agent)
+        for entry in self.entries.values():
+            if entry.agent == agent and entry.state is State.HELD:
+                entry.move(State.PENDING)
+                entry.stops += 1
+                entry.holds.append("released")
 
     def _refusal(self, entry: Entry, revision: int) -> str:
         if entry.state is State.HELD:

@@ -110,7 +110,7 @@ async def late(store: Store, asked: Handoff) -> None:
 
 
 async def held(store: Store, asked: Handoff) -> None:
-    await asks.set_state(store, asked.id, "held")
+    await asks.hold(store)
 
 
 async def stale(store: Store, asked: Handoff) -> None:

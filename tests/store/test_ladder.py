@@ -13,7 +13,7 @@ from bot.handoff import Aside, Handoff, Rung, Vote
 from bot.ladder import CALLS_APART_S
 from bot.store import Store
 from tests.store import asks
-from tests.store.asks import MIRA, NO_LIMITS, look, make_due, new_handoff, set_state, start_run, yes
+from tests.store.asks import MIRA, NO_LIMITS, look, make_due, new_handoff, start_run, yes
 
 ONCALL = wire.Place(surface="slack", channel="#oncall")
 MINUTE = timedelta(minutes=1)
@@ -129,7 +129,7 @@ async def test_nobody_is_called_once_it_is_decided(store: Store) -> None:
 
 async def test_nobody_is_called_while_it_is_held(store: Store) -> None:
     handoff = await opened(store, remind=[600])
-    await set_state(store, handoff.id, "held")
+    await asks.hold(store)
     await let_pass(store, handoff, 20 * MINUTE)
     assert (await store.ladder.climb(handoff.id)).word == "held"
     assert (await look(store, handoff.id)).asides == ()
@@ -244,8 +244,9 @@ async def test_at_most_ten_are_asked_besides(store: Store) -> None:
 async def test_nothing_is_put_below_a_card_that_is_held_late_decided_or_gone(store: Store, kind: str) -> None:
     to: dict[str, Any] = {"to": "bob@example.com"} if kind == "reassigned" else {}
     held = await asks.opened(store)
-    await set_state(store, held.id, "held")
+    await asks.hold(store)
     assert await store.ladder.put(held, line(kind, **to)) == "held"
+    await asks.pull(store, "resume")
     late = await asks.opened(store)
     await make_due(store, late.id)
     assert await store.ladder.put(late, line(kind, **to)) == "late"

@@ -183,6 +183,7 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     assert run_now
     await store.runs.steer(run_now, "key 1", "Why him?", asks.MIRA)
     await store.brakes.heard(asks.RUN, asks.AGENT, ["key 1"])
+    await hold(store, await asks.opened(store))
     await store.runs.save_checkpoint(asks.RUN, asks.AGENT, wire.CheckpointSave(name="half way"), "save 1")
     shown = asks.new_handoff(asks.confirmation())
     assert await store.unreported.presume(asked, shown) == "over"

@@ -28,11 +28,11 @@ def person(number: int) -> wire.Actor:
     return wire.Actor(kind="person", id=f"p{number}@example.com", name=f"P{number}", surface="web")
 
 
-async def asked(store: Store, *, quorum: int = 2) -> Handoff:
+async def asked(store: Store, *, quorum: int = 2, run: str = asks.RUN) -> Handoff:
     """A handoff that takes several to approve."""
     route = Route(policy="v1/two", timeout_s=600, on_timeout="deny", to=(), quorum=quorum)
     await asks.start_run(store)
-    new = asks.new_handoff()
+    new = asks.new_handoff(run=run)
     new = replace(new, doc=new.doc.model_copy(update={"route": route}))
     assert (await store.handoffs.open(new, asks.NO_LIMITS)).word == "opened"
     return await asks.look(store, new.id)
@@ -242,8 +242,10 @@ async def vote_after_the_deadline(stores: Sequence[Store]) -> list[str]:
 
 async def vote_on_what_is_held(stores: Sequence[Store]) -> list[str]:
     async def one(number: int) -> list[str]:
-        handoff = await asked(stores[0])
-        await asks.set_state(stores[0], handoff.id, "held")
+        run = f"run_{number:022d}"
+        await asks.start_run(stores[0], run)
+        handoff = await asked(stores[0], run=run)
+        await asks.pull(stores[0], "stop", scope=wire.BrakeScope(run=run))
         said = await asyncio.gather(*(say_yes(store, handoff, person(i)) for i, store in enumerate(stores)))
         return [] if set(said) == {"held"} else [f"{said}"]
 
@@ -301,7 +303,7 @@ MOVED = 'if (h[4] or "0") ~= ARGV[4] then'
         (vote_against_edit, "revise", 'redis.call("HDEL", KEYS[1], "votes", "vote_n")'),
         (vote_against_expiry, "vote", 'if h[1] ~= "pending" then'),
         (vote_after_the_deadline, "vote", "if now >= tonumber(h[3]) then"),
-        (vote_on_what_is_held, "vote", 'if h[1] == "held" then'),
+        (vote_on_what_is_held, "vote", "if held then"),
         (guesses_at_the_number, "try_code", "if wrong >= tonumber(ARGV[2]) then"),
     ],
 )

@@ -46,16 +46,16 @@ end
 -- by_brake: the state of an open handoff, once it is where the brakes put it: `held` with its clock stopped, or
 -- `pending` with the time that was left. What was due before the stop is over all the same.
 local function by_brake(handoff_key, due_key, events_key, agent_key, brakes_key, run_key, now, id)
-  local h = redis.call("HMGET", handoff_key, "state", "agent", "run", "rev", "due_at", "left", "brake", "timing", "life")
-  if h[1] ~= "pending" and h[1] ~= "held" then
-    return h[1]
+  local f = redis.call("HMGET", handoff_key, "state", "agent", "run", "rev", "due_at", "left", "brake", "timing", "life")
+  if f[1] ~= "pending" and f[1] ~= "held" then
+    return f[1]
   end
-  local action, record, since = brake_on(brakes_key, run_key, h[3], h[2])
-  if action == "abort" and h[8] == "after" then
+  local action, record, since = brake_on(brakes_key, run_key, f[3], f[2])
+  if action == "abort" and f[8] == "after" then
     action = nil  -- it is done already, and may still have to be undone
   end
-  if action and h[1] == "pending" then
-    local left = tonumber(h[5]) - since
+  if action and f[1] == "pending" then
+    local left = tonumber(f[5]) - since
     if left <= 0 then
       return "pending"
     end
@@ -64,24 +64,24 @@ local function by_brake(handoff_key, due_key, events_key, agent_key, brakes_key,
     redis.call("PEXPIRE", handoff_key, HELD_KEPT_MS)
     redis.call("PEXPIRE", run_key, HELD_KEPT_MS)
     redis.call("ZADD", due_key, HELD_FROM + now, id)
-    tell(events_key, agent_key, now, "held", id, h[2], h[3], h[4], "")
+    tell(events_key, agent_key, now, "held", id, f[2], f[3], f[4], "")
     return "held"
   end
-  if action and h[7] ~= record then
+  if action and f[7] ~= record then
     redis.call("HSET", handoff_key, "brake", record)
-    tell(events_key, agent_key, now, "held", id, h[2], h[3], h[4], "")
-  elseif not action and h[1] == "held" then
-    local due = now + tonumber(h[6])
+    tell(events_key, agent_key, now, "held", id, f[2], f[3], f[4], "")
+  elseif not action and f[1] == "held" then
+    local due = now + tonumber(f[6])
     redis.call("HDEL", handoff_key, "left", "brake", "life")
     redis.call("HSET", handoff_key, "state", "pending", "due_at", string.format("%.0f", due))
     redis.call("HINCRBY", handoff_key, "stops", 1)
-    redis.call("PEXPIRE", handoff_key, math.max(tonumber(h[9]), 1000))
+    redis.call("PEXPIRE", handoff_key, math.max(tonumber(f[9]), 1000))
     redis.call("PEXPIRE", run_key, 30 * 24 * 3600 * 1000)
     redis.call("ZADD", due_key, due, id)
-    tell(events_key, agent_key, now, "released", id, h[2], h[3], h[4], "")
+    tell(events_key, agent_key, now, "released", id, f[2], f[3], f[4], "")
     return "pending"
   end
-  return h[1]
+  return f[1]
 end
 
 -- is_held: by_brake, at the cost of one look where there is no brake at all. Read the handoff after it, not before.

@@ -15,8 +15,7 @@
 -- ARGV[5]  of `resume`: the epoch that must stand, or ""
 -- ARGV[6]  agents who are told, with a space around each, or " * " for all
 -- ARGV[7]  run id, or ""
--- ARGV[8]  of `steer`: its id, else ""
--- ARGV[9]  of `steer`: the words as the list has them, JSON
+-- ARGV[8]  of `steer`: the words as the list has them, JSON
 -- Returns  {<word>, <record or "">}: pulled, stands (as strong a one was on), lifted (with the record that was), off, old
 --          (something newer stands); {"old"} (the run started later) | {"gone"}
 
@@ -80,7 +79,7 @@ if lifted_at and said < lifted_at then
   return answer("old", stands or "")
 end
 if action == "steer" then
-  redis.call("RPUSH", KEYS[8], string.format("%.0f", now) .. " " .. ARGV[9])
+  redis.call("RPUSH", KEYS[8], string.format("%.0f", now) .. " " .. ARGV[8])
   redis.call("LTRIM", KEYS[8], -20, -1)
   redis.call("PEXPIRE", KEYS[8], 30 * 24 * 3600 * 1000)
 end
