@@ -211,6 +211,7 @@ def groups(view: Card, room: Room) -> tuple[Group, ...]:
     """The blocks of text: what would run, or what is asked, is always the first."""
     first = Group("act", reading.act(view, room) or reading.question(view))
     others = (
+        Group("brake", reading.brake(view)),
         Group("votes", reading.votes(view)),
         Group("candidates", reading.candidates(view, room)),
         Group("verdict", reading.verdict(view, room)),
@@ -287,6 +288,8 @@ def _reasons(view: Card) -> list[Control]:
 def _times(view: Card) -> tuple[Fact, ...]:
     if not view.verdict:
         until = mrkdwn(view.silence, _FACT_CHARS).replace(moment(view.expires_at), date_token(view.expires_at))
+        if view.state == "held":
+            return (Fact(f"{view.left} left once it goes on"),)
         return (Fact(until if view.buttons else f"Until {date_token(view.expires_at)}", is_markup=True),)
     decided = f"{view.verdict.headline} {date_token(view.verdict.at)}, after {view.verdict.took}"
     steps = (f"{step.headline} {date_token(step.at)}" for step in view.steps)

@@ -127,6 +127,11 @@ def votes(view: Card) -> tuple[Piece, ...]:
     return joined(said)
 
 
+def brake(view: Card) -> tuple[Piece, ...]:
+    """Who stopped it, and what that means for who answers."""
+    return joined([line(clip(text, _VOTES_CHARS)) for text in view.brake])
+
+
 def row_pieces(rows: Sequence[_Row], limit: int) -> list[Piece]:
     """The arguments of a handoff on a row of a digest; what is too much is named and counted."""
     if not rows:

@@ -1,6 +1,7 @@
 """Cards: what a person sees of a handoff, as typed view models, forms and templates for any surface. Pure."""
 
 from bot.cards.asides import Said, asides, crowded, questions, said
+from bot.cards.brakes import brake_lines, pulled, scope_in_words
 from bot.cards.characters import hidden_in, visible
 from bot.cards.form import ABSENT, Field, by_field, fields, read
 from bot.cards.offers import GrantLine, Offered, as_grant, given, grant_line, in_words, offers
@@ -27,6 +28,7 @@ __all__ = [
     "TrustLine",
     "as_grant",
     "asides",
+    "brake_lines",
     "by_field",
     "card",
     "check",
@@ -44,9 +46,11 @@ __all__ = [
     "lasting",
     "moment",
     "offers",
+    "pulled",
     "questions",
     "read",
     "said",
+    "scope_in_words",
     "silence",
     "summary",
     "too_late",

@@ -58,6 +58,7 @@ HEADLINES: Mapping[str, str] = {
     "answered": "Answered",
     "expired": "Nobody answered",
     "withdrawn": "Taken back",
+    "aborted": "Run ended",
     "undeliverable": "Never delivered",
     "executed": "Done",
     "failed": "Failed",
@@ -73,6 +74,7 @@ _VERBS: Mapping[str, str] = {
     "chosen": "chose",
     "answered": "answered",
     "withdrawn": "took this back",
+    "aborted": "ended the run",
 }
 
 

@@ -6,6 +6,7 @@ from math import ceil
 from typing import Final, Literal
 
 from andon import wire
+from bot.cards.brakes import brake_headline
 from bot.cards.characters import visible
 from bot.cards.rows import Prose, Row, prose, row
 from bot.cards.sentences import HEADLINES, decided, lasting
@@ -63,7 +64,7 @@ def summary(handoff: Handoff, *, now: datetime, limit: int | None = TITLE_CHARS)
     """The handoff in short; `now` decides what is left of the time, and the title is cut at `limit`."""
     ask = handoff.ask
     was_run = isinstance(ask, wire.Confirmation) and ask.timing == "after"
-    left_s = max(0, ceil((handoff.expires_at - now).total_seconds()))
+    left_s = max(0, ceil((handoff.expires_at - now).total_seconds() if handoff.left_s is None else handoff.left_s))
     return Summary(
         id=handoff.id,
         kind=ask.kind,
@@ -134,7 +135,7 @@ def _lamp(handoff: Handoff, left_s: int) -> Lamp:
             return "held" if handoff.state is State.HELD else "waiting" if left_s else "off"
         case wire.Rejected():
             return "stop"
-        case wire.Expired() | wire.Withdrawn() | wire.Undeliverable():
+        case wire.Expired() | wire.Withdrawn() | wire.Aborted() | wire.Undeliverable():
             return "off"
         case _:
             return "go"
@@ -146,7 +147,7 @@ def _headline(handoff: Handoff, left_s: int) -> str:
     if handoff.decision:
         return _decided(handoff.decision)
     if handoff.state is State.HELD:
-        return "On hold: the brake is on"
+        return brake_headline(handoff)
     return "Waiting for a person" if left_s else "The time is up"
 
 

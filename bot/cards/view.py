@@ -16,6 +16,7 @@ from andon import wire
 from bot import consent, tally
 from bot.cards.asides import Said, asides
 from bot.cards.bearings import Bearings, bearings
+from bot.cards.brakes import brake_lines
 from bot.cards.characters import look_alikes, visible
 from bot.cards.form import ABSENT, Field, fields
 from bot.cards.offers import Offered, offers
@@ -106,6 +107,8 @@ class Card(Summary):
     """Who alone may answer now; empty when any full member may."""
     votes: tuple[str, ...]
     """Sentences about who said yes or no so far, and who is still needed; none where one press decides."""
+    brake: tuple[str, ...]
+    """Sentences about who stopped it and what that means; none where nobody did."""
     code: str
     """Two digits that a yes must repeat; empty when it need not."""
     one_tap: bool
@@ -175,6 +178,7 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         policy=NO_POLICY if handoff.route.policy == "none" else f"Policy: {visible(handoff.route.policy)}",
         approvers=visible(tally.shown(handoff).listed),
         votes=vote_lines(handoff),
+        brake=brake_lines(handoff),
         code=tally.number(handoff) if buttons else "",
         one_tap=not handoff.route.step_up,
         editor_agrees=not handoff.route.not_requester,

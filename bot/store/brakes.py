@@ -171,7 +171,7 @@ class Brakes:
         if old:
             await self._pipe.call("HDEL", self._keys.brakes, *old)
         lifted = _pairs(await self._pipe.call("HGETALL", self._keys.brakes_lifted))
-        past = [name for name, packed in lifted if int(packed.split()[-1].split(b"-")[-1]) < oldest]
+        past = [name for name, packed in lifted if int(packed.split()[-1].rpartition(b"-")[2]) < oldest]
         if past:
             await self._pipe.call("HDEL", self._keys.brakes_lifted, *past)
 

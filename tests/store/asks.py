@@ -12,6 +12,7 @@ from bot.brake.order import BrakeOrder
 from bot.handoff import Handoff, Route, ask_payload, digest_of
 from bot.silence import silence_verdict
 from bot.store import Doc, Limits, NewHandoff, Obeyed, Settled, Store, Verdict
+from tests.servers import until
 
 AGENT = "mailer"
 RUN = f"run_{'r' * 22}"
@@ -71,12 +72,26 @@ async def start_run(store: Store, run: str = RUN, agent: str = AGENT) -> None:
     assert word in {"started", "known"}
 
 
-async def pull(store: Store, action: Literal["stop", "pause", "steer", "abort", "resume"], **more: object) -> Obeyed:
-    """Pull or lift the brake of the run, or of `scope`."""
-    scope = more.pop("scope", wire.BrakeScope(run=RUN))
-    given: dict[str, object] = {"text": "Not like this." if action == "steer" else None, "id": f"o{next(_numbers)}"}
-    order = BrakeOrder(scope=scope, action=action, by=MIRA, **{**given, **more})  # type: ignore[arg-type]  # passed through
-    return await store.brakes.obey(order, {AGENT})
+def order(action: Literal["stop", "pause", "steer", "abort", "resume"], **given: object) -> BrakeOrder:
+    """What Mira wants of the run's brake, or of another one."""
+    made: dict[str, object] = {"id": f"o{next(_numbers)}", "scope": wire.BrakeScope(run=RUN), "by": MIRA}
+    made["text"] = "Not like this." if action == "steer" else None
+    return BrakeOrder(action=action, **{**made, **given})  # type: ignore[arg-type]  # passed through
+
+
+async def pull(store: Store, action: Literal["stop", "pause", "steer", "abort", "resume"], **given: object) -> Obeyed:
+    """Pull or lift a brake."""
+    return await store.brakes.obey(order(action, **given), {AGENT})
+
+
+async def pass_time(store: Store, ms: int) -> None:
+    """Wait by the store's clock."""
+    end = await store.now() + timedelta(milliseconds=ms)
+
+    async def is_past() -> bool:
+        return await store.now() > end
+
+    await until(is_past)
 
 
 async def opened(store: Store, ask: wire.Confirmation | None = None, **more: object) -> Handoff:

@@ -535,6 +535,16 @@ def test_redis_does_what_the_model_says(redis_life: type[LifeInRedis]) -> None:
     run_state_machine_as_test(redis_life, settings=settings(max_examples=120, stateful_step_count=30))
 
 
+def _reject_what_was_edited(life: LifeInRedis, card: Seen) -> None:
+    life.edit(card, "a1", approve=False)
+    life.vote(card, "v1", fresh=False)
+    life.approve(card, "a2")
+    life.reject(life._seen(card.id), "a2")
+    life.claim_as_decided(card, "try-1")
+    life.outcome(card, "executed", "try-1", "r1", OTHER_AGENT)
+    life.outcome(card, "executed", "try-1", "r1", asks.AGENT)
+
+
 def test_every_reply_of_every_script_is_met(redis_life: type[LifeInRedis]) -> None:
     """Chance may miss a corner; this walks through each of them with the same comparison."""
     life = redis_life()
@@ -575,13 +585,7 @@ def test_every_reply_of_every_script_is_met(redis_life: type[LifeInRedis]) -> No
     for result in ("r1", "r2"):
         life.outcome(approved, "executed", "try-1", result, asks.AGENT)
     life.claim_as_decided(approved, "try-1")
-    life.edit(edited, "a1", approve=False)
-    life.vote(edited, "v1", fresh=False)
-    life.approve(edited, "a2")
-    life.reject(life._seen(edited.id), "a2")
-    life.claim_as_decided(edited, "try-1")
-    life.outcome(edited, "executed", "try-1", "r1", OTHER_AGENT)
-    life.outcome(edited, "executed", "try-1", "r1", asks.AGENT)
+    _reject_what_was_edited(life, edited)
     life.answer_too_late(late, "a1")
     life.expire(late)
     life.edit(old, "a1", approve=True)

@@ -1,0 +1,488 @@
+"""Brakes in the store: what they hold, whom they do not, what comes back when they are lifted, and what never does."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from andon import wire
+from bot.handoff import Handoff, State
+from bot.store import Affected, Obeyed, Settled, Store
+from bot.store.records import ms_of, when
+from tests.store import asks
+from tests.store.asks import AGENT, NO_LIMITS, RUN, pull
+
+OTHER_RUN, CHILD, GRANDCHILD = (f"run_{letter * 22}" for letter in "ocg")
+THIS_RUN = wire.BrakeScope(run=RUN)
+OPS = wire.BrakeScope(conversation=wire.Place(surface="slack", channel="C0OPS"))
+
+
+async def settle(store: Store, scope: wire.BrakeScope | None = None) -> list[Affected]:
+    return [each async for each in store.brakes.settle(scope)]
+
+
+async def claim(store: Store, handoff: Handoff, claimant: str = "try") -> str:
+    said = await store.handoffs.claim(
+        handoff.id, handoff.agent, digest=handoff.digest, claimant=claimant, max_age=asks.DECISION_AGE
+    )
+    return said.word
+
+
+async def approve(store: Store, handoff: Handoff, answer_id: str = "a") -> Settled:
+    return await store.handoffs.answer(handoff, asks.yes(handoff), answer_id=answer_id)
+
+
+async def decided(store: Store, run: str = RUN) -> Handoff:
+    handoff = await opened(store, run)
+    assert (await approve(store, handoff)).word == "won"
+    return handoff
+
+
+async def opened(store: Store, run: str = RUN) -> Handoff:
+    new = asks.new_handoff(run=run)
+    assert (await store.handoffs.open(new, NO_LIMITS)).word == "opened"
+    return await asks.look(store, new.id)
+
+
+async def start(store: Store, run: str, agent: str = AGENT, **given: Any) -> None:
+    word, _ = await store.runs.start(run, agent, wire.RunStart(name="weekly", **given), "f", NO_LIMITS)
+    assert word == "started"
+
+
+async def state_of(store: Store, run: str = RUN) -> str:
+    found = await store.runs.load(run)
+    return found.state if found else "gone"
+
+
+async def events(store: Store) -> list[str]:
+    found = await store._pipe.call("XRANGE", store.keys.events, "-", "+")
+    return [fields[1].decode() for _, fields in found]
+
+
+# --- what it holds ---
+
+
+async def test_no_claim_answer_or_ask_passes_a_stop_even_before_anything_was_swept(store: Store) -> None:
+    await asks.start_run(store)
+    waiting, allowed = await opened(store), await decided(store)
+    stopped = await pull(store, "stop", text="Not this list.")
+    assert stopped.word == "pulled"
+    assert await claim(store, allowed) == "braked"
+    assert (await approve(store, waiting)).word == "held"
+    said = await store.handoffs.open(asks.new_handoff(), NO_LIMITS)
+    assert (said.word, said.brake) == ("braked", stopped.brake)
+    assert said.brake
+    assert (said.brake.action, said.brake.by, said.brake.text) == ("stop", asks.MIRA, "Not this list.")
+
+
+async def test_a_permit_that_was_given_is_not_given_again_while_it_is_on(store: Store) -> None:
+    """Whoever lost the reply has not acted yet."""
+    await asks.start_run(store)
+    allowed = await decided(store)
+    assert await claim(store, allowed) == "permit"
+    await pull(store, "stop")
+    assert await claim(store, allowed) == "braked"
+    await pull(store, "resume")
+    assert await claim(store, allowed) == "permit"
+    assert await claim(store, allowed, "another") == "taken"
+
+
+async def test_an_outcome_is_recorded_all_the_same(store: Store) -> None:
+    await asks.start_run(store)
+    allowed = await decided(store)
+    await claim(store, allowed)
+    await pull(store, "stop")
+    report = wire.OutcomeReport(status="executed", claimant="try")
+    assert (await store.handoffs.outcome(allowed.id, AGENT, report)).word == "recorded"
+
+
+@pytest.mark.parametrize(
+    "scope, held",
+    [
+        (THIS_RUN, {RUN, CHILD, GRANDCHILD}),
+        (wire.BrakeScope(run=CHILD), {CHILD, GRANDCHILD}),
+        (OPS, {RUN, CHILD, GRANDCHILD}),
+        (wire.BrakeScope(agent=AGENT), {RUN, CHILD, GRANDCHILD}),
+        (wire.BrakeScope(agent="other"), {OTHER_RUN}),
+        (wire.BrakeScope(everything=True), {RUN, CHILD, GRANDCHILD, OTHER_RUN}),
+        (wire.BrakeScope(conversation=wire.Place(surface="teams", channel="C0OPS")), set()),
+    ],
+)
+async def test_a_scope_holds_its_runs_and_their_children_and_no_other(
+    store: Store, scope: wire.BrakeScope, held: set[str]
+) -> None:
+    await start(store, RUN, conversation=OPS.conversation)
+    await start(store, CHILD, parent=RUN, conversation=wire.Place(surface="slack", channel="C0ELSE"))
+    await start(store, GRANDCHILD, parent=CHILD)
+    await start(store, OTHER_RUN, "other")
+    allowed = {run: await decided(store, run) for run in (RUN, CHILD, GRANDCHILD)}
+    new = asks.new_handoff(run=OTHER_RUN, agent="other")
+    await store.handoffs.open(new, NO_LIMITS)
+    allowed[OTHER_RUN] = await asks.look(store, new.id)
+    await approve(store, allowed[OTHER_RUN])
+    await pull(store, "stop", scope=scope)
+    assert {run for run, handoff in allowed.items() if await claim(store, handoff) == "braked"} == held
+    assert {each.run for each in await settle(store, scope)} == held
+    assert {run for run in allowed if await state_of(store, run) == "held"} == held
+
+
+async def test_a_run_that_starts_under_it_is_held_and_one_that_started_after_it_was_said_is_not(store: Store) -> None:
+    """The platform tells late: between the words and their coming somebody began anew."""
+    await start(store, RUN)
+    said_at = await store.now()
+    await asks.pass_time(store, 5)
+    await start(store, CHILD)
+    await asks.pass_time(store, 5)
+    stopped = await pull(store, "stop", scope=wire.BrakeScope(agent=AGENT), said_at=said_at)
+    assert stopped.word == "pulled"
+    await start(store, GRANDCHILD)
+    states = [await state_of(store, run) for run in (RUN, CHILD, GRANDCHILD)]
+    assert states == ["held", "running", "held"]
+
+
+async def test_words_older_than_the_run_they_name_stop_nothing(store: Store) -> None:
+    said_at = await store.now() - timedelta(seconds=1)
+    await start(store, RUN)
+    assert await pull(store, "stop", said_at=said_at) == Obeyed("old")
+    assert await state_of(store) == "running"
+
+
+async def test_a_run_that_is_not_there_is_gone(store: Store) -> None:
+    assert await pull(store, "stop") == Obeyed("gone")
+    assert not await store.brakes.on()
+
+
+# --- repeats, and order ---
+
+
+async def test_the_same_order_is_one_stop_and_gets_the_same_reply(store: Store) -> None:
+    await asks.start_run(store)
+    first = await pull(store, "stop", id="event 1")
+    assert await pull(store, "stop", id="event 1") == first
+    assert (await pull(store, "resume")).word == "lifted"
+    assert await pull(store, "stop", id="event 1") == first, "an old stop that comes again does nothing"
+    assert await store.brakes.standing() == []
+    assert (await events(store)).count("braked") == 1
+
+
+async def test_a_stop_that_was_said_before_the_resume_does_nothing_however_late_it_comes(store: Store) -> None:
+    await asks.start_run(store)
+    said_at = await store.now()
+    await asks.pass_time(store, 5)
+    await pull(store, "stop")
+    await pull(store, "resume")
+    assert (await pull(store, "stop", said_at=said_at)).word == "old"
+    assert (await pull(store, "resume", said_at=await store.now())).word == "off"
+    assert await store.brakes.standing() == []
+
+
+async def test_a_resume_that_was_said_before_the_stop_lifts_nothing(store: Store) -> None:
+    await asks.start_run(store)
+    said_at = await store.now()
+    await asks.pass_time(store, 5)
+    stopped = await pull(store, "stop")
+    assert await pull(store, "resume", said_at=said_at) == Obeyed("old", stopped.brake)
+    assert len(await store.brakes.standing()) == 1
+
+
+async def test_a_resume_lifts_only_the_brake_that_it_names(store: Store) -> None:
+    await asks.start_run(store)
+    first = (await pull(store, "pause")).brake
+    second = (await pull(store, "stop")).brake
+    assert first
+    assert second
+    assert second.epoch > first.epoch
+    assert (await pull(store, "resume", epoch=first.epoch)).word == "old"
+    assert (await pull(store, "resume", epoch=second.epoch)).word == "lifted"
+
+
+async def test_a_stronger_one_takes_over_and_a_weaker_one_changes_nothing(store: Store) -> None:
+    await asks.start_run(store)
+    paused = (await pull(store, "pause")).brake
+    stopped = (await pull(store, "stop", by=asks.ANA)).brake
+    assert paused
+    assert stopped
+    assert (stopped.action, stopped.by, stopped.at) == ("stop", asks.ANA, paused.at), "held since the first"
+    assert await pull(store, "pause") == Obeyed("stands", stopped)
+    assert await pull(store, "stop") == Obeyed("stands", stopped)
+
+
+async def test_two_scopes_hold_until_both_are_lifted(store: Store) -> None:
+    await asks.start_run(store)
+    allowed, waiting = await decided(store), await opened(store)
+    await pull(store, "stop")
+    await pull(store, "pause", scope=wire.BrakeScope(agent=AGENT))
+    await settle(store)
+    await pull(store, "resume")
+    await settle(store)
+    found = await asks.look(store, waiting.id)
+    assert (found.state, found.brake and found.brake.action) == (State.HELD, "pause")
+    assert await claim(store, allowed) == "braked"
+    await pull(store, "resume", scope=wire.BrakeScope(agent=AGENT))
+    await settle(store)
+    assert (await asks.look(store, waiting.id)).state is State.PENDING
+    assert await claim(store, allowed) == "permit"
+
+
+# --- what comes back ---
+
+
+async def test_what_is_held_keeps_its_time_its_votes_and_says_who_stopped_it(store: Store) -> None:
+    await asks.start_run(store)
+    waiting = await opened(store)
+    left = waiting.expires_at - await store.now()
+    stopped = await pull(store, "stop", text="Wrong list.")
+    assert [each.changed for each in await settle(store)] == [True]
+    held = await asks.look(store, waiting.id)
+    assert (held.state, held.brake) == (State.HELD, stopped.brake)
+    assert held.left_s == pytest.approx(left.total_seconds(), abs=1)
+    assert waiting.id not in await store.handoffs.due(await store.now() + timedelta(days=3650))
+    assert [each.id for each in (await store.handoffs.urgent(None, 10))[0]] == [waiting.id], "people still see it"
+    await asks.pass_time(store, 30)
+    await pull(store, "resume")
+    await settle(store)
+    again = await asks.look(store, waiting.id)
+    assert (again.state, again.brake, again.left_s, again.stops) == (State.PENDING, None, None, 1)
+    assert (again.expires_at - await store.now()).total_seconds() == pytest.approx(held.left_s or 0, abs=1)
+    assert (await approve(store, again)).word == "won"
+    assert await settle(store) == [Affected(waiting.id, RUN, "decided")]
+
+
+async def test_without_a_sweep_whoever_comes_finds_it_held_and_free_again(store: Store) -> None:
+    await asks.start_run(store)
+    waiting = await opened(store)
+    await pull(store, "stop")
+    assert (await approve(store, waiting, "a1")).word == "held"
+    assert (await asks.look(store, waiting.id)).state is State.HELD
+    await pull(store, "resume")
+    assert (await approve(store, waiting, "a2")).word == "won"
+
+
+async def test_what_was_due_before_the_stop_is_over_and_silence_means_no_yes(store: Store) -> None:
+    await asks.start_run(store)
+    waiting = await asks.opened(store, asks.confirmation(silence="approve"), silence="approve")
+    await asks.make_due(store, waiting.id)
+    await pull(store, "stop")
+    assert [each.state for each in await settle(store)] == ["pending"]
+    yes = asks.silent(await asks.look(store, waiting.id))
+    assert yes.decision.kind == "approved"
+    assert (await store.handoffs.expire(waiting, yes)).word == "stale"
+    again = await asks.look(store, waiting.id)
+    assert asks.silent(again).decision.kind == "expired"
+    assert (await store.handoffs.expire(again, asks.silent(again))).word == "won"
+
+
+async def test_after_a_stop_silence_approves_nothing(store: Store) -> None:
+    await asks.start_run(store)
+    waiting = await asks.opened(store, asks.confirmation(silence="approve"), silence="approve")
+    before = asks.silent(waiting)
+    await asks.hold(store)
+    await pull(store, "resume")
+    await settle(store)
+    await asks.make_due(store, waiting.id)
+    assert (await store.handoffs.expire(waiting, before)).word == "stale"
+    assert asks.silent(await asks.look(store, waiting.id)).decision.kind == "expired"
+
+
+async def test_the_age_of_a_decision_does_not_grow_while_it_is_stopped(store: Store) -> None:
+    await asks.start_run(store)
+    young, old = await decided(store), await decided(store)
+    now = ms_of(await store.now())
+    minute = 60_000
+    for handoff, ago in ((young, 40), (old, 50)):
+        await store._pipe.call("HSET", store.keys.handoff(handoff.id), "decided_at", now - ago * minute)
+    # Two stops that overlap, of 30 minutes together.
+    await store._pipe.call("HSET", store.keys.brakes_lifted, f"run:{RUN}", f"{now - 35 * minute}-{now - 15 * minute} ")
+    await store._pipe.call("HSET", store.keys.brakes_lifted, "all", f"{now - 30 * minute}-{now - 5 * minute} ")
+    await store._pipe.call("PEXPIRE", store.keys.brakes_lifted, minute)
+    assert await claim(store, young) == "permit"
+    assert await claim(store, old) == "old"
+
+
+async def test_what_is_decided_and_not_claimed_says_that_it_is_stopped(store: Store) -> None:
+    await asks.start_run(store)
+    allowed, done = await decided(store), await decided(store)
+    await claim(store, done)
+    stopped = await pull(store, "stop")
+    assert {(each.id, each.state, each.changed) for each in await settle(store)} == {
+        (allowed.id, "decided", True),
+        (done.id, "claimed", False),
+    }
+    assert (await asks.look(store, allowed.id)).brake == stopped.brake
+    await pull(store, "resume")
+    await settle(store)
+    assert (await asks.look(store, allowed.id)).brake is None
+
+
+# --- the end of a run ---
+
+
+async def test_what_was_aborted_never_goes_on(store: Store) -> None:
+    await asks.start_run(store)
+    allowed, waiting = await decided(store), await opened(store)
+    assert (await pull(store, "abort")).word == "pulled"
+    assert await claim(store, allowed) == "braked"
+    assert (await approve(store, waiting)).word == "held"
+    assert (await pull(store, "resume")).word == "off", "it is no stop"
+    assert await claim(store, allowed) == "braked"
+    assert (await store.handoffs.open(asks.new_handoff(), NO_LIMITS)).word == "braked"
+    assert await state_of(store) == "aborted"
+    assert await store.brakes.standing() == []
+
+
+async def test_an_abort_of_all_ends_what_runs_and_not_what_starts_later(store: Store) -> None:
+    await start(store, RUN)
+    await pull(store, "abort", scope=wire.BrakeScope(everything=True))
+    await asks.pass_time(store, 5)
+    await start(store, CHILD)
+    assert [await state_of(store, run) for run in (RUN, CHILD)] == ["aborted", "running"]
+
+
+async def test_what_is_done_already_may_still_be_undone_after_an_abort(store: Store) -> None:
+    review = await asks.opened(store, asks.confirmation(timing="after"))
+    await pull(store, "abort")
+    assert [each.state for each in await settle(store)] == ["pending"]
+    assert (await store.handoffs.answer(review, asks.no(review), answer_id="a")).word == "won"
+
+
+# --- words for the agent ---
+
+
+async def test_a_steer_holds_the_run_until_its_agent_has_read_it(store: Store) -> None:
+    await asks.start_run(store)
+    waiting = await opened(store)
+    steered = (await pull(store, "steer", text="Send it to Bob.")).brake
+    assert steered
+    assert steered.steer
+    await settle(store)
+    assert await store.brakes.heard(RUN, "other", [steered.steer]) is None
+    assert await store.brakes.heard(RUN, AGENT, ["something else"]) == Obeyed("off")
+    assert (await asks.look(store, waiting.id)).state is State.HELD
+    assert await store.brakes.heard(RUN, AGENT, [steered.steer]) == Obeyed("lifted", steered)
+    assert await store.brakes.heard(RUN, AGENT, [steered.steer]) == Obeyed("off")
+    async for _ in store.brakes.settle(THIS_RUN, steered):
+        pass
+    heard = (await asks.look(store, waiting.id)).heard
+    assert heard
+    assert (heard.text, heard.by) == ("Send it to Bob.", asks.MIRA)
+    _, _, receipt = await store.runs.save_checkpoint(RUN, AGENT, wire.CheckpointSave(name="n"), "s", NO_LIMITS)
+    assert receipt
+    assert receipt.steers == (), "it has them already"
+
+
+async def test_a_second_steer_holds_on_when_the_first_was_read(store: Store) -> None:
+    await asks.start_run(store)
+    first, second = [(await pull(store, "steer", text=text)).brake for text in ("One.", "Two.")]
+    assert first
+    assert second
+    assert await store.brakes.heard(RUN, AGENT, [first.steer or ""]) == Obeyed("off")
+    assert await store.brakes.heard(RUN, AGENT, [second.steer or ""]) == Obeyed("lifted", second)
+
+
+async def test_reading_the_words_does_not_lift_a_stop(store: Store) -> None:
+    await asks.start_run(store)
+    steered = (await pull(store, "steer")).brake
+    stopped = (await pull(store, "stop")).brake
+    assert steered
+    assert await store.brakes.heard(RUN, AGENT, [steered.steer or ""]) == Obeyed("off")
+    assert await store.brakes.standing() == [stopped]
+
+
+async def test_words_under_a_stop_wait_for_the_agent(store: Store) -> None:
+    await asks.start_run(store)
+    await pull(store, "stop")
+    assert (await pull(store, "steer", text="Send it to Bob.")).word == "stands"
+    _, _, receipt = await store.runs.save_checkpoint(RUN, AGENT, wire.CheckpointSave(name="n"), "s", NO_LIMITS)
+    assert receipt
+    assert [steer.text for steer in receipt.steers] == ["Send it to Bob."]
+    assert receipt.brake
+    assert receipt.brake.action == "stop"
+
+
+# --- who hears ---
+
+
+async def test_agents_hear_of_it_in_order_and_after_they_come_back(store: Store) -> None:
+    await asks.start_run(store)
+    before = await store.feed.last_id()
+    waiting = await opened(store)
+    await pull(store, "stop")
+    await settle(store)
+    await pull(store, "resume")
+    await settle(store)
+
+    async def told(agent: str, after: str = before) -> list[tuple[str, str]]:
+        return [(each.event, each.handoff) for each in await store.feed.since(agent, after)]
+
+    assert await told(AGENT) == [("braked", ""), ("held", waiting.id), ("lifted", ""), ("released", waiting.id)]
+    assert await told("other") == []
+    first = (await store.feed.since(AGENT, before))[0]
+    assert await told(AGENT, first.id) == (await told(AGENT))[1:]
+    await store.brakes.obey(asks.order("stop", scope=wire.BrakeScope(everything=True)), None)
+    assert await told("other") == [("braked", "")]
+
+
+async def test_a_full_page_of_an_agent_s_own_events_lets_no_brake_run_ahead(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.store.feed._PAGE", 2)
+    await asks.start_run(store)
+    before = await store.feed.last_id()
+    for _ in range(3):
+        await decided(store)
+    await pull(store, "stop")
+    await pull(store, "resume")
+    found: list[str] = []
+    after = before
+    while page := await store.feed.since(AGENT, after):
+        found += [each.event for each in page]
+        after = page[-1].id
+    assert found == ["decided"] * 3 + ["braked", "lifted"]
+
+
+# --- what is kept ---
+
+
+async def test_old_aborts_and_stops_are_forgotten_and_what_is_on_is_not(store: Store) -> None:
+    await start(store, RUN)
+    await start(store, CHILD)
+    await pull(store, "abort")
+    await pull(store, "stop", scope=wire.BrakeScope(run=CHILD))
+    await pull(store, "stop", scope=OPS)
+    await pull(store, "resume", scope=OPS)
+    await pull(store, "resume", scope=wire.BrakeScope(agent="nobody"))
+    await store.brakes.tidy(await store.now())
+    assert await names(store, store.keys.brakes) == {f"!run:{RUN}", f"run:{CHILD}"}
+    assert len(await names(store, store.keys.brakes_lifted)) == 3
+    await store.brakes.tidy(await store.now() + timedelta(days=32))
+    assert await names(store, store.keys.brakes) == {f"run:{CHILD}"}
+    assert await names(store, store.keys.brakes_lifted) == set()
+
+
+async def names(store: Store, key: str) -> set[str]:
+    found: Sequence[bytes] = await store._pipe.call("HKEYS", key)
+    return {each.decode() for each in found}
+
+
+async def test_the_newest_twenty_stops_are_remembered(store: Store) -> None:
+    await asks.start_run(store)
+    for _ in range(23):
+        await pull(store, "stop")
+        await pull(store, "resume")
+    spans = (await store._pipe.call("HGET", store.keys.brakes_lifted, f"run:{RUN}")).decode().split()
+    assert len(spans) == 20
+    assert when(spans[-1].partition("-")[2]) >= when(spans[0].partition("-")[2])
+
+
+async def test_a_chain_of_runs_has_an_end(store: Store) -> None:
+    """What holds a run is found without walking up to where it came from, so it must fit."""
+    parent: str | None = None
+    for number in range(1_000):
+        run = f"run_{number:022d}"
+        word, _ = await store.runs.start(run, AGENT, wire.RunStart(name="n", parent=parent), "f", NO_LIMITS)
+        if word == "too_deep":
+            assert number > 100
+            return
+        parent = run
+    pytest.fail("it has none")
