@@ -1,1 +1,1 @@
-"""The brake, as far as it is pure: what people type, and what they order by it."""
+"""The brake: stop, pause, steer, resume and abort, whoever pulls it and from where."""
