@@ -45,11 +45,13 @@ class Braking:
         store: Store,
         people: People,
         *,
-        resumers: Callable[[], Route],
+        resumers: Callable[[], tuple[Route, Route]],
         words: Callable[[], Vocabulary],
         end: Callable[[Handoff, wire.Decision], Awaitable[Handoff]],
     ) -> None:
-        """By the policy, `resumers` are who may lift a brake, and `words` what people type; `end` decides a handoff."""
+        """By the policy, `resumers` are named for lifting brakes, and else may where nothing waits; `words` is what people
+        type. `end` decides a handoff.
+        """
         self._store = store
         self._people = people
         self._resumers = resumers
@@ -113,17 +115,23 @@ class Braking:
 
     async def _check_may_lift(self, order: BrakeOrder, standing: Standing) -> None:
         """Raise `NotAnApprover` unless this person may approve for what the brake holds."""
-        listed = self._resumers()
-        refused = await self._people.may_resume(listed, order.by, standing=standing)
-        if not refused:
-            return
-        if not listed.approvers:  # nobody is named for it: whoever may answer one of its asks
+        named, otherwise = self._resumers()
+        refused = ""
+        if named.approvers:
+            refused = await self._people.may_resume(named, order.by, standing=standing)
+        else:
+            asked = False
             async for handoff in self._open(order.scope):
+                asked = True
                 try:
                     await self._people.may_answer(handoff, order.by, standing=standing)
-                except NotAnApprover:
-                    continue
-                return
+                except NotAnApprover as error:
+                    refused = error.detail
+                else:
+                    return
+            refused = refused if asked else await self._people.may_resume(otherwise, order.by, standing=standing)
+        if not refused:
+            return
         verb = "end" if order.action == "abort" else "resume"
         msg = f"{order.by.name}, it takes somebody who may approve for it to {verb} this. {refused}"
         raise NotAnApprover(msg)

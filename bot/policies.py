@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -81,11 +81,12 @@ class Policies:
         """The policy that stands now. A handoff keeps the one that it was opened under."""
         return self._standing.policy
 
-    def resumers(self) -> Route:
-        """Who may lift a brake: whom `brake.resume` lists, else the defaults' approvers; nobody listed: any member."""
+    def resumers(self) -> tuple[Route, Route]:
+        """Who is named for lifting brakes, and who may where nobody is and nothing waits; none listed: any member."""
         policy = self.current()
-        listed = policy.brake.resume or (policy.defaults.approvers or ())
-        return Route(policy=policy.version, timeout_s=0, on_timeout="deny", to=(), approvers=policy.who(listed))
+        nowhere = Route(policy=policy.version, timeout_s=0, on_timeout="deny", to=())
+        named, otherwise = policy.who(policy.brake.resume), policy.who(policy.defaults.approvers or ())
+        return replace(nowhere, approvers=named), replace(nowhere, approvers=otherwise)
 
     def words(self) -> Vocabulary:
         """The words that pull and lift brakes now."""

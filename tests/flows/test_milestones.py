@@ -10,6 +10,7 @@ from bot.config import Settings
 from bot.milestones import RISK
 from tests.people import Json
 from tests.servers import Live, live, until
+from tests.store import asks
 
 POLICY = """
 defaults: {do: ask}
@@ -164,8 +165,7 @@ async def test_a_no_is_raised(here: Live) -> None:
 
 async def test_what_people_say_meanwhile_is_not_lost(here: Live) -> None:
     async with Andon(here.url, here.agent.key) as andon, andon.run("job") as run:
-        brake = {"action": "steer", "text": "Not before noon"}
-        (await here.person.call("POST", f"/v1/runs/{run.id}/brake", brake)).ok()
+        assert await here.store.runs.steer(run.info, "message 1", "Not before noon", asks.MIRA)
         saving = asyncio.create_task(run.checkpoint("plan A"))
         (await here.person.reject(await waiting(here))).ok()
         with pytest.raises(Refused):

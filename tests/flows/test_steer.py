@@ -1,7 +1,7 @@
-"""A person's words for a run: over HTTP, as an event at once, and at the agent's next checkpoint."""
+"""A person's words that hold nothing: told as an event at once, and with the agent's next checkpoint."""
 
 import asyncio
-import re
+import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -12,12 +12,17 @@ from bot.config import Settings
 from bot.errors import Gone
 from bot.ports import Desk, Shelf
 from tests.adapters.paper import paper
-from tests.people import Agent, Json, Person, Reply
+from tests.people import Agent, Json, Person
 from tests.servers import Live, live, until
 
+MIRA = wire.Actor(kind="person", id="mira@example.com", name="mira", surface="api")
 
-async def steer(person: Person | Agent, run: str, text: str, *, key: str | None = None) -> Reply:
-    return await person.call("POST", f"/v1/runs/{run}/brake", {"action": "steer", "text": text}, key=key)
+
+async def steer(service: Live, run: str, text: str, *, key: str = "") -> None:
+    """As a surface does, e.g. with a question about a message."""
+    found = await service.store.runs.load(run)
+    assert found
+    assert await service.store.runs.steer(found, key or secrets.token_hex(), text, MIRA)
 
 
 async def save(agent: Agent, run: str, *, key: str | None = None) -> Json:
@@ -28,12 +33,11 @@ def texts(answered: Json) -> list[str]:
     return [said["text"] for said in answered["steers"]]
 
 
-async def test_words_come_with_the_next_checkpoint_and_once(agent: Agent, mira: Person) -> None:
+async def test_words_come_with_the_next_checkpoint_and_once(service: Live, agent: Agent) -> None:
     run = await agent.run()
     assert texts(await save(agent, run)) == []
-    told = await steer(mira, run, "Send it to Bob instead")
-    assert (told.status, told.body) == (202, {})
-    await steer(mira, run, "And not before nine.")
+    await steer(service, run, "Send it to Bob instead")
+    await steer(service, run, "And not before nine.")
     receipt = await save(agent, run)
     assert texts(receipt) == ["Send it to Bob instead", "And not before nine."]
     assert receipt["steers"][0]["by"] == {
@@ -45,60 +49,46 @@ async def test_words_come_with_the_next_checkpoint_and_once(agent: Agent, mira: 
     assert texts(await save(agent, run)) == []
 
 
-async def test_a_repeated_save_has_the_same_receipt(agent: Agent, mira: Person) -> None:
+async def test_a_repeated_save_has_the_same_receipt(service: Live, agent: Agent) -> None:
     """A lost reply must not lose the words; and what came later waits for the next one."""
     run = await agent.run()
-    await steer(mira, run, "one")
+    await steer(service, run, "one")
     first = await save(agent, run, key="save-1")
-    await steer(mira, run, "two")
+    await steer(service, run, "two")
     assert await save(agent, run, key="save-1") == first
     assert texts(first) == ["one"]
     assert texts((await agent.call("GET", f"/v1/runs/{run}/checkpoint")).ok()) == ["one"]
     assert texts(await save(agent, run, key="save-2")) == ["two"]
 
 
-async def test_a_save_that_was_refused_takes_no_words_along(agent: Agent, mira: Person) -> None:
+async def test_a_save_that_was_refused_takes_no_words_along(service: Live, agent: Agent) -> None:
     run = await agent.run()
-    await steer(mira, run, "one")
+    await steer(service, run, "one")
     refused = await agent.call("PUT", f"/v1/runs/{run}/checkpoint", {"name": "step", "if_version": 7})
     assert refused.problem == "checkpoint-moved"
     assert texts(await save(agent, run)) == ["one"]
 
 
-async def test_one_key_is_one_steer_also_when_others_come_between(agent: Agent, mira: Person, service: Live) -> None:
+async def test_one_key_is_one_steer_also_when_others_come_between(service: Live, agent: Agent) -> None:
     run = await agent.run()
-    ana = await service.new_person("ana@example.com")
-    for person, text, key in ((mira, "one", "1"), (ana, "hers", "1"), (mira, "two", "2"), (mira, "one", "1")):
-        assert (await steer(person, run, text, key=key)).status == 202
-    assert texts(await save(agent, run)) == ["one", "hers", "two"]
-    await steer(mira, run, "one", key="1")
+    for text, key in (("one", "1"), ("two", "2"), ("one", "1")):
+        await steer(service, run, text, key=key)
+    assert texts(await save(agent, run)) == ["one", "two"]
+    await steer(service, run, "one", key="1")
     assert texts(await save(agent, run)) == [], "nor does it come back after a checkpoint"
 
 
-async def test_fifty_at_once_under_one_key_are_one(agent: Agent, mira: Person) -> None:
+async def test_fifty_at_once_under_one_key_are_one(service: Live, agent: Agent) -> None:
     run = await agent.run()
-    said = await asyncio.gather(*(steer(mira, run, "Stop that", key="press") for _ in range(50)))
-    assert {reply.status for reply in said} == {202}
+    await asyncio.gather(*(steer(service, run, "Stop that", key="press") for _ in range(50)))
     assert texts(await save(agent, run)) == ["Stop that"]
 
 
-async def test_the_newest_twenty_are_kept(agent: Agent, mira: Person) -> None:
+async def test_the_newest_twenty_are_kept(service: Live, agent: Agent) -> None:
     run = await agent.run()
     for number in range(25):
-        await steer(mira, run, f"word {number}")
+        await steer(service, run, f"word {number}")
     assert texts(await save(agent, run)) == [f"word {number}" for number in range(5, 25)]
-
-
-async def test_who_may_steer_and_what(agent: Agent, mira: Person) -> None:
-    run = await agent.run()
-    assert (await steer(agent, run, "I agree with myself")).problem == "forbidden"
-    unknown = await steer(mira, f"run_{'x' * 22}", "Hello?")
-    assert (unknown.status, unknown.problem) == (404, "not-found")
-    for body in ({"action": "steer", "text": ""}, {"action": "steer"}, {"action": "dance", "text": "x"}):
-        assert (await mira.call("POST", f"/v1/runs/{run}/brake", body)).problem == "invalid-body"
-    nobody = await agent.call("POST", f"/v1/runs/{run}/brake", {}, headers={"Authorization": "Bearer x"})
-    assert nobody.status == 401
-    assert texts(await save(agent, run)) == []
 
 
 async def test_the_event_stream_tells_the_run_s_own_agent_at_once(service: Live, agent: Agent, mira: Person) -> None:
@@ -106,21 +96,19 @@ async def test_the_event_stream_tells_the_run_s_own_agent_at_once(service: Live,
     async with agent.events() as events, other.events() as theirs:
         start = await events.next()
         await theirs.next()
-        await steer(mira, await agent.run(), "Send it to Bob", key="press")
+        await steer(service, await agent.run(), "Send it to Bob", key="press")
         told = await events.next()
         assert told.name == "run.steered"
-        assert told.data["run"] == await agent.run()
-        assert re.fullmatch(r"[^:]+:press", told.data["steer"])
-        assert set(told.data) == {"run", "steer"}
+        assert told.data == {"run": await agent.run(), "steer": "press"}
         await mira.approve(await other.ask())
         assert (await theirs.next()).name == "handoff.decided", "which was not theirs to hear"
     async with agent.events(start.id) as again:
         assert await again.next() == told
 
 
-async def test_an_agent_of_the_package_meets_the_words_and_goes_on(service: Live, mira: Person) -> None:
+async def test_an_agent_of_the_package_meets_the_words_and_goes_on(service: Live) -> None:
     async with Andon(service.url, service.agent.key) as andon, andon.run("report") as run:
-        await steer(mira, run.id, "Send it to Bob")
+        await steer(service, run.id, "Send it to Bob")
         with pytest.raises(Steered, match="mira says: Send it to Bob Take this into account") as caught:
             await run.checkpoint("drafted", {"draft": 7})
         assert caught.value.version == 1
@@ -131,7 +119,7 @@ async def test_events_about_words_disturb_nobody_who_waits_for_a_decision(servic
     async with Andon(service.url, service.agent.key) as andon, andon.run("report") as run:
         asking = asyncio.create_task(run.ask("Which version?"))
         await until(mira.inbox)
-        await steer(mira, run.id, "The newest one, I think")
+        await steer(service, run.id, "The newest one, I think")
         await mira.say((await mira.inbox())[0], "1.4")
         assert await asking == "1.4"
 
