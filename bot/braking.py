@@ -49,8 +49,10 @@ class Braking:
         words: Callable[[], Vocabulary],
         end: Callable[[Handoff, wire.Decision], Awaitable[Handoff]],
     ) -> None:
-        """By the policy, `resumers` are named for lifting brakes, and else may where nothing waits; `words` is what people
-        type. `end` decides a handoff.
+        """Put the parts together.
+
+        By the policy, `resumers` are those named for lifting brakes, and those who may where nobody is and nothing
+        waits; `words` is what people type. `end` decides a handoff.
         """
         self._store = store
         self._people = people

@@ -25,7 +25,7 @@ from bot.errors import (
     StoreUnavailable,
 )
 from bot.handing_on import check_read
-from bot.handoff import Aside, AsideKind, Change, Handoff, Route, State, Told, ask_payload, digest_of
+from bot.handoff import Aside, AsideKind, Change, Handoff, Heard, Route, State, Told, ask_payload, digest_of
 from bot.policies import Standing as InForce
 from bot.policy import Policy, explain, read
 from bot.ports import BrakeOrder, PolicyWords, Row, RowOutcome, Session, Standing, Typed, Where
@@ -141,6 +141,18 @@ def handoff(ask: dict[str, Any], *, id: str = "hf_" + "a" * 22, minutes: float =
         expires_at=opened + timedelta(minutes=minutes),
     )
     return replace(made, **given)
+
+
+def stopped(
+    action: Literal["stop", "pause", "steer"] = "stop", *, text: str = "Not this list.", name: str = "Mira"
+) -> Handoff:
+    """One that waits in a run which somebody stopped."""
+    by = MIRA.model_copy(update={"name": name})
+    brake = wire.Braked(action=action, scope=wire.BrakeScope(run=RUN), by=by, at=NOON, text=text, epoch=7)
+    return handoff(EMAIL, state=State.HELD, brake=brake, left_s=1_500.0)
+
+
+HEARD = Heard(at=NOON, by=MIRA, text="Wait, change the recipient to Bob.")
 
 
 class MemoryBrakes:

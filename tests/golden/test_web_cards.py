@@ -19,7 +19,7 @@ from andon import wire
 from bot.cards import card
 from bot.handoff import Handoff, Reason, Risk, Route, State
 from bot.ports import Session
-from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, MIRA, NOON, handoff
+from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, HEARD, MIRA, NOON, handoff, stopped
 from tests.fakes.votes import agreed, split, staged
 
 GOLDEN = Path(__file__).parent / "web"
@@ -119,7 +119,11 @@ CARDS: dict[str, tuple[Handoff, Form, Notice | None, bool]] = {
     "votes-hostile": (staged(name=HOSTILE_TEXT), FORM, None, False),
     "votes-split": (split(), FORM, None, False),
     "votes-agreed": (agreed(), FORM, None, False),
-    "held": (handoff(EMAIL, state=State.HELD), FORM, None, False),
+    "held": (stopped(), FORM, None, False),
+    "held-hostile": (stopped("pause", text=HOSTILE_TEXT, name=HOSTILE_TEXT), FORM, None, False),
+    "held-steered": (stopped("steer", text="Wait, change the recipient to Bob."), FORM, None, False),
+    "heard": (handoff(EMAIL, heard=HEARD, stops=1), FORM, None, False),
+    "approved-and-stopped": (replace(approved(), brake=stopped().brake), FORM, None, False),
     "expired-in-view": (handoff(EMAIL, minutes=1), FORM, Notice("Too late.", typed=(("to", "<i>"),)), False),
     "hostile": (handoff(HOSTILE, run_name=HOSTILE_TEXT, requester=HOSTILE_TEXT), FORM, None, False),
     "hostile-full": (handoff(HOSTILE), FORM, None, True),
