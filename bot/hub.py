@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Final, Self, TypeVar
 
 from bot.errors import TooMany
-from bot.handoff import Change, Handoff
+from bot.handoff import Change, Handoff, State
 from bot.store import Store
 
 _STREAM_LIMIT: Final = 5_000
@@ -49,6 +49,7 @@ class Recent:
         self._limit = limit
         self._handoffs: OrderedDict[str, Handoff] = OrderedDict()
         self._changed: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
+        self._turns: OrderedDict[str, int] = OrderedDict()
 
     def get(self, handoff_id: str) -> Handoff | None:
         """As it stood."""
@@ -57,11 +58,16 @@ class Recent:
     def put(self, handoff: Handoff) -> None:
         """Keep it, unless a newer change has been told of."""
         told = self._changed.get(handoff.id)
-        if told is None or told <= _age(handoff.state.value, handoff.revision, len(handoff.votes)):
+        is_newest = told is None or told <= _age(handoff.state.value, handoff.revision, len(handoff.votes))
+        if is_newest and self._turns.get(handoff.id, 0) <= _turn(handoff):
             _keep(self._handoffs, handoff.id, handoff, self._limit)
 
     def told(self, change: Change) -> None:
-        """A change came by: drop what is older."""
+        """A change came by: drop what is older. A hold may follow a release, and the other way round."""
+        if change.event in _HOLDS:
+            _keep(self._turns, change.handoff, int(change.kind or 0), self._limit)
+            self._handoffs.pop(change.handoff, None)
+            return
         votes = int(change.kind or 0) if change.event == "voted" else 0
         age = _age(change.state, change.revision, votes)
         _keep(self._changed, change.handoff, age, self._limit)
@@ -70,7 +76,13 @@ class Recent:
             del self._handoffs[change.handoff]
 
 
-_ORDER: Final = {"pending": 0, "held": 1, "decided": 2, "claimed": 3, "closed": 4}
+_ORDER: Final = {"pending": 0, "held": 0, "decided": 2, "claimed": 3, "closed": 4}
+_HOLDS: Final = frozenset({"held", "released"})
+
+
+def _turn(handoff: Handoff) -> int:
+    """Which hold this is, or which wait after it, as `_brake.lua` counts them."""
+    return 2 * handoff.stops + (handoff.state is State.HELD)
 
 
 def _age(state: str, revision: int, votes: int) -> tuple[int, int, int]:

@@ -84,7 +84,7 @@ def _event(change: Change) -> bytes:  # a stop goes to thousands of streams at o
     data = {"handoff": change.handoff, "run": change.run, "state": change.state, "revision": change.revision}
     if change.event == "questioned":
         data["question"] = change.kind or ""
-    elif change.kind:
+    elif change.kind and change.event not in {"held", "released"}:
         data["kind"] = change.kind
     return (
         f"id: {change.id}\nevent: handoff.{change.event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()

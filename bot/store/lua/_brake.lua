@@ -46,7 +46,8 @@ end
 -- by_brake: the state of an open handoff, once it is where the brakes put it: `held` with its clock stopped, or
 -- `pending` with the time that was left. What was due before the stop is over all the same.
 local function by_brake(handoff_key, due_key, events_key, agent_key, brakes_key, run_key, now, id)
-  local f = redis.call("HMGET", handoff_key, "state", "agent", "run", "rev", "due_at", "left", "brake", "timing", "life")
+  local f = redis.call("HMGET", handoff_key, "state", "agent", "run", "rev", "due_at", "left", "brake", "timing", "life", "stops")
+  local turn = 2 * (tonumber(f[10]) or 0)  -- which hold, or which wait after it, this is: `hub.Recent` orders them by it
   if f[1] ~= "pending" and f[1] ~= "held" then
     return f[1]
   end
@@ -64,12 +65,12 @@ local function by_brake(handoff_key, due_key, events_key, agent_key, brakes_key,
     redis.call("PEXPIRE", handoff_key, HELD_KEPT_MS)
     redis.call("PEXPIRE", run_key, HELD_KEPT_MS)
     redis.call("ZADD", due_key, HELD_FROM + now, id)
-    tell(events_key, agent_key, now, "held", id, f[2], f[3], f[4], "")
+    tell(events_key, agent_key, now, "held", id, f[2], f[3], f[4], tostring(turn + 1))
     return "held"
   end
   if action and f[7] ~= record then
     redis.call("HSET", handoff_key, "brake", record)
-    tell(events_key, agent_key, now, "held", id, f[2], f[3], f[4], "")
+    tell(events_key, agent_key, now, "held", id, f[2], f[3], f[4], tostring(turn + 1))
   elseif not action and f[1] == "held" then
     local due = now + tonumber(f[6])
     redis.call("HDEL", handoff_key, "left", "brake", "life")
@@ -78,7 +79,7 @@ local function by_brake(handoff_key, due_key, events_key, agent_key, brakes_key,
     redis.call("PEXPIRE", handoff_key, math.max(tonumber(f[9]), 1000))
     redis.call("PEXPIRE", run_key, 30 * 24 * 3600 * 1000)
     redis.call("ZADD", due_key, due, id)
-    tell(events_key, agent_key, now, "released", id, f[2], f[3], f[4], "")
+    tell(events_key, agent_key, now, "released", id, f[2], f[3], f[4], tostring(turn + 2))
     return "pending"
   end
   return f[1]
