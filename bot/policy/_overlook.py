@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.policy._bearing import people, said
-from bot.policy._file import Policy, Rule
+from bot.policy._file import Policy
 from bot.policy._index import matcher
+from bot.policy._rule import Rule
 from bot.policy._terms import DEFAULT_TIMEOUT_S, Names, Stage
 
 Path = tuple[str | int, ...]
