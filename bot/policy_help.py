@@ -106,7 +106,8 @@ examples:
 _SCHEMA: Final = """usage: python -m bot policy schema
 
   Print the JSON Schema of the policy file. Editors complete and check the file with it: put
-  `# yaml-language-server: $schema=policy.schema.json` on its first line.
+  `# yaml-language-server: $schema=policy.schema.json` on its first line. A running service
+  has it at /policy.schema.json.
 
 examples:
   python -m bot policy schema > policy.schema.json
