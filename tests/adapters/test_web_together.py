@@ -119,6 +119,21 @@ async def test_only_what_is_shown_in_full_can_be_ticked(mira: Browser) -> None:
     assert "It needs more than a yes or a no." in page
 
 
+@pytest.mark.parametrize("requester, ticked", [("ana@example.com", True), ("Ana", False), (None, False)])
+async def test_a_row_that_keeps_no_requester_from_saying_yes_is_opened_first(
+    mira: Browser, desk: MemoryDesk, requester: str | None, *, ticked: bool
+) -> None:
+    """The card says that nobody is named; a row does not."""
+    route = Route("p/r", 1860, "deny", (), not_requester=True)
+    desk.put(replace(desk.all[MAIL_ID], route=route, requester=requester))
+    _, boxes = await rows(mira)
+    assert (MAIL_ID in {each.partition(":")[0] for each in boxes}) is ticked
+    _, page = await mira.get("/digest")
+    assert ("Nobody is named as requester." in page) is not ticked
+    _, page = await mira.get(f"/handoffs/{MAIL_ID}")
+    assert ("Nobody is named as requester, so that nobody is kept from saying yes for that." in page) is not ticked
+
+
 async def test_those_that_are_ticked_are_answered_and_each_says_what_became_of_it(
     mira: Browser, desk: MemoryDesk
 ) -> None:
