@@ -47,7 +47,7 @@ from bot.opening import (
 from bot.permits import check_outcome, permit
 from bot.policies import Policies
 from bot.policy import Policy, Routed
-from bot.ports import Directory, PolicyWords, Row, RowOutcome, Standing
+from bot.ports import Directory, Inbox, PolicyWords, Row, RowOutcome, Standing
 from bot.rehearsal import Rehearsal
 from bot.rerouting import Rerouting
 from bot.reviews import check_withdrawable, follow_up, review_key
@@ -256,9 +256,10 @@ class Flow:
         """Read one handoff, perhaps as it stood a moment ago; for those who then wait for its next change."""
         return self._hub.recent.get(handoff_id) or await self.look(handoff_id)
 
-    async def inbox(self) -> list[Handoff]:
-        """The open handoffs, most urgent first, at most 200."""
-        return (await self._store.handoffs.urgent(None, 200))[0]
+    async def inbox(self, cursor: str | None = None, *, limit: int = 200) -> Inbox:
+        """A page of the open handoffs, most urgent first."""
+        found, more = await self._store.handoffs.urgent(parse_cursor(cursor), limit)
+        return Inbox(found, make_cursor(more), await self._store.handoffs.pending())
 
     async def history(self, cursor: str | None, *, limit: int = 50) -> tuple[list[Handoff], str | None]:
         """Handoffs that have ended, latest opened first."""

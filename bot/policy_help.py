@@ -24,7 +24,7 @@ _CHECK: Final = """usage: python -m bot policy check [FILE] [--strict]
   Look a policy over. A fault stops the service from taking the file: unknown keys, conditions that cannot be used,
   people and roles that are not defined, quorums of too few, strict rules behind loose ones, silence that would give
   what takes more than one press. Warnings are told: rules that never match, rules for any tool, hasty timeouts,
-  confidence alone, samples of what cannot be undone. Exit: 0 fine, 1 faults.
+  confidence alone, samples of what cannot be undone, `not_requester` where a run may name none. Exit: 0 fine, 1 faults.
 
   --strict   warnings count as faults
 
@@ -106,7 +106,8 @@ examples:
 _SCHEMA: Final = """usage: python -m bot policy schema
 
   Print the JSON Schema of the policy file. Editors complete and check the file with it: put
-  `# yaml-language-server: $schema=policy.schema.json` on its first line.
+  `# yaml-language-server: $schema=policy.schema.json` on its first line. A running service
+  has it at /policy.schema.json.
 
 examples:
   python -m bot policy schema > policy.schema.json

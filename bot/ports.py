@@ -57,6 +57,17 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Inbox:
+    """A page of what waits for an answer."""
+
+    handoffs: Sequence[Handoff]
+    cursor: str | None
+    """Of the next page; None: there is none."""
+    total: int
+    """How many wait in all."""
+
+
+@dataclass(frozen=True, slots=True)
 class RowOutcome:
     """What became of one row of a digest: does the answer count, and a sentence for whoever gave it."""
 
@@ -217,8 +228,8 @@ class Desk(Protocol):
         """Read one handoff; raises `Gone`."""
         ...
 
-    async def inbox(self) -> Sequence[Handoff]:
-        """The open handoffs, most urgent first, at most 200."""
+    async def inbox(self, cursor: str | None = None, *, limit: int = 200) -> Inbox:
+        """A page of the open handoffs, most urgent first; raises `BadRequest` for a cursor that is none of ours."""
         ...
 
     async def history(self, cursor: str | None, *, limit: int = 50) -> tuple[Sequence[Handoff], str | None]:

@@ -385,7 +385,7 @@ class Voting:
             raise InvalidAnswer(msg, faults=[Fault("seen", msg)], handoff=handoff.id)
         given = (answer.code or "").strip()
         if not given:
-            msg = "type the two digits that the card shows (`code`)"
+            msg = "type the two digits that the card shows"
             raise InvalidAnswer(msg, faults=[Fault("code", msg)], handoff=handoff.id)
         word, number = await self._store.handoffs.try_code(handoff, case.turn.person, right=given == expected)
         if word == "wait":

@@ -192,8 +192,8 @@ class Waiting:
 
     async def _open(self) -> list[Handoff]:
         """What waits for a person: time that is up waits for nobody."""
-        now = self._clock()
-        return [each for each in await self._desk.inbox() if each.state is State.HELD or each.expires_at > now]
+        now, waiting = self._clock(), await self._desk.inbox()
+        return [each for each in waiting.handoffs if each.state is State.HELD or each.expires_at > now]
 
     async def _ended(self) -> list[Handoff]:
         found: list[Handoff] = []

@@ -103,7 +103,7 @@ class WebConsole:
 
     async def _inbox(self, request: web.Request, session: Session) -> web.StreamResponse:  # noqa: ARG002  # a handler
         now = self._clock()
-        cards = [summary(handoff, now=now) for handoff in await self._desk.inbox()]
+        cards = [summary(handoff, now=now) for handoff in (await self._desk.inbox()).handoffs]
         notices = [heard(told) for told in await self._desk.notices()]
         told = [summary(handoff, now=now) for handoff in await self._desk.told_lately()]
         return _html(self._pages.inbox(cards, notices, session, told=told, most=_INBOX))
@@ -147,11 +147,11 @@ class WebConsole:
     async def _try_policy(self, request: web.Request, session: Session) -> web.StreamResponse:
         return await self._policy_page.take(await request.post(), session)
 
-    async def _digest(self, request: web.Request, session: Session) -> web.StreamResponse:  # noqa: ARG002  # a handler
-        return await self._together.show(session)
+    async def _digest(self, request: web.Request, session: Session) -> web.StreamResponse:
+        return await self._together.show(session, request.query.get("cursor") or None)
 
     async def _answer_together(self, request: web.Request, session: Session) -> web.StreamResponse:
-        return await self._together.take(await request.post(), session)
+        return await self._together.take(await request.post(), session, request.query.get("cursor") or None)
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         if await self._guard.session(request) is None:

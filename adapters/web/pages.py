@@ -90,10 +90,19 @@ class Pages:
         return self._render("inbox", session, **given)
 
     def together(
-        self, view: DigestView, session: Session, *, told: Sequence[object], notice: Notice | None, answer_id: str
+        self,
+        view: DigestView,
+        session: Session,
+        *,
+        told: Sequence[object],
+        notice: Notice | None,
+        answer_id: str,
+        cursor: str,
+        following: str,
     ) -> str:
-        """Many handoffs, to be answered together."""
-        return self._render("digest", session, view=view, told=told, notice=notice, answer_id=answer_id)
+        """A page of many handoffs, to be answered together; `cursor` is this page's, and `following` the next one's."""
+        given = {"told": told, "notice": notice, "answer_id": answer_id, "cursor": cursor, "following": following}
+        return self._render("digest", session, view=view, **given)
 
     def trust(self, ramps: Sequence[TrustLine], session: Session) -> str:
         """How far trust has grown."""

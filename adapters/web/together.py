@@ -41,21 +41,34 @@ class Together:
     async def show(
         self,
         session: Session,
+        cursor: str | None,
         *,
         notice: Notice | None = None,
         outcomes: Sequence[RowOutcome] = (),
         answer_id: str = "",
         status: int = 200,
     ) -> web.Response:
-        """The most urgent ones, and how many more there are."""
-        waiting = await self._desk.inbox()
-        view = digest(Digest("web", tuple(waiting[:ROWS]), max(0, len(waiting) - ROWS)), now=self._clock())
+        """A page of them, the most urgent first; with a cursor that is none of ours the first one."""
+        try:
+            waiting = await self._desk.inbox(cursor, limit=ROWS)
+        except BadRequest:
+            cursor, waiting = None, await self._desk.inbox(limit=ROWS)
+        more = max(0, waiting.total - len(waiting.handoffs))
+        view = digest(Digest("web", tuple(waiting.handoffs), more), now=self._clock())
         told = tuple(Told(each.row.handoff, each.counted, each.sentence) for each in outcomes)
-        page = self._pages.together(view, session, told=told, notice=notice, answer_id=answer_id or _fresh())
+        page = self._pages.together(
+            view,
+            session,
+            told=told,
+            notice=notice,
+            answer_id=answer_id or _fresh(),
+            cursor=cursor or "",
+            following=waiting.cursor or "",
+        )
         return web.Response(text=page, status=status, content_type="text/html", charset="utf-8")
 
-    async def take(self, posted: Any, session: Session) -> web.Response:
-        """Answer exactly the rows that were ticked, or the one whose own button was pressed."""
+    async def take(self, posted: Any, session: Session, cursor: str | None) -> web.Response:
+        """Answer exactly the rows that were ticked, or the one whose button was pressed; then show the page again."""
         answer_id = str(posted.get("answer_id") or _fresh())
         try:
             kind, rows = _read(posted)
@@ -63,11 +76,11 @@ class Together:
                 rows, "approve" if kind == "approve" else "reject", session.person, answer_id=f"digest:{answer_id}"
             )
         except BadRequest as error:
-            return await self.show(session, notice=Notice(error.detail), status=error.status)
+            return await self.show(session, cursor, notice=Notice(error.detail), status=error.status)
         except StoreUnavailable as error:
             text = "The store did not confirm all of it. Press again in a moment: each can only count once."
-            return await self.show(session, notice=Notice(text), answer_id=answer_id, status=error.status)
-        return await self.show(session, outcomes=outcomes)
+            return await self.show(session, cursor, notice=Notice(text), answer_id=answer_id, status=error.status)
+        return await self.show(session, cursor, outcomes=outcomes)
 
 
 def _fresh() -> str:

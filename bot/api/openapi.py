@@ -14,6 +14,8 @@ _HANDOFF = {"type": "string", "pattern": "^hf_[A-Za-z0-9_-]{22,64}$"}
 _TRUST = {"type": "string", "pattern": "^tr_[0-9a-f]{24}$"}
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _TEXTS = {"events": "text/event-stream", "corrections": "application/jsonl", "metrics": "text/plain"}
+_OBJECTS = {"policy_schema": "application/schema+json"}
+"""Of what is JSON of another kind."""
 _WHY = {
     400: "The request cannot be read.",
     401: "No valid key.",
@@ -102,7 +104,8 @@ def _operation(call: Call, refs: dict[Any, dict[str, Any]]) -> dict[str, Any]:  
         elif call.name in _TEXTS:
             response["content"] = {_TEXTS[call.name]: {"schema": {"type": "string"}}}
         else:
-            response["content"] = {"application/json": {"schema": {"type": "object"}}}
+            media = _OBJECTS.get(call.name, "application/json")
+            response["content"] = {media: {"schema": {"type": "object"}}}
         operation["responses"][str(status)] = response
     for status in _errors(call):
         operation["responses"][str(status)] = {"description": _WHY[status], "content": _PROBLEM}

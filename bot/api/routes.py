@@ -32,6 +32,7 @@ from bot.handoff import OPEN, Handoff, State
 from bot.hub import Hub
 from bot.metrics import CONTENT_TYPE as METRICS_TYPE
 from bot.metrics import Metrics
+from bot.policy import schema
 from bot.runs import Runs
 from bot.store import Store
 
@@ -115,6 +116,7 @@ class Api:
             "events": self._events,
             "explain_policy": self._explain_policy,
             "replay_policy": self._replay_policy,
+            "policy_schema": self._policy_schema,
             "healthz": self._healthz,
             "readyz": self._readyz,
             "metrics": self._show_metrics,
@@ -312,6 +314,10 @@ class Api:
         await self._who(request, "person")
         days = int(_query(request, "replay_policy").get("days", "30"))
         return _json(await self._flow.replay(await _yaml(request, "replay_policy"), days=days))
+
+    async def _policy_schema(self, _: web.Request) -> web.Response:
+        found = {"$id": f"{self._url}/policy.schema.json", **schema()}
+        return web.json_response(found, content_type="application/schema+json")
 
     # --- operations ---
 

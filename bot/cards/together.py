@@ -12,7 +12,7 @@ from andon import wire
 from bot.cards.rows import Prose
 from bot.cards.summaries import Verdict
 from bot.cards.view import Act, Card, card
-from bot.handoff import Digest, Handoff
+from bot.handoff import Digest, Handoff, person_named
 
 ROW_CHARS: Final = 600
 """How much of one handoff a row shows."""
@@ -110,6 +110,8 @@ def _alone(handoff: Handoff, view: Card) -> str:
         return "It takes more care than one press."
     if len(route.steps) > 1 or route.steps[0].quorum > 1:
         return "It takes more than one person."
+    if route.not_requester and not person_named(handoff.requester or ""):
+        return "Nobody is named as requester."
     rows = view.act.rows if view.act else ()
     told = (view.title, *view.risks)
     characters = sum(len(part.text) for part in told) + sum(len(row.name) + len(row.text) for row in rows)

@@ -2,28 +2,27 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from andon import wire
 from bot.handoff import Offer, Reason, Route, Rung, Stage, person_named
+from bot.policy._file import Policy
+from bot.policy._rule import Rule
 from bot.policy._situation import Situation
 from bot.policy._terms import DEFAULT_TIMEOUT_S
 from bot.policy._terms import Stage as StageTerms
-
-if TYPE_CHECKING:
-    from bot.policy._file import Policy, Rule
 
 STEPS = ("", "number", "critical")
 """What a yes takes besides a press, the strictest last."""
 
 
-def said(policy: "Policy", rule: "Rule | None", name: str) -> Any:
+def said(policy: Policy, rule: Rule | None, name: str) -> Any:
     """What the rule says, or else the defaults."""
     own = getattr(rule, name) if rule else None
     return own if own is not None else getattr(policy.defaults, name)
 
 
-def people(policy: "Policy", rule: "Rule | None") -> tuple[Any, Any, int]:
+def people(policy: Policy, rule: Rule | None) -> tuple[Any, Any, int]:
     """Stages, or approvers and quorum: the rule's own people stand before the defaults' stages."""
     stages, approvers, quorum = (said(policy, rule, name) for name in ("stages", "approvers", "quorum"))
     if rule and rule.stages is None and (rule.approvers or rule.quorum):
@@ -34,7 +33,7 @@ def people(policy: "Policy", rule: "Rule | None") -> tuple[Any, Any, int]:
     return None, approvers, max(2, quorum) if said(policy, rule, "step_up") == "critical" else quorum
 
 
-def silence(policy: "Policy", rule: "Rule | None", situation: Situation) -> tuple[str, str]:
+def silence(policy: Policy, rule: Rule | None, situation: Situation) -> tuple[str, str]:
     """What silence means, and, where the rule says `approve` and it is not so, why.
 
     It approves where rule and ask both say so, the ask is reversible, one press would do, and the ask waits as long as
@@ -55,7 +54,7 @@ def silence(policy: "Policy", rule: "Rule | None", situation: Situation) -> tupl
     return "approve", ""
 
 
-def bearing(policy: "Policy", rule: "Rule | None", situation: Situation) -> Route:
+def bearing(policy: Policy, rule: Rule | None, situation: Situation) -> Route:
     """The terms of an ask that met this rule; None: that met none."""
     limit = said(policy, rule, "timeout")
     wanted = situation.ask.timeout_s or limit or DEFAULT_TIMEOUT_S
@@ -98,7 +97,7 @@ def _takes_many(stages: Sequence[StageTerms] | None) -> bool:
     return bool(stages) and (len(stages or ()) > 1 or (stages or ())[0].quorum > 1)
 
 
-def _offers(policy: "Policy", rule: "Rule | None", situation: Situation) -> tuple[Offer, ...]:
+def _offers(policy: Policy, rule: Rule | None, situation: Situation) -> tuple[Offer, ...]:
     """Only before an action, and never for a kind of ask that is not one yes to one action."""
     ask = situation.ask
     if not isinstance(ask, wire.Confirmation) or ask.timing == "after" or ask.action is None:
@@ -129,7 +128,7 @@ def together(terms: Route, every: Sequence[Route]) -> tuple[Route, bool]:
     return same, (bool(lists) and not approvers) or (staged and len({each.stages for each in every}) > 1)
 
 
-def _people(policy: "Policy", names: Iterable[str], situation: Situation) -> tuple[str, ...]:
+def _people(policy: Policy, names: Iterable[str], situation: Situation) -> tuple[str, ...]:
     """Names of the file, and the requester, as who they are; an `on_call:` is found out at the answer."""
     requester = person_named(situation.requester) or "requester"
     return tuple(dict.fromkeys(requester if name == "requester" else name for name in policy.who(tuple(names))))

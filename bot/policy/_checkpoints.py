@@ -3,7 +3,8 @@
 from typing import Final
 
 from andon import wire
-from bot.policy._file import Policy, Rule
+from bot.policy._file import Policy
+from bot.policy._rule import Rule
 
 CHECKPOINT: Final = "checkpoint"
 """The gate that such rules name, and the tool of what is asked there."""

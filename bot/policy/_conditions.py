@@ -95,6 +95,17 @@ class Condition:
             raise Faulty(f"it gives {str(said)[:40]}, which is neither true nor false")
         return said
 
+    def outcomes(self, **fixed: Any) -> frozenset[bool | None]:
+        """What comes of it for actions made up of its own words, with some variables fixed; None: it cannot be told."""
+        found = set[bool | None]()
+        for variables in made_up(self.words):
+            try:
+                said = self._program.execute({**variables, **fixed})
+            except Exception:  # noqa: BLE001  # whatever it raises, it cannot be told
+                said = None
+            found.add(said if isinstance(said, bool) else None)
+        return frozenset(found)
+
     def _is_true_or_false(self) -> None:
         """Try it on actions made up of its own words; what never gives a boolean, but something else, is none."""
         other: object = None

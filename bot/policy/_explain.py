@@ -9,9 +9,10 @@ from andon import wire
 from bot.handoff import Risk, Route
 from bot.policy._bearing import said, silence
 from bot.policy._checkpoints import asked_of
-from bot.policy._file import Policy, Rule
+from bot.policy._file import Policy
 from bot.policy._meeting import trials
 from bot.policy._route import needs, route, stand_in
+from bot.policy._rule import Rule
 from bot.policy._situation import Situation
 
 _RUN = f"run_{'r' * 22}"

@@ -8,9 +8,10 @@ from typing import Any, Final
 from andon import wire
 from bot.policy._examples import question_of
 from bot.policy._explain import situation_of
-from bot.policy._file import Policy, Rule
+from bot.policy._file import Policy
 from bot.policy._probe import literals, made_up
 from bot.policy._route import needs
+from bot.policy._rule import Rule
 from bot.policy._situation import Situation
 
 _ARGS: Final = 24

@@ -3,13 +3,11 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import translate
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bot.policy._conditions import Condition
-
-if TYPE_CHECKING:
-    from bot.policy._file import Rule
-    from bot.policy._situation import Situation
+from bot.policy._rule import Rule
+from bot.policy._situation import Situation
 
 Matches = Callable[[str], object]
 
@@ -31,7 +29,7 @@ class Entry:
 
     __slots__ = ("agent", "checkpoint", "condition", "gate", "labels", "rule", "tool")
 
-    def __init__(self, rule: "Rule") -> None:
+    def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.tool = matcher(rule.tool)
         self.gate = matcher(rule.gate)
@@ -42,7 +40,7 @@ class Entry:
         self.labels: Mapping[str, str] = rule.labels
         self.condition: Condition | None = rule.condition
 
-    def fits(self, situation: "Situation") -> bool:
+    def fits(self, situation: Situation) -> bool:
         """Does it match but for its tool and its condition?"""
         return (
             (self.gate is None or bool(self.gate(situation.ask.gate)))
@@ -55,7 +53,7 @@ class Entry:
 class Index:
     """The rules of one policy: by exact tool, by what a tool's name begins with, and the others."""
 
-    def __init__(self, rules: Sequence["Rule"]) -> None:
+    def __init__(self, rules: Sequence[Rule]) -> None:
         """`rules` in their order."""
         self.rules = rules
         self.entries: Final = tuple(map(Entry, rules))

@@ -13,8 +13,9 @@ from pydantic_core import ErrorDetails
 
 from bot.errors import ConfigError
 from bot.policy._conditions import did_you_mean
-from bot.policy._file import Policy, WrongCondition
+from bot.policy._file import Policy
 from bot.policy._overlook import look_over
+from bot.policy._rule import WrongCondition
 from bot.policy._yaml import Page, Place, Unreadable
 
 _NAME: Final = "policy"

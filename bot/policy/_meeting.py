@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from andon import wire
 from bot.policy._conditions import About, Faulty
-from bot.policy._file import Policy, Rule
+from bot.policy._file import Policy
 from bot.policy._index import Entry
+from bot.policy._rule import Rule
 from bot.policy._situation import Situation
 
 Asked = wire.Confirmation | wire.Choice | wire.Input

@@ -5,13 +5,14 @@ approved, is a fault.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bot.policy._bearing import people, said
-from bot.policy._file import Policy, Rule
+from bot.policy._file import Policy
 from bot.policy._index import matcher
+from bot.policy._rule import Rule
 from bot.policy._terms import DEFAULT_TIMEOUT_S, Names, Stage
 
 Path = tuple[str | int, ...]
@@ -22,6 +23,8 @@ _STRICTNESS: Final[Mapping[str, int]] = {"allow": 0, "notify": 1, "sample": 2, "
 _QUICK_S: Final = 30
 _HASTY_S: Final = 300
 _SLOW_S: Final = 3 * 86_400
+_UNKNOWN: Final = ("", "somebody")
+"""Requesters that name nobody, by what agents write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ def look_over(policy: Policy) -> list[Finding]:
         *_unsure(policy),
         *_circles(policy),
         *_shared(policy),
+        *_nameless(policy),
         *(each for path, rule in _bearers(policy) for each in _terms(policy, path, rule)),
         *(each for number, rule in enumerate(policy.rules) for each in _rule(policy, ("rules", number), rule)),
         *_shadowed(policy),
@@ -171,6 +175,46 @@ def _unsure(policy: Policy) -> Iterator[Finding]:
             "`when: confidence >= …` in a rule takes an untold one for 0"
         )
         yield Finding(fault=False, path=("confidence_floor",), says=why)
+
+
+def _nameless(policy: Policy) -> Iterator[Finding]:
+    """`not_requester` where the run may name no requester. What runs silently is left out: it is hardly ever asked."""
+    why = (
+        "a run need not name a requester by e-mail address or Slack id; where it does not, this keeps only the agent's "
+        "owner and the last editor from saying yes, and the card says so. Put a rule before it for such asks, say with "
+        """`do: deny` and `when: '!requester.matches("@|^slack:")'`"""
+    )
+    asks = [(number, rule) for number, rule in enumerate(policy.rules) if rule.do not in {"deny", *_SILENT}]
+    for number, rule in asks:
+        if rule.not_requester and _may_meet_nobody(policy.rules[:number], rule):
+            yield Finding(fault=False, path=("rules", number, "not_requester"), says=why)
+    rest = [Rule(name="rest", do="ask")] if policy.defaults.do == "ask" else []
+    heirs = [(number, rule) for number, rule in asks if rule.not_requester is None]
+    heirs += [(len(policy.rules), rule) for rule in rest]
+    if policy.defaults.not_requester and any(_may_meet_nobody(policy.rules[:at], rule) for at, rule in heirs):
+        yield Finding(fault=False, path=("defaults", "not_requester"), says=why)
+
+
+def _may_meet_nobody(before: Sequence[Rule], rule: Rule) -> bool:
+    """Does this rule match asks of runs that name no requester, which no rule before it takes?"""
+    return any(
+        (rule.condition is None or bool(_matching(rule) & rule.condition.outcomes(requester=who)))
+        and not any(_takes(first, who) and _reaches(first, rule) for first in before)
+        for who in _UNKNOWN
+    )
+
+
+def _takes(rule: Rule, who: str) -> bool:
+    """Does its condition hold whenever this is the requester?"""
+    condition = rule.condition
+    return condition is None or (
+        condition.variables == {"requester"} and condition.outcomes(requester=who) <= _matching(rule)
+    )
+
+
+def _matching(rule: Rule) -> frozenset[bool | None]:
+    """With which outcomes of its condition a rule matches: what cannot be told holds where it asks or refuses."""
+    return frozenset({True}) if rule.do in LOOSE else frozenset({True, None})
 
 
 # --- terms -----------------------------------------------------------------------------------------
@@ -355,8 +399,11 @@ def _done(rule: Rule) -> str:
 
 def _covers(first: Rule, rule: Rule) -> bool:
     """Does every action that could match `rule` match `first`?"""
-    if first.condition is not None and first.when != rule.when:
-        return False
+    return (first.condition is None or first.when == rule.when) and _reaches(first, rule)
+
+
+def _reaches(first: Rule, rule: Rule) -> bool:
+    """Likewise, but for their conditions."""
     if "checkpoint" in rule.gate and "checkpoint" not in first.gate:
         return False  # what happens at checkpoints is for those alone that name that gate
     if first.checkpoint is not None and not (rule.checkpoint and _contain(first.checkpoint, rule.checkpoint)):

@@ -9,9 +9,10 @@ from urllib.parse import quote
 from andon import wire
 from bot.handoff import Route
 from bot.policy._bearing import bearing, together
-from bot.policy._file import Do, Policy, Rule
+from bot.policy._file import Policy
 from bot.policy._index import Entry
 from bot.policy._meeting import LOOSE, actions, met
+from bot.policy._rule import Do, Rule
 from bot.policy._situation import Grant, Situation
 from bot.policy._terms import Ramp
 from bot.scope import covers, is_within

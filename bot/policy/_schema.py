@@ -1,10 +1,12 @@
 """The JSON Schema of the policy file, so that editors complete it and show what is wrong while it is written."""
 
+from functools import cache
 from typing import Any
 
 from bot.policy._file import Policy
 
 
+@cache
 def schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a policy file. `parse` refuses more: what no schema can say."""
     made = _plain(Policy.model_json_schema(mode="validation"))

@@ -119,6 +119,21 @@ async def test_only_what_is_shown_in_full_can_be_ticked(mira: Browser) -> None:
     assert "It needs more than a yes or a no." in page
 
 
+@pytest.mark.parametrize("requester, ticked", [("ana@example.com", True), ("Ana", False), (None, False)])
+async def test_a_row_that_keeps_no_requester_from_saying_yes_is_opened_first(
+    mira: Browser, desk: MemoryDesk, requester: str | None, *, ticked: bool
+) -> None:
+    """The card says that nobody is named; a row does not."""
+    route = Route("p/r", 1860, "deny", (), not_requester=True)
+    desk.put(replace(desk.all[MAIL_ID], route=route, requester=requester))
+    _, boxes = await rows(mira)
+    assert (MAIL_ID in {each.partition(":")[0] for each in boxes}) is ticked
+    _, page = await mira.get("/digest")
+    assert ("Nobody is named as requester." in page) is not ticked
+    _, page = await mira.get(f"/handoffs/{MAIL_ID}")
+    assert ("Nobody is named as requester, so that nobody is kept from saying yes for that." in page) is not ticked
+
+
 async def test_those_that_are_ticked_are_answered_and_each_says_what_became_of_it(
     mira: Browser, desk: MemoryDesk
 ) -> None:
@@ -159,6 +174,44 @@ async def test_a_row_that_is_none_of_ours_is_refused(mira: Browser, desk: Memory
     assert desk.answers == []
 
 
+async def test_there_are_pages_of_ten_and_a_press_stays_on_its_own(mira: Browser, desk: MemoryDesk) -> None:
+    for number in range(21):
+        desk.put(handoff({**SMALL, "what": f"Later {number}"}, id=f"hf_{number:022}", minutes=60 + number))
+    _, page = await mira.get("/digest")
+    assert "25 asks wait for an answer" in page
+    assert "15 more wait on other pages." in page
+    assert "The most urgent" not in page
+    pages = [page]
+    while following := re.search(r'href="(/digest\?cursor=[^"]+)">Less urgent', pages[-1]):
+        pages.append((await mira.get(unescape(following[1])))[1])
+    shown = [re.findall(r'<li id="(hf_[^"]+)"', each) for each in pages]
+    assert [len(each) for each in shown] == [10, 10, 5]
+    assert sorted(id for each in shown for id in each) == sorted(desk.all)
+    assert all('<a class="button" href="/digest">The most urgent</a>' in each for each in pages[1:])
+
+    address = unescape(re.findall(r'<form method="post" action="(/digest[^"]*)"', pages[2])[0])
+    hidden, _ = await rows(mira)
+    ticked = re.findall(r'name="row" value="([^"]+)"', pages[2])
+    status, page = await post_all(mira, {**hidden, "kind": "approve"}, ticked[:2], to=address)
+    assert (status, page.count("Approved.")) == (200, 2)
+    assert re.findall(r'<li id="(hf_[^"]+)"', page) == shown[2][2:]
+    status, page = await post_all(mira, {**hidden, "kind": "approve", "answer_id": "other"}, ticked[2:], to=address)
+    assert page.count("Approved.") == 3
+    assert "20 asks wait for an answer" in page
+    assert "20 more wait on other pages." in page
+
+
+@pytest.mark.parametrize("cursor", ["x", "-1.hf", "9" * 20, "%00"])
+async def test_a_cursor_that_is_none_of_ours_is_the_first_page(mira: Browser, desk: MemoryDesk, cursor: str) -> None:
+    """What was answered must be told, wherever the form came from."""
+    response, page = await mira.get(f"/digest?cursor={cursor}")
+    assert response.status == 200
+    assert f'<li id="{MAIL_ID}">' in page
+    hidden, ticked = await rows(mira)
+    status, page = await post_all(mira, {**hidden, "kind": "approve"}, ticked, to=f"/digest?cursor={cursor}")
+    assert (status, page.count("Approved.")) == (200, 2)
+
+
 async def test_nothing_ticked_is_told(mira: Browser, desk: MemoryDesk) -> None:
     hidden, _ = await rows(mira)
     status, page = await post_all(mira, {**hidden, "kind": "approve"}, [])
@@ -176,9 +229,11 @@ async def test_a_press_from_elsewhere_answers_nothing(mira: Browser, desk: Memor
     assert desk.answers == []
 
 
-async def post_all(mira: Browser, form: dict[str, str], ticked: list[str], **headers: str) -> tuple[int, str]:
+async def post_all(
+    mira: Browser, form: dict[str, str], ticked: list[str], *, to: str = "/digest", **headers: str
+) -> tuple[int, str]:
     """A form in which one name stands several times."""
     sent = headers or {"Sec-Fetch-Site": "same-origin", "Origin": "null"}
     data = [*form.items(), *(("row", each) for each in ticked)]
-    async with mira.http.post(f"{mira.url}/digest", data=data, headers=sent, allow_redirects=False) as response:
+    async with mira.http.post(f"{mira.url}{to}", data=data, headers=sent, allow_redirects=False) as response:
         return response.status, await response.text()

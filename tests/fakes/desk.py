@@ -13,6 +13,7 @@ from bot.aloud import policy_in_words
 from bot.answers import read_answer
 from bot.approvers import refusal
 from bot.brake.words import Vocabulary
+from bot.cursor import make_cursor, parse_cursor
 from bot.digests import answer_shown
 from bot.errors import (
     AlreadyDecided,
@@ -28,7 +29,7 @@ from bot.handing_on import check_read
 from bot.handoff import Aside, AsideKind, Change, Handoff, Heard, Route, State, Told, ask_payload, digest_of
 from bot.policies import Standing as InForce
 from bot.policy import Policy, explain, read
-from bot.ports import BrakeOrder, PolicyWords, Row, RowOutcome, Session, Standing, Typed, Where
+from bot.ports import BrakeOrder, Inbox, PolicyWords, Row, RowOutcome, Session, Standing, Typed, Where
 from bot.replay import replayed
 from bot.scope import Granted
 
@@ -212,9 +213,13 @@ class MemoryDesk:
             raise Gone(f"there is no handoff {handoff_id}", handoff=handoff_id)
         return self.all[handoff_id]
 
-    async def inbox(self) -> Sequence[Handoff]:
+    async def inbox(self, cursor: str | None = None, *, limit: int = 200) -> Inbox:
         waiting = [each for each in self.all.values() if each.state in {State.PENDING, State.HELD}]
-        return sorted(waiting, key=lambda each: each.expires_at)
+        after = parse_cursor(cursor) or (0, "")
+        places = sorted((int(each.expires_at.timestamp() * 1000), each.id) for each in waiting)
+        page = [place for place in places if place > after]
+        found = [self.all[handoff_id] for _, handoff_id in page[:limit]]
+        return Inbox(found, make_cursor(page[limit - 1] if page[limit:] else None), len(waiting))
 
     async def history(self, cursor: str | None, *, limit: int = 50) -> tuple[Sequence[Handoff], str | None]:
         ended = [each for each in self.all.values() if each.decision][::-1]

@@ -8,7 +8,7 @@ from bot import policies
 from bot.config import Settings
 from tests.adapters.web_surface import web_surface
 from tests.flows.slack_house import house
-from tests.people import Json, Person
+from tests.people import Agent, Json, Person
 from tests.servers import ROOT, Live, live, until
 
 PAYMENTS = (ROOT / "examples/policies/payments.yaml").read_text().replace('to: ["slack:#payments"]', 'to: ["web"]')
@@ -28,8 +28,15 @@ def under(settings: Settings, file: Path, text: str | None = None) -> Settings:
     return settings.model_copy(update={"policy": file})
 
 
+async def for_eve(agent: Agent) -> str:
+    """A run that says for whom it works."""
+    body = {"name": "payments", "requester": "eve@example.com"}
+    return str((await agent.call("POST", "/v1/runs", body)).ok()["id"])
+
+
 async def payment(service: Live, amount: float = 120, tool: str = "payment.send") -> Json:
-    return await service.agent.ask(action={"tool": tool, "args": {"amount": amount, "currency": "EUR"}})
+    args = {"amount": amount, "currency": "EUR"}
+    return await service.agent.ask(run=await for_eve(service.agent), action={"tool": tool, "args": args})
 
 
 async def unchanged(service: Live, asked: Json, ada: Person) -> None:
@@ -195,8 +202,9 @@ async def test_slack_says_it_in_the_modal(settings: Settings) -> None:
     policy = MIRAS.replace('to: ["web"]', "timeout: 8h").replace("timeout: 8h\n  timeout: 8h", "timeout: 8h")
     policy = policy.replace("  timeout: 8h\n", "", 1).replace("not_requester: true", "not_requester: false")
     async with house(settings, policy=policy) as slack:
+        run = await for_eve(slack.agent)
         asked, card = await slack.asked_card(
-            action={"tool": "payment.send", "args": {"amount": 120, "currency": "EUR"}}
+            run=run, action={"tool": "payment.send", "args": {"amount": 120, "currency": "EUR"}}
         )
         modal = await (await slack.mira.press(card, "Edit")).opened()
         await modal.fill("amount", "5000000")

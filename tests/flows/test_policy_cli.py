@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
+from tests.people import Caller
+from tests.servers import Live
 
 GOOD = """
 roles: {ops: [ana@example.com, bob@example.com]}
@@ -152,6 +154,19 @@ def test_schema_is_the_published_one(capsys: pytest.CaptureFixture[str]) -> None
     code, out, _ = say(capsys, "schema")
     published = Path(__file__).parents[2] / "docs" / "policy.schema.json"
     assert (code, out) == (0, published.read_text(encoding="utf-8"))
+
+
+async def test_the_service_serves_the_schema_to_editors_which_have_no_key(
+    service: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = say(capsys, "schema")
+    async with Caller(service.url) as editor:
+        reply = await editor.call("GET", "/policy.schema.json")
+        told = (await editor.call("GET", "/openapi.json")).ok()["paths"]["/policy.schema.json"]["get"]
+    assert told["security"] == []
+    assert list(told["responses"]["200"]["content"]) == ["application/schema+json"]
+    assert reply.headers["Content-Type"].startswith("application/schema+json")
+    assert reply.ok() == {"$id": f"{service.url}/policy.schema.json", **json.loads(out)}
 
 
 @pytest.mark.parametrize("command", ["", "check", "explain", "test", "diff", "replay", "schema"])

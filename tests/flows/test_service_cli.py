@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
+from bot.store import Store, connect
 from tests.people import Agent, Person
 from tests.servers import SECRET, ServiceProcess, bare_environment
 
@@ -204,11 +205,34 @@ async def test_check_lists_every_fault_at_once(open_state: Path, tmp_path: Path)
     policy.write_text("rules: [{name: a, do: maybe}]")
     checked = await bot("check", state=open_state, ANDON_POLICY=str(policy), ANDON_PROT="1")
     assert checked.code == 1
-    faults = [line for line in checked.out.splitlines() if line.startswith("fault: ")]
-    assert any("ANDON_PROT is no setting" in fault for fault in faults)
-    assert any("policy.yaml:1:23: rule 'a', rules.0.do:" in fault for fault in faults)
-    assert any("chmod 700" in fault for fault in faults)
-    assert checked.out.splitlines()[-1] == f"{len(faults)} faults"
+    assert any("ANDON_PROT is no setting" in fault for fault in faults(checked))
+    assert any("policy.yaml:1:23: rule 'a', rules.0.do:" in fault for fault in faults(checked))
+    assert any("chmod 700" in fault for fault in faults(checked))
+    assert checked.out.splitlines()[-1] == f"{len(faults(checked))} faults"
+
+
+async def test_check_tells_of_a_policy_that_ran_before_and_is_gone(state: Path, redis_url: str, tmp_path: Path) -> None:
+    """A file that never was is a slip; one that is gone takes away what it refused."""
+    gone = tmp_path / "policy.yaml"
+    settings = {"ANDON_REDIS_URL": redis_url, "ANDON_SECRET": SECRET, "ANDON_POLICY": str(gone)}
+    missing = f"fault: there is no policy file {gone}, so everything is asked; mend ANDON_POLICY"
+    lost = f"fault: the service ran with policy 0123456789ab before, and its file {gone} is gone"
+
+    never = await bot("check", state=state, **settings)
+    assert (never.code, faults(never)) == (1, [missing])
+
+    async with Store(connect(redis_url)) as store:
+        await store.loaded.keep("0123456789ab")
+    before = await bot("check", state=state, **settings)
+    assert (before.code, faults(before)) == (1, [missing, lost])
+
+    gone.write_text("rules: []")
+    mended = await bot("check", state=state, **settings)
+    assert (mended.code, faults(mended)) == (0, [])
+
+
+def faults(said: Said) -> list[str]:
+    return [line for line in said.out.splitlines() if line.startswith("fault: ")]
 
 
 async def test_check_of_a_wrong_setting_lists_it(state: Path) -> None:

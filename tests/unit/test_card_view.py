@@ -191,7 +191,7 @@ def test_a_card_whose_time_is_up_has_no_buttons_even_before_the_expiry_is_record
     "shown, lamp, headline",
     [
         (handoff(EMAIL), "waiting", "Waiting for a person"),
-        (handoff(EMAIL, state=State.HELD), "held", "On hold: the brake is on"),
+        (handoff(EMAIL, state=State.HELD), "held", "On hold: stopped"),
         (approved(), "go", "Approved"),
         (decided(EMAIL, wire.Rejected, reason="no"), "stop", "Rejected"),
         (decided(EMAIL, wire.Expired, by=SILENCE), "off", "Nobody answered"),

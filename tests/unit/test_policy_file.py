@@ -12,6 +12,8 @@ from bot.policy._yaml import Page
 
 FILE = Path(__file__).parents[2] / "docs" / "policy.schema.json"
 
+NAMELESS = """when: '!requester.matches("@|^slack:")'"""
+
 
 @pytest.mark.parametrize(
     "text, fault",
@@ -140,6 +142,31 @@ def test_what_could_not_do_what_it_says_is_refused(text: str, says: str) -> None
             "over already",
         ),
         ("defaults: {approvers: [a@x.com, requester], not_requester: true}", "`requester` is listed"),
+        ("rules: [{name: a, tool: x, do: ask, not_requester: true}]", "rules.0.not_requester: a run need not name"),
+        ("defaults: {not_requester: true}", "defaults.not_requester: a run need not name"),
+        (
+            "defaults: {do: deny, not_requester: true}\nrules: [{name: a, tool: x, do: review}]",
+            "defaults.not_requester: a run need not name",
+        ),
+        (
+            "rules: [{name: a, tool: x, when: 'requester != \"\"', do: ask, not_requester: true}]",
+            "rules.0.not_requester: a run need not name",
+        ),
+        (
+            f"rules: [{{name: a, tool: y, {NAMELESS}, do: ask}}, {{name: b, tool: x, do: ask, not_requester: true}}]",
+            "rules.1.not_requester: a run need not name",
+        ),
+        (
+            f"rules: [{{name: a, {NAMELESS}, do: ask}}, {{name: b, gate: checkpoint, do: ask, not_requester: true}}]",
+            "rules.1.not_requester: a run need not name",
+        ),
+        (
+            (
+                "defaults: {not_requester: true}\n"
+                f"rules: [{{name: a, tool: x, do: ask}}, {{name: b, {NAMELESS}, do: ask}}]"
+            ),
+            "defaults.not_requester: a run need not name",
+        ),
         ("rules: [{name: a, tool: x, when: confidence > 0.9, do: allow}]", "confidence alone lets this run"),
         ("confidence_floor: 0.5\nrules: [{name: a, do: allow}]", "confidence alone lets this run"),
         ("rules: [{name: a, tool: x, when: reversible == false, do: sample, fraction: 0.1}]", "all of it is asked"),
@@ -174,6 +201,11 @@ def test_what_is_likely_not_meant_is_warned_about(text: str, says: str) -> None:
         "defaults: {approvers: ['on_call:x', a@x.com], quorum: 3}",
         "rules: [{name: a, tool: x, when: confidence > 0.9 && reversible, do: allow}]",
         "rules: [{name: a, when: reversible, do: allow}]",
+        f"defaults: {{not_requester: true}}\nrules: [{{name: a, {NAMELESS}, do: deny, reason: no}}]",
+        f"rules: [{{name: a, {NAMELESS}, do: ask}}, {{name: b, tool: x, do: ask, not_requester: true}}]",
+        "rules: [{name: a, when: 'requester.endsWith(\"@x.com\") && args.n > 5', do: ask, not_requester: true}]",
+        "defaults: {do: deny, not_requester: true}\nrules: [{name: a, tool: x, do: allow}]",
+        "defaults: {do: deny, not_requester: true}\nrules: [{name: a, tool: x, do: ask, not_requester: false}]",
         "rules: [{name: a, tool: x, do: review}]\nexamples: [{name: e, tool: x, reversible: true, expect: {}}]",
     ],
 )

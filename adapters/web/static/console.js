@@ -4,7 +4,7 @@
 
 (() => {
   const main = document.getElementById("main");
-  const watched = main.dataset.live; // a handoff's id, "any", or nothing
+  const watched = main.dataset.live; // a handoff's id, "any", "none" (stay as it is), or nothing
   const here = main.dataset.here || location.href;
 
   // A page that answers a press has the press's address; reloading it should show the card, not press again.
@@ -194,7 +194,7 @@
     stream.addEventListener("hello", () => {
       state("on", "live");
       // Changes may have gone by since the page was made, or since the last stream ended.
-      refreshSoon();
+      if (watched !== "none") refreshSoon();
     });
     stream.addEventListener("change", (event) => {
       const change = JSON.parse(event.data);
