@@ -1,7 +1,7 @@
 """Handoffs in Redis: one method per script."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from bot.store.messages import (
 from bot.store.pipe import Pipe, load_script
 from bot.store.records import (
     Doc,
+    flat,
     hashed,
     ms_of,
     pack_decision,
@@ -331,7 +332,7 @@ class Handoffs:
         """
         keys = self._keys
         bad = report.status in _FAILED
-        found = await self._pipe.call("HGET", keys.handoff(handoff_id), "run") if bad else None
+        found = await self._pipe.call("HGET", keys.handoff(handoff_id), "run") if bad or review else None
         run = found.decode() if found else handoff_id
         raw = await self._pipe.run(
             _OUTCOME,
@@ -353,6 +354,7 @@ class Handoffs:
                 keys.agent_asks(agent),
                 keys.unreported,
                 keys.acting,
+                keys.brakes,
             ),
             handoff_id,
             agent,
@@ -392,7 +394,7 @@ class Handoffs:
     async def next_due(self) -> datetime | None:
         """When the next one is up."""
         first = await self._pipe.call("ZRANGE", self._keys.due, 0, 0, "WITHSCORES")
-        return when(int(float(_flat(first)[1]))) if first else None
+        return when(int(float(flat(first)[1]))) if first else None
 
     async def urgent(self, after: Place | None, limit: int) -> tuple[list[Handoff], Place | None]:
         """Pending handoffs, most urgent first, and where the next page starts; arguments as for `latest`."""
@@ -414,8 +416,8 @@ class Handoffs:
         start: str | int = edges[0] if after is None else after[0]
         count = limit + 1 + (0 if after is None else _SAME_MS)
         raw = await self._pipe.call("ZRANGE", key, start, *edges[1:], "LIMIT", 0, count, "WITHSCORES")
-        flat = _flat(raw)
-        places = [(int(float(flat[i + 1])), flat[i].decode()) for i in range(0, len(flat), 2)]
+        found = flat(raw)
+        places = [(int(float(found[i + 1])), found[i].decode()) for i in range(0, len(found), 2)]
         if after is not None:
             places = [place for place in places if (place < after if newest_first else place > after)]
         page, more = places[:limit], len(places) > limit
@@ -465,8 +467,8 @@ class Handoffs:
 def _read(handoff_id: str, raw: Any, doc: Doc | None) -> Handoff | None:
     if not raw:
         return None
-    flat = _flat(raw)
-    fields = {flat[i]: flat[i + 1] for i in range(0, len(flat), 2)}
+    found = flat(raw)
+    fields = {found[i]: found[i + 1] for i in range(0, len(found), 2)}
     return read_handoff(handoff_id, fields, doc)
 
 
@@ -485,16 +487,6 @@ def _ladder(route: Route) -> str:
 def _settled(raw: Any) -> Settled:
     word, *rest = reply(raw)
     return Settled(word, when(rest[0]) if word == "won" else None, again=len(rest) > 1)
-
-
-def _flat(raw: Any) -> list[bytes]:
-    """A reply as one flat list, whichever shape the client gives a map or scored members."""
-    if isinstance(raw, Mapping):
-        return [part for pair in raw.items() for part in pair]
-    out: list[bytes] = []
-    for part in raw:
-        out.extend(part) if isinstance(part, (list, tuple)) else out.append(part)
-    return out
 
 
 def _is_granted(decision: wire.Decision | None) -> bool:

@@ -9,7 +9,7 @@ from bot.handoff import Aside, Handoff
 from bot.ladder import CALLS_APART_S, LAST_S
 from bot.store.keys import Keys
 from bot.store.pipe import Pipe, load_script
-from bot.store.records import ms_of, reply, when
+from bot.store.records import flat, ms_of, reply, when
 
 _CLIMB, _ASIDE = load_script("climb"), load_script("aside")
 _HELD_AGAIN: Final = timedelta(seconds=30)
@@ -47,10 +47,7 @@ class Ladder:
     async def next_due(self) -> datetime | None:
         """When the next step of any is due."""
         found = await self._pipe.call("ZRANGE", self._keys.ladder, 0, 0, "WITHSCORES")
-        if not found:
-            return None
-        score = found[0][1] if isinstance(found[0], list | tuple) else found[1]
-        return when(int(float(score)))
+        return when(int(float(flat(found)[1]))) if found else None
 
     async def climb(self, handoff_id: str, *, stage: int = 1, seen: Handoff | None = None) -> Climbed:
         """Do what is due for one; whoever comes second finds nothing to do.

@@ -231,3 +231,13 @@ def _revised(doc: Doc, revision: wire.Revision) -> str:
 def reply(raw: Any) -> list[Any]:
     """A script's reply, its first word as text."""
     return [raw[0].decode(), *raw[1:]]
+
+
+def flat(raw: Any) -> list[bytes]:
+    """A reply as one flat list, whichever shape the client gives a map or scored members."""
+    if isinstance(raw, Mapping):
+        return [part for pair in raw.items() for part in pair]
+    out: list[bytes] = []
+    for part in raw:
+        out.extend(part) if isinstance(part, (list, tuple)) else out.append(part)
+    return out

@@ -8,7 +8,7 @@ from bot.store.handoffs import review_args
 from bot.store.keys import Keys
 from bot.store.messages import UNCROWDED, Crowding, NewHandoff
 from bot.store.pipe import Pipe, load_script
-from bot.store.records import ms_of, reply, when
+from bot.store.records import flat, ms_of, reply, when
 from bot.store.trust import ramp_id
 
 _PRESUME: Final = load_script("presume")
@@ -31,10 +31,7 @@ class Unreported:
     async def next_due(self) -> datetime | None:
         """When the next one is."""
         found = await self._pipe.call("ZRANGE", self._keys.unreported, 0, 0, "WITHSCORES")
-        if not found:
-            return None
-        score = found[0][1] if isinstance(found[0], list | tuple) else found[1]
-        return when(int(float(score)))
+        return when(int(float(flat(found)[1]))) if found else None
 
     async def forget(self, handoff_id: str) -> None:
         """Drop the timer of one that is gone, or has nothing to review."""
@@ -60,6 +57,8 @@ class Unreported:
                 keys.ladder,
                 keys.unreported,
                 keys.agent_asks(first.agent),
+                keys.brakes,
+                keys.run(first.run),
             ),
             first.id,
             *review_args(review),

@@ -11,7 +11,7 @@ import pytest
 from andon import wire
 from bot.config import Settings
 from tests.people import Agent, Json, Person, Reply
-from tests.servers import Live, live, until
+from tests.servers import Live, live
 from tests.store import asks
 
 
@@ -168,18 +168,16 @@ async def test_an_abort_ends_what_waits_and_says_so_to_the_agent(agent: Agent, m
 
 
 async def test_what_is_opened_under_a_brake_by_a_report_is_held_too(settings: Settings) -> None:
-    """The review of what was done opens in the step of its outcome; the timers put it where it belongs."""
+    """The review of what was done opens in the step of its outcome, and on hold."""
     policy = "rules: [{name: mail, tool: send_email, do: review}]"
     async with under(settings, policy) as here:
         done = await here.agent.ask(reversible=True)
         (await here.agent.claim(done)).ok()
         await pull(here.person, done["run"], "stop")
         review = (await here.agent.report(done, "executed", claimant="try-1")).ok()["review"]
-
-        async def is_held() -> bool:
-            return bool((await here.agent.look(review))["state"] == "held")
-
-        await until(is_held)
+        assert (await here.agent.look(review))["state"] == "held"
+        await pull(here.person, done["run"], "resume")
+        assert (await here.agent.look(review))["state"] == "pending"
 
 
 # --- who may ---
