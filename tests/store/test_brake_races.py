@@ -38,9 +38,15 @@ class History:
         began = asyncio.get_running_loop().time()
         self.calls.append((began, await call()))
 
-    async def stop(self, store: Store, scope: wire.BrakeScope) -> None:
+    async def stop(
+        self, store: Store, scope: wire.BrakeScope, *, then: Callable[[], Awaitable[str]] | None = None
+    ) -> None:
+        """Stop; `then` is called after the acknowledgement and before the sweep."""
         assert (await asks.pull(store, "stop", scope=scope)).word == "pulled"
         self.stopped_at = asyncio.get_running_loop().time()
+        if then:
+            await asyncio.sleep(0)
+            await self.call(then)
         self.found = [each async for each in store.brakes.settle(scope)]
 
     def after(self) -> list[str]:
@@ -134,7 +140,7 @@ async def stop_against_answer(stores: Sequence[Store]) -> list[str]:
 
     async def one(number: int) -> list[str]:
         run, scope = await run_of(stores[0], number)
-        asked = [await waiting(stores[0], run) for _ in stores]
+        asked, late_one = [await waiting(stores[0], run) for _ in stores], await waiting(stores[0], run)
         history = History()
 
         async def person(store: Store, handoff: Handoff) -> None:
@@ -143,7 +149,8 @@ async def stop_against_answer(stores: Sequence[Store]) -> list[str]:
 
         async def another() -> None:
             await a_moment()
-            await history.stop(stores[number % len(stores)], scope)
+            store = stores[number % len(stores)]
+            await history.stop(store, scope, then=lambda: answer(store, late_one))
 
         await asyncio.gather(another(), *map(person, stores, asked))
         late = await waiting_no_more(stores[0], run)
@@ -154,7 +161,7 @@ async def stop_against_answer(stores: Sequence[Store]) -> list[str]:
                 faults.append(f"{run}: a claim after the stop")
             if now.state is State.PENDING:
                 faults.append(f"{run}: it waits on")
-        await forget(stores[0], *asked)
+        await forget(stores[0], *asked, late_one)
         return [*faults, *late]
 
     return await four_hundred(one)
