@@ -8,13 +8,14 @@ from uuid import uuid4
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from andon import wire
-from andon._asking import Timeout, ask, attend, open_ask, seconds
+from andon._asking import Timeout, ask, open_ask, seconds
 from andon._candidates import CandidateLike, candidates_from
-from andon._decisions import Answered, Approved, Chosen, Confirmed, Decision, Edited
-from andon._errors import AndonError, InvalidAnswer, Steered, refused
+from andon._checkpoints import Checkpoints
+from andon._decisions import Answered, Chosen, Confirmed, Decision
+from andon._errors import AndonError, InvalidAnswer, refused
 from andon._gate import Gate, Risks, What
 from andon._handoff import Allowed, Handoff, Line, Status, claim, report
-from andon._json import plain, plain_object, shown_result
+from andon._json import plain_object, shown_result
 from andon._permit import Permit
 from andon._places import Where, place
 from andon._review import Undo, settle
@@ -36,9 +37,7 @@ class Run:
     def __init__(self, line: Line, info: wire.Run) -> None:
         self._line = line
         self.info = info
-        self._version = info.checkpoint
-        self._unmet: tuple[wire.Steer, ...] = ()
-        self._unsure = False
+        self._checkpoints = Checkpoints(line, info)
         self._watching = Watching(line)
 
     @property
@@ -382,19 +381,7 @@ class Run:
             Stopped: Somebody pulled the cord.
             ServiceUnavailable: It may have been saved. What people told the run is not lost: the next call has it.
         """
-        save = wire.CheckpointSave(name=name, state=plain(state))
-        if self._unsure:
-            await self._catch_up()
-        self._unsure = True  # until the receipt is here, words may have been handed to nobody
-        receipt = await self._line.api.save_checkpoint(self.id, save, idempotency_key=uuid4().hex)
-        self._unsure, self._version = False, receipt.version
-        self._unmet = (*self._unmet, *receipt.steers)
-        if receipt.handoff:
-            await self._pass(receipt.handoff)
-        steers, self._unmet = self._unmet, ()
-        if steers:
-            raise Steered(steers, version=receipt.version)
-        return receipt.version
+        return await self._checkpoints.save(name, state)
 
     async def go_on(self, checkpoint: wire.Checkpoint) -> None:
         """Wait, in a process that takes over at this checkpoint, for the yes that the policy may want there.
@@ -402,24 +389,7 @@ class Run:
         Raises:
             Refused: The answer was no, or there was none. Do not go on from it.
         """
-        if checkpoint.handoff:
-            await self._pass(checkpoint.handoff)
-
-    async def _pass(self, handoff_id: str) -> None:
-        """Go on with a yes, and not without it; again is fine."""
-        handoff = Handoff(self._line, await self._line.api.read(handoff_id))
-        decision = await attend(handoff)
-        if not isinstance(decision, Approved | Edited):
-            raise refused(decision)
-        if handoff.latest.state != "closed":
-            await handoff.claim(claimant=f"checkpoint {handoff_id}")
-            await handoff.report("executed")
-
-    async def _catch_up(self) -> None:
-        """Read the receipt of a save that was given up; the save may have been made, and taken people's words along."""
-        latest = await self._line.api.read_checkpoint(self.id)
-        if latest and latest.version > self._version:
-            self._unmet, self._version = (*self._unmet, *latest.steers), latest.version
+        await self._checkpoints.go_on(checkpoint)
 
     async def load_checkpoint(self) -> wire.Checkpoint | None:
         """Return the latest checkpoint, or None when there is none yet.
@@ -429,7 +399,7 @@ class Run:
         Its `steers` are what people had told the run when it was saved; whoever saved it may not have lived to read
         them.
         """
-        return await self._line.api.read_checkpoint(self.id)
+        return await self._checkpoints.load()
 
     async def open(self, ask: wire.Ask | Mapping[str, Any], *, idempotency_key: str | None = None) -> Handoff:
         """Open an ask without waiting for it. Keep its `token`, and this process may exit.
