@@ -3,6 +3,7 @@
 from andon._candidates import CandidateLike
 from andon._client import Andon
 from andon._decisions import (
+    Aborted,
     Answered,
     Approved,
     Chosen,
@@ -38,9 +39,10 @@ from andon._gate import Gated
 from andon._handoff import Handoff
 from andon._permit import Permit
 from andon._run import Run
-from andon.wire import Action, Actor, Candidate, Checkpoint, Choice, Confirmation, Input, Place
+from andon.wire import Action, Actor, Braked, Candidate, Checkpoint, Choice, Confirmation, Input, Place
 
 __all__ = [
+    "Aborted",
     "Action",
     "Actor",
     "AlreadyDecided",
@@ -48,6 +50,7 @@ __all__ = [
     "AndonError",
     "Answered",
     "Approved",
+    "Braked",
     "Candidate",
     "CandidateLike",
     "Checkpoint",

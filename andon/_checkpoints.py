@@ -3,11 +3,11 @@
 from uuid import uuid4
 
 from andon import wire
-from andon._asking import attend
 from andon._decisions import Approved, Edited
-from andon._errors import Steered, refused
-from andon._handoff import Handoff, Line
+from andon._errors import Steered, Stopped, refused
+from andon._handoff import Handoff
 from andon._json import plain
+from andon._line import Line
 
 __all__ = ["Checkpoints"]
 
@@ -19,23 +19,35 @@ class Checkpoints:
         self._line = line
         self._run = info.id
         self._version = info.checkpoint
-        self._unmet: tuple[wire.Steer, ...] = ()
         self._unsure = False
+        self._left: tuple[wire.CheckpointSave, str] | None = None
 
     async def save(self, name: str, state: object) -> int:
         """Save one; see `Run.checkpoint`."""
-        save = wire.CheckpointSave(name=name, state=plain(state))
+        brake, save = self._line.brake, wire.CheckpointSave(name=name, state=plain(state))
         if self._unsure:
             await self._catch_up()
+        key = self._left[1] if self._left and self._left[0] == save else uuid4().hex
         self._unsure = True  # until the receipt is here, words may have been handed to nobody
-        receipt = await self._line.api.save_checkpoint(self._run, save, idempotency_key=uuid4().hex)
-        self._unsure, self._version = False, receipt.version
-        self._unmet = (*self._unmet, *receipt.steers)
-        if receipt.handoff:
-            await self._pass(receipt.handoff)
-        steers, self._unmet = self._unmet, ()
-        if steers:
-            raise Steered(steers, version=receipt.version)
+        receipt = await self._line.api.save_checkpoint(self._run, save, idempotency_key=key)
+        self._unsure, self._version, self._left = False, receipt.version, None
+        brake.add_words(receipt.steers)
+        try:
+            if receipt.handoff:
+                await self._pass(receipt.handoff)
+            elif receipt.brake:
+                await brake.off(receipt.brake)
+        except Stopped:
+            if receipt.handoff:
+                self._left = save, key  # saved again after the stop, it is the same question
+            raise
+        except Steered as steered:
+            steered.version = receipt.version
+            raise
+        if brake.has_words:
+            words = brake.steered(version=receipt.version)
+            await brake.acknowledge(words)
+            raise words
         return receipt.version
 
     async def load(self) -> wire.Checkpoint | None:
@@ -43,14 +55,15 @@ class Checkpoints:
         return await self._line.api.read_checkpoint(self._run)
 
     async def go_on(self, checkpoint: wire.Checkpoint) -> None:
-        """Wait for the yes that the policy may want at this one; see `Run.go_on`."""
+        """Wait until nothing holds the run, and for the yes that the policy may want here; see `Run.go_on`."""
+        await self._line.brake.off()
         if checkpoint.handoff:
             await self._pass(checkpoint.handoff)
 
     async def _pass(self, handoff_id: str) -> None:
         """Go on with a yes, and not without it; again is fine."""
         handoff = Handoff(self._line, await self._line.api.read(handoff_id))
-        decision = await attend(handoff)
+        decision = await handoff.attend()
         if not isinstance(decision, Approved | Edited):
             raise refused(decision)
         if handoff.latest.state != "closed":
@@ -61,4 +74,5 @@ class Checkpoints:
         """Read the receipt of a save that was given up; the save may have been made, and taken people's words along."""
         latest = await self.load()
         if latest and latest.version > self._version:
-            self._unmet, self._version = (*self._unmet, *latest.steers), latest.version
+            self._line.brake.add_words(latest.steers)
+            self._version = latest.version

@@ -5,7 +5,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from andon._asking import attend
 from andon._cli_run import UsageFault, labels, tell
 from andon._cli_text import as_json, for_terminal, harmless, said
 from andon._client import Andon
@@ -49,7 +48,7 @@ async def _put(andon: Andon, options: argparse.Namespace, fields: dict[str, Any]
         handoff = await job.open(asked)
         if handoff.decision is None:
             tell(f"waiting for a person: {handoff.url}")
-        decision = await attend(handoff)
+        decision = await handoff.attend()
         if options.json:
             print(harmless(decision.model_dump_json(exclude={"candidate"})))
         if not isinstance(decision, Answered | Chosen):

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from andon._asking import attend
 from andon._cli_text import line, said
 from andon._client import Andon
 from andon._decisions import Approved, Decision, Edited
@@ -105,7 +104,7 @@ async def run(andon: Andon, options: argparse.Namespace, command: Sequence[str],
         ending.handoff, ending.url = handoff.id, handoff.url
         if handoff.decision is None and not options.quiet:
             tell(f"waiting for a person: {handoff.url}")
-        decision = await attend(handoff)
+        decision = await handoff.attend()
         ending.decided(decision)
         if not isinstance(decision, Approved | Edited):
             raise refused(decision)

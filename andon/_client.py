@@ -11,8 +11,9 @@ from andon import wire
 from andon._api import Api
 from andon._errors import InvalidToken
 from andon._events import Events
-from andon._handoff import Handoff, Line
+from andon._handoff import Handoff
 from andon._http import Http
+from andon._line import Line
 from andon._local import find_service
 from andon._places import Where, place
 from andon._run import Run
@@ -45,7 +46,6 @@ class Andon:
         self._events = Events(self._http)
         self._open = AsyncExitStack()
         self.api = Api(self._http)
-        self._line = Line(self.api, self._events)
 
     async def __aenter__(self) -> Self:
         await self._open.enter_async_context(self._http)
@@ -68,6 +68,8 @@ class Andon:
     ) -> AsyncIterator[Run]:
         """Start a run.
 
+        It starts under a brake as well: then its first gate, ask or checkpoint says so.
+
         Args:
             name: What the job is called.
             channel: Where its cards go: `"#ops"`, `"slack:#ops"`, or a `Place`.
@@ -83,7 +85,9 @@ class Andon:
             parent=parent,
             labels=dict(labels or {}),
         )
-        run = Run(self._line, await self.api.start_run(start, idempotency_key=idempotency_key or uuid4().hex))
+        info = await self.api.start_run(start, idempotency_key=idempotency_key or uuid4().hex)
+        line = Line(self.api, self._events, info)
+        run = Run(line, info)
         try:
             yield run
         finally:
@@ -110,4 +114,6 @@ class Andon:
                 "it is `<handoff id>.<secret>`, as `open` returned it"
             )
         latest = await self.api.read(read[1])
-        return Run(self._line, await self.api.read_run(latest.run)), Handoff(self._line, latest, token=read[0])
+        info = await self.api.read_run(latest.run)
+        line = Line(self.api, self._events, info)
+        return Run(line, info), Handoff(line, latest, token=read[0])

@@ -1,6 +1,5 @@
 """A run: one job of an agent. It asks, shows, tells and keeps its place; how it does so lies deeper."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, overload
 from uuid import uuid4
@@ -14,8 +13,9 @@ from andon._checkpoints import Checkpoints
 from andon._decisions import Answered, Chosen, Confirmed, Decision
 from andon._errors import AndonError, InvalidAnswer, refused
 from andon._gate import Gate, Risks, What
-from andon._handoff import Allowed, Handoff, Line, Status, claim, report
+from andon._handoff import Allowed, Handoff, Status, claim, report
 from andon._json import plain_object, shown_result
+from andon._line import Line
 from andon._permit import Permit
 from andon._places import Where, place
 from andon._review import Undo, settle
@@ -29,6 +29,10 @@ Silence = Literal["deny", "approve"]
 
 class Run:
     """One job of an agent, bound to a conversation and, often, to the person it works for.
+
+    People may stop it at any time. Each of its calls that waits, acts or saves a checkpoint then raises `Stopped`; or
+    `Steered`, where they told it something. A pause is waited out. After a stop `await resumed()`: to ask the very same
+    thing again is to come back to the ask that was on hold.
 
     Attributes:
         info: As the service told it.
@@ -44,6 +48,20 @@ class Run:
     def id(self) -> str:
         """The run's id."""
         return self.info.id
+
+    @property
+    def brake(self) -> wire.Braked | None:
+        """What holds the run, as far as was last known here; None: nothing."""
+        return self._line.brake.latest
+
+    async def resumed(self) -> None:
+        """Wait until nothing holds the run, however long a stop or a pause lasts.
+
+        Raises:
+            Stopped: The run was aborted: it will never be resumed.
+            Steered: Somebody told the run something meanwhile.
+        """
+        await self._line.brake.off(stops=False)
 
     async def confirm(
         self,
@@ -98,8 +116,7 @@ class Run:
             on_timeout=on_timeout,
             to=tuple(map(place, to)),
         )
-        _, decision = await ask(self._line, asked, idempotency_key)
-        return _confirmed(decision)
+        return _confirmed((await ask(self._line, asked, idempotency_key)).decision)
 
     async def choose(
         self,
@@ -135,10 +152,8 @@ class Run:
             timeout_s=seconds(timeout),
             to=tuple(map(place, to)),
         )
-        _, decision = await ask(self._line, asked, idempotency_key)
+        decision = (await ask(self._line, asked, idempotency_key, claims=_is_all)).decision
         if isinstance(decision, Chosen):
-            if decision.candidate.action is None:
-                await claim(self._line.api, decision, claimant=_claimant(idempotency_key))
             return decision
         raise refused(decision)
 
@@ -233,10 +248,9 @@ class Run:
             reply_in_thread=reply_in_thread,
             **fields,
         )
-        _, decision = await ask(self._line, asked, idempotency_key)
-        if not isinstance(decision, Answered):
+        _, decision, permit = await ask(self._line, asked, idempotency_key, claims=_is_all)
+        if permit is None:
             raise refused(decision)
-        permit = await claim(self._line.api, decision, claimant=_claimant(idempotency_key))
         answered = permit.decided["answer"]
         try:
             return adapter.validate_json(TypeAdapter(JsonValue).dump_json(answered))
@@ -291,7 +305,7 @@ class Run:
             on_timeout=on_timeout,
             to=tuple(map(place, to)),
         )
-        handoff, decision = await ask(self._line, asked, idempotency_key)
+        handoff, decision, _ = await ask(self._line, asked, idempotency_key)
         confirmed = _confirmed(decision)
         await settle(handoff, confirmed, undo, result)
         return confirmed
@@ -378,7 +392,7 @@ class Run:
             Refused: The policy asks at this checkpoint, and the answer was no, or there was none. It is saved; do not
                 go on from it.
             Steered: People told the run something since the checkpoint before; this one is saved all the same.
-            Stopped: Somebody pulled the cord.
+            Stopped: Somebody pulled the cord. It is saved.
             ServiceUnavailable: It may have been saved. What people told the run is not lost: the next call has it.
         """
         return await self._checkpoints.save(name, state)
@@ -388,6 +402,8 @@ class Run:
 
         Raises:
             Refused: The answer was no, or there was none. Do not go on from it.
+            Stopped: Somebody pulled the cord.
+            Steered: Somebody told the run something.
         """
         await self._checkpoints.go_on(checkpoint)
 
@@ -420,10 +436,10 @@ class Run:
 
         Raises:
             ClaimRefused: Too old, or claimed already. Do not act.
-            Stopped: Somebody pulled the cord. Do not act.
+            Stopped: Somebody pulled the cord. Do not act; an approval stands, and may be claimed after `resumed()`.
             PermitMismatch: The permit is not for what was decided. Do not act.
         """
-        return await (decided.claim() if isinstance(decided, Handoff) else claim(self._line.api, decided))
+        return await (decided.claim() if isinstance(decided, Handoff) else claim(self._line, decided))
 
     async def report(
         self,
@@ -445,7 +461,7 @@ class Run:
         """
         claimant = acted.claimant if isinstance(acted, Permit) else None
         shown = None if result is None else shown_result(result)
-        told = await report(self._line.api, acted.handoff, status, claimant=claimant, result=shown, error=error)
+        told = await report(self._line, acted.handoff, status, claimant=claimant, result=shown, error=error)
         if told.review:
             self._watching.add(told.review, prepare(undo, result, {}), result)
 
@@ -456,6 +472,6 @@ def _confirmed(decision: Decision) -> Confirmed:
     return decision
 
 
-def _claimant(idempotency_key: str | None) -> str | None:
-    """Name the claim after the ask, so that asking again with the same key gets the same permit."""
-    return None if idempotency_key is None else hashlib.sha256(idempotency_key.encode()).hexdigest()
+def _is_all(decision: Decision) -> bool:
+    """Is the answer itself all that was wanted? Then it is claimed at once, which tells people that it has arrived."""
+    return isinstance(decision, Answered) or (isinstance(decision, Chosen) and decision.candidate.action is None)
