@@ -37,6 +37,7 @@ from andon._errors import (
 )
 from andon._gate import Gated
 from andon._handoff import Handoff
+from andon._on_stop import OnStop
 from andon._permit import Permit
 from andon._run import Run
 from andon.wire import Action, Actor, Braked, Candidate, Checkpoint, Choice, Confirmation, Input, Place
@@ -72,6 +73,7 @@ __all__ = [
     "KeyRefused",
     "NotConfigured",
     "NotFound",
+    "OnStop",
     "Permit",
     "PermitMismatch",
     "Place",

@@ -5,7 +5,7 @@ A stop or an abort ends what waits, a steer has words for it, and a pause lets i
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -164,6 +164,22 @@ class RunBrake:
                 self.latest = None
             return done
 
+    async def stops(self) -> AsyncGenerator[wire.Braked, None]:
+        """Every stop and abort of the run, each pull once, those that are on first; does not end."""
+        told: set[int] = set()
+        with self.waiting(self._run.id) as wait:
+            await self.saw(wait, self._run.brake)
+            while True:
+                for brake in sorted(wait.brakes.values(), key=_force):
+                    if _stops(brake) and brake.epoch not in told:
+                        told.add(brake.epoch)
+                        yield brake
+                if not wait.stale:
+                    await wait.rung(reread_s())
+                if wait.stale:
+                    await self._events.connected()
+                    await self._look(wait)
+
     async def _look(self, wait: Wait) -> None:
         """Read the run: what a wait has heard of before is out of date then."""
         wait.stale = False
@@ -179,7 +195,8 @@ class RunBrake:
         match holds(brake, self._run):
             case True:
                 self._note(brake)
-                for wait in self._waits:
+                # The latest first: a call that waits then raises by itself, before `on_stop` cancels its task.
+                for wait in reversed(self._waits):
                     self._tell(wait, brake)
             case None:
                 self._events.spoil(self._run.id)

@@ -15,6 +15,7 @@ from andon._handoff import Handoff
 from andon._http import Http
 from andon._line import Line
 from andon._local import find_service
+from andon._on_stop import OnStop, watching
 from andon._places import Where, place
 from andon._run import Run
 
@@ -64,6 +65,7 @@ class Andon:
         requester: str | None = None,
         parent: str | None = None,
         labels: Mapping[str, str] | None = None,
+        on_stop: OnStop | None = None,
         idempotency_key: str | None = None,
     ) -> AsyncIterator[Run]:
         """Start a run.
@@ -76,6 +78,10 @@ class Andon:
             requester: The person it works for, e.g. an e-mail address.
             parent: The id of the run that started this one.
             labels: Whatever helps people find it.
+            on_stop: What a stop does at once, whatever the run is doing, from here to the end of the `async with`:
+                `"cancel"` cancels the task that is inside of it, and its task groups with it; cleanup runs, and the
+                block raises `Stopped`. Or a function, which may be async, that is called with the `Stopped`, once for
+                each pull. Unset, only calls that wait or act hear of a stop.
             idempotency_key: Yours, if the job may start again after a crash and go on as the same run.
         """
         start = wire.RunStart(
@@ -89,7 +95,8 @@ class Andon:
         line = Line(self.api, self._events, info)
         run = Run(line, info)
         try:
-            yield run
+            async with watching(line.brake, on_stop):
+                yield run
         finally:
             await run.leave()
 

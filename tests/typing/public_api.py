@@ -120,8 +120,15 @@ async def test_what_was_opened_comes_back(andon: Andon, run: Run, token: str) ->
     assert_type((await handoff.claim()).args, dict[str, Any])
 
 
-async def test_a_stop_says_who_and_what(run: Run, stopped: Stopped) -> None:
-    assert_type(stopped.brake, Braked)
-    assert_type(stopped.handoff, Handoff | None)
-    assert_type(run.brake, Braked | None)
-    await run.resumed()
+async def test_a_stop_says_who_and_what(andon: Andon) -> None:
+    async def tell(stopped: Stopped) -> None:
+        assert_type(stopped.brake, Braked)
+        assert_type(stopped.handoff, Handoff | None)
+
+    async with andon.run("report", on_stop="cancel") as run:
+        assert_type(run.brake, Braked | None)
+        await run.resumed()
+    told: list[Stopped] = []
+    async with andon.run("report", on_stop=tell), andon.run("report", on_stop=told.append):
+        pass
+    andon.run("report", on_stop="stop")  # type: ignore[arg-type] # it cancels, or it is a function
