@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-FAILED, USAGE, REJECTED, EXPIRED, STOPPED, UNREACHABLE = 1, 2, 3, 4, 5, 6
+FAILED, USAGE, REJECTED, EXPIRED, STOPPED, UNREACHABLE, STEERED = 1, 2, 3, 4, 5, 6, 7
 PATIENCE = timedelta(seconds=10)
 """How long a command tries to reach the service. Waiting for a person outlasts any outage."""
+
+_BRAKES = ("stop", "pause", "resume", "abort", "steer")
 
 _TIME = re.compile(r"(\d+)(s|m|h|d|)")
 LONGEST_S = 7 * 86_400
@@ -90,12 +92,17 @@ async def _dispatch(options: argparse.Namespace, command: list[str], ending: "En
     # Here and not above, so that --help is quick.
     from pydantic import ValidationError
 
-    from andon import _cli_ask, _cli_people, _cli_run
-    from andon._cli_text import for_terminal, said
+    from andon import _cli_ask, _cli_brake, _cli_people, _cli_run, _cli_text
     from andon._client import Andon
-    from andon._errors import AndonError, Refused
+    from andon._errors import AndonError
 
-    people = {"pending": _cli_people.pending, "show": _cli_people.show, "answer": _cli_people.answer}
+    people = {
+        "pending": _cli_people.pending,
+        "show": _cli_people.show,
+        "answer": _cli_people.answer,
+        "brakes": _cli_brake.brakes,
+        **dict.fromkeys(_BRAKES, _cli_brake.brake),
+    }
     try:
         key = _cli_people.person_key(options) if options.command in people else None
         async with Andon(key=key, patience=PATIENCE) as andon:
@@ -109,13 +116,14 @@ async def _dispatch(options: argparse.Namespace, command: list[str], ending: "En
                 case name:
                     return await people[name](andon, options)
     except AndonError as error:
-        text = said(error.decision) if isinstance(error, Refused) else for_terminal(str(error))
+        text = _cli_text.said_of(error)
         ending.error = f"{text}; nothing was run" if options.command == "run" else text
+        ending.interrupted(error)
         _cli_run.tell(ending.error)
         return _code(error)
     except ValidationError as error:
         for fault in error.errors():
-            ending.error = for_terminal(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}")
+            ending.error = _cli_text.for_terminal(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}")
             _cli_run.tell(ending.error)
         return USAGE
 
@@ -131,6 +139,8 @@ def _code(error: Exception) -> int:
             return REJECTED
         case errors.Stopped() | errors.ClaimRefused(name="handoff-held"):
             return STOPPED
+        case errors.Steered():
+            return STEERED
         case errors.ServiceUnavailable() | errors.NotConfigured() | errors.KeyRefused():
             return UNREACHABLE
         case errors.InvalidRequest():
@@ -179,9 +189,23 @@ def _parser() -> argparse.ArgumentParser:
     answer.add_argument("value", nargs="?")
     answer.add_argument("--digest")
     answer.add_argument("--reason")
-    for people in (pending, show, answer):
+    brakes = [add("brakes")]
+    for name in _BRAKES:
+        brakes.append(brake := add(name))
+        if name == "steer":
+            brake.add_argument("run", metavar="RUN")
+            brake.add_argument("text", type=_text, metavar="TEXT")
+            continue
+        scope = brake.add_mutually_exclusive_group(required=True)
+        scope.add_argument("run", nargs="?", metavar="RUN")
+        scope.add_argument("--agent")
+        scope.add_argument("--channel")
+        scope.add_argument("--everything", action="store_true")
+        brake.add_argument("--why", type=_text, dest="text")
+
+    for people in (pending, show, answer, *brakes):
         people.add_argument("--key-file")
-    for scripted in (run, ask, choose, pending, show, answer):
+    for scripted in (run, ask, choose, pending, show, answer, *brakes):
         scripted.add_argument("--json", action="store_true")
     return parser
 

@@ -4,8 +4,8 @@ __all__ = ["HELP", "MAIN"]
 
 EXIT_CODES = """
 exit codes:
-  3 rejected, withdrawn or not delivered   4 nobody answered in time   5 stopped
-  6 service unreachable   2 wrong usage   1 anything else that went wrong"""
+  3 rejected, withdrawn or not delivered   4 nobody answered in time   5 somebody stopped it
+  6 service unreachable   7 somebody told it something instead   2 wrong usage   1 anything else that went wrong"""
 
 MAIN = """usage: andon COMMAND …
 
@@ -17,6 +17,13 @@ MAIN = """usage: andon COMMAND …
   pending   list what waits for an answer
   show      show one ask in full
   answer    answer one, with a person's key
+
+  stop      hold what a run, a channel's runs, an agent's or all of them ask, and refuse what they want to do
+  pause     the same, but let the agents wait
+  steer     hold a run until its agent has read your words
+  resume    lift what holds it
+  abort     end it for good
+  brakes    list what is held
 
 environment:
   ANDON_URL, ANDON_KEY   the service and a key (default: the local service's, from its state folder)
@@ -40,7 +47,8 @@ RUN = f"""usage: andon run --why TEXT --risk TEXT [options] -- COMMAND …
   --gate NAME       the name of the point where this stops (default: shell)
   --quiet           do not say where it waits and who approved; what was edited, and what went wrong, is said
   --json            end with one line of JSON on standard error, its last, because standard output is the command's:
-                    handoff, url, decision, by, reason, ran (the command as it ran, or null), exit_code, error
+                    handoff, url, decision, by, reason, ran (the command as it ran, or null), exit_code, error,
+                    brake (of exit code 5: action, by, at, text, scope) and steers (of 7: text, by, at)
 
   The exit code is the command's own, 128 more than its signal if one killed it.
 {EXIT_CODES}
@@ -59,7 +67,7 @@ ASK = f"""usage: andon ask QUESTION [options]
   --why TEXT      what you need it for
   --risk TEXT     what a wrong answer could do (repeat it for more)
   --timeout TIME  wait this long for a person, 1s to 7d: 90s, 30m, 2h, 1d (default: the policy's)
-  --json          print the whole decision as JSON
+  --json          print the whole decision as JSON; or, with "kind": "stopped" or "steered", what came instead
 {EXIT_CODES}
 
 examples:
@@ -74,7 +82,7 @@ CHOOSE = f"""usage: andon choose QUESTION CANDIDATE … [options]
   --why TEXT      what you need it for
   --risk TEXT     what a wrong choice could do (repeat it for more)
   --timeout TIME  wait this long for a person, 1s to 7d: 90s, 30m, 2h, 1d (default: the policy's)
-  --json          print the whole decision as JSON
+  --json          print the whole decision as JSON; or, with "kind": "stopped" or "steered", what came instead
 {EXIT_CODES}
 
 examples:
@@ -124,4 +132,97 @@ examples:
   andon answer hf_7Q2 reject "Not before the audit"
 """
 
-HELP = {"run": RUN, "ask": ASK, "choose": CHOOSE, "pending": PENDING, "show": SHOW, "answer": ANSWER}
+
+def _brake(command: str, task: str, *, why: str, examples: str) -> str:
+    return f"""usage: andon {command} RUN [options]
+       andon {command} --agent NAME | --channel SURFACE:CHANNEL | --everything [options]
+
+{task}
+
+  --agent NAME               every run of this agent
+  --channel SURFACE:CHANNEL  every run bound to this channel, such as slack:C0123ABCD; #ops is the console's
+  --everything               every run there is
+  --why TEXT                 {why}
+  --key-file FILE            read the person's key from here (default: ANDON_KEY)
+  --json                     print what it did as JSON
+
+examples:
+{examples}"""
+
+
+STOP = _brake(
+    "stop",
+    """  Stop a run, with all that it started: its asks are put on hold, nothing that it wants to do is allowed, and its
+  agent is told to end what it waits for. Nothing is lost: resume gives all of it back.""",
+    why="for its agent and for whoever looks at its cards",
+    examples="""  andon stop run_7Q2 --why "Not before the audit"
+  andon stop --everything
+""",
+)
+
+PAUSE = _brake(
+    "pause",
+    """  Hold a run, with all that it started, as stop does; its agent just waits until it is resumed.""",
+    why="for whoever looks at its cards",
+    examples="""  andon pause run_7Q2 --why "Lunch"
+  andon pause --channel slack:C0123ABCD
+""",
+)
+
+RESUME = _brake(
+    "resume",
+    """  Lift the stop or the pause of exactly this. Takes somebody who may approve for it.""",
+    why="for the record",
+    examples="""  andon resume run_7Q2
+  andon resume --everything
+""",
+)
+
+ABORT = _brake(
+    "abort",
+    """  End a run, with all that it started, for good: nobody answers what it asked, and what was approved can never be
+  done. Takes somebody who may approve for it.""",
+    why="for its agent and for the record",
+    examples="""  andon abort run_7Q2 --why "Wrong customer"
+  andon abort --agent mailer
+""",
+)
+
+STEER = """usage: andon steer RUN TEXT [options]
+
+  Tell a run's agent something, and hold the run until the agent has read it.
+
+  --key-file FILE  read the person's key from here (default: ANDON_KEY)
+  --json           print what it did as JSON
+
+examples:
+  andon steer run_7Q2 "Change the recipient to Bob"
+  andon steer run_7Q2 "Not before noon" --json
+"""
+
+BRAKES = """usage: andon brakes [options]
+
+  List what is held, the latest first, as `andon resume` takes it.
+
+  --key-file FILE  read the person's key from here (default: ANDON_KEY)
+  --json           one brake as JSON a line
+
+examples:
+  andon brakes
+  andon brakes --json
+"""
+
+HELP = {
+    "run": RUN,
+    "ask": ASK,
+    "choose": CHOOSE,
+    "pending": PENDING,
+    "show": SHOW,
+    "answer": ANSWER,
+    "stop": STOP,
+    "pause": PAUSE,
+    "steer": STEER,
+    "resume": RESUME,
+    "abort": ABORT,
+    "brakes": BRAKES,
+}

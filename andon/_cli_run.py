@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from andon._cli_text import line, said
+from andon._cli_text import interruption, line, said
 from andon._client import Andon
 from andon._decisions import Approved, Decision, Edited
 from andon._errors import AndonError, PermitMismatch, refused
@@ -72,6 +72,13 @@ class Ending:
     ran: list[str] | None = None
     exit_code: int | None = None
     error: str | None = None
+    brake: Any = None
+    steers: Any = None
+
+    def interrupted(self, error: AndonError) -> None:
+        """Note what a stop or people's words said."""
+        told = interruption(error)
+        self.brake, self.steers = told.get("brake"), told.get("steers")
 
     def decided(self, decision: Decision) -> None:
         """Note what stands."""

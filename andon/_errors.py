@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from andon import wire
 from andon._decisions import Decision, Expired, Refusal, Rejected, Undeliverable, Withdrawn
+from andon._scopes import in_words
 
 if TYPE_CHECKING:
     from andon._handoff import Handoff
@@ -97,12 +98,12 @@ class Stopped(AndonError):
 
     Attributes:
         brake: Who pulled it, why, since when, and what it holds. Its action is `stop`, or `abort`: the run has ended.
-        handoff: The ask that was waited for, if there was one. It is on hold and waits again once the run is resumed;
-            its `token` brings it back in another process.
+        handoff: The ask that was waited for, or was to be claimed, if there was one. It is on hold and waits again once
+            the run is resumed, or the answer that it has stands; its `token` brings it back in another process.
     """
 
     def __init__(self, brake: wire.Braked, handoff: "Handoff | None" = None) -> None:
-        super().__init__(_stopped(brake, asked=handoff is not None))
+        super().__init__(_stopped(brake, waits=handoff is not None and handoff.decision is None))
         self.brake = brake
         self.handoff = handoff
 
@@ -239,25 +240,17 @@ def error_from(status: int, content: bytes) -> ServiceError:
     return kind(problem, details.errors)
 
 
-def _stopped(brake: wire.Braked, *, asked: bool) -> str:
-    what = _held(brake.scope)
+def _stopped(brake: wire.Braked, *, waits: bool) -> str:
+    what = in_words(brake.scope)
     why = f": {_sentence(brake.text)}" if brake.text and brake.text.strip() else "."
     since = f"{brake.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     if brake.action == "abort":
         return f"{brake.by.name} ended {what} at {since}{why} Do not act, do not ask again, and end your work."
-    hold = "What you asked is on hold and loses nothing. " if asked else ""
+    hold = "What you asked is on hold and loses nothing. " if waits else ""
     return (
         f"{brake.by.name} stopped {what} at {since}{why} Do not act, and do not reach the same end another way. "
         f"{hold}It may be resumed: wait for that, or end your work."
     )
-
-
-def _held(scope: wire.BrakeScope) -> str:
-    if scope.conversation is not None:
-        return f"all runs in {scope.conversation.channel}"
-    if scope.agent is not None:
-        return f"all runs of {scope.agent}"
-    return "all runs" if scope.everything else "this run"
 
 
 def _sentence(text: str) -> str:
