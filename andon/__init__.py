@@ -3,6 +3,7 @@
 from andon._candidates import CandidateLike
 from andon._client import Andon
 from andon._decisions import (
+    Aborted,
     Answered,
     Approved,
     Chosen,
@@ -36,11 +37,13 @@ from andon._errors import (
 )
 from andon._gate import Gated
 from andon._handoff import Handoff
+from andon._on_stop import OnStop
 from andon._permit import Permit
 from andon._run import Run
-from andon.wire import Action, Actor, Candidate, Checkpoint, Choice, Confirmation, Input, Place
+from andon.wire import Action, Actor, Braked, Candidate, Checkpoint, Choice, Confirmation, Input, Place
 
 __all__ = [
+    "Aborted",
     "Action",
     "Actor",
     "AlreadyDecided",
@@ -48,6 +51,7 @@ __all__ = [
     "AndonError",
     "Answered",
     "Approved",
+    "Braked",
     "Candidate",
     "CandidateLike",
     "Checkpoint",
@@ -69,6 +73,7 @@ __all__ = [
     "KeyRefused",
     "NotConfigured",
     "NotFound",
+    "OnStop",
     "Permit",
     "PermitMismatch",
     "Place",

@@ -23,9 +23,9 @@ class Api:
         """Start a run; the same key and body give the same run."""
         return _read(wire.Run, await self._post("/v1/runs", start, idempotency_key))
 
-    async def read_run(self, run_id: str) -> wire.Run:
-        """Look up a run."""
-        return _read(wire.Run, await self._http.call("GET", f"/v1/runs/{run_id}"))
+    async def read_run(self, run_id: str, *, for_ever: bool = False) -> wire.Run:
+        """Look up a run, with what holds it."""
+        return _read(wire.Run, await self._http.call("GET", f"/v1/runs/{run_id}", for_ever=for_ever))
 
     async def save_checkpoint(
         self, run_id: str, save: wire.CheckpointSave, *, idempotency_key: str
@@ -41,6 +41,18 @@ class Api:
             return _read(wire.Checkpoint, await self._http.call("GET", f"/v1/runs/{run_id}/checkpoint"))
         except NotFound:
             return None
+
+    async def heard(self, run_id: str, heard: wire.Heard) -> wire.Run:
+        """Acknowledge what people told a run; again is fine."""
+        return _read(wire.Run, await self._post(f"/v1/runs/{run_id}/heard", heard))
+
+    async def brake(self, brake: wire.WideBrake, *, idempotency_key: str) -> wire.BrakeReceipt:
+        """Pull or lift a brake as the person whose key this is."""
+        return _read(wire.BrakeReceipt, await self._post("/v1/brakes", brake, idempotency_key))
+
+    async def brakes(self) -> wire.BrakeList:
+        """List the brakes that are on."""
+        return _read(wire.BrakeList, await self._http.call("GET", "/v1/brakes"))
 
     async def notify(self, run_id: str, notice: wire.Notice, *, idempotency_key: str) -> None:
         """Tell people something."""

@@ -2,25 +2,33 @@
 
 import asyncio
 import contextlib
-import logging
+import hashlib
 import math
+from collections.abc import Callable
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import uuid4
 
 from andon import wire
+from andon._brake import GOODBYE_S
 from andon._decisions import Decision
-from andon._errors import AndonError
-from andon._handoff import Handoff, Line
+from andon._errors import AndonError, Steered, Stopped
+from andon._handoff import Handoff
+from andon._line import Line
+from andon._permit import Permit
 
-__all__ = ["GOODBYE_S", "Timeout", "ask", "attend", "open_ask", "seconds"]
+__all__ = ["Asked", "Timeout", "ask", "open_ask", "seconds"]
 
 Timeout = timedelta | float | None
 """How long to wait for a person: a timedelta, seconds, or None for the policy's default."""
 
-GOODBYE_S = 2.0
-"""How long who is cancelled goes on to tell the service."""
 
-_log = logging.getLogger("andon")
+class Asked(NamedTuple):
+    """What came of an ask; the permit, if it was claimed as well."""
+
+    handoff: Handoff
+    decision: Decision
+    permit: Permit | None
 
 
 def seconds(timeout: Timeout) -> int | None:
@@ -31,46 +39,57 @@ def seconds(timeout: Timeout) -> int | None:
 
 
 async def open_ask(line: Line, ask: wire.Ask, idempotency_key: str | None = None) -> Handoff:
-    """Open an ask; does not wait."""
-    return Handoff(line, await line.api.open(ask, idempotency_key=idempotency_key or uuid4().hex))
+    """Open an ask, once no pause is on; does not wait for its decision."""
+    key = idempotency_key or uuid4().hex
+    return await line.brake.when_off(lambda: _open(line, ask, key))
 
 
-async def ask(line: Line, asked: wire.Ask, idempotency_key: str | None = None) -> tuple[Handoff, Decision]:
-    """Open an ask and wait for its decision.
+async def ask(
+    line: Line, asked: wire.Ask, idempotency_key: str | None = None, *, claims: Callable[[Decision], bool] | None = None
+) -> Asked:
+    """Open an ask and wait for its decision; claim one that `claims` wants.
 
     A caller that is cancelled while it waits takes the ask back, so that nobody answers a question that no one is
-    asking any more; unless it named its own idempotency key, with which it can come back for the answer.
+    asking any more; unless it named its own idempotency key, with which it can come back for the answer. A stop takes
+    nothing back: to ask the very same again in this run is to come back to the same ask, and to the answer it has.
     """
-    opening = asyncio.create_task(open_ask(line, asked, idempotency_key), name="andon-open")
+    key = idempotency_key or line.take_up(asked) or uuid4().hex
+    opening: asyncio.Task[Handoff] | None = None
+
+    async def opened() -> Handoff:
+        nonlocal opening
+        opening = asyncio.create_task(_open(line, asked, key), name="andon-open")
+        return await asyncio.shield(opening)
+
     try:
-        handoff = await asyncio.shield(opening)
-        return handoff, await handoff.wait()
-    except asyncio.CancelledError:
+        handoff = await line.brake.when_off(opened)
+        decision = await handoff.decided()
+        # Named after the ask, so that asking again with the same key gets the same permit.
+        claimant = hashlib.sha256(key.encode()).hexdigest()
+        permit = await handoff.claim(claimant=claimant) if claims and claims(decision) else None
+        return Asked(handoff, decision, permit)
+    except (asyncio.CancelledError, Stopped, Steered) as end:
         if idempotency_key is None:
-            await _take_back(opening)
+            if line.brake.ends(end):
+                line.leave(asked, key)
+            elif opening is not None:
+                await _take_back(opening)
+        if isinstance(end, Steered):
+            await line.brake.acknowledge(end)
         raise
     finally:
-        if not opening.done():
+        if opening is not None and not opening.done():
             opening.cancel()
             await asyncio.gather(opening, return_exceptions=True)
 
 
-async def attend(handoff: Handoff) -> Decision:
-    """Wait for the decision; a caller that is cancelled meanwhile takes the ask back."""
-    try:
-        return await handoff.wait()
-    except asyncio.CancelledError:
-        done: asyncio.Future[Handoff] = asyncio.get_running_loop().create_future()
-        done.set_result(handoff)
-        await _take_back(done)
-        raise
+async def _open(line: Line, ask: wire.Ask, key: str) -> Handoff:
+    return Handoff(line, await line.api.open(ask, idempotency_key=key))
 
 
 async def _take_back(opening: asyncio.Future[Handoff]) -> None:
-    """Withdraw what is or will be open, within two seconds; a service that is away will let it expire."""
+    """Withdraw what is or will be open, within two seconds."""
     with contextlib.suppress(TimeoutError, AndonError):
         async with asyncio.timeout(GOODBYE_S):
             handoff = await opening
-            if handoff.decision is None:
-                await handoff.withdraw("The agent stopped waiting.")
-                _log.info("handoff.withdrawn id=%s", handoff.id)
+            await handoff.take_back()

@@ -10,140 +10,18 @@ from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
+from andon._cli_help import HELP, MAIN
+
 if TYPE_CHECKING:
     from andon._cli_run import Ending
 
 __all__ = ["main"]
 
-FAILED, USAGE, REJECTED, EXPIRED, STOPPED, UNREACHABLE = 1, 2, 3, 4, 5, 6
+FAILED, USAGE, REJECTED, EXPIRED, STOPPED, UNREACHABLE, STEERED = 1, 2, 3, 4, 5, 6, 7
 PATIENCE = timedelta(seconds=10)
 """How long a command tries to reach the service. Waiting for a person outlasts any outage."""
 
-EXIT_CODES = """
-exit codes:
-  3 rejected, withdrawn or not delivered   4 nobody answered in time   5 stopped
-  6 service unreachable   2 wrong usage   1 anything else that went wrong"""
-
-MAIN = """usage: andon COMMAND …
-
-  Ask a person before something happens, and go on with the answer.
-
-  run       run a command, after a person has approved it
-  ask       ask a question, print the answer
-  choose    ask which one, print its id
-  pending   list what waits for an answer
-  show      show one ask in full
-  answer    answer one, with a person's key
-
-environment:
-  ANDON_URL, ANDON_KEY   the service and a key (default: the local service's, from its state folder)
-
-examples:
-  andon run --why "The disk is full" --risk "Logs are gone for good" -- rm -rf /var/log/old
-  andon ask "Which version do we release?"
-"""
-
-RUN = f"""usage: andon run --why TEXT --risk TEXT [options] -- COMMAND …
-
-  Show a person the exact command, its folder and its environment changes, and run it only after approval:
-  as edited, if it was edited.
-
-  --why TEXT        what it is good for (required)
-  --risk TEXT       what could go wrong (required; repeat it for more)
-  --what TEXT       what it does, in words (default: the command itself)
-  --env NAME=VALUE  set a variable for it (repeat it for more); NAME=VALUE before COMMAND does the same
-  --reversible      it can be undone (default: it cannot); where the policy lets it run first and has people look at it
-                    afterwards, this does not wait for them, and undoes nothing
-  --timeout TIME    wait this long for a person, 1s to 7d: 90s, 30m, 2h, 1d (default: the policy's)
-  --gate NAME       the name of the point where this stops (default: shell)
-  --quiet           do not say where it waits and who approved; what was edited, and what went wrong, is said
-  --json            end with one line of JSON on standard error, its last, because standard output is the command's:
-                    handoff, url, decision, by, reason, ran (the command as it ran, or null), review (where people look
-                    at it afterwards, or null), exit_code, error
-
-  The exit code is the command's own, 128 more than its signal if one killed it.
-{EXIT_CODES}
-
-examples:
-  andon run --why "The disk is full" --risk "Logs are gone for good" -- rm -rf /var/log/old
-  andon run --why "Release 1.4" --risk "Everybody gets it" --timeout 2h -- sh -c 'make release && make announce'
-"""
-
-ASK = f"""usage: andon ask QUESTION [options]
-
-  Ask a person a question and print the answer: a text as it is, all else as JSON.
-
-  --type TYPE     text, int, number, bool or date (default: text)
-  --schema JSON   the JSON Schema of the answer, instead of a type
-  --why TEXT      what you need it for
-  --risk TEXT     what a wrong answer could do (repeat it for more)
-  --timeout TIME  wait this long for a person, 1s to 7d: 90s, 30m, 2h, 1d (default: the policy's)
-  --json          print the whole decision as JSON
-{EXIT_CODES}
-
-examples:
-  andon ask "Which version do we release?"
-  andon ask "How many seats?" --type int --timeout 30m
-"""
-
-CHOOSE = f"""usage: andon choose QUESTION CANDIDATE … [options]
-
-  Ask a person which one, and print its id. A candidate is ID=LABEL, or a label, whose number is then its id.
-
-  --why TEXT      what you need it for
-  --risk TEXT     what a wrong choice could do (repeat it for more)
-  --timeout TIME  wait this long for a person, 1s to 7d: 90s, 30m, 2h, 1d (default: the policy's)
-  --json          print the whole decision as JSON
-{EXIT_CODES}
-
-examples:
-  andon choose "Where do we deploy?" eu=Frankfurt us=Oregon
-  andon choose "Which one?" "The red one" "The blue one"
-"""
-
-PENDING = """usage: andon pending [options]
-
-  List what waits for an answer, most urgent first.
-
-  --gate NAME      only of this gate (default: all)
-  --key-file FILE  read the key from here (default: ANDON_KEY, or the local agent's)
-  --json           one handoff as JSON a line
-
-examples:
-  andon pending
-  andon pending --gate shell --json
-"""
-
-SHOW = """usage: andon show ID [options]
-
-  Show one ask in full, with the digest of what would be approved.
-
-  --key-file FILE  read the key from here (default: ANDON_KEY, or the local agent's)
-  --json           the handoff as JSON
-
-examples:
-  andon show hf_7Q2
-  andon show hf_7Q2 --json
-"""
-
-ANSWER = """usage: andon answer ID approve [options]
-       andon answer ID reject [REASON] [options]
-       andon answer ID edit JSON | choose CANDIDATE | answer VALUE [options]
-
-  Answer as the person whose key this is. An approval names what it approves: with --digest, or by looking at it
-  and typing y. `edit` takes all the arguments, changed, and approves them.
-
-  --digest DIGEST  what you saw: 8 or more characters of the digest
-  --reason TEXT    a remark
-  --key-file FILE  read the person's key from here (default: ANDON_KEY)
-  --json           print the handoff as JSON
-
-examples:
-  andon answer hf_7Q2 approve --digest 601734c9
-  andon answer hf_7Q2 reject "Not before the audit"
-"""
-
-HELP = {"run": RUN, "ask": ASK, "choose": CHOOSE, "pending": PENDING, "show": SHOW, "answer": ANSWER}
+_BRAKES = ("stop", "pause", "resume", "abort", "steer")
 
 _TIME = re.compile(r"(\d+)(s|m|h|d|)")
 LONGEST_S = 7 * 86_400
@@ -214,12 +92,17 @@ async def _dispatch(options: argparse.Namespace, command: list[str], ending: "En
     # Here and not above, so that --help is quick.
     from pydantic import ValidationError
 
-    from andon import _cli_ask, _cli_people, _cli_run
-    from andon._cli_text import for_terminal, said
+    from andon import _cli_ask, _cli_brake, _cli_people, _cli_run, _cli_text
     from andon._client import Andon
-    from andon._errors import AndonError, Refused
+    from andon._errors import AndonError
 
-    people = {"pending": _cli_people.pending, "show": _cli_people.show, "answer": _cli_people.answer}
+    people = {
+        "pending": _cli_people.pending,
+        "show": _cli_people.show,
+        "answer": _cli_people.answer,
+        "brakes": _cli_brake.brakes,
+        **dict.fromkeys(_BRAKES, _cli_brake.brake),
+    }
     try:
         key = _cli_people.person_key(options) if options.command in people else None
         async with Andon(key=key, patience=PATIENCE) as andon:
@@ -233,13 +116,14 @@ async def _dispatch(options: argparse.Namespace, command: list[str], ending: "En
                 case name:
                     return await people[name](andon, options)
     except AndonError as error:
-        text = said(error.decision) if isinstance(error, Refused) else for_terminal(str(error))
+        text = _cli_text.said_of(error)
         ending.error = f"{text}; nothing was run" if options.command == "run" else text
+        ending.interrupted(error)
         _cli_run.tell(ending.error)
         return _code(error)
     except ValidationError as error:
         for fault in error.errors():
-            ending.error = for_terminal(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}")
+            ending.error = _cli_text.for_terminal(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}")
             _cli_run.tell(ending.error)
         return USAGE
 
@@ -255,6 +139,8 @@ def _code(error: Exception) -> int:
             return REJECTED
         case errors.Stopped() | errors.ClaimRefused(name="handoff-held"):
             return STOPPED
+        case errors.Steered():
+            return STEERED
         case errors.ServiceUnavailable() | errors.NotConfigured() | errors.KeyRefused():
             return UNREACHABLE
         case errors.InvalidRequest():
@@ -303,9 +189,23 @@ def _parser() -> argparse.ArgumentParser:
     answer.add_argument("value", nargs="?")
     answer.add_argument("--digest")
     answer.add_argument("--reason")
-    for people in (pending, show, answer):
+    brakes = [add("brakes")]
+    for name in _BRAKES:
+        brakes.append(brake := add(name))
+        if name == "steer":
+            brake.add_argument("run", metavar="RUN")
+            brake.add_argument("text", type=_text, metavar="TEXT")
+            continue
+        scope = brake.add_mutually_exclusive_group(required=True)
+        scope.add_argument("run", nargs="?", metavar="RUN")
+        scope.add_argument("--agent")
+        scope.add_argument("--channel")
+        scope.add_argument("--everything", action="store_true")
+        brake.add_argument("--why", type=_text, dest="text")
+
+    for people in (pending, show, answer, *brakes):
         people.add_argument("--key-file")
-    for scripted in (run, ask, choose, pending, show, answer):
+    for scripted in (run, ask, choose, pending, show, answer, *brakes):
         scripted.add_argument("--json", action="store_true")
     return parser
 

@@ -5,12 +5,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from andon._asking import attend
 from andon._cli_run import UsageFault, labels, tell
-from andon._cli_text import as_json, for_terminal, harmless, said
+from andon._cli_text import as_json, for_terminal, harmless, interruption, said
 from andon._client import Andon
 from andon._decisions import Answered, Chosen
-from andon._errors import refused
+from andon._errors import Steered, Stopped, refused
 
 __all__ = ["TYPES", "ask", "choose"]
 
@@ -46,10 +45,15 @@ async def _put(andon: Andon, options: argparse.Namespace, fields: dict[str, Any]
         "timeout_s": options.timeout,
     }
     async with andon.run("andon " + options.command, labels=labels()) as job:
-        handoff = await job.open(asked)
-        if handoff.decision is None:
-            tell(f"waiting for a person: {handoff.url}")
-        decision = await attend(handoff)
+        try:
+            handoff = await job.open(asked)
+            if handoff.decision is None:
+                tell(f"waiting for a person: {handoff.url}")
+            decision = await handoff.attend()
+        except (Stopped, Steered) as error:
+            if options.json:
+                print(as_json(interruption(error)))
+            raise
         if options.json:
             print(harmless(decision.model_dump_json(exclude={"candidate"})))
         if not isinstance(decision, Answered | Chosen):

@@ -15,12 +15,13 @@ from andon._cli_text import card, duration, harmless, line, said
 from andon._client import Andon
 from andon._errors import AndonError, NotFound
 
-__all__ = ["answer", "pending", "person_key", "show"]
+__all__ = ["GIVE_ONE", "answer", "pending", "person_key", "show"]
 
-NO_AGENTS = (
-    "an agent's key can never answer. Give a person's, with ANDON_KEY or --key-file "
+GIVE_ONE = (
+    "Give a person's, with ANDON_KEY or --key-file "
     "(beside the service, `python -m bot keys create --person EMAIL` makes one)"
 )
+NO_AGENTS = f"an agent's key can never answer. {GIVE_ONE}"
 DIGEST_CHARS = 8
 PAGE = "100"
 
@@ -29,7 +30,7 @@ def person_key(options: argparse.Namespace) -> str | None:
     """Return the key to read or answer with: from the file, or the environment.
 
     Raises:
-        UsageFault: It is to answer, and there is none: the local agent's key cannot.
+        UsageFault: It takes a person's, and there is none: the local agent's key cannot do it.
     """
     if options.key_file is not None:
         try:
@@ -39,6 +40,8 @@ def person_key(options: argparse.Namespace) -> str | None:
     key = os.environ.get("ANDON_KEY")
     if options.command == "answer" and not key:
         raise UsageFault(f"answering needs a person's key; {NO_AGENTS}")
+    if options.command not in {"pending", "show"} and not key:
+        raise UsageFault(f"the brake takes a person's key. {GIVE_ONE}")
     return key
 
 

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from andon._asking import attend
-from andon._cli_text import line, said
+from andon._cli_text import interruption, line, said
 from andon._client import Andon
 from andon._decisions import Approved, Decision, Edited
 from andon._errors import AndonError, PermitMismatch, refused
@@ -75,6 +74,13 @@ class Ending:
     """The handoff where people look at it afterwards."""
     exit_code: int | None = None
     error: str | None = None
+    brake: Any = None
+    steers: Any = None
+
+    def interrupted(self, error: AndonError) -> None:
+        """Note what a stop or people's words said."""
+        told = interruption(error)
+        self.brake, self.steers = told.get("brake"), told.get("steers")
 
     def decided(self, decision: Decision) -> None:
         """Note what stands."""
@@ -107,7 +113,7 @@ async def run(andon: Andon, options: argparse.Namespace, command: Sequence[str],
         ending.handoff, ending.url = handoff.id, handoff.url
         if handoff.decision is None and not options.quiet:
             tell(f"waiting for a person: {handoff.url}")
-        decision = await attend(handoff)
+        decision = await handoff.attend()
         ending.decided(decision)
         if not isinstance(decision, Approved | Edited):
             raise refused(decision)

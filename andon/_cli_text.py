@@ -2,13 +2,27 @@
 
 import json
 import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import JsonValue
 
 from andon import wire
+from andon._errors import AndonError, Refused, Steered, Stopped
+from andon._scopes import in_words
 
-__all__ = ["as_json", "card", "duration", "for_terminal", "harmless", "line", "said"]
+__all__ = [
+    "as_json",
+    "at",
+    "card",
+    "duration",
+    "for_terminal",
+    "harmless",
+    "interruption",
+    "line",
+    "said",
+    "said_of",
+]
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Letters and marks that show nothing, or change what their neighbours show.
@@ -55,6 +69,43 @@ def said(decision: wire.Decision) -> str:
     by = {"silence": "", "grant": f", {decision.by.name}"}.get(decision.by.kind, f" by {decision.by.name}")
     reason = getattr(decision, "reason", None)
     return line(f"{decision.kind}{by}{f': {reason}' if reason else ''}")
+
+
+def at(brake: wire.Braked) -> str:
+    """Say since when."""
+    return f"{brake.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def said_of(error: AndonError) -> str:
+    """Say why nothing came of it, for whoever typed the command."""
+    match error:
+        case Refused():
+            return said(error.decision)
+        case Stopped(brake=brake, handoff=handoff):
+            is_over = brake.action == "abort"
+            verb = "ended" if is_over else "stopped"
+            why = f": {brake.text}" if brake.text else ""
+            ask = ""
+            if handoff is not None and (is_over or handoff.decision is None):
+                ask = "; the ask has ended" if is_over else f"; the ask is on hold: {handoff.url}"
+            return line(f"{brake.by.name} {verb} {in_words(brake.scope)} at {at(brake)}{why}{ask}")
+        case Steered(steers=steers):
+            words = [line(f"{steer.by.name} says: {steer.text}") for steer in steers]
+            return "\n".join([*words, "the ask was taken back"])
+        case _:
+            return for_terminal(str(error))
+
+
+def interruption(error: AndonError) -> dict[str, Any]:
+    """Tell a script of a stop or of people's words; empty: it was neither."""
+    match error:
+        case Stopped(brake=brake, handoff=handoff):
+            told = {"kind": "stopped", "brake": brake.model_dump(mode="json", exclude_none=True)}
+            return told | ({} if handoff is None else {"handoff": handoff.id, "url": handoff.url})
+        case Steered(steers=steers):
+            return {"kind": "steered", "steers": [each.model_dump(mode="json", exclude_none=True) for each in steers]}
+        case _:
+            return {}
 
 
 def card(handoff: wire.Handoff, now: datetime) -> str:

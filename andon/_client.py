@@ -11,9 +11,11 @@ from andon import wire
 from andon._api import Api
 from andon._errors import InvalidToken
 from andon._events import Events
-from andon._handoff import Handoff, Line
+from andon._handoff import Handoff
 from andon._http import Http
+from andon._line import Line
 from andon._local import find_service
+from andon._on_stop import OnStop, watching
 from andon._places import Where, place
 from andon._run import Run
 
@@ -45,7 +47,6 @@ class Andon:
         self._events = Events(self._http)
         self._open = AsyncExitStack()
         self.api = Api(self._http)
-        self._line = Line(self.api, self._events)
 
     async def __aenter__(self) -> Self:
         await self._open.enter_async_context(self._http)
@@ -64,9 +65,12 @@ class Andon:
         requester: str | None = None,
         parent: str | None = None,
         labels: Mapping[str, str] | None = None,
+        on_stop: OnStop | None = None,
         idempotency_key: str | None = None,
     ) -> AsyncIterator[Run]:
         """Start a run.
+
+        It starts under a brake as well: then its first gate, ask or checkpoint says so.
 
         Args:
             name: What the job is called.
@@ -74,6 +78,10 @@ class Andon:
             requester: The person it works for, e.g. an e-mail address.
             parent: The id of the run that started this one.
             labels: Whatever helps people find it.
+            on_stop: What a stop does at once, whatever the run is doing, from here to the end of the `async with`:
+                `"cancel"` cancels the task that is inside of it, and its task groups with it; cleanup runs, and the
+                block raises `Stopped`. Or a function, which may be async, that is called with the `Stopped`, once for
+                each pull. Unset, only calls that wait or act hear of a stop.
             idempotency_key: Yours, if the job may start again after a crash and go on as the same run.
         """
         start = wire.RunStart(
@@ -83,9 +91,12 @@ class Andon:
             parent=parent,
             labels=dict(labels or {}),
         )
-        run = Run(self._line, await self.api.start_run(start, idempotency_key=idempotency_key or uuid4().hex))
+        info = await self.api.start_run(start, idempotency_key=idempotency_key or uuid4().hex)
+        line = Line(self.api, self._events, info)
+        run = Run(line, info)
         try:
-            yield run
+            async with watching(line.brake, on_stop):
+                yield run
         finally:
             await run.leave()
 
@@ -110,4 +121,6 @@ class Andon:
                 "it is `<handoff id>.<secret>`, as `open` returned it"
             )
         latest = await self.api.read(read[1])
-        return Run(self._line, await self.api.read_run(latest.run)), Handoff(self._line, latest, token=read[0])
+        info = await self.api.read_run(latest.run)
+        line = Line(self.api, self._events, info)
+        return Run(line, info), Handoff(line, latest, token=read[0])

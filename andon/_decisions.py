@@ -6,6 +6,7 @@ from typing import Any
 from andon import wire
 
 __all__ = [
+    "Aborted",
     "Answered",
     "Approved",
     "Chosen",
@@ -64,6 +65,12 @@ class Withdrawn(wire.Withdrawn):
     handoff: str
 
 
+class Aborted(wire.Aborted):
+    """Somebody ended the run before this was decided. Whoever waits for it gets `Stopped` instead."""
+
+    handoff: str
+
+
 class Undeliverable(wire.Undeliverable):
     """The question never reached anybody."""
 
@@ -78,7 +85,8 @@ Confirmed = Approved | Edited | Refusal
 
 Decision = Confirmed | Chosen | Answered
 
-_KINDS: Mapping[str, type[Decision]] = {
+_KINDS: Mapping[str, type[Decision | Aborted]] = {
+    "aborted": Aborted,
     "approved": Approved,
     "edited": Edited,
     "chosen": Chosen,
@@ -90,7 +98,7 @@ _KINDS: Mapping[str, type[Decision]] = {
 }
 
 
-def decision_of(handoff: wire.Handoff) -> Decision | None:
+def decision_of(handoff: wire.Handoff) -> Decision | Aborted | None:
     """Return the decision that stands, or None while there is none."""
     decision = handoff.decision
     if decision is None:

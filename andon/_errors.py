@@ -5,12 +5,17 @@ A refusal is here too: it is not a fault, yet it never looks like a result.
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from andon import wire
 from andon._decisions import Decision, Expired, Refusal, Rejected, Undeliverable, Withdrawn
+from andon._scopes import in_words
+
+if TYPE_CHECKING:
+    from andon._handoff import Handoff
 
 __all__ = [
     "AlreadyDecided",
@@ -25,6 +30,7 @@ __all__ = [
     "NotFound",
     "PermitMismatch",
     "Refused",
+    "RunHeld",
     "ServiceError",
     "ServiceUnavailable",
     "Steered",
@@ -85,15 +91,33 @@ class InvalidToken(AndonError):
     """What should bring a handoff back is not a handoff's token."""
 
 
+class Stopped(AndonError):
+    """Somebody pulled the cord. Do not act, and do not try again: `await run.resumed()`, or end the work.
+
+    `str()` of it is a sentence or two for a language model to read.
+
+    Attributes:
+        brake: Who pulled it, why, since when, and what it holds. Its action is `stop`, or `abort`: the run has ended.
+        handoff: The ask that was waited for, or was to be claimed, if there was one. It is on hold and waits again once
+            the run is resumed, or the answer that it has stands; its `token` brings it back in another process.
+    """
+
+    def __init__(self, brake: wire.Braked, handoff: "Handoff | None" = None) -> None:
+        super().__init__(_stopped(brake, waits=handoff is not None and handoff.decision is None))
+        self.brake = brake
+        self.handoff = handoff
+
+
 class Steered(AndonError):
-    """People told the run something since its last checkpoint: read it, then go on as it says. The state is saved.
+    """People told the run something: read it, then go on as it says.
 
     Attributes:
         steers: What they said, who and when; oldest first.
-        version: Of the checkpoint that was just saved.
+        version: Of the checkpoint that was just saved; unset when a call that waits was interrupted. The ask that it
+            waited for was taken back then, unless it has an idempotency key of your own.
     """
 
-    def __init__(self, steers: tuple[wire.Steer, ...], *, version: int) -> None:
+    def __init__(self, steers: tuple[wire.Steer, ...], *, version: int | None = None) -> None:
         said = " ".join(f"{steer.by.name} says: {steer.text.strip()}" for steer in steers)
         super().__init__(f"{said} Take this into account before you go on.")
         self.steers = steers
@@ -121,6 +145,7 @@ class _Details(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     errors: tuple[Fault, ...] = ()
+    brake: wire.Braked | None = None
 
 
 class ServiceError(AndonError):
@@ -167,8 +192,12 @@ class ClaimRefused(Conflict):
     """No permit: `name` says why. Do not act."""
 
 
-class Stopped(ServiceError):
-    """Somebody pulled the cord. Do not act, and do not try again."""
+class RunHeld(Conflict):
+    """Nothing was opened and no permit given, because a brake is on."""
+
+    def __init__(self, problem: wire.Problem, brake: wire.Braked) -> None:
+        super().__init__(problem)
+        self.brake = brake
 
 
 _CLAIM_PROBLEMS = frozenset(
@@ -183,7 +212,6 @@ _CLAIM_PROBLEMS = frozenset(
     }
 )
 _BY_NAME: Mapping[str, type[ServiceError]] = {
-    "stopped": Stopped,
     "already-decided": AlreadyDecided,
     "handoff-expired": AlreadyDecided,
     **dict.fromkeys(_CLAIM_PROBLEMS, ClaimRefused),
@@ -196,8 +224,8 @@ def error_from(status: int, content: bytes) -> ServiceError:
     try:
         raw: Any = json.loads(content)
         problem = wire.Problem.model_validate(raw)
-        faults = _Details.model_validate(raw).errors
-    except (ValueError, ValidationError):
+        details = _Details.model_validate(raw, context=wire.STORED)
+    except ValueError:
         # Something between us and the service answered.
         problem = wire.Problem(
             type="about:blank",
@@ -205,6 +233,27 @@ def error_from(status: int, content: bytes) -> ServiceError:
             status=min(max(status, 400), 599),
             detail=f"HTTP status {status} without a problem document; is ANDON_URL the service's own address?",
         )
-        faults = ()
+        details = _Details()
+    if details.brake is not None:
+        return RunHeld(problem, details.brake)
     kind = _BY_NAME.get(problem.type.rpartition("/")[2]) or _BY_STATUS.get(status, InvalidRequest)
-    return kind(problem, faults)
+    return kind(problem, details.errors)
+
+
+def _stopped(brake: wire.Braked, *, waits: bool) -> str:
+    what = in_words(brake.scope)
+    why = f": {_sentence(brake.text)}" if brake.text and brake.text.strip() else "."
+    since = f"{brake.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if brake.action == "abort":
+        return f"{brake.by.name} ended {what} at {since}{why} Do not act, do not ask again, and end your work."
+    hold = "What you asked is on hold and loses nothing. " if waits else ""
+    return (
+        f"{brake.by.name} stopped {what} at {since}{why} Do not act, and do not reach the same end another way. "
+        f"{hold}It may be resumed: wait for that, or end your work."
+    )
+
+
+def _sentence(text: str) -> str:
+    """A person's words, closed with a full stop if they have no end of their own."""
+    text = text.strip()
+    return text if text.endswith((".", "!", "?", "…", "。")) else f"{text}."

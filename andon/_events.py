@@ -1,6 +1,7 @@
 """One stream of server-sent events for all that an agent waits for; open only while something waits.
 
-An event is a hint to read the handoff again, never the decision itself.
+An event is a hint to read the handoff again, never the decision itself. Only a brake's event says all there is to know:
+after a stop thousands hear at once, and none of them has to ask.
 """
 
 import asyncio
@@ -9,14 +10,15 @@ import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import aiohttp
 
+from andon import wire
 from andon._errors import ServiceError
 from andon._http import Http, backoff_s
 
-__all__ = ["Events"]
+__all__ = ["Events", "Wait"]
 
 LINGER_S = 5.0
 CONNECT_S = 5.0
@@ -33,12 +35,61 @@ class Event(NamedTuple):
     data: str
 
 
+class Wait:
+    """One call that waits for a handoff or a run.
+
+    Attributes:
+        stale: What it waits for may have changed: read it.
+        brakes: The brakes that it has been told of and that are still on, by what they hold.
+    """
+
+    def __init__(self) -> None:
+        self.stale = True
+        self.brakes: dict[tuple[bool, wire.BrakeScope], wire.Braked] = {}
+        self._bell = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake it."""
+        self._bell.set()
+
+    def spoil(self) -> None:
+        """Wake it, to read again."""
+        self.stale = True
+        self._bell.set()
+
+    async def rung(self, within_s: float) -> None:
+        """Return when it is rung; after so long, it is to read again in any case."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._bell.wait()
+        except TimeoutError:
+            self.stale = True
+        self._bell.clear()
+
+
+class Listens(Protocol):
+    """A run that wants to hear of brakes."""
+
+    def pulled(self, brake: wire.Braked) -> None:
+        """Somebody pulled this one; it may hold other runs alone."""
+        ...
+
+    def lifted(self, brake: wire.Braked) -> None:
+        """This one is off."""
+        ...
+
+
 class Events:
-    """Wakes whoever watches a handoff when the service says that it changed."""
+    """Wakes whoever waits when the service says that something changed.
+
+    Attributes:
+        listeners: The runs that hear of brakes.
+    """
 
     def __init__(self, http: Http) -> None:
+        self.listeners: set[Listens] = set()
         self._http = http
-        self._watches: dict[str, set[asyncio.Event]] = {}
+        self._waits: dict[str, set[Wait]] = {}
         self._connected = asyncio.Event()
         self._last_id: str | None = None
         self._following: asyncio.Task[None] | None = None
@@ -46,27 +97,32 @@ class Events:
         self._linger: asyncio.TimerHandle | None = None
 
     @contextmanager
-    def watch(self, handoff_id: str) -> Iterator[asyncio.Event]:
-        """Give an event that is set whenever the handoff may have changed; clear it, then read."""
+    def wait(self, about: str) -> Iterator[Wait]:
+        """Begin to wait for changes of a handoff or a run, by its id."""
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
         if self._following is None:
             self._following = asyncio.create_task(self._follow(), name="andon-events")
-        changed = asyncio.Event()
-        self._watches.setdefault(handoff_id, set()).add(changed)
+        wait = Wait()
+        self._waits.setdefault(about, set()).add(wait)
         try:
-            yield changed
+            yield wait
         finally:
-            watching = self._watches[handoff_id]
-            watching.discard(changed)
-            if not watching:
-                del self._watches[handoff_id]
-            if not self._watches and self._following is not None:
+            waiting = self._waits[about]
+            waiting.discard(wait)
+            if not waiting:
+                del self._waits[about]
+            if not self._waits and self._following is not None:
                 self._linger = asyncio.get_running_loop().call_later(LINGER_S, self._end)
 
+    def spoil(self, about: str) -> None:
+        """Let all who wait for this read again."""
+        for wait in self._waits.get(about, ()):
+            wait.spoil()
+
     async def connected(self) -> None:
-        """Return once the stream is up; or after 5 s, because it sets every watch when it comes up later."""
+        """Return once the stream is up; or after 5 s, because it wakes every wait when it comes up later."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CONNECT_S):
                 await self._connected.wait()
@@ -118,14 +174,29 @@ class Events:
             self._connected.set()
             self._wake_all()
             return
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            for changed in self._watches.get(json.loads(event.data)["handoff"], ()):
-                changed.set()
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # of a newer service, and not for us
+            if event.name.startswith("brake."):
+                self._hear(event.name, wire.Braked.model_validate_json(event.data, context=wire.STORED))
+            else:
+                self._changed(event.name, json.loads(event.data)["handoff"])
+
+    def _hear(self, name: str, brake: wire.Braked) -> None:
+        for listener in list(self.listeners):
+            if name == "brake.braked":
+                listener.pulled(brake)
+            elif name == "brake.lifted":
+                listener.lifted(brake)
+
+    def _changed(self, name: str, handoff_id: str) -> None:
+        for wait in self._waits.get(handoff_id, ()):
+            # After a stop thousands are put on hold, whose waits have heard of it; nothing waits for the release.
+            if name == "handoff.released" or (name == "handoff.held" and wait.brakes):
+                continue
+            wait.spoil()
 
     def _wake_all(self) -> None:
-        for watching in self._watches.values():
-            for changed in watching:
-                changed.set()
+        for about in self._waits:
+            self.spoil(about)
 
 
 async def _parse(lines: aiohttp.StreamReader) -> AsyncIterator[Event]:

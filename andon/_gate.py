@@ -11,11 +11,13 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 from pydantic import ValidationError
 
 from andon import wire
-from andon._asking import GOODBYE_S, ask
-from andon._decisions import Approved, Edited
+from andon._asking import ask
+from andon._brake import GOODBYE_S
+from andon._decisions import Approved, Decision, Edited
 from andon._errors import AndonError, InvalidRequest, PermitMismatch, refused
-from andon._handoff import Handoff, Line
+from andon._handoff import Handoff
 from andon._json import shown_result, shown_text
+from andon._line import Line
 from andon._signature import Arguments, Signature
 from andon._watching import UndoResult, Watching, prepare
 
@@ -108,10 +110,9 @@ class Gate:
             risks=tuple(self._risks(**arguments) if callable(self._risks) else self._risks),
             action=wire.Action(tool=tool, args=signature.write(arguments), schema_=signature.schema),
         )
-        handoff, decision = await ask(self._line, asked)
-        if not isinstance(decision, Approved | Edited):
+        handoff, decision, permit = await ask(self._line, asked, claims=_allows)
+        if permit is None:
             raise refused(decision)
-        permit = await handoff.claim()
         if permit.tool != tool:
             raise PermitMismatch(f"{handoff.id}: the permit is for {permit.tool}, not {tool}; nothing was run")
         try:
@@ -134,6 +135,10 @@ class Gate:
         if review := handoff.latest.review:
             self._watching.add(review, prepare(self._undo, result, approved), result)
         return result
+
+
+def _allows(decision: Decision) -> bool:
+    return isinstance(decision, Approved | Edited)
 
 
 async def _tell(handoff: Handoff, *, result: object = None, error: str | None = None) -> None:

@@ -2,37 +2,28 @@
 
 import asyncio
 import contextlib
+import logging
 from typing import Literal
 from uuid import uuid4
 
 from pydantic import JsonValue
 
 from andon import wire
-from andon._api import Api
-from andon._decisions import Answered, Approved, Chosen, Decision, Edited, decision_of
-from andon._errors import AndonError, refused
-from andon._events import Events
-from andon._http import backoff_s
+from andon._brake import GOODBYE_S, reread_s
+from andon._decisions import Aborted, Answered, Approved, Chosen, Decision, Edited, decision_of
+from andon._errors import AndonError, Steered, Stopped, refused
+from andon._line import Line
 from andon._permit import Permit, read_permit
 
-__all__ = ["Allowed", "Handoff", "Line", "Status", "claim", "report"]
+__all__ = ["Allowed", "Handoff", "Status", "claim", "report"]
 
 Status = Literal["executed", "failed", "undone", "undo_failed"]
 Allowed = Approved | Edited | Chosen | Answered
 """The decisions that can be claimed."""
 
-REREAD_S = 60.0
-REREAD_SPREAD = 6
-"""As `backoff_s` takes it: up to 13 s, so that many waits that began together do not read together."""
 ERROR_CHARS = 8_000
 
-
-class Line:
-    """The line to the service that runs and handoffs share: its calls and its event stream."""
-
-    def __init__(self, api: Api, events: Events) -> None:
-        self.api = api
-        self.events = events
+_log = logging.getLogger("andon")
 
 
 class Handoff:
@@ -60,7 +51,7 @@ class Handoff:
         return self.latest.url
 
     @property
-    def decision(self) -> Decision | None:
+    def decision(self) -> Decision | Aborted | None:
         """The decision that stood when this was last read."""
         return decision_of(self.latest)
 
@@ -70,25 +61,65 @@ class Handoff:
         return self.latest
 
     async def wait(self) -> Decision:
-        """Wait for the decision, as long as it takes, through any outage of the service.
+        """Wait for the decision, as long as it takes, through any outage of the service and any pause.
 
         Raises:
+            Stopped: Somebody pulled the cord. It is on hold, and may be waited for again after `await run.resumed()`.
+            Steered: Somebody told the run something. It is open still: `withdraw` it, or wait again.
             ServiceError: The service refuses to tell, e.g. because the key was revoked.
         """
-        decision = self.decision
+        try:
+            return await self.decided()
+        except Steered as steered:
+            await self._line.brake.acknowledge(steered)
+            raise
+
+    async def attend(self) -> Decision:
+        """As `wait`; but whoever is cancelled or steered meanwhile takes the ask back."""
+        brake = self._line.brake
+        try:
+            return await self.decided()
+        except (asyncio.CancelledError, Steered) as end:
+            if not brake.ends(end):
+                await self.take_back()
+            if isinstance(end, Steered):
+                await brake.acknowledge(end)
+            raise
+
+    async def decided(self, *, heed: bool = True) -> Decision:
+        """As `wait`, but the words of a `Steered` are still to be acknowledged; without `heed`, through any stop."""
+        decision = self._standing()
         if decision is not None:
             return decision
-        events = self._line.events
-        with events.watch(self.id) as changed:
-            await events.connected()
+        line = self._line
+        with line.brake.waiting(self.id) as wait:
+            await line.events.connected()
             while True:
-                changed.clear()
-                self.latest = await self._line.api.read(self.id, for_ever=True)
-                decision = self.decision
-                if decision is not None:
-                    return decision
-                # The stream loses nothing; reading once a minute guards against one that says nothing.
-                await _set_within(changed, REREAD_S + backoff_s(REREAD_SPREAD))
+                if wait.stale:
+                    wait.stale = False
+                    wait.brakes.clear()
+                    self.latest = await line.api.read(self.id, for_ever=True)
+                    decision = self._standing()
+                    if decision is not None:
+                        return decision
+                    await line.brake.saw(wait, self.latest.brake)
+                if heed:
+                    line.brake.heed(wait.brakes.values(), self)
+                await wait.rung(reread_s())
+
+    async def take_back(self) -> None:
+        """Withdraw it if it is open, within two seconds; a service that is away will let it expire."""
+        if self.decision is None:
+            with contextlib.suppress(TimeoutError, AndonError):
+                async with asyncio.timeout(GOODBYE_S):
+                    await self.withdraw("The agent stopped waiting.")
+                    _log.info("handoff.withdrawn id=%s", self.id)
+
+    def _standing(self) -> Decision | None:
+        decision = self.decision
+        if isinstance(decision, Aborted):
+            raise Stopped(self._line.brake.aborted(decision), self)
+        return decision
 
     async def claim(self, *, claimant: str | None = None) -> Permit:
         """Exchange the decision for the one permit to act on it.
@@ -105,18 +136,20 @@ class Handoff:
             Stopped: Somebody pulled the cord. Do not act.
             PermitMismatch: The permit is not for what was decided. Do not act.
         """
-        decision = self.decision or decision_of(await self.refresh())
+        if self.decision is None:
+            await self.refresh()
+        decision = self._standing()
         if decision is None:
             raise AndonError(f"{self.id} is still undecided; wait for it before claiming it")
         if not isinstance(decision, Approved | Edited | Chosen | Answered):
             raise refused(decision)
-        permit = await claim(self._line.api, decision, claimant=claimant)
+        permit = await claim(self._line, decision, claimant=claimant, handoff=self)
         self._claimant = permit.claimant
         return permit
 
     async def report(self, status: Status = "executed", *, result: JsonValue = None, error: str | None = None) -> None:
         """Report what came of it. The same report twice is fine."""
-        self.latest = await report(self._line.api, self.id, status, claimant=self._claimant, result=result, error=error)
+        self.latest = await report(self._line, self.id, status, claimant=self._claimant, result=result, error=error)
 
     @property
     def questions(self) -> tuple[wire.Question, ...]:
@@ -140,15 +173,23 @@ class Handoff:
         self.latest = await self._line.api.withdraw(self.id, reason)
 
 
-async def claim(api: Api, decision: Allowed, *, claimant: str | None = None) -> Permit:
+async def claim(
+    line: Line, decision: Allowed, *, claimant: str | None = None, handoff: Handoff | None = None
+) -> Permit:
     """Claim a decision and check the permit; see `Handoff.claim`."""
-    claimant = claimant or uuid4().hex
-    content = await api.claim(decision.handoff, wire.ClaimRequest(digest=decision.digest, claimant=claimant))
+    claimant = claimant or line.claimants.pop(decision.handoff, None) or uuid4().hex
+    request = wire.ClaimRequest(digest=decision.digest, claimant=claimant)
+    try:
+        content = await line.brake.when_off(lambda: line.api.claim(decision.handoff, request), handoff=handoff)
+    except (Stopped, Steered):
+        # It may have been made before the stop, and its reply lost: the next try is the same attempt.
+        line.claimants[decision.handoff] = claimant
+        raise
     return read_permit(content, handoff=decision.handoff, digest=decision.digest, claimant=claimant)
 
 
 async def report(
-    api: Api, handoff_id: str, status: Status, *, claimant: str | None, result: JsonValue, error: str | None
+    line: Line, handoff_id: str, status: Status, *, claimant: str | None, result: JsonValue, error: str | None
 ) -> wire.Handoff:
     """Report what came of an action."""
     if error is not None:
@@ -156,10 +197,4 @@ async def report(
         error = error.encode("utf-8", "replace").decode()
         error = error if len(error) <= ERROR_CHARS else error[: ERROR_CHARS - 1] + "…"
     outcome = wire.OutcomeReport(status=status, claimant=claimant, result=result, error=error)
-    return await api.report(handoff_id, outcome)
-
-
-async def _set_within(changed: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await changed.wait()
+    return await line.api.report(handoff_id, outcome)

@@ -1,6 +1,5 @@
 """A run: one job of an agent. It asks, shows, tells and keeps its place; how it does so lies deeper."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, overload
 from uuid import uuid4
@@ -8,13 +7,15 @@ from uuid import uuid4
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from andon import wire
-from andon._asking import Timeout, ask, attend, open_ask, seconds
+from andon._asking import Timeout, ask, open_ask, seconds
 from andon._candidates import CandidateLike, candidates_from
-from andon._decisions import Answered, Approved, Chosen, Confirmed, Decision, Edited
-from andon._errors import AndonError, InvalidAnswer, Steered, refused
+from andon._checkpoints import Checkpoints
+from andon._decisions import Answered, Chosen, Confirmed, Decision
+from andon._errors import AndonError, InvalidAnswer, refused
 from andon._gate import Gate, Risks, What
-from andon._handoff import Allowed, Handoff, Line, Status, claim, report
-from andon._json import plain, plain_object, shown_result
+from andon._handoff import Allowed, Handoff, Status, claim, report
+from andon._json import plain_object, shown_result
+from andon._line import Line
 from andon._permit import Permit
 from andon._places import Where, place
 from andon._review import Undo, settle
@@ -29,6 +30,10 @@ Silence = Literal["deny", "approve"]
 class Run:
     """One job of an agent, bound to a conversation and, often, to the person it works for.
 
+    People may stop it at any time. Each of its calls that waits, acts or saves a checkpoint then raises `Stopped`; or
+    `Steered`, where they told it something. A pause is waited out. After a stop `await resumed()`: to ask the very same
+    thing again is to come back to the ask that was on hold.
+
     Attributes:
         info: As the service told it.
     """
@@ -36,15 +41,27 @@ class Run:
     def __init__(self, line: Line, info: wire.Run) -> None:
         self._line = line
         self.info = info
-        self._version = info.checkpoint
-        self._unmet: tuple[wire.Steer, ...] = ()
-        self._unsure = False
+        self._checkpoints = Checkpoints(line, info)
         self._watching = Watching(line)
 
     @property
     def id(self) -> str:
         """The run's id."""
         return self.info.id
+
+    @property
+    def brake(self) -> wire.Braked | None:
+        """What holds the run, as far as was last known here; None: nothing."""
+        return self._line.brake.latest
+
+    async def resumed(self) -> None:
+        """Wait until nothing holds the run, however long a stop or a pause lasts.
+
+        Raises:
+            Stopped: The run was aborted: it will never be resumed.
+            Steered: Somebody told the run something meanwhile.
+        """
+        await self._line.brake.off(stops=False)
 
     async def confirm(
         self,
@@ -99,8 +116,7 @@ class Run:
             on_timeout=on_timeout,
             to=tuple(map(place, to)),
         )
-        _, decision = await ask(self._line, asked, idempotency_key)
-        return _confirmed(decision)
+        return _confirmed((await ask(self._line, asked, idempotency_key)).decision)
 
     async def choose(
         self,
@@ -136,10 +152,8 @@ class Run:
             timeout_s=seconds(timeout),
             to=tuple(map(place, to)),
         )
-        _, decision = await ask(self._line, asked, idempotency_key)
+        decision = (await ask(self._line, asked, idempotency_key, claims=_is_all)).decision
         if isinstance(decision, Chosen):
-            if decision.candidate.action is None:
-                await claim(self._line.api, decision, claimant=_claimant(idempotency_key))
             return decision
         raise refused(decision)
 
@@ -234,10 +248,9 @@ class Run:
             reply_in_thread=reply_in_thread,
             **fields,
         )
-        _, decision = await ask(self._line, asked, idempotency_key)
-        if not isinstance(decision, Answered):
+        _, decision, permit = await ask(self._line, asked, idempotency_key, claims=_is_all)
+        if permit is None:
             raise refused(decision)
-        permit = await claim(self._line.api, decision, claimant=_claimant(idempotency_key))
         answered = permit.decided["answer"]
         try:
             return adapter.validate_json(TypeAdapter(JsonValue).dump_json(answered))
@@ -292,7 +305,7 @@ class Run:
             on_timeout=on_timeout,
             to=tuple(map(place, to)),
         )
-        handoff, decision = await ask(self._line, asked, idempotency_key)
+        handoff, decision, _ = await ask(self._line, asked, idempotency_key)
         confirmed = _confirmed(decision)
         await settle(handoff, confirmed, undo, result)
         return confirmed
@@ -379,47 +392,20 @@ class Run:
             Refused: The policy asks at this checkpoint, and the answer was no, or there was none. It is saved; do not
                 go on from it.
             Steered: People told the run something since the checkpoint before; this one is saved all the same.
-            Stopped: Somebody pulled the cord.
+            Stopped: Somebody pulled the cord. It is saved.
             ServiceUnavailable: It may have been saved. What people told the run is not lost: the next call has it.
         """
-        save = wire.CheckpointSave(name=name, state=plain(state))
-        if self._unsure:
-            await self._catch_up()
-        self._unsure = True  # until the receipt is here, words may have been handed to nobody
-        receipt = await self._line.api.save_checkpoint(self.id, save, idempotency_key=uuid4().hex)
-        self._unsure, self._version = False, receipt.version
-        self._unmet = (*self._unmet, *receipt.steers)
-        if receipt.handoff:
-            await self._pass(receipt.handoff)
-        steers, self._unmet = self._unmet, ()
-        if steers:
-            raise Steered(steers, version=receipt.version)
-        return receipt.version
+        return await self._checkpoints.save(name, state)
 
     async def go_on(self, checkpoint: wire.Checkpoint) -> None:
         """Wait, in a process that takes over at this checkpoint, for the yes that the policy may want there.
 
         Raises:
             Refused: The answer was no, or there was none. Do not go on from it.
+            Stopped: Somebody pulled the cord.
+            Steered: Somebody told the run something.
         """
-        if checkpoint.handoff:
-            await self._pass(checkpoint.handoff)
-
-    async def _pass(self, handoff_id: str) -> None:
-        """Go on with a yes, and not without it; again is fine."""
-        handoff = Handoff(self._line, await self._line.api.read(handoff_id))
-        decision = await attend(handoff)
-        if not isinstance(decision, Approved | Edited):
-            raise refused(decision)
-        if handoff.latest.state != "closed":
-            await handoff.claim(claimant=f"checkpoint {handoff_id}")
-            await handoff.report("executed")
-
-    async def _catch_up(self) -> None:
-        """Read the receipt of a save that was given up; the save may have been made, and taken people's words along."""
-        latest = await self._line.api.read_checkpoint(self.id)
-        if latest and latest.version > self._version:
-            self._unmet, self._version = (*self._unmet, *latest.steers), latest.version
+        await self._checkpoints.go_on(checkpoint)
 
     async def load_checkpoint(self) -> wire.Checkpoint | None:
         """Return the latest checkpoint, or None when there is none yet.
@@ -429,7 +415,7 @@ class Run:
         Its `steers` are what people had told the run when it was saved; whoever saved it may not have lived to read
         them.
         """
-        return await self._line.api.read_checkpoint(self.id)
+        return await self._checkpoints.load()
 
     async def open(self, ask: wire.Ask | Mapping[str, Any], *, idempotency_key: str | None = None) -> Handoff:
         """Open an ask without waiting for it. Keep its `token`, and this process may exit.
@@ -450,10 +436,10 @@ class Run:
 
         Raises:
             ClaimRefused: Too old, or claimed already. Do not act.
-            Stopped: Somebody pulled the cord. Do not act.
+            Stopped: Somebody pulled the cord. Do not act; an approval stands, and may be claimed after `resumed()`.
             PermitMismatch: The permit is not for what was decided. Do not act.
         """
-        return await (decided.claim() if isinstance(decided, Handoff) else claim(self._line.api, decided))
+        return await (decided.claim() if isinstance(decided, Handoff) else claim(self._line, decided))
 
     async def report(
         self,
@@ -475,7 +461,7 @@ class Run:
         """
         claimant = acted.claimant if isinstance(acted, Permit) else None
         shown = None if result is None else shown_result(result)
-        told = await report(self._line.api, acted.handoff, status, claimant=claimant, result=shown, error=error)
+        told = await report(self._line, acted.handoff, status, claimant=claimant, result=shown, error=error)
         if told.review:
             self._watching.add(told.review, prepare(undo, result, {}), result)
 
@@ -486,6 +472,6 @@ def _confirmed(decision: Decision) -> Confirmed:
     return decision
 
 
-def _claimant(idempotency_key: str | None) -> str | None:
-    """Name the claim after the ask, so that asking again with the same key gets the same permit."""
-    return None if idempotency_key is None else hashlib.sha256(idempotency_key.encode()).hexdigest()
+def _is_all(decision: Decision) -> bool:
+    """Is the answer itself all that was wanted? Then it is claimed at once, which tells people that it has arrived."""
+    return isinstance(decision, Answered) or (isinstance(decision, Chosen) and decision.candidate.action is None)

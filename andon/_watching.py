@@ -10,7 +10,8 @@ from typing import Any
 
 from andon._decisions import Answered, Chosen
 from andon._errors import AndonError, UndoFailed
-from andon._handoff import Handoff, Line
+from andon._handoff import Handoff
+from andon._line import Line
 from andon._review import Undo, settle
 
 __all__ = ["UndoResult", "Watching", "prepare"]
@@ -58,7 +59,7 @@ class Watching:
     async def _watch(self, review: _Review, undo: Undo | None, result: object) -> None:
         try:
             handoff = Handoff(self._line, await self._line.api.read(review.id, for_ever=True))
-            decision = await handoff.wait()
+            decision = await handoff.decided(heed=False)  # it is done: there is nothing left to stop
             review.undoing = True
             if isinstance(decision, Chosen | Answered):
                 raise AndonError(f"{review.id}: {decision.kind!r} is no decision on a review")  # noqa: TRY301

@@ -6,6 +6,7 @@ no store, no timers. A person is a function from a handoff to a decision.
 
 import asyncio
 import hashlib
+import itertools
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,15 @@ from andon import wire
 KEY = "agent-key"
 PERSON_KEY = "person-key"
 MIRA: dict[str, Any] = {"kind": "person", "id": "mira@example.com", "name": "Mira", "surface": "web"}
+
+STOP: dict[str, Any] = {
+    "action": "stop",
+    "scope": {"everything": True},
+    "by": MIRA,
+    "at": "2026-11-22T14:02:00Z",
+    "text": "Not before the audit",
+    "epoch": 1,
+}
 
 Json = dict[str, Any]
 Person = Callable[[Json], Json | None]
@@ -61,12 +71,15 @@ class FakeService:
         """So many saves are made, and their replies are lost."""
         self.steers: list[Json] = []
         """What people told the run since its last checkpoint."""
+        self.heard: list[str] = []
+        """The words that it acknowledged."""
         self.busy = 0
         self.tamper: Callable[[Json], Json] = lambda permit: permit
         self.claim_problem: tuple[int, str] | None = None
         self.resumed_from: list[str | None] = []
         self.forget_events = False
         self.forget_notices = False
+        self._ids = itertools.count()
         self._made: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._checkpoints: dict[str, Json] = {}
         self._receipts: dict[str, Json] = {}
@@ -95,6 +108,7 @@ class FakeService:
         app.router.add_get("/v1/runs/{run}", self._read_run)
         app.router.add_put("/v1/runs/{run}/checkpoint", self._save)
         app.router.add_get("/v1/runs/{run}/checkpoint", self._load)
+        app.router.add_post("/v1/runs/{run}/heard", self._hear)
         app.router.add_post("/v1/runs/{run}/notices", self._notice)
         app.router.add_post("/v1/handoffs", self._open)
         app.router.add_get("/v1/handoffs", self._list)
@@ -131,7 +145,7 @@ class FakeService:
 
     def steer(self, text: str) -> None:
         """Tell the run something."""
-        said = {"id": f"s{len(self.steers)}", "text": text, "by": MIRA, "at": _now()}
+        said = {"id": f"s{next(self._ids)}", "text": text, "by": MIRA, "at": _now()}
         self.steers = [*self.steers, said]
 
     def decide(self, handoff: Json, decision: Json) -> None:
@@ -227,6 +241,10 @@ class FakeService:
         saved = self._checkpoints.get(request.match_info["run"])
         return web.json_response(saved) if saved else _problem(404, "not-found", "no checkpoint yet")
 
+    async def _hear(self, request: web.Request) -> web.Response:
+        self.heard += wire.Heard.model_validate(await request.json()).steers
+        return await self._read_run(request)
+
     async def _notice(self, request: web.Request) -> web.Response:
         def make(body: Json) -> str:
             wire.Notice.model_validate(body)
@@ -312,7 +330,8 @@ class FakeService:
         handoff = self.handoffs[request.match_info["id"]]
         body = await request.json()
         if self.claim_problem is not None:
-            return _problem(*self.claim_problem, "no permit")
+            brake = STOP if self.claim_problem[1] == "stopped" else None
+            return _problem(*self.claim_problem, "no permit", brake=brake)
         if body["digest"] != handoff["decision"].get("digest"):
             return _problem(409, "digest-mismatch", "another digest was decided")
         claimed = handoff.setdefault("claim", {"claimant": body["claimant"], "at": _now()})
@@ -374,8 +393,12 @@ def _shown(handoff: Json, status: int = 200) -> web.Response:
     return web.json_response({k: v for k, v in handoff.items() if k not in {"payload", "answer_body"}}, status=status)
 
 
-def _problem(status: int, name: str, detail: str, headers: dict[str, str] | None = None) -> web.Response:
-    body = {"type": f"/problems/{name}", "title": name, "status": status, "detail": detail}
+def _problem(
+    status: int, name: str, detail: str, headers: dict[str, str] | None = None, *, brake: Json | None = None
+) -> web.Response:
+    body: Json = {"type": f"/problems/{name}", "title": name, "status": status, "detail": detail}
+    if brake:
+        body["brake"] = brake
     return web.json_response(body, status=status, content_type="application/problem+json", headers=headers)
 
 

@@ -8,8 +8,10 @@ from typing import Any, assert_type
 from pydantic import BaseModel, TypeAdapter
 
 from andon import (
+    Aborted,
     Andon,
     Approved,
+    Braked,
     Chosen,
     Confirmed,
     Decision,
@@ -22,6 +24,7 @@ from andon import (
     Rejected,
     Run,
     Steered,
+    Stopped,
     Undeliverable,
     Withdrawn,
     wire,
@@ -54,7 +57,7 @@ async def test_what_people_told_the_run_is_read_at_a_checkpoint(run: Run) -> lis
     try:
         assert_type(await run.checkpoint("planned"), int)
     except Steered as steered:
-        assert_type(steered.version, int)
+        assert_type(steered.version, int | None)
         assert_type(steered.steers, tuple[wire.Steer, ...])
         return [f"{steer.by.name}: {steer.text}" for steer in steered.steers]
     found = await run.load_checkpoint()
@@ -112,6 +115,20 @@ async def test_what_was_opened_comes_back(andon: Andon, run: Run, token: str) ->
     handoff = await run.open({"kind": "input", "gate": "ask", "question": "What?"})
     assert_type(handoff, Handoff)
     assert_type(await run.wait(handoff), Decision)
-    assert_type(handoff.decision, Decision | None)
+    assert_type(handoff.decision, Decision | Aborted | None)
     assert_type(await andon.resume(token), tuple[Run, Handoff])
     assert_type((await handoff.claim()).args, dict[str, Any])
+
+
+async def test_a_stop_says_who_and_what(andon: Andon) -> None:
+    async def tell(stopped: Stopped) -> None:
+        assert_type(stopped.brake, Braked)
+        assert_type(stopped.handoff, Handoff | None)
+
+    async with andon.run("report", on_stop="cancel") as run:
+        assert_type(run.brake, Braked | None)
+        await run.resumed()
+    told: list[Stopped] = []
+    async with andon.run("report", on_stop=tell), andon.run("report", on_stop=told.append):
+        pass
+    andon.run("report", on_stop="stop")  # type: ignore[arg-type] # it cancels, or it is a function

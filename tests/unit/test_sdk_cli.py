@@ -14,6 +14,7 @@ import pytest
 
 from andon import Andon
 from andon._cli import LONGEST_S, main
+from andon._cli_help import HELP
 from andon._cli_text import as_json, for_terminal
 from andon.wire._asks import MAX_TIMEOUT_S
 from tests.fakes.service import KEY, PERSON_KEY, FakeService, Json, approve, reject, silent, until
@@ -240,6 +241,8 @@ async def test_a_script_reads_how_it_ended_from_the_last_line(service: FakeServi
         "review": None,
         "exit_code": 7,
         "error": None,
+        "brake": None,
+        "steers": None,
     }
 
 
@@ -393,7 +396,7 @@ async def test_an_agents_key_is_said_to_answer_nothing_before_anything_else(serv
     assert not service.calls["POST /v1/handoffs/{id}/answer"]
 
 
-@pytest.mark.parametrize("command", ["", "run", "ask", "choose", "pending", "show", "answer"])
+@pytest.mark.parametrize("command", ["", *HELP])
 async def test_help_leads_with_the_task_and_ends_with_examples(shell: Shell, command: str) -> None:
     done = await shell.type(*command.split(), "--help")
     assert done.code == 0
