@@ -164,7 +164,7 @@ class Flow:
         policy = under or self._policies.current()
         situation = await self._gathering.gather(policy, ask, handoff_id, agent.name, run, to=to)
         if checkpoint is not None:
-            situation = replace(situation, checkpoint=checkpoint)
+            situation = replace(situation, checkpoint=checkpoint, passed=True)
         at = self._clock()
         asked = Handoff(
             id=handoff_id,

@@ -24,8 +24,8 @@ NOBODY_TRUSTED: Final[Mapping[str, int]] = MappingProxyType({})
 class RunFacts(Protocol):
     """Tells how a run stands."""
 
-    async def standing(self, run_id: str) -> tuple[int, str]:
-        """What went wrong in it so far, and the name of its latest checkpoint, or "".
+    async def standing(self, run_id: str) -> tuple[int, str, bool]:
+        """What went wrong in it so far, the name of its latest checkpoint, or "", and whether it may go on from there.
 
         Raises:
             StoreUnavailable: It cannot be read.
@@ -142,8 +142,8 @@ class Gathering:
         )
         wanted = needs(policy, situation)
         if wanted.run:
-            failures, checkpoint = await self._runs.standing(run.id)
-            situation = replace(situation, failures=failures, checkpoint=checkpoint)
+            failures, checkpoint, passed = await self._runs.standing(run.id)
+            situation = replace(situation, failures=failures, checkpoint=checkpoint, passed=passed)
         if wanted.draws and self._draws:
             drawn = await self._draws.draw(agent, handoff_id, digest_of(ask_payload(ask)))
             situation = replace(situation, draw=drawn)

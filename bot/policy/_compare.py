@@ -15,7 +15,8 @@ from bot.handoff import Route
 from bot.policy._bearing import STEPS
 from bot.policy._file import Policy
 from bot.policy._grid import Case, cases_of
-from bot.policy._route import STRICTNESS, Routed, route
+from bot.policy._route import Routed, route
+from bot.policy._rule import STRICTNESS
 
 Way = Literal["looser", "tighter", "different"]
 

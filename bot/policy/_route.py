@@ -1,7 +1,6 @@
 """From a situation to a route. Pure. An ask may make the policy's terms stricter, never looser."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 from urllib.parse import quote
@@ -11,13 +10,12 @@ from bot.handoff import Route
 from bot.policy._bearing import bearing, together
 from bot.policy._file import Policy
 from bot.policy._index import Entry
-from bot.policy._meeting import LOOSE, actions, met
-from bot.policy._rule import Do, Rule
+from bot.policy._meeting import actions, met
+from bot.policy._rule import LOOSE, STRICTNESS, Do, Rule
 from bot.policy._situation import Grant, Situation
 from bot.policy._terms import Ramp
 from bot.scope import covers, is_within
 
-STRICTNESS: Final[Mapping[str, int]] = {"allow": 0, "notify": 1, "sample": 2, "review": 3, "ask": 4, "deny": 5}
 APART: Final = "Nobody may decide about all of these candidates: ask about each of them by itself."
 _SAMPLES: Final = 2**32
 
@@ -106,9 +104,20 @@ def route(policy: Policy, situation: Situation) -> Routed:
     people would have been asked before, it is refused, so that the agent undoes it: asking afterwards is not up to it.
     Only `after: true` on the rule leaves it that, and so does a service that was given no policy.
 
+    While nobody has let the run go on from its checkpoint, no rule that looks at it lets anything run, whether of its
+    own, by trust, by a grant or by silence; nor is anything looser than it will be then.
+
     Silence approves only where the ask is reversible and both the rule and the ask say so, and the ask waits as long as
     the rule says.
     """
+    said = _route(policy, situation)
+    if situation.passed:
+        return said
+    then = _route(policy, replace(situation, passed=True))
+    return max((said, then), key=lambda each: STRICTNESS[each.do])
+
+
+def _route(policy: Policy, situation: Situation) -> Routed:
     found = met(policy, situation)
     rule = max(found, key=lambda each: (STRICTNESS[_says(policy, each)], _is_restricted(policy, each)))
     way = _Way(policy, situation, rule)
@@ -162,6 +171,11 @@ class _Way:
         self.do = do
 
     @property
+    def waits(self) -> bool:
+        """Is the rule about a checkpoint from which the run may not go on yet?"""
+        return self.rule is not None and self.rule.waits(self.situation)
+
+    @property
     def is_confirmed_before(self) -> bool:
         """Is it one yes to one action that did not happen yet?"""
         ask = self.situation.ask
@@ -178,6 +192,8 @@ class _Way:
         if ramp is None or not self.is_confirmed_before:
             return
         self.ramp = ramp_key(rule.name if rule else _DEFAULT, ramp, self.situation)
+        if self.waits:
+            return
         good = self.situation.trusted.get(self.ramp, 0)
         if good < ramp.ask:
             self.because.append(f"Trust is still growing: {good} of {ramp.ask} ended well.")
@@ -201,7 +217,7 @@ class _Way:
     def grant(self, terms: Route) -> None:
         """The grant that covers this, if the terms as they are now would offer it."""
         action = self.situation.ask.action if isinstance(self.situation.ask, wire.Confirmation) else None
-        if self.do != "ask" or action is None:
+        if self.do != "ask" or action is None or self.waits:
             return
         for grant in self.situation.grants:
             within = is_within(terms.offers, grant.same, grant.scope, grant.age_s)
@@ -246,10 +262,14 @@ class _Way:
             return False
         if self.do == "review":
             self.to("ask", "it is done already, and its card is the review")
-        elif self.do == "ask" and self.policy.version != "none" and not (self.rule and self.rule.after):
+        elif self.do == "ask" and self.policy.version != "none" and not self._may_ask_after:
             self.to("deny", "it is done already, and people are asked before")
             return True
         return False
+
+    @property
+    def _may_ask_after(self) -> bool:
+        return self.rule is not None and self.rule.after and not self.waits
 
     def _cannot_be_undone(self) -> None:
         self.because.append("It cannot be undone, so it is asked about before and not after.")
