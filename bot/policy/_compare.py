@@ -150,23 +150,26 @@ def stricter(held: Route, wanted: Route) -> tuple[str, ...]:
 
 
 def _people(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
+    """Stage by stage: those of one stage are not to be had in another."""
     if len(old.steps) != len(new.steps):
         fewer = len(new.steps) < len(old.steps)
         yield _way(looser=fewer), f"{len(new.steps)} stages instead of {len(old.steps)}"
-    needed = sum(each.quorum for each in old.steps), sum(each.quorum for each in new.steps)
-    if needed[0] != needed[1]:
-        yield _way(looser=needed[1] < needed[0]), f"{needed[1]} must say yes instead of {needed[0]}"
-    for before, after in zip(old.steps, new.steps, strict=False):
-        if before.approvers == after.approvers:
-            continue
+    staged = len(old.steps) > 1 or len(new.steps) > 1
+    for number, (before, after) in enumerate(zip(old.steps, new.steps, strict=False), start=1):
+        there = f" in stage {number}" if staged else ""
+        if before.quorum != after.quorum:
+            fewer = after.quorum < before.quorum
+            yield _way(looser=fewer), f"{after.quorum} must say yes{there} instead of {before.quorum}"
         was, now = set(before.approvers), set(after.approvers)
+        if was == now:
+            continue
         if not now or (was and now - was):
             who = "any full member" if not now else _list(now - was)
-            yield "looser", f"{who} may answer"
+            yield "looser", f"{who} may answer{there}"
         if was - now and now:
-            yield "tighter", f"{_list(was - now)} may not answer any more"
+            yield "tighter", f"{_list(was - now)} may not answer{there} any more"
         if not was:
-            yield "tighter", f"only {_list(now)} may answer"
+            yield "tighter", f"only {_list(now)} may answer{there}"
 
 
 def _ladder(old: Route, new: Route) -> Iterator[tuple[Way, str]]:

@@ -99,6 +99,32 @@ async def test_an_edit_that_takes_as_much_or_less_goes_on_under_the_terms_that_i
         assert (await service.agent.look(large["id"]))["state"] == "pending", "the second stage is still needed"
 
 
+async def test_an_edit_takes_no_place_from_a_board_of_two(settings: Settings, file: Path) -> None:
+    """Three say yes to either, and of a big one two of the board."""
+    policy = """
+rules:
+  - name: big
+    tool: pay
+    when: args.amount > 100
+    do: ask
+    stages:
+      - {approvers: [ada@example.com, ben@example.com]}
+      - {approvers: [cfo@example.com, coo@example.com], quorum: 2}
+  - name: small
+    tool: pay
+    do: ask
+    stages:
+      - {approvers: [ada@example.com, ben@example.com], quorum: 2}
+      - {approvers: [cfo@example.com, coo@example.com]}
+"""
+    async with live(under(settings, file, policy)) as service:
+        ada = await service.new_person("ada@example.com")
+        asked = await service.agent.ask(action={"tool": "pay", "args": {"amount": 1}})
+        refused = await ada.edit(asked, {"amount": 1_000_000})
+        assert refused.problem == "invalid-answer"
+        assert "(rule big): 2 must say yes in stage 2 instead of 1" in refused.body["detail"]
+
+
 TERMS: dict[str, tuple[str, str]] = {
     "approvers": ("approvers: [ana@example.com, mira@example.com]", "ana@example.com"),
     "quorum": ("quorum: 2", "2 must say yes instead of 1"),
