@@ -173,16 +173,31 @@ def _people(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
 
 
 def _ladder(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
-    was = {name for rung in old.escalate for name in rung.approvers}
-    now = {name for rung in new.escalate for name in rung.approvers}
-    if now - was and new.approvers:
-        yield "looser", f"{_list(now - was)} may answer after a while"
-    if was - now and old.approvers:
-        yield "tighter", f"{_list(was - now)} may not answer after a while any more"
-    elif was == now and (old.escalate, old.remind_s) != (new.escalate, new.remind_s):
+    listed = all(any(step.approvers for step in each.steps) for each in (old, new))  # else it lets nobody in
+    was, now = (_let_in(each) if listed else {} for each in (old, new))
+    sooner = {name for name in was.keys() & now.keys() if now[name] < was[name]}
+    later = {name for name in was.keys() & now.keys() if now[name] > was[name]}
+    if new_ones := now.keys() - was.keys():
+        yield "looser", f"{_list(new_ones)} may answer after a while"
+    if sooner:
+        yield "looser", f"{_list(sooner)} may answer sooner"
+    if later:
+        yield "tighter", f"{_list(later)} may only answer later"
+    if gone := was.keys() - now.keys():
+        yield "tighter", f"{_list(gone)} may not answer after a while any more"
+    if was == now and (old.escalate, old.remind_s) != (new.escalate, new.remind_s):
         yield "different", "reminders and escalation change"
     if old.to != new.to:
         yield "different", _ELSEWHERE
+
+
+def _let_in(route: Route) -> dict[str, int]:
+    """Who may answer too once the ladder has come so far, and after how many seconds first."""
+    found: dict[str, int] = {}
+    for rung in sorted(route.escalate, key=lambda each: each.after_s):
+        for name in rung.approvers:
+            found.setdefault(name, rung.after_s)
+    return found
 
 
 def _way(*, looser: bool) -> Way:

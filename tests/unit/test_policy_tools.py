@@ -144,6 +144,7 @@ def test_an_example_tells_all_that_differs(example: str, differs: tuple[str, ...
 
 # --- what changes ---
 
+LADDER = ", escalate: [{after: 20m, approvers: [boss@example.com]}]"
 BASE = """
 roles: {ops: [ana@example.com, bob@example.com]}
 confidence_floor: 0.5
@@ -158,10 +159,11 @@ rules:
   - {name: money, gate: money, agent: "nightly-*", do: ask, step_up: number}
   - {name: shell, tool: bash, when: risk < 0.3, do: allow}
   - {name: ramped, tool: "draft_*", do: ask, ramp: {ask: 3, review: 2}}
+  - {name: wire, tool: wire, do: ask, stages: [{approvers: [ana@example.com]}, {approvers: [bob@example.com]}]LADDER}
   - {name: prod, tool: deploy, labels: {env: prod}, do: ask, approvers: [ana@example.com]}
   - {name: after, tool: deploy, checkpoint: planned, do: ask, quorum: 2}
   - {name: deploys, tool: deploy, do: allow}
-"""
+""".replace("LADDER", LADDER)
 
 
 def changed(old: str, new: str) -> Comparison:
@@ -204,6 +206,8 @@ LOOSER = [
         "draft_x",
         "boss@example.com may answer after a while",
     ),
+    (LADDER, LADDER.replace("20m", "1m"), "wire", "boss@example.com may answer sooner"),
+    (LADDER, LADDER.replace("boss@", "intern@"), "wire", "intern@example.com may answer after a while"),
     (
         'name: ramped, tool: "draft_*", do: ask',
         'name: ramped, tool: "draft_*", do: ask, on_timeout: approve',
@@ -217,6 +221,17 @@ LOOSER = [
         "a yes may be given in advance: drafts",
     ),
 ]
+
+
+def test_where_anybody_may_answer_the_ladder_lets_nobody_in() -> None:
+    base = "rules: [{name: a, tool: x, do: ask}]"
+    listed = base.replace("do: ask", f"do: ask, approvers: [ana@example.com]{LADDER}")
+    assert not compare(parse(base), parse(listed)).is_looser
+    told = [(each.way, each.says) for each in compare(parse(listed), parse(base)).differences]
+    assert told == [
+        ("looser", "any full member may answer (rule a)"),
+        ("different", "reminders and escalation change (rule a)"),
+    ]
 
 
 @pytest.mark.parametrize("old, new, about, says", LOOSER)
