@@ -504,6 +504,19 @@ async def asked_by_ana_of_bobs_agent(home: House) -> None:
     await home.ask(run=started.ok()["id"])
 
 
+@pytest.mark.parametrize("requester, linked", [("slack:T1/U1", "U1"), ("slack:U1", "T1/U1")])
+async def test_who_asked_is_known_in_either_form_of_their_slack_id(
+    settings: Settings, requester: str, linked: str
+) -> None:
+    async with house(
+        settings, OTHERS, people=f"people: {{mira: {{email: mira@example.com, slack: {linked}}}}}"
+    ) as home:
+        started = await home.service.agent.call("POST", "/v1/runs", {"name": "weekly", "requester": requester})
+        await home.ask(run=started.ok()["id"])
+        assert (await home.say(MIRA, "yes")).startswith("Mira, you asked for it")
+        assert await home.say(ANA, "yes") == "approved"
+
+
 async def test_the_decision_names_all_who_agreed(settings: Settings) -> None:
     async with house(settings, STAGES) as home:
         await home.ask()
