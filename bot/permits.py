@@ -32,25 +32,30 @@ def permit(handoff_id: str, request: wire.ClaimRequest, said: ClaimReply, age: t
         case "held":
             msg = "the brake is on: no claim succeeds until somebody resumes it"
             raise HandoffHeld(msg, handoff=handoff_id)
-        case "open":
-            slug, detail = "not-decided", "nobody has decided this yet; wait for the decision, then claim"
-        case "refused":
-            slug, detail = "not-approved", f"the decision is {said.text!r}, which allows nothing; do not act"
-        case "digest":
-            slug = "digest-mismatch"
-            detail = f"the decision covers digest {said.text}, not {request.digest}; do not act"
-        case "taken":
-            slug, detail = "already-claimed", f"{said.text!r} claimed this at {said.at}; one claim, one action"
-        case "no_grant":
-            slug, detail = (
-                "grant-ended",
-                "the grant that allowed this has ended since; ask again, so that a person decides",
-            )
-        case "closed":
-            slug, detail = "already-claimed", "the outcome is recorded already; one claim, one action"
-        case _:
-            slug, detail = "decision-too-old", f"decided at {said.at}, over {age} ago; ask again"
+    slug, detail = _refusal(request, said, age)
     raise ClaimRefused(slug, detail, handoff=handoff_id)
+
+
+def _refusal(request: wire.ClaimRequest, said: ClaimReply, age: timedelta) -> tuple[str, str]:
+    """The slug, and why in words."""
+    match said.word:
+        case "open":
+            return "not-decided", "nobody has decided this yet; wait for the decision, then claim"
+        case "refused":
+            return "not-approved", f"the decision is {said.text!r}, which allows nothing; do not act"
+        case "done":
+            detail = "this shows what is done already; a yes lets it stand, and is no permit to do it again"
+            return "not-approved", detail
+        case "digest":
+            return "digest-mismatch", f"the decision covers digest {said.text}, not {request.digest}; do not act"
+        case "taken":
+            return "already-claimed", f"{said.text!r} claimed this at {said.at}; one claim, one action"
+        case "no_grant":
+            return "grant-ended", "the grant that allowed this has ended since; ask again, so that a person decides"
+        case "closed":
+            return "already-claimed", "the outcome is recorded already; one claim, one action"
+        case _:
+            return "decision-too-old", f"decided at {said.at}, over {age} ago; ask again"
 
 
 def check_outcome(handoff_id: str, report: wire.OutcomeReport, said: OutcomeReply) -> None:

@@ -97,7 +97,7 @@ class Settled:
 class ClaimReply:
     """What `claim` said; see the script's header for the words."""
 
-    word: Literal["permit", "open", "held", "refused", "digest", "taken", "closed", "old", "gone", "no_grant"]
+    word: Literal["permit", "open", "held", "refused", "digest", "taken", "closed", "old", "gone", "no_grant", "done"]
     at: datetime | None = None
     text: str = ""
     revision: int = 0

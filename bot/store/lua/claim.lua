@@ -15,7 +15,7 @@
 -- ARGV[7]  how long what is to be reviewed may stay unreported, ms
 -- Returns  {"permit", <claimed ms>, <revision>, <payload or "">, <doc or "">} | {"open"} | {"held"} | {"refused", <kind>}
 --          | {"digest", <allowed>} | {"taken", <claimant>, <claimed ms>} | {"closed"} | {"old", <decided ms>} | {"gone"}
---          | {"no_grant"} (the grant that decided it has ended)
+--          | {"no_grant"} (the grant that decided it has ended) | {"done"} (it is about what was done before it was asked)
 
 -- permit: the decision's own bytes, or the ask they stand in; neither when the caller has them
 local function permit(at, revision)
@@ -27,7 +27,7 @@ local function permit(at, revision)
 end
 
 local h = redis.call("HMGET", KEYS[1], "state", "agent", "allowed", "kind", "decided_at", "claimant", "claimed_at",
-  "run", "rev", "uses_grant", "watch")
+  "run", "rev", "uses_grant", "watch", "timing")
 if not h[1] or h[2] ~= ARGV[2] then
   return { "gone" }
 end
@@ -36,6 +36,9 @@ if h[1] == "pending" then
 end
 if h[1] == "held" then
   return { "held" }
+end
+if h[12] == "after" then
+  return { "done" }
 end
 if h[3] == "" then
   return { "refused", h[4] }
