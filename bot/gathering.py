@@ -7,10 +7,10 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from andon import wire
-from bot.handoff import Risk, ask_payload, digest_of
+from bot.handoff import Risk, tool_of
 from bot.policy import Grant, Policy, Situation, needs
 from bot.policy import Scorer as ScorerChoice
 from bot.risk import RiskQuestion, highest
@@ -60,7 +60,7 @@ class Grants(Protocol):
 class Draws(Protocol):
     """Tells which are of a sample."""
 
-    async def draw(self, agent: str, handoff_id: str, digest: str) -> float:
+    async def draw(self, agent: str, handoff_id: str, tool: str) -> float:
         """From 0 up to 1.
 
         Raises:
@@ -145,8 +145,7 @@ class Gathering:
             failures, checkpoint, passed = await self._runs.standing(run.id)
             situation = replace(situation, failures=failures, checkpoint=checkpoint, passed=passed)
         if wanted.draws and self._draws:
-            drawn = await self._draws.draw(agent, handoff_id, digest_of(ask_payload(ask)))
-            situation = replace(situation, draw=drawn)
+            situation = replace(situation, draw=await self._draws.draw(agent, handoff_id, tool_of(ask)))
         if wanted.ramps:
             situation = replace(situation, trusted=await self._trust.counts(wanted.ramps))
         if wanted.grants and isinstance(ask, wire.Confirmation) and ask.action:
@@ -179,11 +178,6 @@ def is_unsure(policy: Policy, ask: wire.Confirmation | wire.Choice | wire.Input)
     """Is the agent less sure than the policy wants? It counts in its run as a failure does."""
     floor = policy.confidence_floor
     return floor is not None and ask.confidence is not None and ask.confidence < floor
-
-
-def drawing(situation: Situation) -> Literal["", "free", "owed"]:
-    """What the store is to hold to: see `NewHandoff.draw`."""
-    return "" if situation.draw is None else "free" if situation.draw else "owed"
 
 
 def _runs(ask: wire.Confirmation | wire.Choice | wire.Input) -> Iterable[wire.Action]:

@@ -38,6 +38,8 @@ class Routed:
     """How it came to this, one sentence each, for those who write policies."""
     late: bool = False
     """It is refused because it is done already, and people are asked before it."""
+    drawn: bool | None = None
+    """Is it of a sample? None: of none that has a share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def _route(policy: Policy, situation: Situation) -> Routed:
     terms = replace(
         terms, because=tuple(way.because), ramp=way.ramp, told=way.do == "notify", review=way.do == "review"
     )
-    return Routed(way.settled(), terms, reason, way.granted, rule, tuple(way.steps), late=late)
+    return Routed(way.settled(), terms, reason, way.granted, rule, tuple(way.steps), late=late, drawn=way.drawn)
 
 
 _DEFAULT: Final = "default"
@@ -160,6 +162,7 @@ class _Way:
     do: Do = "ask"
     ramp: str = ""
     granted: Grant | None = None
+    drawn: bool | None = None
     because: list[str] = field(default_factory=list)
     """For the card."""
     steps: list[str] = field(default_factory=list)
@@ -204,10 +207,7 @@ class _Way:
         elif good < ramp.ask + ramp.review or ramp.sample is None:
             self.to("review" if good < ramp.ask + ramp.review else "allow", f"trust ramp, {good} ended well")
         else:
-            drawn = is_sampled(self.situation.draw, ramp.sample)
-            self.to(
-                "review" if drawn else "allow", f"trust ramp, {good} ended well, {_drawn(drawn)} of {ramp.sample:g}"
-            )
+            self._draw(ramp.sample, f"trust ramp, {good} ended well, ")
 
     def answer_needed(self) -> None:
         """Only a person can choose or answer."""
@@ -230,12 +230,15 @@ class _Way:
     def draw(self) -> None:
         """Is it one of the sample?"""
         if self.do == "sample":
-            fraction = (self.rule.fraction if self.rule else None) or 0.0
-            drawn = is_sampled(self.situation.draw, fraction)
             if self.is_confirmed_before and not self.situation.ask.reversible:
                 self._cannot_be_undone()
             else:
-                self.to("review" if drawn else "allow", f"{_drawn(drawn)} of {fraction:g}")
+                self._draw((self.rule.fraction if self.rule else None) or 0.0)
+
+    def _draw(self, share: float, why: str = "") -> None:
+        drawn = is_sampled(self.situation.draw, share)
+        self.drawn = drawn if share else None
+        self.to("review" if drawn else "allow", f"{why}{'' if drawn else 'not '}drawn in the sample of {share:g}")
 
     def tighten(self) -> None:
         """What makes a person be asked although rule, trust or a grant would let it run."""
@@ -279,10 +282,6 @@ class _Way:
         """What happens."""
         assert self.do != "sample"  # noqa: S101  # it was drawn
         return self.do
-
-
-def _drawn(drawn: bool) -> str:  # noqa: FBT001  # a word for a yes or no
-    return "drawn in the sample" if drawn else "not drawn in the sample"
 
 
 def _says(policy: Policy, rule: Rule | None) -> Do:
