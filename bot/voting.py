@@ -287,16 +287,7 @@ class Voting:
         """
         handoff, by = case.handoff, case.by
         is_edit, is_no = bool(made.revisions), case.answer.kind == "reject"
-        if case.turn.handed_to and not is_no:
-            msg = f"{by.name}, you asked {case.turn.handed_to} to answer in your place. You may still say no."
-            raise NotAnApprover(msg, handoff=handoff.id)
-        if not is_edit:
-            self._not_twice(case)
-        if not case.turn.is_theirs and not is_no:
-            stage = tally.count(handoff)
-            listed = tally.shown(handoff).listed
-            msg = f"{by.name}, stage {stage.stage} of {stage.of} is for {listed}. You may still say no."
-            raise NotAnApprover(msg, handoff=handoff.id)
+        self._check_place(case, is_edit=is_edit, is_no=is_no)
         conflict = approvers.conflict(handoff, by, self._people())
         if made.verdict is None:
             return made, None
@@ -315,6 +306,30 @@ class Voting:
         if tally.decides(handoff, vote):
             return replace(made, verdict=_with_votes(handoff, made.verdict, vote)), None
         return made, vote
+
+    def _check_place(self, case: _Case, *, is_edit: bool, is_no: bool) -> None:
+        """A yes, and an edit, is for whoever has a place in this stage and has voted in no other.
+
+        Raises:
+            AlreadyVoted: Theirs stands.
+            NotAnApprover: They have none.
+        """
+        handoff, by = case.handoff, case.by
+        if case.turn.handed_to and not is_no:
+            msg = f"{by.name}, you asked {case.turn.handed_to} to answer in your place. You may still say no."
+            raise NotAnApprover(msg, handoff=handoff.id)
+        if not is_edit:
+            self._not_twice(case)
+        if is_no:
+            return
+        counted = tally.count(handoff)
+        if not is_edit and (holder := self._handing_on.voted_for(handoff, by)):
+            msg = f"{by.name}, {holder} has voted in your place already. You may still say no."
+            raise NotAnApprover(msg, handoff=handoff.id)
+        if not case.turn.is_theirs:
+            listed = tally.shown(handoff).listed
+            msg = f"{by.name}, stage {counted.stage} of {counted.of} is for {listed}. You may still say no."
+            raise NotAnApprover(msg, handoff=handoff.id)
 
     def _edited(self, case: _Case, made: Answering, *, may_vote: bool) -> tuple[Answering, Vote | None]:
         """A changed action that its editor agrees to: that is a vote, where who edits may approve."""
