@@ -6,7 +6,7 @@ failures that makes a difference to either. A condition that changed and that no
 because nobody can say that it is not.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, Literal
@@ -142,11 +142,21 @@ def _terms(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
 def stricter(held: Route, wanted: Route) -> tuple[str, ...]:
     """What `wanted` asks that an open handoff does not have, in words. Cards elsewhere count: others would see them.
 
-    A shorter wait and fewer grants do not: what is open waits on, and a grant is held to its rule at each use.
+    A shorter wait and fewer grants do not: what is open waits on, and a grant is held to its rule at each use. Nor do
+    people whom only the ladder of `held` lets answer, for whoever takes their yes asks whether they may (`Rerouting`);
+    but where one of them may have given their place to anybody, nobody could tell.
     """
+    if held.reassign == "listed":
+        held = _without(held, _let_in(held).keys() - _let_in(wanted).keys())
     told = _terms(held, replace(wanted, offers=held.offers, timeout_s=held.timeout_s))
     elsewhere = [_ELSEWHERE] if not set(wanted.to) <= set(held.to) else []
     return (*(says for way, says in told if way == "tighter"), *elsewhere)
+
+
+def _without(route: Route, names: Collection[str]) -> Route:
+    """The route without these people on its ladder."""
+    rungs = (replace(each, approvers=tuple(e for e in each.approvers if e not in names)) for each in route.escalate)
+    return replace(route, escalate=tuple(rungs))
 
 
 def _people(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
