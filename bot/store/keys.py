@@ -11,7 +11,7 @@ class Keys:
 
     @property
     def policy(self) -> str:
-        """String: version of the policy that was taken last; kept for good."""
+        """String: version and text of the policy that was taken last; kept for good."""
         return f"{{{self.ns}}}:policy"
 
     def handoff(self, handoff_id: str) -> str:

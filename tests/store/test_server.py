@@ -128,3 +128,15 @@ async def test_a_checkpoint_is_versioned_and_its_own_agent_s(store: Store) -> No
     moved = wire.CheckpointSave(name="plan", if_version=0)
     assert await store.runs.save_checkpoint(asks.RUN, asks.AGENT, moved, "s3") == ("moved", 1, (), "")
     assert await store.runs.save_checkpoint(asks.RUN, asks.AGENT, save, "s4") == ("saved", 2, (), "")
+
+
+async def test_the_policy_that_was_taken_last_is_kept_with_its_text(store: Store) -> None:
+    assert await store.loaded.last() == ("", "")
+    await store.loaded.keep("0123456789ab", "rules: []\n# für später\n")
+    assert await store.loaded.last() == ("0123456789ab", "rules: []\n# für später\n")
+
+
+async def test_a_version_that_was_kept_without_a_text_is_read(store: Store) -> None:
+    """As it was kept before."""
+    await store._pipe.call("SET", store.keys.policy, "0123456789ab")
+    assert await store.loaded.last() == ("0123456789ab", "")
