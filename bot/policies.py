@@ -177,7 +177,7 @@ class Policies:
             new = self.current().version
             trouble = f"the policy changed from {last} to {new} before this start, and what {last} said cannot be read"
             log.warning("policy.unlike from=%s to=%s detail=%s", last, new, trouble)
-            await alert(f"policy unlike {last}", f"{trouble}; look over what may be looser now")
+            await alert(f"policy unlike {last} {self._told_at}", f"{trouble}; look over what may be looser now")
         else:
             await self._loosened(old.policy, self.current(), alert)
 
@@ -231,9 +231,14 @@ class Policies:
                 log.warning("policy.looser from=%s to=%s detail=%s", old.version, new.version, line)
             told = "\n".join(lines)
             await alert(
-                f"policy looser {new.version}",
+                f"policy looser {new.version} {self._told_at}",
                 f"policy {new.version} is looser than {old.version} was:\n{told}",
             )
+
+    @property
+    def _told_at(self) -> str:
+        """When its file changed: the same change is told once, whichever process takes it, and the next one again."""
+        return str(self._mark[2] if self._mark else 0)
 
     async def _keep(self, path: Path, error: ConfigError, alert: Alert) -> None:
         """A broken file: what stands stays, and each content is told once."""

@@ -95,6 +95,21 @@ async def test_a_looser_file_taken_at_a_restart_is_told(settings: Settings, file
         assert len(await looser(service, 1)) == 1, "once, by however many processes and starts"
 
 
+async def test_a_looser_file_is_told_each_time(settings: Settings, file: Path) -> None:
+    """Taken back and made again within the hour, it is another change."""
+    async with live(settings.model_copy(update={"policy": file})) as service:
+        for time in (1, 2):
+            write(file, LOOSE)
+            await looser(service, time)
+            write(file, STRICT)
+
+            async def back() -> bool:
+                return (await service.store.loaded.last())[1] == STRICT
+
+            await until(back)
+        assert len(await looser(service, 2)) == 2
+
+
 async def test_a_tighter_one_says_nothing(settings: Settings, file: Path) -> None:
     async with live(settings.model_copy(update={"policy": file})) as service:
         write(file, STRICT.replace("quorum: 2", "quorum: 3"))
