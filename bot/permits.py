@@ -8,7 +8,9 @@ from bot.handoff import no_handoff
 from bot.store import ClaimReply, OutcomeReply
 
 
-def permit(handoff_id: str, request: wire.ClaimRequest, said: ClaimReply, age: timedelta) -> wire.Permit:
+def permit(  # noqa: C901  # one line a refusal, read as a table
+    handoff_id: str, request: wire.ClaimRequest, said: ClaimReply, age: timedelta
+) -> wire.Permit:
     """The permit; `age` is how old a decision may be.
 
     Raises:
@@ -32,30 +34,28 @@ def permit(handoff_id: str, request: wire.ClaimRequest, said: ClaimReply, age: t
         case "held":
             msg = "the brake is on: no claim succeeds until somebody resumes it"
             raise HandoffHeld(msg, handoff=handoff_id)
-    slug, detail = _refusal(request, said, age)
-    raise ClaimRefused(slug, detail, handoff=handoff_id)
-
-
-def _refusal(request: wire.ClaimRequest, said: ClaimReply, age: timedelta) -> tuple[str, str]:
-    """The slug, and why in words."""
-    match said.word:
         case "open":
-            return "not-decided", "nobody has decided this yet; wait for the decision, then claim"
+            slug, detail = "not-decided", "nobody has decided this yet; wait for the decision, then claim"
         case "refused":
-            return "not-approved", f"the decision is {said.text!r}, which allows nothing; do not act"
+            slug, detail = "not-approved", f"the decision is {said.text!r}, which allows nothing; do not act"
         case "done":
+            slug = "not-approved"
             detail = "this shows what is done already; a yes lets it stand, and is no permit to do it again"
-            return "not-approved", detail
         case "digest":
-            return "digest-mismatch", f"the decision covers digest {said.text}, not {request.digest}; do not act"
+            slug = "digest-mismatch"
+            detail = f"the decision covers digest {said.text}, not {request.digest}; do not act"
         case "taken":
-            return "already-claimed", f"{said.text!r} claimed this at {said.at}; one claim, one action"
+            slug, detail = "already-claimed", f"{said.text!r} claimed this at {said.at}; one claim, one action"
         case "no_grant":
-            return "grant-ended", "the grant that allowed this has ended since; ask again, so that a person decides"
+            slug, detail = (
+                "grant-ended",
+                "the grant that allowed this has ended since; ask again, so that a person decides",
+            )
         case "closed":
-            return "already-claimed", "the outcome is recorded already; one claim, one action"
+            slug, detail = "already-claimed", "the outcome is recorded already; one claim, one action"
         case _:
-            return "decision-too-old", f"decided at {said.at}, over {age} ago; ask again"
+            slug, detail = "decision-too-old", f"decided at {said.at}, over {age} ago; ask again"
+    raise ClaimRefused(slug, detail, handoff=handoff_id)
 
 
 def check_outcome(handoff_id: str, report: wire.OutcomeReport, said: OutcomeReply) -> None:

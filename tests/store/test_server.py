@@ -118,18 +118,6 @@ async def test_due_ones_come_most_overdue_first(store: Store) -> None:
     assert later.id in await store.handoffs.due(now + timedelta(days=1))
 
 
-async def test_a_checkpoint_is_versioned_and_its_own_agent_s(store: Store) -> None:
-    await asks.start_run(store)
-    save = wire.CheckpointSave(name="plan", state={"n": 1})
-    assert await store.runs.checkpoint(asks.RUN) is None
-    assert await store.runs.save_checkpoint(asks.RUN, asks.AGENT, save, "s1") == ("saved", 1, (), "")
-    assert await store.runs.save_checkpoint(asks.RUN, asks.AGENT, save, "s1") == ("saved", 1, (), "")
-    assert await store.runs.save_checkpoint(asks.RUN, "other", save, "s2") == ("gone", 0, (), "")
-    moved = wire.CheckpointSave(name="plan", if_version=0)
-    assert await store.runs.save_checkpoint(asks.RUN, asks.AGENT, moved, "s3") == ("moved", 1, (), "")
-    assert await store.runs.save_checkpoint(asks.RUN, asks.AGENT, save, "s4") == ("saved", 2, (), "")
-
-
 async def test_the_policy_that_was_taken_last_is_kept_with_its_text(store: Store) -> None:
     assert await store.loaded.last() == ("", "")
     await store.loaded.keep("0123456789ab", "rules: []\n# für später\n")
@@ -140,3 +128,15 @@ async def test_a_version_that_was_kept_without_a_text_is_read(store: Store) -> N
     """As it was kept before."""
     await store._pipe.call("SET", store.keys.policy, "0123456789ab")
     assert await store.loaded.last() == ("0123456789ab", "")
+
+
+async def test_a_checkpoint_is_versioned_and_its_own_agent_s(store: Store) -> None:
+    await asks.start_run(store)
+    save = wire.CheckpointSave(name="plan", state={"n": 1})
+    assert await store.runs.checkpoint(asks.RUN) is None
+    assert await store.runs.save_checkpoint(asks.RUN, asks.AGENT, save, "s1") == ("saved", 1, (), "")
+    assert await store.runs.save_checkpoint(asks.RUN, asks.AGENT, save, "s1") == ("saved", 1, (), "")
+    assert await store.runs.save_checkpoint(asks.RUN, "other", save, "s2") == ("gone", 0, (), "")
+    moved = wire.CheckpointSave(name="plan", if_version=0)
+    assert await store.runs.save_checkpoint(asks.RUN, asks.AGENT, moved, "s3") == ("moved", 1, (), "")
+    assert await store.runs.save_checkpoint(asks.RUN, asks.AGENT, save, "s4") == ("saved", 2, (), "")
