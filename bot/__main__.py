@@ -247,7 +247,8 @@ async def _checking() -> int:
             faults += [fault.detail for fault in found if fault.fatal]
             notes += [f"warning: {fault.detail}" for fault in found if not fault.fatal]
             notes.append(f"store: {'embedded, in ' + str(settings.state) if opened.embedded else 'Redis'} answers")
-            if settings.policy and not settings.policy.exists() and (last := await opened.store.loaded.last()):
+            last, _ = await opened.store.loaded.last()
+            if settings.policy and not settings.policy.exists() and last:
                 faults.append(f"the service ran with policy {last} before, and its file {settings.policy} is gone")
             notes.append(f"keys: {len(await opened.access.keys())}")
             slack = await check_slack(settings, opened) if settings.slack else None

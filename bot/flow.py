@@ -26,7 +26,7 @@ from bot.errors import (
     StoreUnavailable,
     TooMany,
 )
-from bot.gathering import Gathering, drawing, is_unsure
+from bot.gathering import Gathering, is_unsure
 from bot.handing_on import HandingOn, known_people
 from bot.handoff import OPEN, Change, Handoff, Route, State, Told, digest_of, no_handoff
 from bot.health import StoreHealth
@@ -164,7 +164,7 @@ class Flow:
         policy = under or self._policies.current()
         situation = await self._gathering.gather(policy, ask, handoff_id, agent.name, run, to=to)
         if checkpoint is not None:
-            situation = replace(situation, checkpoint=checkpoint)
+            situation = replace(situation, checkpoint=checkpoint, passed=True)
         at = self._clock()
         asked = Handoff(
             id=handoff_id,
@@ -192,7 +192,7 @@ class Flow:
         allowed = digest if isinstance(decision, wire.Approved) else ""
         grant = routed.grant.id if routed.grant else ""
         new = NewHandoff(handoff_id, agent.name, run.id, digest, fingerprint, doc, decision, allowed, grant=grant)
-        new = replace(new, unsure=is_unsure(policy, ask), draw=drawing(situation))
+        new = replace(new, unsure=is_unsure(policy, ask), drawn=routed.drawn)
         opened = await self._store.handoffs.open(new, agent.limits, self._caps.crowding())
         match opened.word:
             case "reused":

@@ -1,7 +1,8 @@
 """The policy as it stands now: the file is looked at every second, and a good change replaces it.
 
 A broken file never replaces a working one, a missing file at the start means that everything is asked, and a file that
-goes away later leaves what it said. Each of these is told once. Every process looks for itself, off the hot path.
+goes away later leaves what it said. Each of these is told once, and so is each change that makes anything looser, also
+when no process ran. Every process looks for itself, off the hot path.
 """
 
 import asyncio
@@ -34,11 +35,11 @@ _TOLD: Final = 10
 class Memory(Protocol):
     """What outlives this process."""
 
-    async def last(self) -> str:
-        """The version of the policy that was taken last; empty: none ever was. Raises `StoreUnavailable`."""
+    async def last(self) -> tuple[str, str]:
+        """Version and text of the policy that was taken last; empty: none ever was. Raises `StoreUnavailable`."""
         ...
 
-    async def keep(self, version: str) -> None:
+    async def keep(self, version: str, text: str) -> None:
         """Remember that this one was taken. Raises `StoreUnavailable`."""
         ...
 
@@ -70,7 +71,8 @@ class Policies:
         self._every_s = every_s
         self._mark: Mark | None = None
         self._refused = ""
-        self._kept = ""
+        self._kept = self._text = ""
+        self._looked_back = False
         self._loads = {"loaded": 0, "refused": 0, "missing": 0}
         self._standing = self._first()
         self._watching: asyncio.Task[None] | None = None
@@ -116,6 +118,7 @@ class Policies:
 
     def _taken(self, found: Read) -> Standing:
         self._loads["loaded"] += 1
+        self._text = found.text
         log.info("policy.loaded version=%s rules=%d", found.policy.version, len(found.policy.rules))
         warnings = (*found.warnings, *faults(found.policy.risk))
         for warning in warnings:
@@ -127,7 +130,10 @@ class Policies:
             await self._missed(path, alert, memory)
         seen = self._mark
         while True:
-            await self._remember(memory)
+            try:
+                await self._remember(memory, alert)
+            except Exception:
+                log.exception("policy.memory path=%s", path)
             await asyncio.sleep(self._every_s)
             try:
                 seen = await self._look(path, seen, alert)
@@ -139,7 +145,7 @@ class Policies:
         last = ""
         if memory:
             with contextlib.suppress(StoreUnavailable):
-                last = await memory.last()
+                last, _ = await memory.last()
         trouble = self._standing.trouble
         if last:
             trouble = (
@@ -150,13 +156,30 @@ class Policies:
             self._standing = Standing(self.current(), self._standing.warnings, trouble)
         await alert("policy missing", trouble)
 
-    async def _remember(self, memory: Memory | None) -> None:
-        """Once for each version, and again until the store takes it."""
+    async def _remember(self, memory: Memory | None, alert: Alert) -> None:
+        """Once for each version, and again until the store takes it; the first time, look back at what it has."""
         version = self.current().version
         if memory and version not in {"none", self._kept}:
             with contextlib.suppress(StoreUnavailable):
-                await memory.keep(version)
+                if not self._looked_back:
+                    last, text = await memory.last()
+                    self._looked_back = True
+                    if last not in {"", version}:
+                        await self._changed_meanwhile(last, text, alert)
+                await memory.keep(version, self._text)
                 self._kept = version
+
+    async def _changed_meanwhile(self, last: str, text: str, alert: Alert) -> None:
+        """Tell what is looser than before the start; a text that cannot be read any more tells nobody what it said."""
+        try:
+            old = await asyncio.to_thread(read, text)
+        except ConfigError:
+            new = self.current().version
+            trouble = f"the policy changed from {last} to {new} before this start, and what {last} said cannot be read"
+            log.warning("policy.unlike from=%s to=%s detail=%s", last, new, trouble)
+            await alert(f"policy unlike {last} {self._told_at}", f"{trouble}; look over what may be looser now")
+        else:
+            await self._loosened(old.policy, self.current(), alert)
 
     async def _look(self, path: Path, seen: Mark | None, alert: Alert) -> Mark | None:
         """Look once; returns what the file is like, for the next time. It is read when it stays as it was seen."""
@@ -208,8 +231,14 @@ class Policies:
                 log.warning("policy.looser from=%s to=%s detail=%s", old.version, new.version, line)
             told = "\n".join(lines)
             await alert(
-                f"policy looser {new.version}", f"policy {new.version} is looser than {old.version} was:\n{told}"
+                f"policy looser {new.version} {self._told_at}",
+                f"policy {new.version} is looser than {old.version} was:\n{told}",
             )
+
+    @property
+    def _told_at(self) -> str:
+        """When its file changed: the same change is told once, whichever process takes it, and the next one again."""
+        return str(self._mark[2] if self._mark else 0)
 
     async def _keep(self, path: Path, error: ConfigError, alert: Alert) -> None:
         """A broken file: what stands stays, and each content is told once."""

@@ -27,6 +27,7 @@ class Read:
 
     policy: Policy
     warnings: tuple[str, ...]
+    text: str
 
 
 def read(text: str, name: str = _NAME) -> Read:
@@ -55,7 +56,8 @@ def read(text: str, name: str = _NAME) -> Read:
     faults = [_told(name, page.at(each.path), _about(page, each.path, each.says)) for each in findings if each.fault]
     if faults:
         raise ConfigError(faults)
-    return Read(policy, tuple(_told(name, page.at(each.path), _about(page, each.path, each.says)) for each in findings))
+    warnings = tuple(_told(name, page.at(each.path), _about(page, each.path, each.says)) for each in findings)
+    return Read(policy, warnings, text)
 
 
 def parse(text: str) -> Policy:

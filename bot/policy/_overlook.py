@@ -5,21 +5,19 @@ approved, is a fault.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bot.policy._bearing import people, said
 from bot.policy._file import Policy
 from bot.policy._index import matcher
-from bot.policy._rule import Rule
+from bot.policy._rule import LOOSE, STRICTNESS, Rule
 from bot.policy._terms import DEFAULT_TIMEOUT_S, Names, Stage
 
 Path = tuple[str | int, ...]
 
-LOOSE: Final = frozenset({"allow", "notify", "sample", "review"})
 _SILENT: Final = frozenset({"allow", "notify"})
-_STRICTNESS: Final[Mapping[str, int]] = {"allow": 0, "notify": 1, "sample": 2, "review": 3, "ask": 4, "deny": 5}
 _QUICK_S: Final = 30
 _HASTY_S: Final = 300
 _SLOW_S: Final = 3 * 86_400
@@ -386,7 +384,7 @@ def _shadowed(policy: Policy) -> Iterator[Finding]:
         first = next((each for each in policy.rules[:number] if _covers(each, rule)), None)
         if first is None:
             continue
-        stricter = _STRICTNESS[rule.do] > _STRICTNESS[first.do]
+        stricter = STRICTNESS[rule.do] > STRICTNESS[first.do]
         why = f"it never matches: rule {first.name!r} stands before it and takes all of it"
         tail = f", so what should be {_done(rule)} is not; put it first, or narrow {first.name!r}" if stricter else ""
         yield Finding(fault=stricter, path=("rules", number), says=why + tail)

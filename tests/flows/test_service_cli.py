@@ -222,7 +222,7 @@ async def test_check_tells_of_a_policy_that_ran_before_and_is_gone(state: Path, 
     assert (never.code, faults(never)) == (1, [missing])
 
     async with Store(connect(redis_url)) as store:
-        await store.loaded.keep("0123456789ab")
+        await store.loaded.keep("0123456789ab", "rules: []")
     before = await bot("check", state=state, **settings)
     assert (before.code, faults(before)) == (1, [missing, lost])
 

@@ -152,6 +152,8 @@ class Model:
             return "gone"
         if entry.state in OPEN:
             return "open" if entry.state is State.PENDING else "held"
+        if entry.timing == "after":
+            return "done"
         if not entry.allowed:
             return "refused"
         if entry.allowed != digest:

@@ -519,8 +519,8 @@ def test_every_reply_of_every_script_is_met(redis_life: type[LifeInRedis]) -> No
     life = redis_life()
     redis_life.heard.clear()
 
-    def card() -> Seen:
-        seen = life._opened("before", "deny", asks.AGENT)
+    def card(timing: wire.Timing = "before") -> Seen:
+        seen = life._opened(timing, "deny", asks.AGENT)
         assert isinstance(seen, Seen)
         return seen
 
@@ -558,6 +558,9 @@ def test_every_reply_of_every_script_is_met(redis_life: type[LifeInRedis]) -> No
     life.outcome(edited, "executed", "try-1", "r1", asks.AGENT)
     life.answer_too_late(late, "a1")
     life.expire(late)
+    done = card("after")
+    life.approve(done, "a1")
+    life.claim_as_decided(done, "try-1")
     life.edit(old, "a1", approve=True)
     life.claim_with_the_digest_on_the_card(old, "try-1", asks.AGENT)
     life.claim_too_late(old, "try-1")
@@ -566,4 +569,4 @@ def test_every_reply_of_every_script_is_met(redis_life: type[LifeInRedis]) -> No
     life.teardown()
 
     words = "opened known reused no_run too_many won moved lost stale held late early gone open refused digest taken"
-    assert redis_life.heard == {*words.split(), "closed", "old", "permit", "recorded", "other", "claimant"}
+    assert redis_life.heard == {*words.split(), "closed", "old", "permit", "recorded", "other", "claimant", "done"}

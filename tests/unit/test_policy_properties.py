@@ -85,6 +85,13 @@ _FIXED = (
 
 @_some
 @given(policies(), situations())
+def test_nothing_is_looser_while_a_checkpoint_waits_for_its_yes(policy: Policy, situation: Situation) -> None:
+    waiting, passed = route(policy, replace(situation, passed=False)), route(policy, situation)
+    assert STRICTNESS[waiting.do] >= STRICTNESS[passed.do]
+
+
+@_some
+@given(policies(), situations())
 def test_the_index_finds_what_trying_every_rule_finds(policy: Policy, situation: Situation) -> None:
     """First match wins, whatever the index does to be quick."""
     assert met(policy, situation) == [_naively(policy, situation)]

@@ -55,6 +55,44 @@ def test_what_a_rule_matches(rule: str, known: dict[str, Any], *, matches: bool)
     assert said.do == ("notify" if matches else "ask")
 
 
+@pytest.mark.parametrize(
+    "rule, known, do",
+    [
+        ("checkpoint: plan, do: allow", {}, "deny"),
+        ("checkpoint: '*', do: notify", {}, "deny"),
+        ("when: checkpoint == 'plan', do: sample, fraction: 1", {}, "deny"),
+        ("when: checkpoint != 'prod', do: review", {}, "deny"),
+        ("when: risk > 0.1, do: allow", {}, "allow"),
+        ("checkpoint: plan, do: ask", {}, "ask"),
+        ("checkpoint: plan, do: ask, ramp: {ask: 1}", {"trusted": {"a|agent=mailer|tool=send_email": 9}}, "ask"),
+        ("checkpoint: plan, do: ask, grants: [{label: l}]", {"grants": (Grant("gr", "send_email", {}),)}, "ask"),
+    ],
+)
+def test_a_checkpoint_that_nobody_let_pass_opens_no_rule(rule: str, known: dict[str, Any], do: str) -> None:
+    """The agent itself saves checkpoints: saving one must not open what the yes there is for."""
+    text = f"defaults: {{do: deny}}\nrules: [{{name: a, {rule}}}]"
+    ask = confirmation(reversible=True)
+    assert say(text, ask, checkpoint="plan", passed=False, **known).do == do
+    assert say(text, ask, checkpoint="plan", **known).do != "deny"
+
+
+def test_at_a_checkpoint_that_nobody_let_pass_silence_approves_nothing_and_nothing_is_asked_afterwards() -> None:
+    text = "rules: [{name: a, checkpoint: plan, do: ask, on_timeout: approve, after: true}]"
+    ask = confirmation(reversible=True, on_timeout="approve")
+    done = ask.model_copy(update={"timing": "after"})
+    assert say(text, ask, checkpoint="plan").route.on_timeout == "approve"
+    assert say(text, ask, checkpoint="plan", passed=False).route.on_timeout == "deny"
+    assert say(text, done, checkpoint="plan").do == "ask"
+    assert say(text, done, checkpoint="plan", passed=False).do == "deny"
+
+
+def test_a_checkpoint_that_nobody_let_pass_leads_to_nothing_looser_than_it_will_be() -> None:
+    text = "rules: [{name: a, checkpoint: prod, do: review}, {name: b, do: allow}]"
+    ask = confirmation(reversible=True)
+    said = say(text, ask, checkpoint="prod", passed=False)
+    assert (said.do, said.rule and said.rule.name) == ("review", "a")
+
+
 # --- dispositions ---
 
 

@@ -80,6 +80,31 @@ def test_who_asked_is_in_conflict_by_any_of_their_ids(requester: str | None, who
     assert conflict(replace(asked, route=Route(**TERMS)), who, PEOPLE) == ""
 
 
+@pytest.mark.parametrize(
+    "link, requester, who, asked_for_it",
+    [
+        ("U7", "slack:T1/U7", MIRA, True),
+        ("T1/U7", "slack:U7", MIRA, True),
+        ("T1/U7", "slack:T1/U7", MIRA, True),
+        ("E1/U7", "slack:T1/U7", MIRA, True),
+        ("T2/U7", "slack:T1/U7", MIRA, False),
+        ("U8", "slack:T1/U7", MIRA, False),
+        ("U9", "slack:T1/U7", actor("T1/U7", "slack"), True),
+        ("U9", "slack:T1/U7", actor("E1/U7", "slack"), True),
+        ("U9", "slack:U7", actor("T1/U7", "slack"), True),
+        ("U9", "slack:T1/U7", actor("T2/U7", "slack"), False),
+        ("U9", "slack:T1/U7", actor("U7", "teams"), False),
+    ],
+)
+def test_who_asked_is_in_conflict_however_their_slack_id_is_written(
+    link: str, requester: str, who: wire.Actor, asked_for_it: bool
+) -> None:
+    """With its workspace in one place and without in the other; an organisation has its people in all of its own."""
+    asked = handoff(EMAIL, requester=requester, route=Route(**TERMS, not_requester=True))
+    said = conflict(asked, who, {"mira": ("mira@example.com", f"slack:{link}")})
+    assert said == ("you asked for it" if asked_for_it else "")
+
+
 def test_people_of_climbed_rungs_count_and_whoever_was_only_called_does_not() -> None:
     ladder = (Rung(60, approvers=("eve@example.com",)), Rung(120, approvers=("late@example.com",)))
     asked = handoff(EMAIL, route=Route(**TERMS, approvers=("ana@example.com",), escalate=ladder))

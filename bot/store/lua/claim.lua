@@ -5,7 +5,7 @@
 -- KEYS[3]  {ns}:agent:<agent>:events   stream
 -- KEYS[4]  {ns}:agent:<agent>:grants   hash
 -- KEYS[5]  {ns}:unreported             zset    id -> when its outcome is overdue, Unix ms
--- KEYS[6]  {ns}:agent:<agent>:drawn:<digest>  string
+-- KEYS[6]  {ns}:agent:<agent>:drawn    hash    tool -> what was drawn in a sample and is owed
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  digest that it means to act on
@@ -15,7 +15,7 @@
 -- ARGV[7]  how long what is to be reviewed may stay unreported, ms
 -- Returns  {"permit", <claimed ms>, <revision>, <payload or "">, <doc or "">} | {"open"} | {"held"} | {"refused", <kind>}
 --          | {"digest", <allowed>} | {"taken", <claimant>, <claimed ms>} | {"closed"} | {"old", <decided ms>} | {"gone"}
---          | {"no_grant"} (the grant that decided it has ended)
+--          | {"no_grant"} (the grant that decided it has ended) | {"done"} (it is about what was done before it was asked)
 
 -- permit: the decision's own bytes, or the ask they stand in; neither when the caller has them
 local function permit(at, revision)
@@ -27,7 +27,7 @@ local function permit(at, revision)
 end
 
 local h = redis.call("HMGET", KEYS[1], "state", "agent", "allowed", "kind", "decided_at", "claimant", "claimed_at",
-  "run", "rev", "uses_grant", "watch")
+  "run", "rev", "uses_grant", "watch", "timing", "drawn")
 if not h[1] or h[2] ~= ARGV[2] then
   return { "gone" }
 end
@@ -36,6 +36,9 @@ if h[1] == "pending" then
 end
 if h[1] == "held" then
   return { "held" }
+end
+if h[12] == "after" then
+  return { "done" }
 end
 if h[3] == "" then
   return { "refused", h[4] }
@@ -62,7 +65,9 @@ end
 redis.call("HSET", KEYS[1], "state", "claimed", "claimant", ARGV[4], "claimed_at", string.format("%.0f", now))
 if h[11] then
   redis.call("ZADD", KEYS[5], now + tonumber(ARGV[7]), ARGV[1])
-  redis.call("DEL", KEYS[6])
+end
+if h[13] then
+  redis.call("HDEL", KEYS[6], h[13])
 end
 tell(KEYS[2], KEYS[3], now, "claimed", ARGV[1], ARGV[2], h[8], h[9], h[4])
 return permit(now, h[9])
