@@ -6,34 +6,24 @@ approved, is a fault.
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from bot.policy._bearing import people, said
 from bot.policy._file import Policy
+from bot.policy._finding import Finding, Path
+from bot.policy._globs import breadth, contain
 from bot.policy._index import matcher
 from bot.policy._rule import Rule
 from bot.policy._terms import DEFAULT_TIMEOUT_S, Names, Stage
-
-Path = tuple[str | int, ...]
+from bot.policy._unasked import SILENT, too_much
 
 LOOSE: Final = frozenset({"allow", "notify", "sample", "review"})
-_SILENT: Final = frozenset({"allow", "notify"})
 _STRICTNESS: Final[Mapping[str, int]] = {"allow": 0, "notify": 1, "sample": 2, "review": 3, "ask": 4, "deny": 5}
 _QUICK_S: Final = 30
 _HASTY_S: Final = 300
 _SLOW_S: Final = 3 * 86_400
 _UNKNOWN: Final = ("", "somebody")
 """Requesters that name nobody, by what agents write."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something about a policy, and where in it."""
-
-    fault: bool
-    path: Path
-    says: str
 
 
 def look_over(policy: Policy) -> list[Finding]:
@@ -183,7 +173,7 @@ def _nameless(policy: Policy) -> Iterator[Finding]:
         "owner and the last editor from saying yes, and the card says so. Put a rule before it for such asks, say with "
         """`do: deny` and `when: '!requester.matches("@|^slack:")'`"""
     )
-    asks = [(number, rule) for number, rule in enumerate(policy.rules) if rule.do not in {"deny", *_SILENT}]
+    asks = [(number, rule) for number, rule in enumerate(policy.rules) if rule.do not in {"deny", *SILENT}]
     for number, rule in asks:
         if rule.not_requester and _may_meet_nobody(policy.rules[:number], rule):
             yield Finding(fault=False, path=("rules", number, "not_requester"), says=why)
@@ -251,10 +241,9 @@ def _consent(policy: Policy, path: Path, rule: Rule | None) -> Iterator[Finding]
         yield Finding(
             fault=False, path=where, says="silence means yes wherever no rule says otherwise; say it in single rules"
         )
-    elif matcher(rule.tool) is None and matcher(rule.gate) is None and rule.condition is None:
-        yield Finding(
-            fault=False, path=where, says="silence means yes for any tool at any gate; name the tools or the gate"
-        )
+    elif (reach := breadth(rule.tool)) and matcher(rule.gate) is None and rule.condition is None:
+        why = f"silence means yes for {reach} at any gate; name the tools or the gate"
+        yield Finding(fault=False, path=where, says=why)
     if (said(policy, rule, "timeout") or DEFAULT_TIMEOUT_S) < _HASTY_S:
         why = f"silence means yes after less than {_HASTY_S // 60} minutes, before most people could look"
         yield Finding(fault=False, path=where, says=why)
@@ -331,30 +320,12 @@ def _rule(policy: Policy, path: Path, rule: Rule) -> Iterator[Finding]:
     if rule.ramp and rule.do != "ask":
         why = f"a ramp loosens what is asked, and this rule says `do: {rule.do}`; say `do: ask`"
         yield Finding(fault=True, path=(*path, "ramp"), says=why)
-    if rule.do in _SILENT:
-        yield from _silent(policy, path, rule)
+    yield from too_much(policy, path, rule)
     if rule.do in {"sample", "review"} and _is_never_reversible(policy, rule):
         why = (
             f"`{rule.do}` is for what can be undone, and nothing that meets this rule is marked so: all of it is asked"
         )
         yield Finding(fault=False, path=(*path, "do"), says=why)
-
-
-def _silent(policy: Policy, path: Path, rule: Rule) -> Iterator[Finding]:
-    """What runs without a person."""
-    wide = matcher(rule.tool) is None and not rule.labels and rule.checkpoint is None
-    if wide and rule.condition is None:
-        reach = " of these agents" if matcher(rule.agent) else "" if matcher(rule.gate) is None else " at these gates"
-        why = f"`do: {rule.do}` for any tool{reach}, also for tools that nobody has thought of; name the tools"
-        yield Finding(fault=False, path=(*path, "do"), says=why)
-    looks = rule.condition.variables if rule.condition else frozenset[str]()
-    floor_only = wide and not looks and policy.confidence_floor is not None
-    if (looks and looks <= {"confidence", "tool", "gate", "agent"} and "confidence" in looks) or floor_only:
-        why = (
-            "the agent's own confidence alone lets this run, and it is only the agent's word; "
-            "look at `reversible`, `risk` or `args` as well, so that what cannot be undone is asked"
-        )
-        yield Finding(fault=False, path=(*path, "when" if looks else "do"), says=why)
 
 
 def _is_never_reversible(policy: Policy, rule: Rule) -> bool:
@@ -405,30 +376,11 @@ def _reaches(first: Rule, rule: Rule) -> bool:
     """Likewise, but for their conditions."""
     if "checkpoint" in rule.gate and "checkpoint" not in first.gate:
         return False  # what happens at checkpoints is for those alone that name that gate
-    if first.checkpoint is not None and not (rule.checkpoint and _contain(first.checkpoint, rule.checkpoint)):
+    if first.checkpoint is not None and not (rule.checkpoint and contain(first.checkpoint, rule.checkpoint)):
         return False
     return (
-        _contain(first.tool, rule.tool)
-        and _contain(first.gate, rule.gate)
-        and _contain(first.agent, rule.agent)
+        contain(first.tool, rule.tool)
+        and contain(first.gate, rule.gate)
+        and contain(first.agent, rule.agent)
         and all(rule.labels.get(name) == value for name, value in first.labels.items())
     )
-
-
-def _contain(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
-    """Is every glob of these within one of those?"""
-    if "*" in wide:
-        return True
-    return all(any(_within(glob, each) for each in wide) for glob in narrow)
-
-
-def _within(glob: str, wide: str) -> bool:
-    """For exact names and for `prefix*`; other globs are within themselves alone."""
-    if glob == wide:
-        return True
-    wild = set("*?[")
-    if not wild & set(glob):
-        matches = matcher((wide,))
-        return matches is None or bool(matches(glob))
-    stem = wide.removesuffix("*")
-    return wide.endswith("*") and not wild & set(stem) and glob.startswith(stem)
