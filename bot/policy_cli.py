@@ -71,6 +71,7 @@ def policy_notes(path: Path | None) -> list[str]:
     return [
         f"policy: {len(found.policy.rules)} rules, version {found.policy.version}",
         *(f"warning: {each}" for each in found.warnings),
+        *(f"note: {each}" for each in found.notes),
     ]
 
 
@@ -109,6 +110,8 @@ def _check(parser: argparse.ArgumentParser, words: list[str]) -> int:
         return _FAILED
     for warning in found.warnings:
         print(f"warning: {warning}")
+    for note in found.notes:
+        print(f"note: {note}")
     policy, many = found.policy, len(found.warnings)
     print(f"policy: {len(policy.rules)} rules, {len(policy.examples)} examples, version {policy.version}")
     print(f"{many} warning{'' if many == 1 else 's'}" if many else "all fine")

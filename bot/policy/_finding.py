@@ -13,3 +13,5 @@ class Finding:
     fault: bool
     path: Path
     says: str
+    is_note: bool = False
+    """True of many a good file: worth knowing, and no warning."""

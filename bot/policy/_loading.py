@@ -27,6 +27,8 @@ class Read:
 
     policy: Policy
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What is worth knowing and needs no mending."""
 
 
 def read(text: str, name: str = _NAME) -> Read:
@@ -52,10 +54,14 @@ def read(text: str, name: str = _NAME) -> Read:
     except ValidationError as error:
         raise ConfigError([_fault(name, page, each) for each in error.errors()]) from error
     findings = look_over(policy)
-    faults = [_told(name, page.at(each.path), _about(page, each.path, each.says)) for each in findings if each.fault]
-    if faults:
+    told = {each: _told(name, page.at(each.path), _about(page, each.path, each.says)) for each in findings}
+    if faults := [says for each, says in told.items() if each.fault]:
         raise ConfigError(faults)
-    return Read(policy, tuple(_told(name, page.at(each.path), _about(page, each.path, each.says)) for each in findings))
+    return Read(
+        policy,
+        warnings=tuple(says for each, says in told.items() if not each.is_note),
+        notes=tuple(says for each, says in told.items() if each.is_note),
+    )
 
 
 def parse(text: str) -> Policy:

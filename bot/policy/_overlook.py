@@ -163,7 +163,7 @@ def _unsure(policy: Policy) -> Iterator[Finding]:
             "an agent that tells no confidence passes the floor with what it marks reversible, and only there; "
             "`when: confidence >= …` in a rule takes an untold one for 0"
         )
-        yield Finding(fault=False, path=("confidence_floor",), says=why)
+        yield Finding(fault=False, path=("confidence_floor",), says=why, is_note=True)
 
 
 def _nameless(policy: Policy) -> Iterator[Finding]:

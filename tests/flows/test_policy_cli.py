@@ -50,6 +50,11 @@ def test_check_shows_faults_and_warnings(file: Path, capsys: pytest.CaptureFixtu
     assert out.startswith("warning: policy.yaml:1:23: rule 'a', rules.0.do: `do: allow` for any tool")
     assert out.endswith("1 warning\n")
     assert say(capsys, "check", file, "--strict")[0] == 1
+    file.write_text(GOOD + "\nconfidence_floor: 0.5\n")
+    code, out, _ = say(capsys, "check", file, "--strict")
+    assert code == 0, "a note is not counted"
+    assert out.startswith("note: policy.yaml:14:19: confidence_floor: ")
+    assert out.endswith("all fine\n")
     file.write_text("risk: {name: nobody}")
     code, out, _ = say(capsys, "check", file)
     assert code == 1

@@ -207,10 +207,6 @@ def test_what_could_not_do_what_it_says_is_refused(text: str, says: str) -> None
             "rules: [{name: a, tool: x, do: review}]\nexamples: [{name: e, tool: x, expect: {}}]",
             "all of it is asked",
         ),
-        (
-            "confidence_floor: 0.5\nrules: [{name: a, tool: b, do: allow}]",
-            "passes the floor with what it marks reversible",
-        ),
         ("rules: [{name: a, tool: b, do: ask, grants: [{label: any, scope: agent}]}]", "any arguments of the tool"),
     ],
 )
@@ -218,6 +214,14 @@ def test_what_is_likely_not_meant_is_warned_about(text: str, says: str) -> None:
     warnings = read(text, "p.yaml").warnings
     assert any(says in warning for warning in warnings), warnings
     assert all(warning.startswith("p.yaml:") for warning in warnings)
+
+
+def test_a_floor_that_an_untold_confidence_passes_is_noted_and_no_warning() -> None:
+    """There is nothing to mend: what it lets pass can be undone."""
+    found = read("confidence_floor: 0.5\nrules: [{name: a, tool: b, do: allow}]", "p.yaml")
+    assert found.warnings == ()
+    assert found.notes[0].startswith("p.yaml:1:19: confidence_floor: an agent that tells no confidence passes")
+    assert read("confidence_floor: 0.5\nrules: [{name: a, tool: b, do: ask}]").notes == ()
 
 
 @pytest.mark.parametrize(
