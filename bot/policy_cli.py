@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from andon import wire
 from bot import replay_cli, risk
+from bot.app import reach_of
 from bot.config import load_settings
 from bot.errors import ConfigError
 from bot.handoff import Risk
@@ -21,6 +22,7 @@ from bot.policy import (
     Difference,
     Example,
     Policy,
+    Reach,
     Read,
     Scorer,
     compare,
@@ -57,8 +59,8 @@ def run(parser: argparse.ArgumentParser, words: list[str]) -> int:
     return commands[words[0]](parser, words[1:])
 
 
-def policy_notes(path: Path | None) -> list[str]:
-    """What `check` says of the policy that the settings name.
+def policy_notes(path: Path | None, reach: Reach) -> list[str]:
+    """What `check` says of the policy that the settings name, and of what it is to reach people by.
 
     Raises:
         ConfigError: It cannot be used, or is not there.
@@ -67,7 +69,7 @@ def policy_notes(path: Path | None) -> list[str]:
         return ["policy: none, so everything is asked and any signed-in person may answer"]
     if not path.exists():
         raise ConfigError([f"there is no policy file {path}, so everything is asked; mend ANDON_POLICY"])
-    found = _looked_over(path)
+    found = _looked_over(path, reach)
     return [
         f"policy: {len(found.policy.rules)} rules, version {found.policy.version}",
         *(f"warning: {each}" for each in found.warnings),
@@ -75,13 +77,13 @@ def policy_notes(path: Path | None) -> list[str]:
     ]
 
 
-def _looked_over(path: Path) -> Read:
-    """Read a file, and look its scorer up as well.
+def _looked_over(path: Path, reach: Reach) -> Read:
+    """Read a file, and look up its scorer, its surfaces and who tells who is on call.
 
     Raises:
         ConfigError: With every fault.
     """
-    found = read(text_of(path), path.name)
+    found = read(text_of(path), path.name, reach=reach)
     if faults := risk.faults(found.policy.risk):
         raise ConfigError(faults)
     return found
@@ -102,7 +104,7 @@ def _check(parser: argparse.ArgumentParser, words: list[str]) -> int:
     parser.add_argument("--strict", action="store_true")
     given = parser.parse_args(words)
     try:
-        found = _looked_over(_file(parser, given))
+        found = _looked_over(_file(parser, given), reach_of())
     except ConfigError as error:
         for fault in error.faults:
             print(f"fault: {fault}")

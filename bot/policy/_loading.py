@@ -15,6 +15,7 @@ from bot.errors import ConfigError
 from bot.policy._conditions import did_you_mean
 from bot.policy._file import Policy
 from bot.policy._overlook import look_over
+from bot.policy._reach import Reach, out_of_reach
 from bot.policy._rule import WrongCondition
 from bot.policy._yaml import Page, Place, Unreadable
 
@@ -31,12 +32,13 @@ class Read:
     """What is worth knowing and needs no mending."""
 
 
-def read(text: str, name: str = _NAME) -> Read:
+def read(text: str, name: str = _NAME, *, reach: Reach | None = None) -> Read:
     """Read a policy, and look it over.
 
     Args:
         text: YAML.
         name: What faults and warnings begin with: the file's name, say.
+        reach: What people are reached by where the policy is to hold; without it, nothing is said of that.
 
     Raises:
         ConfigError: With every fault: where, and what to write instead.
@@ -53,7 +55,7 @@ def read(text: str, name: str = _NAME) -> Read:
         policy = Policy.model_validate({**data, "version": hashlib.sha256(text.encode()).hexdigest()[:12]})
     except ValidationError as error:
         raise ConfigError([_fault(name, page, each) for each in error.errors()]) from error
-    findings = look_over(policy)
+    findings = [*look_over(policy), *(out_of_reach(policy, reach) if reach else ())]
     told = {each: _told(name, page.at(each.path), _about(page, each.path, each.says)) for each in findings}
     if faults := [says for each, says in told.items() if each.fault]:
         raise ConfigError(faults)

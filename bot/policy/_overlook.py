@@ -53,7 +53,7 @@ def _bearers(policy: Policy) -> Iterator[tuple[Path, Rule | None]]:
 # --- people ----------------------------------------------------------------------------------------
 
 
-def _named(policy: Policy) -> Iterator[tuple[Path, Names]]:
+def named(policy: Policy) -> Iterator[tuple[Path, Names]]:
     """Every list of people."""
     for role, names in policy.roles.items():
         yield ("roles", role), names
@@ -71,7 +71,7 @@ def _named(policy: Policy) -> Iterator[tuple[Path, Names]]:
 
 
 def _undefined(policy: Policy) -> Iterator[Finding]:
-    for path, names in _named(policy):
+    for path, names in named(policy):
         for number, name in enumerate(names):
             kind, _, rest = name.partition(":")
             if kind not in {"role", "person"}:

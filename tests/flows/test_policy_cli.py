@@ -55,6 +55,12 @@ def test_check_shows_faults_and_warnings(file: Path, capsys: pytest.CaptureFixtu
     assert code == 0, "a note is not counted"
     assert out.startswith("note: policy.yaml:14:19: confidence_floor: ")
     assert out.endswith("all fine\n")
+    file.write_text('defaults: {to: ["slak:#x", "slack:#x"], approvers: ["on_call:nothing"]}')
+    code, out, _ = say(capsys, "check", file, "--strict")
+    assert code == 1
+    assert "defaults.to.0: there is no surface 'slak', so no card can go there" in out
+    assert "defaults.approvers.0: no plug-in tells who is on call" in out
+    assert "2 warnings" in out, "whether Slack is set up is told by `bot check` alone"
     file.write_text("risk: {name: nobody}")
     code, out, _ = say(capsys, "check", file)
     assert code == 1

@@ -7,7 +7,7 @@ import jsonschema_rs
 import pytest
 
 from bot.errors import ConfigError
-from bot.policy import Policy, parse, read, schema
+from bot.policy import Policy, Reach, parse, read, schema
 from bot.policy._yaml import Page
 
 FILE = Path(__file__).parents[2] / "docs" / "policy.schema.json"
@@ -214,6 +214,38 @@ def test_what_is_likely_not_meant_is_warned_about(text: str, says: str) -> None:
     warnings = read(text, "p.yaml").warnings
     assert any(says in warning for warning in warnings), warnings
     assert all(warning.startswith("p.yaml:") for warning in warnings)
+
+
+UNREACHED = """
+roles: {dba: ["slack:S1", "teams:t1", ana@x.com]}
+defaults: {to: ["slak:#ops", web], approvers: ["role:dba", "on_call:sre"]}
+rules:
+  - name: a
+    do: ask
+    escalate: [{after: 5m, to: ["slack:#ops", "slak:#more"], mention: ["on_call:lead"]}]
+"""
+
+
+def test_surfaces_and_rotas_that_reach_nobody_are_warned_about_once_each() -> None:
+    reach = Reach({"web": True, "slack": False}, on_call="no plug-in tells who is on call")
+    hence = "no card can go there, and nobody can answer there"
+    found = [
+        ("3:17: defaults.to.0", f"there is no surface 'slak', so {hence}; did you mean 'slack'?"),
+        ("7:33: rule 'a', rules.0.escalate.0.to.0", f"'slack' is not set up, so {hence}; see docs/operations.md"),
+        ("2:27: roles.dba.1", f"there is no surface 'teams', so {hence}; there are slack, web"),
+        ("3:60: defaults.approvers.1", "no plug-in tells who is on call, so `on_call:` lets nobody through; see docs"),
+    ]
+    warnings = read(UNREACHED, "p.yaml", reach=reach).warnings
+    assert len(warnings) == len(found)
+    for warning, (where, says) in zip(warnings, found, strict=True):
+        assert warning.startswith(f"p.yaml:{where}: {says}")
+        assert warning.endswith("(1 more such place)") == ("teams" not in warning)
+
+
+def test_what_can_be_reached_is_not_warned_about() -> None:
+    everywhere = Reach(dict.fromkeys(("web", "slack", "teams", "slak"), True))
+    assert read(UNREACHED, reach=everywhere).warnings == ()
+    assert read(UNREACHED).warnings == (), "where nobody knows what there is"
 
 
 def test_a_floor_that_an_untold_confidence_passes_is_noted_and_no_warning() -> None:
