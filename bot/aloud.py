@@ -23,6 +23,11 @@ _STEPS: Final = {
     "number": "A yes repeats the two digits on the card.",
     "critical": "A yes repeats the two digits on the card, by two people who opened all of it.",
 }
+_NOES: Final = {"any": "One no ends it.", "quorum": "It takes as many to say no as to say yes."}
+_HANDED_ON: Final = {
+    "listed": "It can be handed on to those alone who may answer anyway.",
+    "anyone": "It can be handed on to anyone, who then answers in the place of whoever asked them.",
+}
 _NAMED: Final = {"role": "the role {}", "on_call": "whoever is on call for {}", "person": "{}"}
 _GRANT: Final = {"run": "in one run", "agent": "for one agent", "requester": "for one requester"}
 
@@ -73,12 +78,20 @@ def _who(rule: Rule | Defaults) -> Iterator[str]:
         yield f"One after the other: {'; then '.join(_stage(each) for each in rule.stages)}."
     if rule.approvers:
         yield f"Only {_people(rule.approvers)} may answer."
-    if rule.quorum and rule.quorum > 1:
-        yield f"{rule.quorum} people must say yes."
-    if rule.not_requester:
-        yield "Who asked for it, owns the agent or edited it last may say no, and not yes."
-    if rule.reject == "quorum":
-        yield "It takes as many to say no as to say yes."
+    if rule.quorum:
+        yield f"{rule.quorum} people must say yes." if rule.quorum > 1 else "One yes is enough."
+    if rule.not_requester is not None:
+        yield (
+            "Who asked for it, owns the agent or edited it last may say no, and not yes."
+            if rule.not_requester
+            else "Who asked for it, owns the agent or edited it last may say yes as well."
+        )
+    if rule.reject:
+        yield _NOES[rule.reject]
+    if rule.reassign:
+        yield _HANDED_ON[rule.reassign]
+    if isinstance(rule, Rule) and rule.after:
+        yield "An agent may also act first, and ask afterwards."
 
 
 def _how_long(rule: Rule | Defaults) -> Iterator[str]:
@@ -88,9 +101,12 @@ def _how_long(rule: Rule | Defaults) -> Iterator[str]:
         yield "Silence is a yes for what can be undone, where the ask says so too."
     elif rule.on_timeout == "deny":
         yield "Silence is a no."
-    if rule.remind:
-        yield f"People are reminded after {_list([lasting(each) for each in rule.remind])}."
+    if rule.remind is not None:
+        times = _list([lasting(each) for each in rule.remind])
+        yield f"People are reminded after {times}." if times else "Nobody is reminded."
     yield from (_rung(each) for each in rule.escalate or ())
+    if rule.escalate == ():
+        yield "It goes to nobody else, however long nobody answers."
 
 
 def _how(rule: Rule | Defaults) -> Iterator[str]:
@@ -100,10 +116,13 @@ def _how(rule: Rule | Defaults) -> Iterator[str]:
         yield _STEPS[rule.step_up]
     for offer in rule.grants or ():
         yield f"A yes may cover “{offer.label}” {_GRANT[offer.scope]}, for {lasting(offer.life)}."
-    if rule.no_grants:
-        yield "Nothing is granted in advance."
-    if rule.reject_reasons:
-        yield f"One tap says no: {_list([f'“{each.label}”' for each in rule.reject_reasons])}."
+    if rule.grants == ():
+        yield "A yes covers nothing else."
+    if rule.no_grants is not None:
+        yield "Nothing is granted in advance." if rule.no_grants else "Something may be granted in advance."
+    if rule.reject_reasons is not None:
+        reasons = _list([f"“{each.label}”" for each in rule.reject_reasons])
+        yield f"One tap says no: {reasons}." if reasons else "No button says why not."
 
 
 def _besides(policy: Policy) -> Iterator[str]:

@@ -240,6 +240,14 @@ rules:
     approvers: [person:ada, ben@example.com]
   - {name: scale, tool: scale, do: ask, approvers: [ben@example.com], on_timeout: approve, timeout: 10m}
   - {name: drafts, tool: draft, do: review}
+  - name: notes
+    tool: note
+    do: ask
+    after: true
+    reassign: anyone
+    not_requester: false
+    no_grants: false
+    reject_reasons: []
 """
 
 
@@ -261,5 +269,7 @@ async def test_every_other_word_of_a_file_is_read_aloud_too(mira: Browser, desk:
         "How risky an action is, the scorer “rules” says of each.",
         "At most 5 cards go to one person within an hour.",
         "At most 6 asks of one agent are shown one by one.",
+        "Who asked for it, owns the agent or edited it last may say yes as well. It can be handed on to anyone,",
+        "An agent may also act first, and ask afterwards. Something may be granted in advance. No button says why not.",
     ):
         assert sentence in text, sentence
