@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from andon import wire
 from bot import replay_cli, risk
 from bot.app import reach_of
+from bot.cards import term_in_words
 from bot.config import load_settings
 from bot.errors import ConfigError
 from bot.handoff import Risk
@@ -241,8 +242,7 @@ def _lines(told: wire.Explanation) -> Iterator[str]:
     if told.terms:
         yield "\nterms:"
     for term in told.terms:
-        value = term.value if isinstance(term.value, str) else json.dumps(term.value)
-        yield f"  {term.name + ':':16}{value}  ({term.source}{'; ' + term.note if term.note else ''})"
+        yield f"  {term.name + ':':16}{term_in_words(term)}  ({term.source}{'; ' + term.note if term.note else ''})"
 
 
 # --- test ----------------------------------------------------------------------------------------

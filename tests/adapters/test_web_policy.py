@@ -111,7 +111,7 @@ async def test_the_page_reads_every_rule_aloud(mira: Browser, desk: MemoryDesk) 
         "One after the other: 1 of ana@example.com; then 2 of the role finance.",
         "Who asked for it, owns the agent or edited it last may say no, and not yes.",
         "People are reminded after 10 min.",
-        "Without an answer for 20 min, it also goes to #ops on slack and ana@example.com are called by name.",
+        "Without an answer for 20 min, it also goes to #ops on slack and it calls ana@example.com by name.",
         "A yes repeats the two digits on the card.",
         "A yes may cover “the same” in one run, for 1 h.",
         "The first 5 of each agent and tool are asked about, the next 5 reviewed, of all others 10% are reviewed;",
