@@ -191,6 +191,10 @@ class Voting:
         """
         await self._turn(handoff, by, standing)
 
+    def conflict(self, handoff: Handoff, by: wire.Actor) -> str:
+        """Why they may say no and not yes; empty: nothing of that kind. Nothing is looked up."""
+        return approvers.conflict(handoff, by, self._people())
+
     async def may_give(self, handoff: Handoff, by: wire.Actor, *, standing: Standing) -> bool:
         """Could this person alone, by the policy's own lists, say yes to this now? What nobody can tell is a no."""
         fresh = replace(handoff, state=State.DECIDED, votes=(), added=(), rungs=0, asides=())  # no doubt is noted on it
@@ -297,7 +301,7 @@ class Voting:
             listed = tally.shown(handoff).listed
             msg = f"{by.name}, stage {stage.stage} of {stage.of} is for {listed}. You may still say no."
             raise NotAnApprover(msg, handoff=handoff.id)
-        conflict = approvers.conflict(handoff, by, self._people())
+        conflict = self.conflict(handoff, by)
         if made.verdict is None:
             return made, None
         if not is_no:
@@ -379,7 +383,7 @@ class Voting:
             raise InvalidAnswer(msg, faults=[Fault("seen", msg)], handoff=handoff.id)
         given = (answer.code or "").strip()
         if not given:
-            msg = "type the two digits that the card shows (`code`)"
+            msg = "type the two digits that the card shows"
             raise InvalidAnswer(msg, faults=[Fault("code", msg)], handoff=handoff.id)
         word, number = await self._store.handoffs.try_code(handoff, case.turn.person, right=given == expected)
         if word == "wait":
