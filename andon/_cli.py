@@ -52,12 +52,14 @@ RUN = f"""usage: andon run --why TEXT --risk TEXT [options] -- COMMAND …
   --risk TEXT       what could go wrong (required; repeat it for more)
   --what TEXT       what it does, in words (default: the command itself)
   --env NAME=VALUE  set a variable for it (repeat it for more); NAME=VALUE before COMMAND does the same
-  --reversible      it can be undone (default: it cannot)
+  --reversible      it can be undone (default: it cannot); where the policy lets it run first and has people look at it
+                    afterwards, this does not wait for them, and undoes nothing
   --timeout TIME    wait this long for a person, 1s to 7d: 90s, 30m, 2h, 1d (default: the policy's)
   --gate NAME       the name of the point where this stops (default: shell)
   --quiet           do not say where it waits and who approved; what was edited, and what went wrong, is said
   --json            end with one line of JSON on standard error, its last, because standard output is the command's:
-                    handoff, url, decision, by, reason, ran (the command as it ran, or null), exit_code, error
+                    handoff, url, decision, by, reason, ran (the command as it ran, or null), review (where people look
+                    at it afterwards, or null), exit_code, error
 
   The exit code is the command's own, 128 more than its signal if one killed it.
 {EXIT_CODES}

@@ -71,6 +71,8 @@ class Ending:
     by: str | None = None
     reason: str | None = None
     ran: list[str] | None = None
+    review: str | None = None
+    """The handoff where people look at it afterwards."""
     exit_code: int | None = None
     error: str | None = None
 
@@ -114,7 +116,11 @@ async def run(andon: Andon, options: argparse.Namespace, command: Sequence[str],
         permit = await handoff.claim()
         if isinstance(decision, Edited):
             tell(f"running, as edited: {line(shlex.join(permit.args['argv']))}")
-        return await _execute(handoff, permit, ending)
+        code = await _execute(handoff, permit, ending)
+        ending.review = handoff.latest.review
+        if ending.review and not options.quiet:
+            tell(f"people look at it afterwards: {handoff.url.replace(handoff.id, ending.review)}")
+        return code
 
 
 def _args(env: Sequence[str], command: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from adapters.slack.markup import Piece, date_token, link, mrkdwn, plain
 from adapters.slack.presses import ACTION, around, carried
 from adapters.slack.reading import Room
 from andon import wire
-from bot.cards import Card, card, moment
+from bot.cards import Card, Offered, card, moment, offers
 from bot.handoff import Handoff
 
 _REMEMBERED: Final = 1_024
@@ -125,11 +125,12 @@ class Cards:
         return made
 
     def _message(self, handoff: Handoff, now: datetime) -> Message:
+        offered = offers(handoff)
         for room in ROOMS:
             view = card(handoff, now=now, limit=room.limit or 1)
             whole = not view.missing and not reading.is_summarised(view, room)
             for searched in (False, True):
-                blocks = self._blocks(view, room, whole=whole, searched=searched)
+                blocks = self._blocks(view, room, offered, whole=whole, searched=searched)
                 if fits_message(blocks) or room is ROOMS[-1]:
                     return Message(fallback_text(view), blocks, whole)
                 if not view.candidates:
@@ -153,7 +154,7 @@ class Cards:
         """The address of a card in the web console."""
         return f"{self._console}/handoffs/{handoff_id}"
 
-    def _blocks(self, view: Card, room: Room, *, whole: bool, searched: bool) -> list[Json]:
+    def _blocks(self, view: Card, room: Room, offered: Sequence[Offered], *, whole: bool, searched: bool) -> list[Json]:
         made = self.templates.render(
             "card",
             id=view.id,
@@ -161,7 +162,7 @@ class Cards:
             groups=groups(view, room),
             facts=self._facts(view),
             controls_id=around(view),
-            controls=controls(view, whole=whole, searched=searched),
+            controls=controls(view, offered, whole=whole, searched=searched),
         )
         return list(made)
 
@@ -223,7 +224,7 @@ def groups(view: Card, room: Room) -> tuple[Group, ...]:
     return (first, *(group for group in others if group.pieces))
 
 
-def controls(view: Card, *, whole: bool, searched: bool) -> tuple[Control, ...]:
+def controls(view: Card, offered: Sequence[Offered], *, whole: bool, searched: bool) -> tuple[Control, ...]:
     """What can be pressed now; nothing is one press from a yes before all of it was shown."""
     if not view.buttons:
         return ()
@@ -234,11 +235,11 @@ def controls(view: Card, *, whole: bool, searched: bool) -> tuple[Control, ...]:
         made.append(Press(f"{ACTION}answer", "Answer", carried(view), "primary"))
     elif whole and view.one_tap and (yes := view.may("approve")):
         made.append(Press(f"{ACTION}approve", yes.label, carried(view), "danger" if view.hazard else "primary"))
-        made += _offers(view)
     if not whole or (view.kind == "confirmation" and not view.one_tap):
         first: Literal["", "primary"] = "primary" if view.kind == "confirmation" else ""
         label = "Read it all, then decide" if first else "Read it all"
         made.append(Press(f"{ACTION}read", label, carried(view), first))
+    made += _offers(offered)
     if edit := view.may("edit"):
         made.append(Press(f"{ACTION}edit", edit.label, carried(view)))
     if no := view.may("reject"):
@@ -248,9 +249,9 @@ def controls(view: Card, *, whole: bool, searched: bool) -> tuple[Control, ...]:
     return (*made, Menu(f"{ACTION}more", MORE))
 
 
-def _offers(view: Card) -> list[Control]:
+def _offers(offered: Sequence[Offered]) -> list[Control]:
     """What else a yes may say: a menu that opens all of it, and decides nothing yet."""
-    options = tuple(Option(plain(f"{each.life}: {each.label}", OPTION), str(each.index)) for each in view.offers)
+    options = tuple(Option(plain(f"{each.life}: {each.label}", OPTION), str(each.index)) for each in offered)
     return [Pick(f"{ACTION}grant", "Approve, and don't ask again…", options)] if options else []
 
 

@@ -26,6 +26,7 @@ from tests.fakes.slack.deliveries import Ack
 from tests.fakes.slack.model import Channel, Message, View
 from tests.fakes.slack.people import Person
 from tests.fakes.slack.signing import sign
+from tests.flows.paper_house import settled
 from tests.people import Agent, Json
 from tests.servers import Live, live, until
 
@@ -95,13 +96,7 @@ class House:
 
     async def until_settled(self) -> None:
         """Everything that happened is shown."""
-
-        async def nothing_left() -> bool:
-            info = await self.live.store._client.xinfo_groups(self.live.store.keys.events)
-            newest = await self.live.store.feed.last_id()
-            return all(g["pending"] == 0 and g["last-delivered-id"].decode() == newest for g in info)
-
-        await until(nothing_left, within_s=20, what="the outbox is empty")
+        await settled(self.live)
 
     # --- as Slack itself ---
 

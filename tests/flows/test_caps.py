@@ -12,17 +12,11 @@ from bot.config import Settings
 from bot.ports import Desk, Row, Shelf
 from tests.adapters.paper import QUICK, paper
 from tests.fakes.board import Board, Note
+from tests.flows.paper_house import OPS, settled
 from tests.people import MAIL, Agent, Json
-from tests.servers import Live, live, until
+from tests.servers import Live, live
 
-OPS = {"surface": "paper", "channel": "ops"}
 MIRA = wire.Actor(kind="person", id="mira@example.com", name="mira", surface="web", email="mira@example.com")
-
-
-@pytest.fixture
-async def board() -> AsyncIterator[Board]:
-    async with Board("ops", "dev").serving() as serving:
-        yield serving
 
 
 class House:
@@ -66,17 +60,6 @@ async def asks(agent: Agent, count: int, **more: object) -> list[Json]:
     return made
 
 
-async def quiet(here: Live, *, within_s: float = 60) -> None:
-    """Everything that happened is shown."""
-
-    async def nothing_left() -> bool:
-        info = await here.store._client.xinfo_groups(here.store.keys.events)
-        newest = await here.store.feed.last_id()
-        return all(g["pending"] == 0 and g["last-delivered-id"].decode() == newest for g in info)
-
-    await until(nothing_left, within_s=within_s, what="the outbox is empty")
-
-
 def cards(board: Board) -> list[Note]:
     return [note for note in board.notes.values() if note.handoff.startswith("hf_")]
 
@@ -95,7 +78,7 @@ async def test_a_thousand_asks_of_one_agent_make_as_many_cards_as_the_cap(house:
     """T12: at most the cap of cards and one digest, none approved by itself, and another agent is asked as ever."""
     async with house.open("caps: {burst: 20, burst_within: 1h, cards_per_approver_hour: 30}") as here:
         made = await asks(here.agent, 1_000)
-        await quiet(here, within_s=150)
+        await settled(here, within_s=150)
 
         assert len(cards(board)) <= 30
         assert len(digests(board)) == 1
@@ -117,7 +100,7 @@ async def test_past_a_burst_the_agent_and_the_operators_are_told(
 ) -> None:
     async with house.open("caps: {burst: 3}") as here:
         made = await asks(here.agent, 5)
-        await quiet(here)
+        await settled(here)
         assert [bool(each.get("crowded")) for each in made] == [False, False, False, True, True]
         assert len(cards(board)) == 3
         assert caplog.text.count("mailer asks faster than people can read: 4 in 60 s") == 1
@@ -129,7 +112,7 @@ async def test_past_a_burst_the_agent_and_the_operators_are_told(
 async def test_past_so_many_open_asks_cards_are_gathered_until_there_is_room(house: House, board: Board) -> None:
     async with house.open("caps: {open_per_agent: 2}") as here:
         made = await asks(here.agent, 3)
-        await quiet(here)
+        await settled(here)
         assert [bool(each.get("crowded")) for each in made] == [False, False, True]
         (await here.person.approve(made[0])).ok()
         (await here.person.approve(made[1])).ok()
@@ -151,7 +134,7 @@ rules:
         await asks(here.agent, 1)
         second = await here.agent.ask(to=[OPS], action={"tool": "x", "args": {}}, reversible=True)
         third = await here.agent.ask(to=[OPS], action={"tool": "x", "args": {"n": 1}}, reversible=True)
-        await quiet(here)
+        await settled(here)
         assert len(cards(board)) == 2
         assert board.of(second["id"])
         assert not board.of(third["id"])
@@ -163,7 +146,7 @@ async def test_a_digest_answers_what_it_shows_and_nothing_else(house: House, boa
     """Each row exactly as it was shown; what changed or ended meanwhile is skipped, and told."""
     async with house.open("caps: {burst: 2, burst_within: 1h}") as here:
         made = await asks(here.agent, 7)
-        await quiet(here)
+        await settled(here)
         gathered = made[2:]
         rows = await shown(here, [each["id"] for each in gathered])
         (await here.person.edit(gathered[0], {**MAIL, "subject": "New"}, approve=False)).ok()
@@ -177,7 +160,7 @@ async def test_a_digest_answers_what_it_shows_and_nothing_else(house: House, boa
         assert "mira rejected this" in outcomes[1].sentence
         kinds = [(await here.agent.look(each["id"])).get("decision", {}).get("kind") for each in gathered]
         assert kinds == [None, "rejected", "approved", "approved", "approved"]
-        await quiet(here)
+        await settled(here)
         (digest,) = digests(board)
         assert digest.text.count("approved this") == 3
         assert digest.text.count("rejected this") == 1
@@ -205,7 +188,7 @@ async def test_what_takes_more_than_a_press_is_never_among_all_shown(
         for number in range(3):
             ask = {"to": [OPS], "reversible": True, "what": f"Send {number}", **changes}
             made.append(await here.agent.ask(**ask))
-        await quiet(here)
+        await settled(here)
         (digest,) = digests(board)
         assert digest.buttons == []
         assert why in digest.text
@@ -221,7 +204,7 @@ async def test_what_takes_more_than_a_press_is_never_among_all_shown(
 async def test_who_may_not_answer_approves_no_row(house: House, board: Board) -> None:
     async with house.open("caps: {burst: 2, burst_within: 1h}\ndefaults: {approvers: [boss@example.com]}") as here:
         made = await asks(here.agent, 4)
-        await quiet(here)
+        await settled(here)
         assert house.desk
         rows = await shown(here, [each["id"] for each in made])
         outcomes = await house.desk.answer_shown(rows, "approve", MIRA, answer_id="press 1")
@@ -233,9 +216,9 @@ async def test_the_next_digest_comes_when_all_of_one_has_ended(house: House, boa
     """Ten rows at a time; what had ended before there was room for it takes none."""
     async with house.open("caps: {burst: 2, burst_within: 1h}") as here:
         made = await asks(here.agent, 17)
-        await quiet(here)
+        await settled(here)
         (await here.agent.withdraw(made[13])).ok()
-        await quiet(here)
+        await settled(here)
         (first,) = digests(board)
         assert first.text.count("Send e-mail") == 10
         assert "and 4 more" in first.text
@@ -244,7 +227,7 @@ async def test_the_next_digest_comes_when_all_of_one_has_ended(house: House, boa
             await shown(here, [each["id"] for each in made[2:12]]), "reject", MIRA, answer_id="press 1"
         )
         assert all(each.counted for each in outcomes)
-        await quiet(here)
+        await settled(here)
         _, second = digests(board)
         assert first.text.count("rejected this") == 10
         assert first.buttons == []
@@ -257,7 +240,7 @@ async def test_two_replicas_make_one_digest(house: House, board: Board) -> None:
     policy = "caps: {burst: 2, burst_within: 1h}"
     async with house.open(policy) as here, house.open(policy, "second"):
         await asks(here.agent, 30)
-        await quiet(here)
+        await settled(here)
         assert len(cards(board)) == 2
         assert len(digests(board)) == 1
         assert "and 18 more" in digests(board)[0].text
@@ -269,7 +252,7 @@ async def test_a_platform_that_was_down_shows_the_digest_once_it_is_up(house: Ho
         made = await asks(here.agent, 6)
         await asyncio.sleep(0.2)
         board.is_down = False
-        await quiet(here)
+        await settled(here)
         assert len(cards(board)) == 2
         (digest,) = digests(board)
         assert digest.text.count("Send e-mail") == 4

@@ -17,41 +17,9 @@ from bot.outbox import Pace
 from bot.ports import Desk, Shelf
 from tests.adapters.paper import QUICK, paper
 from tests.fakes.board import Board, Hold, Moment
+from tests.flows.paper_house import DEV, NOWHERE, OPS, replica, settled
 from tests.people import MAIL, Agent, Json, Person
 from tests.servers import SECRET, Live, ServiceProcess, live, until
-
-OPS, DEV, NOWHERE = ({"surface": "paper", "channel": name} for name in ("ops", "dev", "nowhere"))
-
-
-@pytest.fixture
-async def board() -> AsyncIterator[Board]:
-    async with Board("ops", "dev").serving() as serving:
-        yield serving
-
-
-@asynccontextmanager
-async def replica(settings: Settings, board: Board, name: str = "first", pace: Pace = QUICK) -> AsyncIterator[Live]:
-    apart = settings.model_copy(update={"state": settings.state / name})
-    async with live(apart, adapters={"paper": paper(board.url)}, pace=pace) as running:
-        yield running
-
-
-@pytest.fixture
-async def here(settings: Settings, board: Board) -> AsyncIterator[Live]:
-    async with replica(settings, board) as running:
-        yield running
-
-
-async def settled(here: Live, *, within_s: float = 20) -> None:
-    """Everything that happened is shown."""
-
-    async def nothing_left() -> bool:
-        info = await here.store._client.xinfo_groups(here.store.keys.events)
-        newest = await here.store.feed.last_id()
-        return all(g["pending"] == 0 and g["last-delivered-id"].decode() == newest for g in info)
-
-    await until(nothing_left, within_s=within_s, what="the outbox is empty")
-
 
 # --- as it should be ---
 

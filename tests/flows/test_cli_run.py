@@ -1,6 +1,7 @@
 """`andon run` against the real service: approved runs once, edited runs as edited, and else nothing runs."""
 
 import asyncio
+import json
 import os
 import re
 import sys
@@ -167,6 +168,51 @@ async def test_a_command_that_was_approved_while_the_service_was_killed_runs_onc
     await desk.service.start()
     assert (await ended(typed)).code == 0
     assert (desk.folder / "log").read_text() == "ran\n"
+
+
+@pytest.fixture
+async def reviewing(tmp_path: Path) -> AsyncIterator[Desk]:
+    """A desk where what can be undone runs first, and people look at it afterwards."""
+    policy, folder = tmp_path / "policy.yaml", tmp_path / "here"
+    policy.write_text("rules: [{name: commands, tool: shell.run, when: reversible, do: review}]")
+    folder.mkdir()
+    service = ServiceProcess(tmp_path / "state", {"ANDON_POLICY": str(policy)})
+    try:
+        await service.start()
+        async with Andon(service.url, await service.make_key("person", "mira@example.com")) as mira:
+            yield Desk(service, mira, folder)
+    finally:
+        await service.close()
+
+
+async def test_a_command_that_people_look_at_afterwards_does_not_wait_for_them(reviewing: Desk) -> None:
+    """It says where they look; what they make of it is there to be read, for whoever can undo it."""
+    desk = reviewing
+    done = await ended(await desk.begin("--reversible", "--json", command=("touch", "ran")))
+    *said, last = done.err.splitlines()
+    told = json.loads(last)
+    assert (done.code, desk.left, told["decision"]) == (0, ["ran"], "approved")
+    review = await desk.card()
+    assert told["review"] == review.id
+    assert f"andon: people look at it afterwards: {review.url}" in said
+
+    await desk.mira.api.answer(review.id, wire.Reject(revision=1, reason="Not here"), idempotency_key="no")
+    env = bare_environment(ANDON_URL=desk.service.url, ANDON_KEY=desk.service.agent_key)
+    shown = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", "from andon._cli import main; main()", "show", review.id, "--json"),
+        env={**env, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    read = json.loads((await ended(shown)).out)
+    assert (read["decision"]["kind"], read["decision"]["reason"]) == ("rejected", "Not here")
+
+
+async def test_a_command_that_failed_is_looked_at_as_well(reviewing: Desk) -> None:
+    """Something may have happened. With `--quiet` nothing is said of it, and standard output is the command's."""
+    done = await ended(await reviewing.begin("--reversible", "--quiet", command=("sh", "-c", "echo out; exit 7")))
+    assert (done.code, done.out, done.err) == (7, "out\n", "")
+    assert (await reviewing.card()).follows
 
 
 async def test_people_answer_from_a_terminal(desk: Desk) -> None:

@@ -6,16 +6,14 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from bot.config import Settings
 from bot.store import Store
 from tests.adapters.paper import QUICK, paper
 from tests.fakes.board import Board, Note
+from tests.flows.paper_house import OPS, settled
 from tests.people import Json
 from tests.servers import Live, live, until
 
-OPS = {"surface": "paper", "channel": "ops"}
 MINUTE = timedelta(minutes=1)
 POLICY = """
 defaults:
@@ -28,12 +26,6 @@ defaults:
       approvers: [boss@example.com]
       mention: [boss@example.com]
 """
-
-
-@pytest.fixture
-async def board() -> AsyncIterator[Board]:
-    async with Board("ops", "oncall").serving() as serving:
-        yield serving
 
 
 @asynccontextmanager
@@ -64,17 +56,6 @@ async def below(note: Note, count: int = 1) -> list[str]:
     return [line["text"] for line in note.below]
 
 
-async def quiet(here: Live) -> None:
-    """Everything that happened is shown."""
-
-    async def nothing_left() -> bool:
-        info = await here.store._client.xinfo_groups(here.store.keys.events)
-        newest = await here.store.feed.last_id()
-        return all(g["pending"] == 0 and g["last-delivered-id"].decode() == newest for g in info)
-
-    await until(nothing_left, what="the outbox is empty")
-
-
 async def test_whoever_is_asked_is_reminded_and_then_others_are_asked(
     settings: Settings, board: Board, tmp_path: Path
 ) -> None:
@@ -94,14 +75,14 @@ async def test_whoever_is_asked_is_reminded_and_then_others_are_asked(
         lines = await below(note, 2)
         assert lines[1].startswith("Escalated to oncall after 20 min: nobody has answered.")
         assert "boss@example.com may answer now too" in lines[1]
-        await quiet(here)
+        await settled(here)
         ops, oncall = sorted(board.of(asked["id"]), key=lambda each: each.board, reverse=True)
         assert oncall.board == "oncall"
         assert oncall.buttons == ["Approve", "Edit", "Reject"]
         assert [line["called"] for line in oncall.below] == [["boss@example.com"]]
 
         (await boss.approve(asked)).ok()
-        await quiet(here)
+        await settled(here)
         assert {(each.headline, tuple(each.buttons)) for each in (ops, oncall)} == {("Approved", ())}
 
 
@@ -109,11 +90,11 @@ async def test_two_replicas_remind_once(settings: Settings, board: Board, tmp_pa
     async with replica(settings, board, tmp_path) as one, replica(settings, board, tmp_path, "second"):
         asked = [await one.agent.ask(to=[OPS], timeout_s=3600) for _ in range(20)]
         notes = [await board.note(each["id"]) for each in asked]
-        await quiet(one)
+        await settled(one)
         await asyncio.gather(*(let_pass(one.store, each, 10 * MINUTE) for each in asked))
         for note in notes:
             await below(note)
-        await quiet(one)
+        await settled(one)
         assert [len(note.below) for note in notes] == [1] * 20
 
 
@@ -124,7 +105,7 @@ async def test_nobody_is_reminded_of_what_was_decided_between_due_and_fire(
     async with replica(settings, board, tmp_path) as here:
         asked = await here.agent.ask(to=[OPS], timeout_s=3600)
         note = await board.note(asked["id"])
-        await quiet(here)
+        await settled(here)
         board.is_down = True
         await let_pass(here.store, asked, 10 * MINUTE)
 
@@ -135,7 +116,7 @@ async def test_nobody_is_reminded_of_what_was_decided_between_due_and_fire(
         await until(reminded)
         (await here.person.approve(asked)).ok()
         board.is_down = False
-        await quiet(here)
+        await settled(here)
         assert note.headline == "Approved"
         assert note.below == []
 
@@ -146,7 +127,7 @@ async def test_a_platform_that_is_down_while_it_is_due_hears_it_once_it_is_up(
     async with replica(settings, board, tmp_path) as here:
         asked = await here.agent.ask(to=[OPS], timeout_s=3600)
         note = await board.note(asked["id"])
-        await quiet(here)
+        await settled(here)
         board.is_down = True
         await let_pass(here.store, asked, 10 * MINUTE)
         before = board.requests["PUT"]
@@ -157,7 +138,7 @@ async def test_a_platform_that_is_down_while_it_is_due_hears_it_once_it_is_up(
         await until(tried)
         board.is_down = False
         await below(note)
-        await quiet(here)
+        await settled(here)
         assert len(note.below) == 1
 
 
@@ -168,7 +149,7 @@ async def test_a_process_that_dies_before_it_is_said_leaves_it_to_the_next(
     async with replica(settings, board, tmp_path) as here:
         asked = await here.agent.ask(to=[OPS], timeout_s=3600)
         note = await board.note(asked["id"])
-        await quiet(here)
+        await settled(here)
         board.is_down = True
         await let_pass(here.store, asked, 10 * MINUTE)
         before = board.requests["PUT"]
@@ -181,7 +162,7 @@ async def test_a_process_that_dies_before_it_is_said_leaves_it_to_the_next(
     assert note.below == []
     async with replica(settings, board, tmp_path, "second") as there:
         await below(note)
-        await quiet(there)
+        await settled(there)
         assert len(note.below) == 1
 
 

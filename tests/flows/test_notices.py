@@ -2,40 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
 from bot.config import Settings
-from bot.outbox import Pace
 from bot.ports import Desk, Shelf
 from tests.adapters.paper import QUICK, paper
 from tests.fakes.board import Board, Note
+from tests.flows.paper_house import DEV, NOWHERE, OPS, replica, settled
 from tests.people import Json
 from tests.servers import Live, live, until
-
-OPS, DEV, NOWHERE = ({"surface": "paper", "channel": name} for name in ("ops", "dev", "nowhere"))
-
-
-@pytest.fixture
-async def board() -> AsyncIterator[Board]:
-    async with Board("ops", "dev").serving() as serving:
-        yield serving
-
-
-@asynccontextmanager
-async def replica(settings: Settings, board: Board, name: str = "first", pace: Pace = QUICK) -> AsyncIterator[Live]:
-    apart = settings.model_copy(update={"state": settings.state / name})
-    async with live(apart, adapters={"paper": paper(board.url)}, pace=pace) as running:
-        yield running
-
-
-@pytest.fixture
-async def here(settings: Settings, board: Board) -> AsyncIterator[Live]:
-    async with replica(settings, board) as running:
-        yield running
 
 
 async def tell(here: Live, text: str, *to: Json, run: str = "", key: str | None = None) -> None:
@@ -46,17 +23,6 @@ async def tell(here: Live, text: str, *to: Json, run: str = "", key: str | None 
 
 def shown(board: Board) -> list[tuple[str, str]]:
     return sorted((note.board, note.text) for note in board.notes.values())
-
-
-async def settled(here: Live) -> None:
-    """Everything that happened is told, or let be."""
-
-    async def nothing_left() -> bool:
-        info = await here.store._client.xinfo_groups(here.store.keys.events)
-        newest = await here.store.feed.last_id()
-        return all(g["pending"] == 0 and g["last-delivered-id"].decode() == newest for g in info)
-
-    await until(nothing_left, within_s=20, what="the outbox is empty")
 
 
 async def notes(board: Board, count: int) -> list[Note]:

@@ -12,10 +12,10 @@ from bot.policy._route import is_sampled
 from bot.reviews import review_key
 from tests.adapters.paper import QUICK, paper
 from tests.fakes.board import Board
+from tests.flows.paper_house import OPS
 from tests.people import Json
 from tests.servers import Live, live, until
 
-OPS = {"surface": "paper", "channel": "ops"}
 POLICY = """
 rules:
   - {name: quiet, tool: "read_*", do: allow}
@@ -33,12 +33,6 @@ def told(settings: Settings, tmp_path: Path) -> Settings:
     path = tmp_path / "policy.yaml"
     path.write_text(POLICY)
     return settings.model_copy(update={"policy": path})
-
-
-@pytest.fixture
-async def board() -> AsyncIterator[Board]:
-    async with Board("ops").serving() as serving:
-        yield serving
 
 
 @pytest.fixture

@@ -9,22 +9,16 @@ import pytest
 from bot.config import Settings
 from tests.adapters.paper import QUICK, paper
 from tests.fakes.board import Board
+from tests.flows.paper_house import OPS
 from tests.people import MAIL, Json
 from tests.servers import Live, live
 
-OPS = {"surface": "paper", "channel": "ops"}
 WEB = {"surface": "web"}
 RULES = """
 rules:
   - {name: late, tool: "late_*", do: review, timeout: 3s, on_timeout: approve}
   - {name: quick, do: ask, timeout: 3s, on_timeout: approve}
 """
-
-
-@pytest.fixture
-async def board() -> AsyncIterator[Board]:
-    async with Board("ops").serving() as serving:
-        yield serving
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from tests.fakes.slack.model import Channel, Message
 from tests.fakes.slack.people import Person
 from tests.fakes.slack.screens import Modal
 from tests.flows.slack_house import House, house
+from tests.flows.test_slack_presses import BOOK, LETTER, shared, submission
 from tests.people import MAIL, Json
 from tests.servers import until
 
@@ -91,11 +92,40 @@ async def test_where_no_grants_are_the_card_has_no_such_menu(slack: House) -> No
         await slack.mira.select(card, MENU, option="1 h: the same recipient")
 
 
-async def test_what_does_not_fit_the_card_has_no_such_menu_either(slack: House) -> None:
-    """What is agreed to is read first; the console has the offers beside all of it."""
-    _, card = await slack.asked_card(action={"tool": "send_email", "args": {**MAIL, "body": "x" * 20_000}})
-    with pytest.raises(AssertionError, match="don't ask again"):
+async def test_what_does_not_fit_the_card_is_opened_in_full_before_a_grant_is_given(slack: House) -> None:
+    """There is no one-tap yes on such a card, and the menu leads to the same whole as "Read it all" does."""
+    asked, card = await slack.asked_card(action={"tool": "send_email", "args": {**MAIL, "body": LETTER}})
+    assert "Approve" not in card.buttons
+    modal = await pick(slack.mira, card)
+    assert all(part in modal.shown for part in LETTER.split("\n"))
+    assert "send_email with to = alice@example.com, in this run" in modal.shown
+    assert await slack.state(asked) == "pending"
+    assert (await modal.submit()).closed
+    assert (await slack.agent.look(asked["id"]))["decision"]["grant"] == (await grants(slack))[0]["id"]
+
+
+async def test_a_grant_for_what_is_in_a_file_waits_until_somebody_says_that_they_read_it(slack: House) -> None:
+    args = {**MAIL, "body": BOOK, "postscript": BOOK}
+    asked, card = await slack.asked_card(action={"tool": "send_email", "args": args})
+    modal = await pick(slack.mira, card)
+    file = await shared(card)
+    assert (file.content or b"").decode().count(BOOK) == 2
+    assert "send_email with to = alice@example.com, in this run" in modal.shown
+    assert "Before you agree" in (await modal.submit()).errors
+    forged = {"type": "view_submission", **submission(slack, modal)}
+    assert "Read the whole first" in str((await slack.send(forged)).body)
+    assert await grants(slack) == []
+    await modal.fill("Before you agree", [f"I have read the whole in the file {file.name}"])
+    assert (await modal.submit()).closed
+    assert await slack.state(asked) == "decided"
+    assert len(await grants(slack)) == 1
+
+
+async def test_an_offer_with_more_words_than_can_be_read_is_on_no_card(slack: House) -> None:
+    _, card = await slack.asked_card(action={"tool": "send_email", "args": {**MAIL, "to": "a" * 400, "body": LETTER}})
+    with pytest.raises(AssertionError, match="the same recipient"):
         await slack.mira.select(card, MENU, option="1 h: the same recipient")
+    await (await pick(slack.mira, card, "10 min: any mail")).close()
 
 
 async def test_who_may_not_approve_may_not_grant(settings: Settings) -> None:

@@ -414,8 +414,8 @@ async def test_what_no_modal_holds_is_in_a_file_and_a_box_says_that_it_was_read(
     assert file.content.decode().count(BOOK) == 2
     assert file.name in modal.shown
     assert "Before you agree" in (await modal.submit()).errors
-    submission = {"type": "view_submission", **_submission(slack, modal)}
-    ack = await slack.send(submission)
+    forged = {"type": "view_submission", **submission(slack, modal)}
+    ack = await slack.send(forged)
     assert "Read the whole first" in str(ack.body)
     assert await slack.state(asked) == "pending"
     await modal.fill("Before you agree", [f"I have read the whole in the file {file.name}"])
@@ -423,7 +423,7 @@ async def test_what_no_modal_holds_is_in_a_file_and_a_box_says_that_it_was_read(
     assert await slack.state(asked) == "decided"
 
 
-def _submission(slack: House, modal: Modal) -> Json:
+def submission(slack: House, modal: Modal) -> Json:
     """The modal as if it were submitted with the box not ticked, which Slack's own client would not send."""
     press = slack.last("block_actions")
     view = {**modal.raw.source, "id": modal.raw.id, "state": {"values": {}}}

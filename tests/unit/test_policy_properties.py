@@ -152,7 +152,8 @@ def test_neither_trust_nor_rules_outweigh_failures_and_doubt(
 ) -> None:
     ask = situation.ask.model_copy(update={"confidence": confidence})
     situation = replace(situation, ask=ask, trusted=dict.fromkeys(needs(policy, situation).ramps, good))
-    doubt = policy.confidence_floor is not None and confidence is not None and confidence < policy.confidence_floor
+    floor = policy.confidence_floor
+    doubt = floor is not None and (not ask.reversible if confidence is None else confidence < floor)
     failed = policy.escalate_on_failure is not None and situation.failures >= policy.escalate_on_failure
     if doubt or failed:
         assert route(policy, situation).do in {"ask", "deny"}

@@ -237,6 +237,7 @@ async def test_a_script_reads_how_it_ended_from_the_last_line(service: FakeServi
         "by": "Mira",
         "reason": None,
         "ran": ["sh", "-c", "echo out; echo err >&2; exit 7"],
+        "review": None,
         "exit_code": 7,
         "error": None,
     }
