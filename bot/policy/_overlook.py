@@ -16,6 +16,7 @@ from bot.policy._index import matcher
 from bot.policy._rule import Rule
 from bot.policy._terms import DEFAULT_TIMEOUT_S, Names, Stage
 from bot.policy._unasked import SILENT, too_much
+from bot.policy._vain import in_vain
 
 LOOSE: Final = frozenset({"allow", "notify", "sample", "review"})
 _STRICTNESS: Final[Mapping[str, int]] = {"allow": 0, "notify": 1, "sample": 2, "review": 3, "ask": 4, "deny": 5}
@@ -37,6 +38,7 @@ def look_over(policy: Policy) -> list[Finding]:
         *(each for path, rule in _bearers(policy) for each in _terms(policy, path, rule)),
         *(each for number, rule in enumerate(policy.rules) for each in _rule(policy, ("rules", number), rule)),
         *_shadowed(policy),
+        *in_vain(policy),
     ]
     unique = list(dict.fromkeys(found))
     return sorted(unique, key=lambda each: not each.fault)

@@ -14,6 +14,8 @@ FILE = Path(__file__).parents[2] / "docs" / "policy.schema.json"
 
 NAMELESS = """when: '!requester.matches("@|^slack:")'"""
 
+OFFER = "grants: [{label: this one, same: [to]}]"
+
 
 @pytest.mark.parametrize(
     "text, fault",
@@ -208,6 +210,30 @@ def test_what_could_not_do_what_it_says_is_refused(text: str, says: str) -> None
             "all of it is asked",
         ),
         ("rules: [{name: a, tool: b, do: ask, grants: [{label: any, scope: agent}]}]", "any arguments of the tool"),
+        (
+            f"rules: [{{name: a, tool: b, do: ask, step_up: number, {OFFER}}}]",
+            "ever offers these, because of `step_up: n",
+        ),
+        (f"rules: [{{name: a, tool: b, do: ask, quorum: 2, {OFFER}}}]", "ever offers these, because of `quorum: 2`"),
+        (
+            f"defaults: {{quorum: 2}}\nrules: [{{name: a, do: ask, {OFFER}}}]",
+            "rules.0.grants: no card ever offers these",
+        ),
+        (f"defaults: {{no_grants: true}}\nrules: [{{name: a, do: ask, {OFFER}}}]", "because of `no_grants`"),
+        (
+            f"rules: [{{name: a, do: ask, stages: [{{approvers: [a@x.com]}}, {{approvers: [b@x.com]}}], {OFFER}}}]",
+            "because of `stages`",
+        ),
+        (f"defaults: {{step_up: critical, {OFFER}}}", "defaults.grants: no card ever offers these"),
+        (
+            f"rules: [{{name: a, tool: b, do: allow, {OFFER}}}]",
+            "a card offers grants only where the rule says `do: ask`",
+        ),
+        ("rules: [{name: a, tool: b, do: ask, reason: why}]", "rules.0.reason: the agent reads it only where"),
+        (
+            "rules: [{name: a, tool: b, do: deny, reason: no, timeout: 1h, approvers: [a@x.com]}]",
+            "nobody is asked about what is refused, so this says nothing: `timeout`, `approvers`",
+        ),
     ],
 )
 def test_what_is_likely_not_meant_is_warned_about(text: str, says: str) -> None:
@@ -282,6 +308,10 @@ def test_a_floor_that_an_untold_confidence_passes_is_noted_and_no_warning() -> N
         "defaults: {do: deny, not_requester: true}\nrules: [{name: a, tool: x, do: allow}]",
         "defaults: {do: deny, not_requester: true}\nrules: [{name: a, tool: x, do: ask, not_requester: false}]",
         "rules: [{name: a, tool: x, do: review}]\nexamples: [{name: e, tool: x, reversible: true, expect: {}}]",
+        f"rules: [{{name: a, do: ask, stages: [{{approvers: [a@x.com]}}], {OFFER}}}]",
+        f"defaults: {{quorum: 2, {OFFER}}}\nrules: [{{name: a, tool: x, do: ask, quorum: 1}}]",
+        f"defaults: {{{OFFER}}}\nrules: [{{name: a, tool: x, do: ask, step_up: number}}]",
+        f"defaults: {{no_grants: true}}\nrules: [{{name: a, tool: x, do: ask, no_grants: false, {OFFER}}}]",
     ],
 )
 def test_what_is_fine_is_not_warned_about(text: str) -> None:
