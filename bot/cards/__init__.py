@@ -3,7 +3,7 @@
 from bot.cards.asides import Said, asides, crowded, questions, said
 from bot.cards.characters import hidden_in, visible
 from bot.cards.form import ABSENT, Field, by_field, fields, read
-from bot.cards.offers import GrantLine, Offered, as_grant, given, grant_line, in_words, offers
+from bot.cards.offered import GrantLine, Offered, as_grant, given, grant_line, in_words, offers
 from bot.cards.render import environment
 from bot.cards.schema import check, check_schema
 from bot.cards.sentences import HEADLINES, lasting, moment, silence, too_late

@@ -18,7 +18,7 @@ from bot.cards.asides import Said, asides
 from bot.cards.bearings import Bearings, bearings
 from bot.cards.characters import look_alikes, visible
 from bot.cards.form import ABSENT, Field, fields
-from bot.cards.offers import Offered, offers
+from bot.cards.offered import Offered, offers
 from bot.cards.rows import Difference, Prose, Row, differences, prose, row, rows
 from bot.cards.sentences import HEADLINES, progress, silence
 from bot.cards.summaries import Summary, summary
