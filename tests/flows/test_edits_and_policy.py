@@ -1,5 +1,6 @@
 """An edit is put to the policy again: by whichever way it comes, it gets nobody past a rule that it would meet."""
 
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -156,7 +157,7 @@ async def test_an_edit_meets_the_policy_that_stands_now(
     settings: Settings, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = policies.Policies.__init__
-    monkeypatch.setattr(policies.Policies, "__init__", lambda self, path=None: slow(self, path, every_s=0.02))
+    monkeypatch.setattr(policies.Policies, "__init__", partialmethod(slow, every_s=0.02))
     async with live(under(settings, file, "defaults: {timeout: 1h}")) as service:
         asked = await payment(service)
         under(settings, file, "rules: [{name: never, tool: payment.send, do: deny, reason: Closed today.}]")

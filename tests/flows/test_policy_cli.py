@@ -117,7 +117,7 @@ def test_explain_reads_an_action_and_prints_json(
 @pytest.mark.parametrize(
     "words, says",
     [
-        (["--confidence", "2"], "confidence: Input should be less than or equal to 1"),
+        (["--confidence", "2"], "confidence: 2.0 is too much: 1 at the most"),
         (["--arg", "amount"], "--arg takes NAME=VALUE, and not 'amount'"),
         (["--timeout", "soon"], "--timeout: 'soon' is not a span of time"),
         (["--on-timeout", "approve"], "`on_timeout: approve` needs `reversible: true`"),
