@@ -17,7 +17,7 @@ from bot import replay_cli, risk
 from bot.app import reach_of
 from bot.cards import term_in_words
 from bot.config import load_settings
-from bot.errors import ConfigError
+from bot.errors import ConfigError, faults_in
 from bot.handoff import Risk
 from bot.policy import (
     Difference,
@@ -178,9 +178,8 @@ def _question(parser: argparse.ArgumentParser, given: argparse.Namespace) -> wir
     try:
         return wire.PolicyQuestion.model_validate(body)
     except ValidationError as error:
-        first = error.errors()[0]
-        where, says = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-        parser.error(f"{where}: {says}" if where else says)
+        found = faults_in(error, wire.PolicyQuestion.model_fields)
+        parser.error("; ".join(": ".join(filter(None, (each.field, each.detail))) for each in found))
 
 
 def _body(parser: argparse.ArgumentParser, name: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ _UNKNOWN: Final = ("", "somebody")
 def look_over(policy: Policy) -> list[Finding]:
     """Everything there is to say, faults first."""
     found = [
+        *_named_twice(policy),
         *_undefined(policy),
         *_unsure(policy),
         *_circles(policy),
@@ -50,6 +51,14 @@ def _bearers(policy: Policy) -> Iterator[tuple[Path, Rule | None]]:
     for number, rule in enumerate(policy.rules):
         if rule.do != "deny":
             yield ("rules", number), rule
+
+
+def _named_twice(policy: Policy) -> Iterator[Finding]:
+    names = [rule.name for rule in policy.rules]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            why = f"another rule is called {name!r}; a decision names its rule, so names must differ"
+            yield Finding(fault=True, path=("rules", number, "name"), says=why)
 
 
 # --- people ----------------------------------------------------------------------------------------
@@ -74,16 +83,21 @@ def named(policy: Policy) -> Iterator[tuple[Path, Names]]:
 
 def _undefined(policy: Policy) -> Iterator[Finding]:
     for path, names in named(policy):
-        for number, name in enumerate(names):
-            kind, _, rest = name.partition(":")
-            if kind not in {"role", "person"}:
-                continue
-            known = frozenset(policy.roles if kind == "role" else policy.people)
-            if rest not in known:
-                near = difflib.get_close_matches(rest, sorted(known), n=1)
-                where = "roles" if kind == "role" else "people"
-                hint = f"did you mean {kind}:{near[0]}?" if near else f"define it under `{where}`"
-                yield Finding(fault=True, path=(*path, number), says=f"there is no {kind} {rest!r}; {hint}")
+        yield from undefined(names, path, roles=frozenset(policy.roles), people=frozenset(policy.people))
+
+
+def undefined(
+    names: Iterable[str], path: Path, *, roles: frozenset[str] | None, people: frozenset[str] | None
+) -> Iterator[Finding]:
+    """Which of these are names of the file that it does not define; None: what it defines cannot be told."""
+    for number, name in enumerate(names):
+        kind, _, rest = name.partition(":")
+        known = {"role": roles, "person": people}.get(kind)
+        if known is not None and rest not in known:
+            near = difflib.get_close_matches(rest, sorted(known), n=1)
+            where = "roles" if kind == "role" else "people"
+            hint = f"did you mean {kind}:{near[0]}?" if near else f"define it under `{where}`"
+            yield Finding(fault=True, path=(*path, number), says=f"there is no {kind} {rest!r}; {hint}")
 
 
 def _circles(policy: Policy) -> Iterator[Finding]:

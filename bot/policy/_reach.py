@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bot.policy._conditions import did_you_mean
+from bot.errors import did_you_mean
 from bot.policy._file import Policy
 from bot.policy._finding import Finding, Path
 from bot.policy._overlook import named

@@ -193,7 +193,7 @@ async def test_the_console_s_form_says_why_and_keeps_what_was_typed(
         await web.attach(service)
         asked = await payment(service)
         told = await web.edit(asked, {"amount": "5000000"}, save=save)
-        assert "the policy asks more for these arguments (rule large): 2 stages instead of 1" in told.private
+        assert "The policy asks more for these arguments (rule large): 2 stages instead of 1" in told.private
         assert (await service.agent.look(asked["id"]))["revision"] == 1
         assert (await web.edit(asked, {"amount": "130"}, save=True)).private == ""
         assert (await service.agent.look(asked["id"]))["revision"] == 2

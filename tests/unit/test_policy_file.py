@@ -44,13 +44,91 @@ OFFER = "grants: [{label: this one, same: [to]}]"
         ("a: &a [*a]", "an alias leads back"),
         ("people: {ana: {}}", "says nothing by which to know this person"),
         ("examples: [{name: a, on_timeout: approve, expect: {}}]", "no such ask can be made"),
-        ("version: 3", "policy:1:1: the policy must be a mapping"),
+        ("version: 3", "policy:1:1: version: the version of a policy is its hash; take this key out"),
+        ("", "policy: the file is empty; write `rules: []`"),
+        ("# nothing yet\n", "policy: the file is empty"),
+        ("[a]", "policy: the policy must be a mapping"),
+        ("rules: [{name: a, do: aks}]", "do: 'aks' is none of the words that it takes; did you mean 'ask'?"),
+        (
+            "rules: [{name: a, do: xxxxxx}]",
+            "do: 'xxxxxx' is none of the words that it takes; there are allow, ask, deny",
+        ),
+        ("rules: [{do: ask}]", "policy:1:9: rules.0.name: it is missing"),
+        ("rules: [{name: a b, do: ask}]", "'a b' is no name for it: letters, digits"),
+        ("rules: {a: b}", "rules: a mapping is not a list; write [one, two]"),
+        ("rules:", "rules: nothing is not a list"),
+        ("rules: [{name: a, do: ask, tool: []}]", "rules.0.tool: it is empty; name at least one"),
+        ("rules: [{name: a, do: ask, labels: {a: 1}}]", "labels.a: 1 is no text; put it in quotes"),
+        ("defaults: {timeout: 10d}", "policy:1:21: defaults.timeout: '10d' is longer than 7d, the longest there is"),
+        ("defaults: {timeout: 0s}", "'0s' is no time at all"),
+        ("defaults: {quorum: two}", "quorum: 'two' is no whole number"),
+        ("defaults: {quorum: 99}", "quorum: 99 is too much: 20 at the most"),
+        ("defaults: {quorum: 0}", "quorum: 0 is too little: 1 at the least"),
+        ("defaults: {not_requester: perhaps}", "not_requester: 'perhaps' is neither true nor false"),
+        ("defaults: {ramp: 3}", "ramp: 3 is not a mapping; write {key: value}"),
+        ("confidence_floor: high", "confidence_floor: 'high' is no number"),
+        ("confidence_floor: 0", "confidence_floor: 0 is too little: it must be more than 0"),
+        ("people: {ana: {email: ana}}", "people.ana.email: 'ana' is no e-mail address"),
+        ("people: {ana: {slack: ana}}", "'ana' is no person on Slack; write U024BE7LH"),
+        ("risk: {url: scorer}", "risk.url: 'scorer' is no address; write https://"),
+        ("examples: [{name: a, tool: a b, expect: {}}]", "'a b' is no name: it takes letters"),
+        ("examples: [{name: a, args: [1], expect: {}}]", "args: a list is not a mapping"),
     ],
 )
 def test_a_fault_is_told_with_its_rule_its_place_and_what_was_probably_meant(text: str, fault: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse(text)
     assert fault in str(caught.value)
+
+
+def test_what_is_faulty_in_a_list_does_not_make_the_list_too_short() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse("defaults: {to: ['#x']}")
+    (fault,) = caught.value.faults
+    assert fault.startswith("policy:1:17: defaults.to.0.surface: '#x' names no surface; write slack:#ops or web")
+
+
+MANY = """
+peopel: {}
+people: {ana: {email: ana}, ben: {email: ben@x.com}}
+roles: {dba: [a@x.com], ops: 3, qa: ["role:qb"]}
+defaults: {timout: 1h, approvers: ["role:ops", "person:ana", "role:dbb"]}
+rules:
+  - {name: reads, tool: "read_*", do: allow}
+  - {name: typo, tols: x, do: ask, when: args.n >, approvers: ["role:dab"]}
+  - {name: late, tool: read_mail, do: ask, timeout: 1h}
+  - {name: odd, tool: pay, do: ask, when: amount > 5}
+  - {name: two, tool: x, do: ask, approvers: [b@x.com], quorum: 2}
+  - {name: reads, tool: y, do: ask, stages: [{approvers: ["person:bob"]}]}
+  - {name: held, tool: y, do: hold, escalate: [{after: 5m, mention: ["role:nobody"]}]}
+examples: [{name: a, tol: x, expect: {}}]
+"""
+
+
+def test_every_fault_is_told_at_once_each_in_its_place() -> None:
+    """Nobody has to mend one kind of fault to see the next; and none is told that only comes of another."""
+    with pytest.raises(ConfigError) as caught:
+        parse(MANY)
+    found = [fault.removeprefix("policy:") for fault in caught.value.faults]
+    assert [each.partition("; ")[0].partition(" and takes")[0] for each in found] == [
+        "2:1: peopel: there is no such key",
+        "3:23: people.ana.email: 'ana' is no e-mail address",
+        "4:30: roles.ops: 3 is not a list",
+        "4:38: roles.qa.0: there is no role 'qb'",
+        "5:12: defaults.timout: there is no such key",
+        "5:62: defaults.approvers.2: there is no role 'dbb'",
+        "8:18: rule 'typo', rules.1.tols: there is no such key",
+        "8:50: rule 'typo', rules.1.when: line 1, column 9: it is no CEL: it ends where something should follow",
+        "8:64: rule 'typo', rules.1.approvers.0: there is no role 'dab'",
+        "9:5: rule 'late', rules.2: it never matches: rule 'reads' stands before it",
+        "10:43: rule 'odd', rules.3.when: line 1, column 1: there is no variable 'amount'",
+        "11:46: rule 'two', rules.4.approvers: 2 must say yes, and only 1 listed could",
+        "12:12: rule 'reads', rules.5.name: another rule is called 'reads'",
+        "12:59: rule 'reads', rules.5.stages.0.approvers.0: there is no person 'bob'",
+        "13:31: rule 'held', rules.6.do: 'hold' is none of the words that it takes",
+        "13:70: rule 'held', rules.6.escalate.0.mention.0: there is no role 'nobody'",
+        "14:22: examples.0.tol: there is no such key",
+    ]
 
 
 def test_a_file_with_anchors_is_read() -> None:

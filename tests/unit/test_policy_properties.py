@@ -172,6 +172,8 @@ def test_neither_trust_nor_rules_outweigh_failures_and_doubt(
 @example("people: {a: 3}\nroles: {b: {c: d}}\nrisk: []")
 @example("? [a]\n: 1")
 @example("9" * 5000)
+@example("1: 2\nrules: [{1: 2, when: 3}]\npeople: {1: {}}\nroles: {2: 3}\ndefaults: {4: 5}")
+@example("rules: [3, {name: a, do: ask, stages: {x: y}, escalate: [{mention: [4]}], when: ''}]\nroles: 3\npeople: [3]")
 def test_reading_any_text_gives_a_policy_or_its_faults(text: str) -> None:
     faults: tuple[str, ...] = ("none",)
     try:
