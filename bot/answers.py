@@ -113,7 +113,8 @@ def _granting(handoff: Handoff, answer: wire.Approve, verdict: Verdict) -> Verdi
     decision = verdict.decision
     grant = given(handoff, offer, decision.by)
     sentence = coaching.granted(decision.message_for_agent, offer.covers, offer.life)
-    decision = decision.model_copy(update={"grant": grant.id, "message_for_agent": sentence})
+    covers = f"{offer.covers}, for {offer.life}"
+    decision = decision.model_copy(update={"grant": grant.id, "grant_covers": covers, "message_for_agent": sentence})
     return replace(verdict, decision=decision, grant=grant)
 
 

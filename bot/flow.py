@@ -358,6 +358,10 @@ class Flow:
         """
         await self._voting.may_answer(handoff, by, standing=standing)
 
+    def conflict(self, handoff: Handoff, by: wire.Actor) -> str:
+        """Why this person may say no and not yes; empty: nothing of that kind."""
+        return self._voting.conflict(handoff, by)
+
     async def answer_shown(
         self,
         rows: Sequence[Row],

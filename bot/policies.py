@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from bot.errors import ConfigError, StoreUnavailable
-from bot.policy import Policy, Read, compare, read
+from bot.policy import Policy, Reach, Read, compare, read
 from bot.risk import faults
 
 log = logging.getLogger("andon")
@@ -61,14 +61,15 @@ class Standing:
 class Policies:
     """Holds the current policy."""
 
-    def __init__(self, path: Path | None = None, *, every_s: float = EVERY_S) -> None:
-        """Read the file; None: there is none to read, and everything is asked.
+    def __init__(self, path: Path | None = None, *, every_s: float = EVERY_S, reach: Reach | None = None) -> None:
+        """Read the file; None: there is none to read, and everything is asked. `reach` is what people are reached by.
 
         Raises:
             ConfigError: There is a file, and it has faults or cannot be read.
         """
         self._path = path
         self._every_s = every_s
+        self._reach = reach
         self._mark: Mark | None = None
         self._refused = ""
         self._kept = self._text = ""
@@ -112,7 +113,7 @@ class Policies:
             trouble = f"there is no file {self._path}, so everything is asked; ANDON_POLICY names it"
             log.error("policy.missing path=%s detail=%s", self._path, trouble)
             return Standing(Policy(), trouble=trouble)
-        found = _read(self._path)
+        found = _read(self._path, self._reach)
         self._mark = mark
         return self._taken(found)
 
@@ -120,7 +121,7 @@ class Policies:
         self._loads["loaded"] += 1
         self._text = found.text
         log.info("policy.loaded version=%s rules=%d", found.policy.version, len(found.policy.rules))
-        warnings = (*found.warnings, *faults(found.policy.risk))
+        warnings = _warnings(found)
         for warning in warnings:
             log.warning("policy.warning version=%s detail=%s", found.policy.version, warning)
         return Standing(found.policy, warnings)
@@ -201,7 +202,7 @@ class Policies:
     async def _changed(self, path: Path, mark: Mark, alert: Alert) -> None:
         old = self.current()
         try:
-            found = await asyncio.to_thread(_read, path)
+            found = await asyncio.to_thread(_read, path, self._reach)
             if _is_bare(found.policy) and not _is_bare(old):
                 raise ConfigError(["it has no rules, no defaults and no terms, and the one that stands has"])  # noqa: TRY301  # kept as any fault
         except ConfigError as error:
@@ -214,7 +215,7 @@ class Policies:
             self._standing = self._taken(found)
             await self._loosened(old, found.policy, alert)
         elif self._standing.trouble:
-            self._standing = Standing(self.current(), found.warnings)
+            self._standing = Standing(self.current(), _warnings(found))
             log.info("policy.mended version=%s", self.current().version)
 
     async def _loosened(self, old: Policy, new: Policy, alert: Alert) -> None:
@@ -264,6 +265,10 @@ def _is_bare(policy: Policy) -> bool:
     return said == Policy()
 
 
+def _warnings(found: Read) -> tuple[str, ...]:
+    return (*found.warnings, *faults(found.policy.risk))
+
+
 def _mark(path: Path) -> Mark | None:
     try:
         found = path.stat()
@@ -272,7 +277,7 @@ def _mark(path: Path) -> Mark | None:
     return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def _read(path: Path) -> Read:
+def _read(path: Path, reach: Reach | None) -> Read:
     """The file as it is.
 
     Raises:
@@ -282,4 +287,4 @@ def _read(path: Path) -> Read:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"cannot read the policy file {os.fspath(path)}: {error}; see ANDON_POLICY"]) from error
-    return read(text, path.name)
+    return read(text, path.name, reach=reach)

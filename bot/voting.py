@@ -192,6 +192,10 @@ class Voting:
         """
         await self._turn(handoff, by, standing)
 
+    def conflict(self, handoff: Handoff, by: wire.Actor) -> str:
+        """Why they may say no and not yes; empty: nothing of that kind. Nothing is looked up."""
+        return approvers.conflict(handoff, by, self._people())
+
     async def may_give(self, handoff: Handoff, by: wire.Actor, *, standing: Standing) -> bool:
         """Could this person alone, by the policy's own lists, say yes to this now? What nobody can tell is a no."""
         fresh = replace(handoff, state=State.DECIDED, votes=(), added=(), rungs=0, asides=())  # no doubt is noted on it
@@ -289,7 +293,7 @@ class Voting:
         handoff, by = case.handoff, case.by
         is_edit, is_no = bool(made.revisions), case.answer.kind == "reject"
         self._check_place(case, is_edit=is_edit, is_no=is_no)
-        conflict = approvers.conflict(handoff, by, self._people())
+        conflict = self.conflict(handoff, by)
         if made.verdict is None:
             return made, None
         if not is_no:

@@ -8,6 +8,15 @@ from bot.cards.render import environment
 from bot.cards.schema import check, check_schema
 from bot.cards.sentences import HEADLINES, lasting, moment, silence, too_late
 from bot.cards.summaries import Heard, Summary, heard, summary
+from bot.cards.terms import (
+    grant_in_words,
+    listed,
+    people_in_words,
+    places_in_words,
+    rung_in_words,
+    stages_in_words,
+    term_in_words,
+)
 from bot.cards.together import DigestRow, DigestView, digest, digest_row
 from bot.cards.trust import TrustLine, trust_line
 from bot.cards.view import Card, card
@@ -37,18 +46,25 @@ __all__ = [
     "environment",
     "fields",
     "given",
+    "grant_in_words",
     "grant_line",
     "heard",
     "hidden_in",
     "in_words",
     "lasting",
+    "listed",
     "moment",
     "offers",
+    "people_in_words",
+    "places_in_words",
     "questions",
     "read",
+    "rung_in_words",
     "said",
     "silence",
+    "stages_in_words",
     "summary",
+    "term_in_words",
     "too_late",
     "trust_line",
     "visible",

@@ -135,7 +135,7 @@ def _route(policy: Policy, situation: Situation) -> Routed:
     way.draw()
     way.tighten()
     late = way.done_already()
-    if lets_it_run and way.do == "ask":
+    if way.do == "ask" and (lets_it_run or way.doubt()):
         terms = replace(terms, offers=())  # no grant would spare this: the card must not promise it
     reason = rule.reason if rule else None
     if late:
@@ -244,19 +244,36 @@ class _Way:
         """What makes a person be asked although rule, trust or a grant would let it run."""
         if self.do not in LOOSE:
             return
+        if doubt := self.doubt():
+            for_the_card, why = doubt
+            self.because.append(for_the_card)
+            self.to("ask", why)
+        elif self.do == "review" and not self.situation.ask.reversible:
+            self._cannot_be_undone()
+
+    def doubt(self) -> tuple[str, str] | None:
+        """Low confidence, or failures: why it is asked whatever lets it run, for the card and for who writes policies.
+
+        None: neither.
+        """
         policy, ask, failures = self.policy, self.situation.ask, self.situation.failures
         floor = policy.confidence_floor
         if floor is not None and ask.confidence is None and not ask.reversible:
-            self.because.append("The agent does not say how sure it is, and it cannot be undone.")
-            self.to("ask", f"no confidence is told, the floor is {floor:g}, and it is not marked reversible")
-        elif floor is not None and ask.confidence is not None and ask.confidence < floor:
-            self.because.append(f"The agent is only {round(ask.confidence * 100)} % sure.")
-            self.to("ask", f"confidence {ask.confidence:g} is below the floor {floor:g}")
-        elif policy.escalate_on_failure is not None and failures >= policy.escalate_on_failure:
-            self.because.append(f"In this run {failures} actions have failed or were unsure.")
-            self.to("ask", f"{failures} failures in the run, and {policy.escalate_on_failure} are too many")
-        elif self.do == "review" and not ask.reversible:
-            self._cannot_be_undone()
+            return (
+                "The agent does not say how sure it is, and it cannot be undone.",
+                f"no confidence is told, the floor is {floor:g}, and it is not marked reversible",
+            )
+        if floor is not None and ask.confidence is not None and ask.confidence < floor:
+            return (
+                f"The agent is only {round(ask.confidence * 100)} % sure.",
+                f"confidence {ask.confidence:g} is below the floor {floor:g}",
+            )
+        if policy.escalate_on_failure is not None and failures >= policy.escalate_on_failure:
+            return (
+                f"In this run {failures} actions have failed or were unsure.",
+                f"{failures} failures in the run, and {policy.escalate_on_failure} are too many",
+            )
+        return None
 
     def done_already(self) -> bool:
         """What is done already is shown for review, or is refused because people are asked before it (true)."""

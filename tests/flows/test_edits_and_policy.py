@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -337,7 +338,7 @@ async def test_an_edit_meets_the_policy_that_stands_now(
     settings: Settings, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = policies.Policies.__init__
-    monkeypatch.setattr(policies.Policies, "__init__", lambda self, path=None: slow(self, path, every_s=0.02))
+    monkeypatch.setattr(policies.Policies, "__init__", partialmethod(slow, every_s=0.02))
     async with live(under(settings, file, "defaults: {timeout: 1h}")) as service:
         asked = await payment(service)
         under(settings, file, "rules: [{name: never, tool: payment.send, do: deny, reason: Closed today.}]")
@@ -373,7 +374,7 @@ async def test_the_console_s_form_says_why_and_keeps_what_was_typed(
         await web.attach(service)
         asked = await payment(service)
         told = await web.edit(asked, {"amount": "5000000"}, save=save)
-        assert "the policy asks more for these arguments (rule large): 2 stages instead of 1" in told.private
+        assert "The policy asks more for these arguments (rule large): 2 stages instead of 1" in told.private
         assert (await service.agent.look(asked["id"]))["revision"] == 1
         assert (await web.edit(asked, {"amount": "130"}, save=True)).private == ""
         assert (await service.agent.look(asked["id"]))["revision"] == 2

@@ -1,5 +1,6 @@
 """A policy that becomes looser while the service runs, or is gone at a start, is told to operators."""
 
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ rules:
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     quick = policies.Policies.__init__
-    monkeypatch.setattr(policies.Policies, "__init__", lambda self, path=None: quick(self, path, every_s=0.02))
+    monkeypatch.setattr(policies.Policies, "__init__", partialmethod(quick, every_s=0.02))
     path = tmp_path / "policy.yaml"
     path.write_text(STRICT)
     return path

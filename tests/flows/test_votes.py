@@ -796,7 +796,7 @@ async def test_who_is_on_call_is_asked_for_at_the_answer(settings: Settings, mon
         return found
 
     clock = [0.0]
-    monkeypatch.setattr("bot.app.plugged_in", lambda: OnCall({"test": rota}, clock=lambda: clock[0]))
+    monkeypatch.setattr("bot.on_call.plugged_in", lambda: OnCall({"test": rota}, clock=lambda: clock[0]))
     async with house(settings, "approvers: ['on_call:payments']") as home:
         await home.ask()
         now[0] = OSError("no route")

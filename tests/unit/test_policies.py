@@ -11,7 +11,7 @@ import pytest
 
 from bot.errors import ConfigError, StoreUnavailable
 from bot.policies import Policies
-from bot.policy import parse
+from bot.policy import Reach, parse
 from tests.servers import until
 
 ASKS = "rules: [{name: reads, tool: 'read_*', do: ask}]"
@@ -268,6 +268,12 @@ def test_warnings_are_told_when_a_file_is_taken(file: Path, caplog: pytest.LogCa
     policies = Policies(file)
     assert "for any tool" in policies.standing.warnings[0]
     assert any("policy.warning" in record.message for record in caplog.records)
+
+
+def test_what_people_cannot_be_reached_by_is_told_when_a_file_is_taken(file: Path) -> None:
+    file.write_text("defaults: {to: ['slack:#ops']}")
+    policies = Policies(file, reach=Reach({"web": True, "slack": False}))
+    assert "'slack' is not set up" in policies.standing.warnings[0]
 
 
 def test_without_a_file_everything_is_asked_and_nothing_is_amiss() -> None:

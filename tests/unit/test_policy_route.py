@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 
 from andon import wire
+from bench.policy import TARGET_US, asks, large
 from bot.handoff import Risk
 from bot.policy import Grant, Policy, Routed, Situation, needs, parse, ramp_key, route, stand_in
 from bot.policy._conditions import About, Condition
 from bot.policy._index import Entry
 from bot.policy._meeting import met
 from tests.policies import about, choice, confirmation
+from tests.timing import cpu_s
 
 
 def say(text: str, ask: Any = None, **known: Any) -> Routed:
@@ -409,3 +411,24 @@ def test_only_what_a_rule_for_this_looks_at_is_gathered(
     situation: Situation = about(confirmation(), **known)
     found = needs(parse(text), situation)
     assert (found.risk, len(found.ramps), found.grants, found.run) == wanted
+
+
+# --- what it costs ---
+
+TIMES = 50
+
+
+@pytest.mark.parametrize("name", asks())
+def test_one_ask_costs_about_what_the_benchmark_says(name: str) -> None:
+    """Ten times the target of `make bench`, so that only a slip of another kind shows; a choice has 500 candidates."""
+    policy, ask = large(), asks()[name]
+    situation, times = about(ask), 1 if isinstance(ask, wire.Choice) else TIMES
+
+    def look() -> None:
+        for _ in range(times):
+            needs(policy, situation)
+            route(policy, situation)
+
+    look()
+    bound_us = TARGET_US * 10 * (500 if isinstance(ask, wire.Choice) else TIMES)
+    assert cpu_s(look) * 1e6 < bound_us

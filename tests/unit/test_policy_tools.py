@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from andon import wire
+from bot.cards import term_in_words
 from bot.handoff import Risk, Route, Stage
 from bot.policy import STRICTNESS, Comparison, Policy, compare, explain, parse, route, run_examples, stricter
 from tests.policies import about, confirmation, policies, situations
@@ -53,6 +54,34 @@ def test_every_term_says_who_said_it() -> None:
     assert other["timeout_s"] == (3600, "defaults")
     assert other["approvers"] == (["ana@example.com"], "defaults")
     assert other["quorum"] == (1, "built in")
+
+
+def test_what_has_parts_is_told_in_words() -> None:
+    policy = parse("""
+roles: {ops: [ana@x.com]}
+rules:
+  - name: a
+    tool: x
+    do: ask
+    stages: [{approvers: ["role:ops"]}, {approvers: [ben@x.com, "on_call:sre"], quorum: 2}]
+    escalate: [{after: 10m, to: ["slack:#ops", web], mention: [ben@x.com]}, {after: 20m, approvers: [requester]}]
+    remind: [5m]
+  - name: b
+    tool: y
+    do: ask
+    grants: [{label: this one, same: [to], scope: agent, life: 30m}]
+""")
+    said = {each.name: each for each in explain(policy, wire.PolicyQuestion(tool="x")).terms}
+    assert "quorum" not in said, "each stage has its own"
+    assert term_in_words(said["stages"]) == "1 of ana@x.com; then 2 of ben@x.com and whoever is on call for sre"
+    assert term_in_words(said["escalate"]) == (
+        "Without an answer for 10 min, it also goes to #ops on slack and web and it calls ben@x.com by name. "
+        "Without an answer for 20 min, the requester may answer too."
+    )
+    assert (term_in_words(said["remind"]), term_in_words(said["timeout_s"])) == ("[300]", "3600")
+    (grant,) = [each for each in explain(policy, wire.PolicyQuestion(tool="y")).terms if each.name == "grants"]
+    assert grant.value == [{"label": "this one", "same": ["to"], "scope": "agent", "life_s": 1800}]
+    assert term_in_words(grant) == "A yes may cover “this one” for one agent, for 30 min."
 
 
 def test_what_makes_it_stricter_is_told_in_order() -> None:
