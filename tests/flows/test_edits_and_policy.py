@@ -268,7 +268,7 @@ async def test_what_the_policy_refuses_by_now_is_no_longer_for_whom_only_the_lad
     settings: Settings, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = policies.Policies.__init__
-    monkeypatch.setattr(policies.Policies, "__init__", lambda self, path=None: slow(self, path, every_s=0.02))
+    monkeypatch.setattr(policies.Policies, "__init__", partialmethod(slow, every_s=0.02))
     async with climbed(settings, file) as (service, asked, dan):
         ada = await service.new_person("ada@example.com")
         small = (await ada.edit(asked, {"amount": 14}, approve=False)).ok()
