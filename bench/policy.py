@@ -12,7 +12,7 @@ from bot.policy import Policy, Situation, needs, parse, route
 
 RULES: Final = 200
 TARGET_US: Final = 100.0
-"""The issue's target for one ask."""
+"""For one ask, what must be gathered for it included."""
 
 _RUN: Final = f"run_{'r' * 22}"
 _PLACE: Final = (wire.Place(surface="web"),)

@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 from andon import wire
 from bot import grants_cli, policy_cli, policy_help, trust_cli
 from bot.access import agent_name, person
-from bot.app import VERSION, check_slack, known_url, local_person, open_store, service, sign_in_url
+from bot.app import VERSION, check_slack, known_url, local_person, open_store, reach_of, service, sign_in_url
 from bot.cards.view import NO_POLICY
 from bot.config import Settings, load_settings, unknown_settings
 from bot.errors import BadRequest, BotError, ConfigError, StoreUnavailable
@@ -232,7 +232,7 @@ async def _checking() -> int:
     notes: list[str] = []
     slack = None
     try:
-        notes += policy_cli.policy_notes(settings.policy)
+        notes += policy_cli.policy_notes(settings.policy, reach_of(settings))
     except ConfigError as error:
         faults += error.faults
     if not settings.on_loopback and not (settings.public_url or "").startswith("https://"):
@@ -247,7 +247,8 @@ async def _checking() -> int:
             faults += [fault.detail for fault in found if fault.fatal]
             notes += [f"warning: {fault.detail}" for fault in found if not fault.fatal]
             notes.append(f"store: {'embedded, in ' + str(settings.state) if opened.embedded else 'Redis'} answers")
-            if settings.policy and not settings.policy.exists() and (last := await opened.store.loaded.last()):
+            last, _ = await opened.store.loaded.last()
+            if settings.policy and not settings.policy.exists() and last:
                 faults.append(f"the service ran with policy {last} before, and its file {settings.policy} is gone")
             notes.append(f"keys: {len(await opened.access.keys())}")
             slack = await check_slack(settings, opened) if settings.slack else None

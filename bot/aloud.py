@@ -4,11 +4,20 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-from bot.cards import lasting
+from andon import wire
+from bot.cards import (
+    grant_in_words,
+    lasting,
+    listed,
+    people_in_words,
+    places_in_words,
+    rung_in_words,
+    stages_in_words,
+)
 from bot.policies import Standing
 from bot.policy import Policy, Rule
 from bot.policy._file import Defaults
-from bot.policy._terms import Ramp, Rung, Stage
+from bot.policy._terms import Ramp, Rung
 from bot.ports import PolicyWords, RuleWords
 
 _DOES: Final = {
@@ -23,8 +32,11 @@ _STEPS: Final = {
     "number": "A yes repeats the two digits on the card.",
     "critical": "A yes repeats the two digits on the card, by two people who opened all of it.",
 }
-_NAMED: Final = {"role": "the role {}", "on_call": "whoever is on call for {}", "person": "{}"}
-_GRANT: Final = {"run": "in one run", "agent": "for one agent", "requester": "for one requester"}
+_NOES: Final = {"any": "One no ends it.", "quorum": "It takes as many to say no as to say yes."}
+_HANDED_ON: Final = {
+    "listed": "It can be handed on to those alone who may answer anyway.",
+    "anyone": "It can be handed on to anyone, who then answers in the place of whoever asked them.",
+}
 
 
 def policy_in_words(standing: Standing) -> PolicyWords:
@@ -70,15 +82,23 @@ def says(rule: Rule | Defaults) -> Iterator[str]:
 
 def _who(rule: Rule | Defaults) -> Iterator[str]:
     if rule.stages:
-        yield f"One after the other: {'; then '.join(_stage(each) for each in rule.stages)}."
+        yield f"One after the other: {stages_in_words([(each.quorum, each.approvers) for each in rule.stages])}."
     if rule.approvers:
-        yield f"Only {_people(rule.approvers)} may answer."
-    if rule.quorum and rule.quorum > 1:
-        yield f"{rule.quorum} people must say yes."
-    if rule.not_requester:
-        yield "Who asked for it, owns the agent or edited it last may say no, and not yes."
-    if rule.reject == "quorum":
-        yield "It takes as many to say no as to say yes."
+        yield f"Only {people_in_words(rule.approvers)} may answer."
+    if rule.quorum:
+        yield f"{rule.quorum} people must say yes." if rule.quorum > 1 else "One yes is enough."
+    if rule.not_requester is not None:
+        yield (
+            "Who asked for it, owns the agent or edited it last may say no, and not yes."
+            if rule.not_requester
+            else "Who asked for it, owns the agent or edited it last may say yes as well."
+        )
+    if rule.reject:
+        yield _NOES[rule.reject]
+    if rule.reassign:
+        yield _HANDED_ON[rule.reassign]
+    if isinstance(rule, Rule) and rule.after:
+        yield "An agent may also act first, and ask afterwards."
 
 
 def _how_long(rule: Rule | Defaults) -> Iterator[str]:
@@ -88,30 +108,36 @@ def _how_long(rule: Rule | Defaults) -> Iterator[str]:
         yield "Silence is a yes for what can be undone, where the ask says so too."
     elif rule.on_timeout == "deny":
         yield "Silence is a no."
-    if rule.remind:
-        yield f"People are reminded after {_list([lasting(each) for each in rule.remind])}."
+    if rule.remind is not None:
+        times = listed([lasting(each) for each in rule.remind])
+        yield f"People are reminded after {times}." if times else "Nobody is reminded."
     yield from (_rung(each) for each in rule.escalate or ())
+    if rule.escalate == ():
+        yield "It goes to nobody else, however long nobody answers."
 
 
 def _how(rule: Rule | Defaults) -> Iterator[str]:
     if rule.to:
-        yield f"Cards go to {_list([_place(each.surface, each.channel or each.person) for each in rule.to])}."
+        yield f"Cards go to {places_in_words(_places(rule.to))}."
     if rule.step_up:
         yield _STEPS[rule.step_up]
     for offer in rule.grants or ():
-        yield f"A yes may cover “{offer.label}” {_GRANT[offer.scope]}, for {lasting(offer.life)}."
-    if rule.no_grants:
-        yield "Nothing is granted in advance."
-    if rule.reject_reasons:
-        yield f"One tap says no: {_list([f'“{each.label}”' for each in rule.reject_reasons])}."
+        yield grant_in_words(offer.label, offer.scope, offer.life)
+    if rule.grants == ():
+        yield "A yes covers nothing else."
+    if rule.no_grants is not None:
+        yield "Nothing is granted in advance." if rule.no_grants else "Something may be granted in advance."
+    if rule.reject_reasons is not None:
+        reasons = listed([f"“{each.label}”" for each in rule.reject_reasons])
+        yield f"One tap says no: {reasons}." if reasons else "No button says why not."
 
 
 def _besides(policy: Policy) -> Iterator[str]:
     """What holds for every action, and who is who."""
     for role, names in policy.roles.items():
-        yield f"The role {role}: {_people(names)}."
+        yield f"The role {role}: {people_in_words(names)}."
     for person, who in policy.people.items():
-        yield f"{person}: {_list(who.ids)}, one person."
+        yield f"{person}: {listed(who.ids)}, one person."
     if policy.confidence_floor is not None:
         yield f"Below a confidence of {policy.confidence_floor:.0%}, whatever would run is asked about first."
     if policy.escalate_on_failure is not None:
@@ -127,17 +153,12 @@ def _besides(policy: Policy) -> Iterator[str]:
         yield f"{caps.burst} asks of one agent within {lasting(caps.burst_within)} are gathered."
 
 
-def _stage(stage: Stage) -> str:
-    return f"{stage.quorum} of {_people(stage.approvers)}"
-
-
 def _rung(rung: Rung) -> str:
-    does = [
-        *([f"it also goes to {_list([_place(e.surface, e.channel or e.person) for e in rung.to])}"] if rung.to else []),
-        *([f"{_people(rung.approvers)} may answer too"] if rung.approvers else []),
-        *([f"{_people(rung.mention)} are called by name"] if rung.mention else []),
-    ]
-    return f"Without an answer for {lasting(rung.after)}, {_list(does)}."
+    return rung_in_words(rung.after, _places(rung.to), rung.approvers or (), rung.mention or ())
+
+
+def _places(places: tuple[wire.Place, ...]) -> list[str]:
+    return [":".join(filter(None, (each.surface, each.channel or each.person))) for each in places]
 
 
 def _ramp(ramp: Ramp) -> str:
@@ -145,20 +166,3 @@ def _ramp(ramp: Ramp) -> str:
     last = "all others run" if ramp.sample is None else f"of all others {ramp.sample:.0%} are reviewed"
     whose = " and ".join(ramp.per)
     return f"The first {ramp.ask} of each {whose} are asked about{then}, {last}; what cannot be undone is always asked."
-
-
-def _people(names: tuple[str, ...]) -> str:
-    """Approvers as the file names them, without its prefixes."""
-    told = []
-    for name in names:
-        kind, _, rest = name.partition(":")
-        told.append("the requester" if name == "requester" else _NAMED.get(kind, name).format(rest))
-    return _list(told)
-
-
-def _place(surface: str, where: str | None) -> str:
-    return f"{where} on {surface}" if where else surface
-
-
-def _list(names: tuple[str, ...] | list[str]) -> str:
-    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])

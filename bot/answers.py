@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from andon import wire
-from bot import coaching
+from bot import coaching, tally
 from bot.cards import given, offers
 from bot.cards.schema import check
 from bot.errors import Fault, InvalidAnswer, NotAnApprover, StaleRevision
@@ -113,7 +113,8 @@ def _granting(handoff: Handoff, answer: wire.Approve, verdict: Verdict) -> Verdi
     decision = verdict.decision
     grant = given(handoff, offer, decision.by)
     sentence = coaching.granted(decision.message_for_agent, offer.covers, offer.life)
-    decision = decision.model_copy(update={"grant": grant.id, "message_for_agent": sentence})
+    covers = f"{offer.covers}, for {offer.life}"
+    decision = decision.model_copy(update={"grant": grant.id, "grant_covers": covers, "message_for_agent": sentence})
     return replace(verdict, decision=decision, grant=grant)
 
 
@@ -121,6 +122,20 @@ def _who(by: wire.Actor, beside: Sequence[Vote], kind: str, digest: str = "") ->
     """All who agree on it, the one who answers now last."""
     others = [vote.by.name for vote in beside if vote.kind == kind and (not digest or vote.digest == digest)]
     return f"{', '.join(others)} and {by.name}" if others else by.name
+
+
+def with_votes(handoff: Handoff, verdict: Verdict, vote: Vote) -> Verdict:
+    """The decision with all who agreed on it, the last of them last; as it is where one person was enough."""
+    after = tally.count(handoff, vote)
+    agreed = after.no if vote.kind == "no" else after.agreed
+    if len(agreed) < 2:  # noqa: PLR2004  # several
+        return verdict
+    ordered = [*(each for each in agreed if each.id != vote.id), vote]
+    votes = tuple(
+        wire.Vote(by=each.by, at=each.at, stage=each.stage, kind="no" if each.kind == "no" else "yes")
+        for each in ordered
+    )
+    return replace(verdict, decision=verdict.decision.model_copy(update={"votes": votes}))
 
 
 def _fits(handoff: Handoff, answer: wire.Deciding) -> None:

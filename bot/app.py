@@ -8,7 +8,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from adapters.web import WebConsole
 from andon import wire
 from andon._local import AGENT_KEY_FILE, URL_FILE
+from bot import on_call
 from bot.access import Access, fingerprint
 from bot.api import Api, problems, set_headers
 from bot.config import Settings
@@ -30,9 +31,9 @@ from bot.health import StoreHealth
 from bot.hub import Hub
 from bot.idle import IdleConnections
 from bot.metrics import Metrics
-from bot.on_call import plugged_in
 from bot.outbox import CardWork, Pace
 from bot.policies import Policies
+from bot.policy import Reach
 from bot.ports import Adapter, Desk, Directory, Shelf
 from bot.risk import Scoring
 from bot.runs import WEB, Runs
@@ -138,13 +139,21 @@ async def service(
         ConfigError, StateFolderBusy, StoreUnavailable: As `open_store`; nothing listens then.
         OSError: The port is taken.
     """
-    policies = Policies(settings.policy)
+    reach = reach_of(settings)
+    policies = Policies(
+        settings.policy, reach=replace(reach, surfaces={**reach.surfaces, **dict.fromkeys(adapters or (), True)})
+    )
     with _listen(settings) as listener:
         async with (
             open_store(settings) as opened,
             _serving(settings, opened, policies, listener, more=adapters or {}, pace=pace or Pace()) as running,
         ):
             yield running
+
+
+def reach_of(settings: Settings | None = None) -> Reach:
+    """What people are reached by under these settings; None: under any that could be."""
+    return Reach({"web": True, "slack": settings is None or settings.slack}, on_call.trouble())
 
 
 def _surfaces(settings: Settings, access: Access, url: str) -> Mapping[str, MakeAdapter]:
@@ -209,7 +218,7 @@ async def _serving(
         surfaces=surfaces,
         metrics=metrics,
         directories=directories,
-        on_call=plugged_in(),
+        on_call=on_call.plugged_in(),
         scoring=scoring,
         health=StoreHealth(since=_clock(), trouble=lambda: store.troubled_at, unsafe=settings.unsafe_store),
         default_place=place,

@@ -168,13 +168,27 @@ def conflict(handoff: Handoff, by: wire.Actor, people: Known) -> str:
     if handoff.requester and {handoff.requester, _folded(handoff.requester)} & names:
         return "you asked for it"
     named = person_named(handoff.requester or "")
-    if named and (named in ids or _is_linked(named, ids, people)):
+    if named and (named in ids or _is_linked(named, ids, people) or _may_be(named, identity(by, people))):
         return "you asked for it"
     if handoff.owner and (_folded(handoff.owner) in ids or _is_linked(handoff.owner, ids, people)):
         return f"you own the agent {handoff.agent}"
     if handoff.revisions and is_same(handoff.revisions[-1].by, by, people):
         return "you changed it last"
     return ""
+
+
+def _may_be(entry: str, ids: Collection[str]) -> bool:
+    """Could it be one of these ids? Not of two workspaces, nor of two organisations; else nothing tells them apart."""
+    surface, house, own = _parts(entry)
+    houses = [there for other, there, theirs in map(_parts, ids) if (other, theirs) == (surface, own)]
+    return any(not house or not there or house[0] != there[0] or house == there for there in houses)
+
+
+def _parts(entry: str) -> tuple[str, str, str]:
+    """Surface, workspace or organisation if it is told, and the id there."""
+    surface, _, rest = entry.partition(":")
+    house, _, own = rest.rpartition("/")
+    return surface, house, own
 
 
 def _is_linked(entry: str, ids: Collection[str], people: Known) -> bool:

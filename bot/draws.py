@@ -16,11 +16,13 @@ class Draws:
         self._store = store
         self._draw = draw
 
-    async def draw(self, agent: str, handoff_id: str, digest: str) -> float:
-        """From 0 up to 1. What was drawn for this agent and action stays drawn until it is claimed, for a day.
+    async def draw(self, agent: str, handoff_id: str, tool: str) -> float:
+        """From 0 up to 1. Once one is drawn, so are all of this agent and tool until one that is drawn is claimed.
+
+        Whatever an agent changes about the action in between, it owes the review.
 
         Raises:
             StoreUnavailable: It cannot be read.
         """
-        owed = await self._store.handoffs.is_owed(agent, digest)
+        owed = await self._store.handoffs.is_owed(agent, tool)
         return DRAWN if owed else self._draw(handoff_id)

@@ -1,10 +1,15 @@
 """What can go wrong, by what the caller can do about it. `bot.api` turns each into a problem document."""
 
-from collections.abc import Sequence
+import difflib
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
     from andon import wire
 
 
@@ -216,3 +221,79 @@ class SurfaceDown(BotError):
     """A platform lets nothing through, or does not answer; nothing is wrong with what it was to show."""
 
     slug, title, status = "surface-down", "The platform lets nothing through", 503
+
+
+# --- in words --------------------------------------------------------------------------------------
+
+ODD_NAME: Final = "is no name: it takes letters, digits and `_.:/@-`, a letter or digit first, 128 at the most"
+_SHOWN_CHARS: Final = 60
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """The nearest known word, as the end of a sentence; all of them when none is near."""
+    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(known))}"
+
+
+def faults_in(error: "ValidationError", known: Collection[str]) -> list[Fault]:
+    """Every fault of a flat mapping with these keys: which key, and what is wrong with it."""
+    return [Fault(".".join(map(str, each["loc"])), plainly(each, known=known)) for each in error.errors()]
+
+
+def plainly(error: "ErrorDetails", *, known: Collection[str] = (), odd: Mapping[str, str] | None = None) -> str:
+    """What is wrong with a value, for whoever wrote it.
+
+    Args:
+        error: As pydantic found it.
+        known: The keys that may stand where this one does.
+        odd: What to say of a text that is not written as its key wants, by the key.
+    """
+    context: Mapping[str, Any] = error.get("ctx", {})
+    shown, keys = _shown(error["input"]), [each for each in error["loc"] if isinstance(each, str)]
+    match error["type"]:
+        case "extra_forbidden":
+            return f"there is no such key{did_you_mean(keys[-1], known) if keys and known else ''}"
+        case "missing":
+            return "it is missing"
+        case "literal_error":
+            words = re.findall(r"'([^']*)'", str(context["expected"]))
+            return f"{shown} is none of the words that it takes{did_you_mean(str(error['input']), words)}"
+        case "string_pattern_mismatch" if odd and keys and keys[-1] in odd:
+            return f"{shown} {odd[keys[-1]]}"
+    for begins, says in _SAYS.items():
+        if error["type"].startswith(begins):
+            return says.format(shown=shown, **{name: _plain(value) for name, value in context.items()})
+    return error["msg"].removeprefix("Value error, ")
+
+
+_SAYS: Final = {
+    "less_than_equal": "{shown} is too much: {le} at the most",
+    "greater_than_equal": "{shown} is too little: {ge} at the least",
+    "greater_than": "{shown} is too little: it must be more than {gt}",
+    "int_": "{shown} is no whole number",
+    "float_": "{shown} is no number",
+    "bool_": "{shown} is neither true nor false",
+    "string_type": "{shown} is no text; put it in quotes",
+    "string_too_short": "it is empty",
+    "string_too_long": "it is too long: at most {max_length} characters",
+    "too_short": "it is empty; name at least one",
+    "too_long": "there are too many: at most {max_length} items",
+    "tuple_type": "{shown} is not a list; write [one, two]",
+    "model_": "{shown} is not a mapping; write {{key: value}}",
+    "dict_type": "{shown} is not a mapping; write {{key: value}}",
+    "string_pattern_mismatch": "{shown} is not written as it must be: {pattern}",
+}
+"""By how pydantic calls what it found."""
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    said = repr(value)
+    return said if len(said) <= _SHOWN_CHARS else f"{said[: _SHOWN_CHARS - 1]}…"
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -25,7 +25,7 @@ from bot.errors import (
     Gone,
     StoreUnavailable,
 )
-from bot.gathering import Gathering, drawing, is_unsure
+from bot.gathering import Gathering, is_unsure
 from bot.handing_on import HandingOn, known_people
 from bot.handoff import OPEN, Change, Handoff, State, Told, digest_of, no_handoff
 from bot.health import StoreHealth
@@ -39,6 +39,7 @@ from bot.opening import (
     check_opened,
     check_schemas,
     decided_at_once,
+    new_handoff,
     payload_of,
     told_late,
     undeliverable,
@@ -55,7 +56,7 @@ from bot.risk import Scoring
 from bot.runs import WEB, Runs
 from bot.scope import Granted
 from bot.silence import silence_verdict
-from bot.store import Doc, NewHandoff, Store
+from bot.store import Store
 from bot.trust import TrustBook, note_end
 from bot.unreported import Unreported
 from bot.voting import Voting, already_decided
@@ -174,7 +175,7 @@ class Flow:
         policy = under or self._policies.current()
         situation = await self._gathering.gather(policy, ask, handoff_id, agent.name, run, to=to)
         if checkpoint is not None:
-            situation = replace(situation, checkpoint=checkpoint)
+            situation = replace(situation, checkpoint=checkpoint, passed=True)
         at = self._clock()
         asked = replace(
             unopened(ask, at=at),
@@ -191,14 +192,9 @@ class Flow:
         routed = await grants.routed(policy, situation, partial(self._may_give, asked))
         draw = self._access.derive_id("draw", handoff_id) if routed.route.step_up else ""
         routed = replace(routed, route=replace(routed.route, draw=draw))
-        doc = Doc(
-            ask=ask, payload=payload, route=routed.route, run_name=run.name, requester=run.requester, owner=agent.owner
-        )
         decision = decided_at_once(ask, routed, digest, surfaces=self._surfaces, at=self._clock())
-        allowed = digest if isinstance(decision, wire.Approved) else ""
-        grant = routed.grant.id if routed.grant else ""
-        new = NewHandoff(handoff_id, agent.name, run.id, digest, fingerprint, doc, decision, allowed, grant=grant)
-        new = replace(new, unsure=is_unsure(policy, ask), draw=drawing(situation), anyway=checkpoint is not None)
+        new = new_handoff(asked, routed, decision, fingerprint)
+        new = replace(new, unsure=is_unsure(policy, ask), anyway=checkpoint is not None)
         opened = await self._store.handoffs.open(new, agent.limits, self._caps.crowding())
         check_opened(opened, agent)
         match opened.word:
@@ -360,6 +356,10 @@ class Flow:
             NotAnApprover: No, or the only group that could let them through cannot be read.
         """
         await self._voting.may_answer(handoff, by, standing=standing)
+
+    def conflict(self, handoff: Handoff, by: wire.Actor) -> str:
+        """Why this person may say no and not yes; empty: nothing of that kind."""
+        return self._voting.conflict(handoff, by)
 
     async def answer_shown(
         self,

@@ -7,10 +7,10 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from andon import wire
-from bot.handoff import Risk, ask_payload, digest_of
+from bot.handoff import Risk, tool_of
 from bot.policy import Grant, Policy, Situation, needs
 from bot.policy import Scorer as ScorerChoice
 from bot.risk import RiskQuestion, highest
@@ -24,8 +24,8 @@ NOBODY_TRUSTED: Final[Mapping[str, int]] = MappingProxyType({})
 class RunFacts(Protocol):
     """Tells how a run stands."""
 
-    async def standing(self, run_id: str) -> tuple[int, str]:
-        """What went wrong in it so far, and the name of its latest checkpoint, or "".
+    async def standing(self, run_id: str) -> tuple[int, str, bool]:
+        """What went wrong in it so far, the name of its latest checkpoint, or "", and whether it may go on from there.
 
         Raises:
             StoreUnavailable: It cannot be read.
@@ -60,7 +60,7 @@ class Grants(Protocol):
 class Draws(Protocol):
     """Tells which are of a sample."""
 
-    async def draw(self, agent: str, handoff_id: str, digest: str) -> float:
+    async def draw(self, agent: str, handoff_id: str, tool: str) -> float:
         """From 0 up to 1.
 
         Raises:
@@ -142,11 +142,10 @@ class Gathering:
         )
         wanted = needs(policy, situation)
         if wanted.run:
-            failures, checkpoint = await self._runs.standing(run.id)
-            situation = replace(situation, failures=failures, checkpoint=checkpoint)
+            failures, checkpoint, passed = await self._runs.standing(run.id)
+            situation = replace(situation, failures=failures, checkpoint=checkpoint, passed=passed)
         if wanted.draws and self._draws:
-            drawn = await self._draws.draw(agent, handoff_id, digest_of(ask_payload(ask)))
-            situation = replace(situation, draw=drawn)
+            situation = replace(situation, draw=await self._draws.draw(agent, handoff_id, tool_of(ask)))
         if wanted.ramps:
             situation = replace(situation, trusted=await self._trust.counts(wanted.ramps))
         if wanted.grants and isinstance(ask, wire.Confirmation) and ask.action:
@@ -179,11 +178,6 @@ def is_unsure(policy: Policy, ask: wire.Confirmation | wire.Choice | wire.Input)
     """Is the agent less sure than the policy wants? It counts in its run as a failure does."""
     floor = policy.confidence_floor
     return floor is not None and ask.confidence is not None and ask.confidence < floor
-
-
-def drawing(situation: Situation) -> Literal["", "free", "owed"]:
-    """What the store is to hold to: see `NewHandoff.draw`."""
-    return "" if situation.draw is None else "free" if situation.draw else "owed"
 
 
 def _runs(ask: wire.Confirmation | wire.Choice | wire.Input) -> Iterable[wire.Action]:

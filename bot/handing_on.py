@@ -10,7 +10,7 @@ from typing import Final
 
 from andon import wire
 from bot import tally
-from bot.approvers import Known, conflict, identity, is_among, may_be_among
+from bot.approvers import Known, conflict, identity, is_among, known_as, may_be_among
 from bot.cards import too_late
 from bot.errors import (
     AlreadyDecided,
@@ -113,7 +113,7 @@ class HandingOn:
         """The line that hands it on.
 
         Raises:
-            NotAnApprover: This person could not say yes, so nobody can in their place.
+            NotAnApprover: This person could not say yes, or has voted already, so nobody can in their place.
             InvalidAnswer: It names nobody, or nobody to whom this may be handed on.
         """
         known, counted = self._people(), tally.count(handoff)
@@ -128,9 +128,33 @@ class HandingOn:
                 raise NotAnApprover(msg, handoff=handoff.id)
         to = self._somebody(handoff, answer.to, by)
         stage = self._stage(handoff, counted.stage, to) if handoff.state in OPEN else 0
+        if stage:
+            self._check_unspent(handoff, stage, by)
         ids = tuple(sorted(identity(by, known))) if stage else ()
         line, note = _line_id(answer_id), answer.note or ""
         return Aside(line, "reassigned", handoff.opened_at, by, to=to, text=note, stage=stage, ids=ids)
+
+    def _check_unspent(self, handoff: Handoff, stage: int, by: wire.Actor) -> None:
+        """Whoever had their say in another stage has none to give in this one.
+
+        Raises:
+            NotAnApprover: They had.
+        """
+        person, holder = known_as(handoff.votes, by, self._people()), self.voted_for(handoff, by)
+        voted = any(vote.person == person and vote.stage != stage for vote in handoff.votes)
+        if voted or holder:
+            has = "you have voted" if voted else f"{holder} has voted in your place"
+            msg = f"{by.name}, {has} already, so you have no place left to give."
+            raise NotAnApprover(msg, handoff=handoff.id)
+
+    def voted_for(self, handoff: Handoff, by: wire.Actor) -> str:
+        """Who has voted in the place of this person, in any stage; empty: nobody."""
+        known = self._people()
+        for vote in handoff.votes:
+            holder = _holder(handoff, vote.stage, by, known)
+            if holder and is_among([holder], vote.by, known):
+                return holder
+        return ""
 
     def _stage(self, handoff: Handoff, stage: int, to: str) -> int:
         """In which stage `to` gets a place; 0: in none, for they may answer anyway, as is checked when they do.
@@ -167,6 +191,15 @@ class HandingOn:
             about = why.replace("you ", "they ", 1)
             raise _refused(handoff, f"{entry} may not approve this, because {about}; name somebody else")
         return entry
+
+
+def _holder(handoff: Handoff, stage: int, by: wire.Actor, known: Known) -> str:
+    """Who has this person's place in a stage, from hand to hand; empty: they did not give it."""
+    places, given = tally.handed_on(handoff, stage), tally.gave(handoff, stage, identity(by, known))
+    for _ in places:
+        after = next((each for each in places if given and each.by and is_among([given.to], each.by, known)), None)
+        given = after or given
+    return given.to if given else ""
 
 
 def check_read(handoff: Handoff, answer: HandingAnswer, by: wire.Actor) -> None:

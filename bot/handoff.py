@@ -406,6 +406,11 @@ def action_payload(tool: str, args: Mapping[str, JsonValue]) -> str:
     return canonical({"tool": tool, "args": dict(args)})
 
 
+def tool_of(ask: wire.Confirmation | wire.Choice | wire.Input) -> str:
+    """The tool that it would run; "": none, or one of several."""
+    return ask.action.tool if isinstance(ask, wire.Confirmation) and ask.action else ""
+
+
 def ask_payload(ask: wire.Confirmation | wire.Choice | wire.Input) -> str:
     """Canonical JSON of what a person is asked to decide."""
     match ask:

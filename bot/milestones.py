@@ -82,7 +82,7 @@ class Milestones:
         run = await self._runs.known(agent.name, run_id)
         ask = milestone_ask(agent.name, run.id, save.name)
         situation = await self._gathering.gather(rules, ask, "", agent.name, run, to=(run.conversation or WEB,))
-        routed = route(rules, replace(situation, checkpoint=save.name))
+        routed = route(rules, replace(situation, checkpoint=save.name, passed=True))
         if routed.do == "allow":
             return await self._runs.save_checkpoint(agent, run_id, save, idempotency_key)
         reason = routed.rule.reason if routed.rule else None
@@ -91,7 +91,7 @@ class Milestones:
             agent,
             milestone_ask(agent.name, run.id, save.name, risk=reason or RISK),
             f"{CHECKPOINT} {run.id} {key}",  # a space: no agent's own key is ever the same
-            CHECKPOINT,
+            f"{CHECKPOINT} {save.name}",  # a yes at another one must not be found under the same key
             under=rules,
             checkpoint=save.name,
         )

@@ -69,14 +69,30 @@ def _entry(entry: object) -> str:
 
 def plugged_in() -> OnCall:
     """With the resolvers that are installed. One that cannot be loaded fails like one that does not answer."""
+    resolvers, broken = _load()
+    for name, why in broken.items():
+        log.error("on_call.not_loaded name=%s detail=%s", name, why)
+    return OnCall({**resolvers, **dict.fromkeys(broken, _broken)})
+
+
+def trouble() -> str:
+    """Why nobody can tell who is on call, whoever is; empty: somebody can. Nothing is asked of the plug-ins."""
+    resolvers, broken = _load()
+    if broken:
+        return "; ".join(f"the plug-in {name!r} cannot be loaded: {why}" for name, why in broken.items())
+    return "" if resolvers else f"no plug-in tells who is on call (entry points `{GROUP}`)"
+
+
+def _load() -> tuple[dict[str, Resolver], dict[str, str]]:
+    """The resolvers that are installed, and why others cannot be loaded."""
     resolvers: dict[str, Resolver] = {}
+    broken: dict[str, str] = {}
     for point in entry_points(group=GROUP):
         try:
             resolvers[point.name] = point.load()
         except Exception as error:  # noqa: BLE001  # an import may raise anything; the others still work
-            log.error("on_call.not_loaded name=%s detail=%s: %s", point.name, type(error).__name__, error)  # noqa: TRY400  # one line is enough
-            resolvers[point.name] = _broken
-    return OnCall(resolvers)
+            broken[point.name] = f"{type(error).__name__}: {error}"
+    return resolvers, broken
 
 
 async def _broken(name: str) -> Sequence[str]:

@@ -12,7 +12,7 @@ from bot.cards import check_schema
 from bot.errors import REUSED, Fault, IdempotencyKeyReused, InvalidBody, RunStopped, TooLarge, TooMany
 from bot.handoff import PAYLOAD_BYTES, Handoff, Route, State, ask_payload
 from bot.policy import CHECKPOINT, Routed
-from bot.store import Opened
+from bot.store import Doc, NewHandoff, Opened
 
 _SERVICE: Final = wire.Actor(kind="service", id="andon", name="Andon")
 
@@ -130,6 +130,29 @@ def unopened(ask: wire.Confirmation | wire.Choice | wire.Input, route: Route = N
         route=route,
         opened_at=at,
         expires_at=at,
+    )
+
+
+def new_handoff(asked: Handoff, routed: Routed, decision: wire.Decision | None, fingerprint: str) -> NewHandoff:
+    """What the store is to write: an ask as it is routed, and what the policy decided alone."""
+    return NewHandoff(
+        id=asked.id,
+        agent=asked.agent,
+        run=asked.run,
+        digest=asked.digest,
+        fingerprint=fingerprint,
+        doc=Doc(
+            ask=asked.ask,
+            payload=asked.payload,
+            route=routed.route,
+            run_name=asked.run_name,
+            requester=asked.requester,
+            owner=asked.owner,
+        ),
+        decision=decision,
+        allowed=asked.digest if isinstance(decision, wire.Approved) else "",
+        grant=routed.grant.id if routed.grant else "",
+        drawn=routed.drawn,
     )
 
 

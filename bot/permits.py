@@ -9,7 +9,9 @@ from bot.handoff import no_handoff
 from bot.store import ClaimReply, OutcomeReply
 
 
-def permit(handoff_id: str, request: wire.ClaimRequest, said: ClaimReply, age: timedelta) -> wire.Permit:
+def permit(  # noqa: C901  # one line a refusal, read as a table
+    handoff_id: str, request: wire.ClaimRequest, said: ClaimReply, age: timedelta
+) -> wire.Permit:
     """The permit; `age` is how old a decision may be.
 
     Raises:
@@ -37,6 +39,9 @@ def permit(handoff_id: str, request: wire.ClaimRequest, said: ClaimReply, age: t
             slug, detail = "not-decided", "nobody has decided this yet; wait for the decision, then claim"
         case "refused":
             slug, detail = "not-approved", f"the decision is {said.text!r}, which allows nothing; do not act"
+        case "done":
+            slug = "not-approved"
+            detail = "this shows what is done already; a yes lets it stand, and is no permit to do it again"
         case "digest":
             slug = "digest-mismatch"
             detail = f"the decision covers digest {said.text}, not {request.digest}; do not act"

@@ -1,7 +1,8 @@
 """The policy as it stands now: the file is looked at every second, and a good change replaces it.
 
 A broken file never replaces a working one, a missing file at the start means that everything is asked, and a file that
-goes away later leaves what it said. Each of these is told once. Every process looks for itself, off the hot path.
+goes away later leaves what it said. Each of these is told once, and so is each change that makes anything looser, also
+when no process ran. Every process looks for itself, off the hot path.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from typing import Final, Protocol
 from bot.brake.words import Vocabulary
 from bot.errors import ConfigError, StoreUnavailable
 from bot.handoff import Route
-from bot.policy import Policy, Read, compare, read
+from bot.policy import Policy, Reach, Read, compare, read
 from bot.risk import faults
 
 log = logging.getLogger("andon")
@@ -36,11 +37,11 @@ _TOLD: Final = 10
 class Memory(Protocol):
     """What outlives this process."""
 
-    async def last(self) -> str:
-        """The version of the policy that was taken last; empty: none ever was. Raises `StoreUnavailable`."""
+    async def last(self) -> tuple[str, str]:
+        """Version and text of the policy that was taken last; empty: none ever was. Raises `StoreUnavailable`."""
         ...
 
-    async def keep(self, version: str) -> None:
+    async def keep(self, version: str, text: str) -> None:
         """Remember that this one was taken. Raises `StoreUnavailable`."""
         ...
 
@@ -62,17 +63,19 @@ class Standing:
 class Policies:
     """Holds the current policy."""
 
-    def __init__(self, path: Path | None = None, *, every_s: float = EVERY_S) -> None:
-        """Read the file; None: there is none to read, and everything is asked.
+    def __init__(self, path: Path | None = None, *, every_s: float = EVERY_S, reach: Reach | None = None) -> None:
+        """Read the file; None: there is none to read, and everything is asked. `reach` is what people are reached by.
 
         Raises:
             ConfigError: There is a file, and it has faults or cannot be read.
         """
         self._path = path
         self._every_s = every_s
+        self._reach = reach
         self._mark: Mark | None = None
         self._refused = ""
-        self._kept = ""
+        self._kept = self._text = ""
+        self._looked_back = False
         self._loads = {"loaded": 0, "refused": 0, "missing": 0}
         self._standing = self._first()
         self._watching: asyncio.Task[None] | None = None
@@ -123,14 +126,15 @@ class Policies:
             trouble = f"there is no file {self._path}, so everything is asked; ANDON_POLICY names it"
             log.error("policy.missing path=%s detail=%s", self._path, trouble)
             return Standing(Policy(), trouble=trouble)
-        found = _read(self._path)
+        found = _read(self._path, self._reach)
         self._mark = mark
         return self._taken(found)
 
     def _taken(self, found: Read) -> Standing:
         self._loads["loaded"] += 1
+        self._text = found.text
         log.info("policy.loaded version=%s rules=%d", found.policy.version, len(found.policy.rules))
-        warnings = (*found.warnings, *faults(found.policy.risk))
+        warnings = _warnings(found)
         for warning in warnings:
             log.warning("policy.warning version=%s detail=%s", found.policy.version, warning)
         return Standing(found.policy, warnings)
@@ -140,7 +144,10 @@ class Policies:
             await self._missed(path, alert, memory)
         seen = self._mark
         while True:
-            await self._remember(memory)
+            try:
+                await self._remember(memory, alert)
+            except Exception:
+                log.exception("policy.memory path=%s", path)
             await asyncio.sleep(self._every_s)
             try:
                 seen = await self._look(path, seen, alert)
@@ -152,7 +159,7 @@ class Policies:
         last = ""
         if memory:
             with contextlib.suppress(StoreUnavailable):
-                last = await memory.last()
+                last, _ = await memory.last()
         trouble = self._standing.trouble
         if last:
             trouble = (
@@ -163,13 +170,30 @@ class Policies:
             self._standing = Standing(self.current(), self._standing.warnings, trouble)
         await alert("policy missing", trouble)
 
-    async def _remember(self, memory: Memory | None) -> None:
-        """Once for each version, and again until the store takes it."""
+    async def _remember(self, memory: Memory | None, alert: Alert) -> None:
+        """Once for each version, and again until the store takes it; the first time, look back at what it has."""
         version = self.current().version
         if memory and version not in {"none", self._kept}:
             with contextlib.suppress(StoreUnavailable):
-                await memory.keep(version)
+                if not self._looked_back:
+                    last, text = await memory.last()
+                    self._looked_back = True
+                    if last not in {"", version}:
+                        await self._changed_meanwhile(last, text, alert)
+                await memory.keep(version, self._text)
                 self._kept = version
+
+    async def _changed_meanwhile(self, last: str, text: str, alert: Alert) -> None:
+        """Tell what is looser than before the start; a text that cannot be read any more tells nobody what it said."""
+        try:
+            old = await asyncio.to_thread(read, text)
+        except ConfigError:
+            new = self.current().version
+            trouble = f"the policy changed from {last} to {new} before this start, and what {last} said cannot be read"
+            log.warning("policy.unlike from=%s to=%s detail=%s", last, new, trouble)
+            await alert(f"policy unlike {last} {self._told_at}", f"{trouble}; look over what may be looser now")
+        else:
+            await self._loosened(old.policy, self.current(), alert)
 
     async def _look(self, path: Path, seen: Mark | None, alert: Alert) -> Mark | None:
         """Look once; returns what the file is like, for the next time. It is read when it stays as it was seen."""
@@ -191,7 +215,7 @@ class Policies:
     async def _changed(self, path: Path, mark: Mark, alert: Alert) -> None:
         old = self.current()
         try:
-            found = await asyncio.to_thread(_read, path)
+            found = await asyncio.to_thread(_read, path, self._reach)
             if _is_bare(found.policy) and not _is_bare(old):
                 raise ConfigError(["it has no rules, no defaults and no terms, and the one that stands has"])  # noqa: TRY301  # kept as any fault
         except ConfigError as error:
@@ -204,7 +228,7 @@ class Policies:
             self._standing = self._taken(found)
             await self._loosened(old, found.policy, alert)
         elif self._standing.trouble:
-            self._standing = Standing(self.current(), found.warnings)
+            self._standing = Standing(self.current(), _warnings(found))
             log.info("policy.mended version=%s", self.current().version)
 
     async def _loosened(self, old: Policy, new: Policy, alert: Alert) -> None:
@@ -221,8 +245,14 @@ class Policies:
                 log.warning("policy.looser from=%s to=%s detail=%s", old.version, new.version, line)
             told = "\n".join(lines)
             await alert(
-                f"policy looser {new.version}", f"policy {new.version} is looser than {old.version} was:\n{told}"
+                f"policy looser {new.version} {self._told_at}",
+                f"policy {new.version} is looser than {old.version} was:\n{told}",
             )
+
+    @property
+    def _told_at(self) -> str:
+        """When its file changed: the same change is told once, whichever process takes it, and the next one again."""
+        return str(self._mark[2] if self._mark else 0)
 
     async def _keep(self, path: Path, error: ConfigError, alert: Alert) -> None:
         """A broken file: what stands stays, and each content is told once."""
@@ -248,6 +278,10 @@ def _is_bare(policy: Policy) -> bool:
     return said == Policy()
 
 
+def _warnings(found: Read) -> tuple[str, ...]:
+    return (*found.warnings, *faults(found.policy.risk))
+
+
 def _mark(path: Path) -> Mark | None:
     try:
         found = path.stat()
@@ -256,7 +290,7 @@ def _mark(path: Path) -> Mark | None:
     return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def _read(path: Path) -> Read:
+def _read(path: Path, reach: Reach | None) -> Read:
     """The file as it is.
 
     Raises:
@@ -266,4 +300,4 @@ def _read(path: Path) -> Read:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"cannot read the policy file {os.fspath(path)}: {error}; see ANDON_POLICY"]) from error
-    return read(text, path.name)
+    return read(text, path.name, reach=reach)

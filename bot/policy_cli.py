@@ -14,13 +14,16 @@ from pydantic import ValidationError
 
 from andon import wire
 from bot import replay_cli, risk
+from bot.app import reach_of
+from bot.cards import term_in_words
 from bot.config import load_settings
-from bot.errors import ConfigError
+from bot.errors import ConfigError, faults_in
 from bot.handoff import Risk
 from bot.policy import (
     Difference,
     Example,
     Policy,
+    Reach,
     Read,
     Scorer,
     compare,
@@ -57,8 +60,8 @@ def run(parser: argparse.ArgumentParser, words: list[str]) -> int:
     return commands[words[0]](parser, words[1:])
 
 
-def policy_notes(path: Path | None) -> list[str]:
-    """What `check` says of the policy that the settings name.
+def policy_notes(path: Path | None, reach: Reach) -> list[str]:
+    """What `check` says of the policy that the settings name, and of what it is to reach people by.
 
     Raises:
         ConfigError: It cannot be used, or is not there.
@@ -67,20 +70,21 @@ def policy_notes(path: Path | None) -> list[str]:
         return ["policy: none, so everything is asked and any signed-in person may answer"]
     if not path.exists():
         raise ConfigError([f"there is no policy file {path}, so everything is asked; mend ANDON_POLICY"])
-    found = _looked_over(path)
+    found = _looked_over(path, reach)
     return [
         f"policy: {len(found.policy.rules)} rules, version {found.policy.version}",
         *(f"warning: {each}" for each in found.warnings),
+        *(f"note: {each}" for each in found.notes),
     ]
 
 
-def _looked_over(path: Path) -> Read:
-    """Read a file, and look its scorer up as well.
+def _looked_over(path: Path, reach: Reach) -> Read:
+    """Read a file, and look up its scorer, its surfaces and who tells who is on call.
 
     Raises:
         ConfigError: With every fault.
     """
-    found = read(text_of(path), path.name)
+    found = read(text_of(path), path.name, reach=reach)
     if faults := risk.faults(found.policy.risk):
         raise ConfigError(faults)
     return found
@@ -101,7 +105,7 @@ def _check(parser: argparse.ArgumentParser, words: list[str]) -> int:
     parser.add_argument("--strict", action="store_true")
     given = parser.parse_args(words)
     try:
-        found = _looked_over(_file(parser, given))
+        found = _looked_over(_file(parser, given), reach_of())
     except ConfigError as error:
         for fault in error.faults:
             print(f"fault: {fault}")
@@ -109,6 +113,8 @@ def _check(parser: argparse.ArgumentParser, words: list[str]) -> int:
         return _FAILED
     for warning in found.warnings:
         print(f"warning: {warning}")
+    for note in found.notes:
+        print(f"note: {note}")
     policy, many = found.policy, len(found.warnings)
     print(f"policy: {len(policy.rules)} rules, {len(policy.examples)} examples, version {policy.version}")
     print(f"{many} warning{'' if many == 1 else 's'}" if many else "all fine")
@@ -172,9 +178,8 @@ def _question(parser: argparse.ArgumentParser, given: argparse.Namespace) -> wir
     try:
         return wire.PolicyQuestion.model_validate(body)
     except ValidationError as error:
-        first = error.errors()[0]
-        where, says = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-        parser.error(f"{where}: {says}" if where else says)
+        found = faults_in(error, wire.PolicyQuestion.model_fields)
+        parser.error("; ".join(": ".join(filter(None, (each.field, each.detail))) for each in found))
 
 
 def _body(parser: argparse.ArgumentParser, name: str) -> dict[str, Any]:
@@ -236,8 +241,7 @@ def _lines(told: wire.Explanation) -> Iterator[str]:
     if told.terms:
         yield "\nterms:"
     for term in told.terms:
-        value = term.value if isinstance(term.value, str) else json.dumps(term.value)
-        yield f"  {term.name + ':':16}{value}  ({term.source}{'; ' + term.note if term.note else ''})"
+        yield f"  {term.name + ':':16}{term_in_words(term)}  ({term.source}{'; ' + term.note if term.note else ''})"
 
 
 # --- test ----------------------------------------------------------------------------------------

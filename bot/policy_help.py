@@ -24,9 +24,11 @@ _CHECK: Final = """usage: python -m bot policy check [FILE] [--strict]
   Look a policy over. A fault stops the service from taking the file: unknown keys, conditions that cannot be used,
   people and roles that are not defined, quorums of too few, strict rules behind loose ones, silence that would give
   what takes more than one press. Warnings are told: rules that never match, rules for any tool, hasty timeouts,
-  confidence alone, samples of what cannot be undone, `not_requester` where a run may name none. Exit: 0 fine, 1 faults.
+  confidence alone, samples of what cannot be undone, `not_requester` where a run may name none, surfaces that there are
+  not, `on_call:` where no plug-in is installed here, terms that never hold where they stand. Notes say what is worth
+  knowing and needs no mending. Exit: 0 fine, 1 faults.
 
-  --strict   warnings count as faults
+  --strict   warnings count as faults; notes do not
 
 examples:
   python -m bot policy check policy.yaml

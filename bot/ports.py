@@ -281,6 +281,10 @@ class Desk(Protocol):
         """
         ...
 
+    def conflict(self, handoff: Handoff, by: wire.Actor) -> str:
+        """Why this person may say no and not yes, as `you asked for it`; empty where nothing of that kind holds."""
+        ...
+
     async def answer(
         self,
         handoff_id: str,

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from andon import wire
 from bot.errors import Fault, Gone, InvalidAnswer
 from bot.gathering import Gathering
-from bot.handoff import Handoff, Risk
+from bot.handoff import Handoff, Risk, Route
 from bot.policy import CHECKPOINT, Policy, Routed, route, rules_at_checkpoints, stricter
 from bot.runs import Runs
 
@@ -33,6 +33,31 @@ class Rerouting:
             InvalidAnswer: The policy refuses these arguments, or wants them asked in another way; nothing has changed.
             StoreUnavailable: What a rule looks at cannot be read.
         """
+        routed = await self._routed(handoff, args)
+        if routed is None:
+            return None
+        if why := _why_not(handoff, routed):
+            raise _refused(handoff, *why)
+        return routed.route.risk
+
+    async def terms(self, handoff: Handoff, args: Mapping[str, JsonValue], stage: int) -> Route | None:
+        """Whom the policy would ask about these arguments in this stage, its whole ladder too; None: nobody by name.
+
+        Raises:
+            InvalidAnswer: The policy refuses them, or nothing can be told, because the run is gone.
+            StoreUnavailable: What a rule looks at cannot be read.
+        """
+        routed = await self._routed(handoff, args)
+        if routed is None or routed.do not in {"ask", "deny"}:
+            return None
+        if routed.do == "deny":
+            raise _refused(handoff, *_why_not(handoff, routed))
+        steps, ladder = routed.route.steps, (name for rung in routed.route.escalate for name in rung.approvers)
+        listed = steps[min(stage, len(steps)) - 1].approvers
+        return replace(routed.route, approvers=(*listed, *ladder), stages=()) if listed else None
+
+    async def _routed(self, handoff: Handoff, args: Mapping[str, JsonValue]) -> Routed | None:
+        """What the policy says of these arguments; None where it has no say."""
         ask, policy = handoff.ask, self._policy()
         if ask.gate == CHECKPOINT:
             at_checkpoints = rules_at_checkpoints(policy)
@@ -48,10 +73,7 @@ class Rerouting:
             raise _refused(handoff, "the run is gone, so the policy cannot be asked about these arguments") from error
         situation = await self._gathering.gather(policy, edited, handoff.id, handoff.agent, run, to=handoff.route.to)
         situation = replace(situation, requester=handoff.requester or "", grants=())
-        routed = route(policy, situation)
-        if why := _why_not(handoff, routed):
-            raise _refused(handoff, *why)
-        return routed.route.risk
+        return route(policy, situation)
 
 
 def _why_not(handoff: Handoff, routed: Routed) -> tuple[str, ...]:

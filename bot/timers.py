@@ -6,6 +6,7 @@ Any number of processes may run it.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,7 +14,6 @@ from bot import tally
 from bot.errors import StoreUnavailable
 from bot.flow import Flow
 from bot.store import Store
-from bot.store.ladder import Climbed
 
 log = logging.getLogger("andon.timers")
 
@@ -76,11 +76,23 @@ class Timers:
         self._braked = on
 
     async def _expire_due(self, now: datetime) -> bool:
-        """Expire what is due; was any of it? One that cannot be expired is told of, and holds up no other."""
+        """Expire what is due; was any of it?"""
+        return await self._each(await self._store.handoffs.due(now), self._flow.expire_overdue)
+
+    async def _review_due(self, now: datetime) -> bool:
+        """Open the reviews of what was never reported; was any of it?"""
+        return await self._each(await self._store.unreported.due(now), self._flow.unreported.review)
+
+    async def _climb_due(self, now: datetime) -> bool:
+        """Remind and escalate where it is due; was it anywhere?"""
+        return await self._each(await self._store.ladder.due(now), self._climb)
+
+    async def _each(self, due: Iterable[str], step: Callable[[str], Awaitable[None]]) -> bool:
+        """Do what is due for each; was any of it done? What cannot be done is told of once, and holds up no other."""
         done = 0
-        for handoff_id in await self._store.handoffs.due(now):
+        for handoff_id in due:
             try:
-                await self._flow.expire_overdue(handoff_id)
+                await step(handoff_id)
                 done += 1
             except StoreUnavailable:
                 raise
@@ -90,25 +102,12 @@ class Timers:
                     log.exception("timers.broken id=%s", handoff_id)
         return done > 0
 
-    async def _review_due(self, now: datetime) -> bool:
-        """Open the reviews of what was never reported; were there any?"""
-        due = await self._store.unreported.due(now)
-        for handoff_id in due:
-            await self._flow.unreported.review(handoff_id)
-        return bool(due)
-
-    async def _climb_due(self, now: datetime) -> bool:
-        """Remind and escalate where it is due; was it anywhere?"""
-        due = await self._store.ladder.due(now)
-        for handoff_id in due:
-            climbed = await self._climb(handoff_id)
-            if climbed.word == "climbed":
-                log.info("ladder.climbed id=%s rungs=%d reminded=%s", handoff_id, climbed.rungs, climbed.reminded)
-        return bool(due)
-
-    async def _climb(self, handoff_id: str) -> Climbed:
+    async def _climb(self, handoff_id: str) -> None:
         """Climb one. People of a rung answer in the stage in which it was climbed, so that is counted first."""
         seen = await self._store.handoffs.load(handoff_id)
         if seen is None or len(seen.route.steps) == 1:
-            return await self._store.ladder.climb(handoff_id)
-        return await self._store.ladder.climb(handoff_id, stage=tally.count(seen).stage, seen=seen)
+            climbed = await self._store.ladder.climb(handoff_id)
+        else:
+            climbed = await self._store.ladder.climb(handoff_id, stage=tally.count(seen).stage, seen=seen)
+        if climbed.word == "climbed":
+            log.info("ladder.climbed id=%s rungs=%d reminded=%s", handoff_id, climbed.rungs, climbed.reminded)

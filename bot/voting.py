@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from andon import wire
 from bot import approvers, roll, tally
-from bot.answers import Answering, read_answer
+from bot.answers import Answering, read_answer, with_votes
 from bot.cards import moment, too_late
 from bot.errors import (
     AlreadyDecided,
@@ -82,6 +82,7 @@ class _Case:
     by: wire.Actor
     answer_id: str
     turn: _Turn
+    standing: Standing
 
     @property
     def vote_id(self) -> str:
@@ -153,7 +154,7 @@ class Voting:
         made = await self._granting(handoff, made, by, standing)
         if made.revisions and handoff.state in OPEN:
             made = replace(made, risk=await self._rerouting.check(handoff, made.revisions[-1].args))
-        case = _Case(handoff, answer, by, answer_id, turn)
+        case = _Case(handoff, answer, by, answer_id, turn, standing)
         vote: Vote | None = None
         if handoff.state in OPEN:
             made, vote = await self._counted(case, made)
@@ -191,6 +192,10 @@ class Voting:
             NotAnApprover: No, or the only group that could let them through cannot be read.
         """
         await self._turn(handoff, by, standing)
+
+    def conflict(self, handoff: Handoff, by: wire.Actor) -> str:
+        """Why they may say no and not yes; empty: nothing of that kind. Nothing is looked up."""
+        return approvers.conflict(handoff, by, self._people())
 
     async def may_give(self, handoff: Handoff, by: wire.Actor, *, standing: Standing) -> bool:
         """Could this person alone, by the policy's own lists, say yes to this now? What nobody can tell is a no."""
@@ -293,34 +298,72 @@ class Voting:
         """
         handoff, by = case.handoff, case.by
         is_edit, is_no = bool(made.revisions), case.answer.kind == "reject"
-        if case.turn.handed_to and not is_no:
-            msg = f"{by.name}, you asked {case.turn.handed_to} to answer in your place. You may still say no."
-            raise NotAnApprover(msg, handoff=handoff.id)
-        if not is_edit:
-            self._not_twice(case)
-        if not case.turn.is_theirs and not is_no:
-            stage = tally.count(handoff)
-            listed = tally.shown(handoff).listed
-            msg = f"{by.name}, stage {stage.stage} of {stage.of} is for {listed}. You may still say no."
-            raise NotAnApprover(msg, handoff=handoff.id)
-        conflict = approvers.conflict(handoff, by, self._people())
+        self._check_place(case, is_edit=is_edit, is_no=is_no)
+        conflict = self.conflict(handoff, by)
         if made.verdict is None:
             return made, None
         if not is_no:
             await self._stepped_up(case)
         if is_edit:
-            return self._edited(case, made, may_vote=not handoff.route.not_requester)
+            edited, vote = self._edited(case, made, may_vote=not handoff.route.not_requester)
+            if edited.verdict or vote:
+                await self._check_ladder(case, made.revisions)
+            return edited, vote
         if conflict and not is_no:
             msg = f"{by.name}, {conflict}, so another person must say yes. You may say no."
             raise NotAnApprover(msg, handoff=handoff.id)
+        if not is_no:
+            await self._check_ladder(case, handoff.revisions)
         counted = tally.count(handoff)
         vote = self._vote(case, made.verdict, handoff.revision, counted.stage)
         if not is_no and counted.settled not in {"", vote.digest}:
             msg = "an earlier stage settled on another one; agree to that, or reject it"
             raise InvalidAnswer(msg, faults=[Fault(_FIELDS.get(case.answer.kind, ""), msg)], handoff=handoff.id)
         if tally.decides(handoff, vote):
-            return replace(made, verdict=_with_votes(handoff, made.verdict, vote)), None
+            return replace(made, verdict=with_votes(handoff, made.verdict, vote)), None
         return made, vote
+
+    def _check_place(self, case: _Case, *, is_edit: bool, is_no: bool) -> None:
+        """A yes, and an edit, is for whoever has a place in this stage and has voted in no other.
+
+        Raises:
+            AlreadyVoted: Theirs stands.
+            NotAnApprover: They have none.
+        """
+        handoff, by = case.handoff, case.by
+        if case.turn.handed_to and not is_no:
+            msg = f"{by.name}, you asked {case.turn.handed_to} to answer in your place. You may still say no."
+            raise NotAnApprover(msg, handoff=handoff.id)
+        if not is_edit:
+            self._not_twice(case)
+        if is_no:
+            return
+        counted = tally.count(handoff)
+        if not is_edit and (holder := self._handing_on.voted_for(handoff, by)):
+            msg = f"{by.name}, {holder} has voted in your place already. You may still say no."
+            raise NotAnApprover(msg, handoff=handoff.id)
+        if not case.turn.is_theirs:
+            listed = tally.shown(handoff).listed
+            msg = f"{by.name}, stage {counted.stage} of {counted.of} is for {listed}. You may still say no."
+            raise NotAnApprover(msg, handoff=handoff.id)
+
+    async def _check_ladder(self, case: _Case, revisions: tuple[wire.Revision, ...]) -> None:
+        """Whom only the ladder lets answer says yes to changed arguments if the policy would ask them about these.
+
+        Raises:
+            NotAnApprover: It would ask others.
+            InvalidAnswer: It refuses these arguments by now.
+        """
+        handoff, by = case.handoff, case.by
+        if not revisions or not handoff.rungs:
+            return
+        stage, below = tally.count(handoff).stage, replace(handoff, rungs=0, state=State.DECIDED)  # no doubt is noted
+        if await self._refusal(below, stage, by, case.standing) is None:
+            return
+        terms = await self._rerouting.terms(handoff, revisions[-1].args, stage)
+        if terms and await self._refusal(replace(below, route=terms, asides=()), 1, by, case.standing) is not None:
+            msg = f"{by.name}, policy {terms.policy} asks only {terms.listed} about these arguments. You may say no."
+            raise NotAnApprover(msg, handoff=handoff.id)
 
     def _edited(self, case: _Case, made: Answering, *, may_vote: bool) -> tuple[Answering, Vote | None]:
         """A changed action that its editor agrees to: that is a vote, where who edits may approve."""
@@ -447,20 +490,6 @@ class Voting:
         self._hub.wake(handoff)
         await asyncio.sleep(0)  # the agent has waited longer: its answer is written before the person's
         return handoff
-
-
-def _with_votes(handoff: Handoff, verdict: Verdict, vote: Vote) -> Verdict:
-    """The decision with all who agreed on it, the last of them last; as it is where one person was enough."""
-    after = tally.count(handoff, vote)
-    agreed = after.no if vote.kind == "no" else after.agreed
-    if len(agreed) < 2:  # noqa: PLR2004  # several
-        return verdict
-    ordered = [*(each for each in agreed if each.id != vote.id), vote]
-    votes = tuple(
-        wire.Vote(by=each.by, at=each.at, stage=each.stage, kind="no" if each.kind == "no" else "yes")
-        for each in ordered
-    )
-    return replace(verdict, decision=verdict.decision.model_copy(update={"votes": votes}))
 
 
 def already_decided(handoff: Handoff) -> AlreadyDecided:

@@ -44,9 +44,30 @@ _who = st.one_of(
     st.fixed_dictionaries({}, optional={"approvers": _people, "quorum": st.integers(1, 3)}),
     st.fixed_dictionaries({"stages": _stages}),
 )
+_granting: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"no_grants": st.booleans()}),
+    st.fixed_dictionaries(
+        {
+            "grants": st.lists(
+                st.fixed_dictionaries(
+                    {"label": st.just("it")},
+                    optional={
+                        "same": st.sampled_from([["amount"], ["to"], []]),
+                        "scope": st.sampled_from(["run", "agent", "requester"]),
+                        "life": _spans,
+                    },
+                ),
+                min_size=1,
+                max_size=2,
+            )
+        }
+    ),
+)
 _terms = st.builds(
-    lambda who, rest: {**who, **rest},
+    lambda who, granting, rest: {**who, **granting, **rest},
     _who,
+    _granting,
     st.fixed_dictionaries(
         {},
         optional={
@@ -54,6 +75,7 @@ _terms = st.builds(
             "on_timeout": st.sampled_from(["approve", "approve", "deny"]),
             "not_requester": st.booleans(),
             "reject": st.sampled_from(["any", "quorum"]),
+            "reassign": st.sampled_from(["listed", "anyone"]),
             "to": st.just(["slack:C1"]),
             "remind": st.lists(_spans, max_size=2),
             "escalate": st.lists(st.fixed_dictionaries({"after": _spans, "approvers": _people}), max_size=2),
@@ -85,6 +107,8 @@ def rules(draw: st.DrawFn) -> dict[str, Any]:
         rule["fraction"] = draw(st.sampled_from([0, 0.5, 1]))
     if do == "deny":
         rule["reason"] = "because"
+    elif draw(st.integers(0, 2)) == 2:
+        rule["after"] = True
     return rule
 
 

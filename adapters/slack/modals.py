@@ -151,10 +151,11 @@ class Modals:
         return self._fitted(view, own, address, reading.whole(view, index=index), asked)
 
     def ask_else(self, handoff: Handoff, *, now: datetime, address: str) -> Modal:
-        """Somebody else is to answer, too."""
+        """Somebody else is to answer."""
         view = card(handoff, now=now)
+        who = f"{view.besides[:1].upper()}{view.besides[1:]}. They get a card of their own."
         asked = (
-            somebody(view.id, "Whom?", "They may answer too, and get a card of their own."),
+            somebody(view.id, "Whom?", who),
             words(
                 "address", view.id, "Or their e-mail address", "For somebody who is not in this workspace.", most=254
             ),

@@ -173,6 +173,7 @@ def verdict(view: Card, room: Room) -> tuple[Piece, ...]:
     made: list[Piece] = [line(bold(_fitting(stands.sentence, _SENTENCE_CHARS)), where)]
     made += [Quote(_fitting(stands.reason, room.told))] if stands.reason else []
     made += _rows((stands.answer,), room, room.told) if stands.answer else []
+    made += [line(_fitting(stands.granted, _SENTENCE_CHARS))] if stands.granted else []
     for step in view.steps:
         made.append(line(bold(step.headline), f" · {step.sentence}"))
         made += _rows((step.result,), room, room.told) if step.result else []

@@ -58,7 +58,7 @@ class Answers:
     async def take(self, handoff_id: str, posted: Mapping[str, object], session: Session) -> web.Response:
         """Record the answer and show the card, or show the card with the reason why nothing was recorded."""
         handoff, press = await self._desk.look(handoff_id), _press(posted)
-        view = card(handoff, now=self._clock(), full=press.full)
+        view = self._view(handoff, session, full=press.full)
         case = _Case(session, press, _typed(view, press))
         try:
             self._check(handoff, view, press)
@@ -69,15 +69,21 @@ class Answers:
             errors = by_field(view.form, [Fault(_local(fault.field), fault.detail) for fault in faults])
             if press.kind in _OTHERS:
                 errors = {}
-            text = "; ".join(errors.get("", ())) or ("Some fields need another look." if errors else error.detail)
             code_error = "; ".join(fault.detail for fault in error.faults if fault.field == "code")
-            return self._again(handoff, case, Notice(text), 422, errors, code_error=code_error)
+            beside = "Some fields need another look." if errors else "Nothing was recorded yet." if code_error else ""
+            text = "; ".join(errors.get("", ())) or beside or error.detail
+            return self._again(handoff, case, Notice(_begun(text)), 422, errors, code_error=_begun(code_error))
         except StoreUnavailable as error:
             text = "The store did not confirm your answer. Press again in a moment: it can only count once."
             return self._again(handoff, case, Notice(text), error.status)
         except (Conflict, NotAnApprover) as error:
             return await self._anew(handoff.id, case, _why_not(error), error.status)
         return web.Response(status=303, headers={"Location": f"/handoffs/{handoff.id}"})
+
+    def _view(self, handoff: Handoff, session: Session, *, full: bool = False, since: int = 1) -> Card:
+        """The card as this person sees it."""
+        conflict = self._desk.conflict(handoff, session.person)
+        return card(handoff, now=self._clock(), full=full, since=since, conflict=conflict)
 
     def _check(self, handoff: Handoff, view: Card, press: _Press) -> None:
         """What the desk cannot know: which card the person had before their eyes.
@@ -115,18 +121,22 @@ class Answers:
             grant=values.get("grant", ""),
             other={name: values[name] for name in ("to", "note", "question") if values.get(name)},
         )
-        view = card(handoff, now=self._clock(), full=case.press.full)
+        view = self._view(handoff, case.session, full=case.press.full)
         page = self._pages.card(view, case.session, form=form, notice=notice, full=case.press.full)
         return web.Response(text=page, status=status, content_type="text/html")
 
     async def _anew(self, handoff_id: str, case: _Case, text: str, status: int) -> web.Response:
         """The card as it stands now, what changed since it was read, and what was typed on the old one."""
-        view = card(await self._desk.look(handoff_id), now=self._clock(), since=case.press.revision)
+        view = self._view(await self._desk.look(handoff_id), case.session, since=case.press.revision)
         words = ("reason", "to", "note", "question")
         typed = {**case.typed, **{name: case.press.values.get(name, "") for name in words}}
         lost = tuple((visible(name), visible(value)) for name, value in typed.items() if value.strip())
         page = self._pages.card(view, case.session, form=Form(), notice=Notice(text, typed=lost), full=False)
         return web.Response(text=page, status=status, content_type="text/html")
+
+
+def _begun(sentence: str) -> str:
+    return f"{sentence[:1].upper()}{sentence[1:]}"
 
 
 def _why_not(error: Conflict | NotAnApprover) -> str:

@@ -117,7 +117,7 @@ class WebConsole:
     async def _card(self, request: web.Request, session: Session) -> web.StreamResponse:
         handoff = await self._desk.look(request.match_info["id"])
         full, editing = request.query.get("full") == "1", request.query.get("edit") == "1"
-        view = card(handoff, now=self._clock(), full=full)
+        view = card(handoff, now=self._clock(), full=full, conflict=self._desk.conflict(handoff, session.person))
         return _html(self._pages.card(view, session, form=Form(editing=editing), notice=None, full=full))
 
     async def _answer(self, request: web.Request, session: Session) -> web.StreamResponse:

@@ -1,13 +1,12 @@
 """The console's pages as text: view models and templates in, HTML out. No request, no clock."""
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from bot.cards import Card, DigestView, Field, GrantLine, Heard, Summary, TrustLine, environment
+from bot.cards import Card, DigestView, Field, GrantLine, Heard, Summary, TrustLine, environment, term_in_words
 from bot.ports import PolicyWords, Session
 
 STATIC = Path(__file__).parent / "static"
@@ -110,7 +109,7 @@ class Pages:
 
     def policy(self, policy: PolicyWords, session: Session, *, tried: object, spans: Sequence[int]) -> str:
         """The policy that stands, and what came of trying one."""
-        return self._render("policy", session, policy=policy, tried=tried, spans=spans, plain=_plain)
+        return self._render("policy", session, policy=policy, tried=tried, spans=spans, plain=term_in_words)
 
     def history(self, cards: Sequence[Summary], session: Session, *, older: str | None, first: bool) -> str:
         """What has ended."""
@@ -146,8 +145,3 @@ class Pages:
 
     def _render(self, name: str, session: Session | None, **given: object) -> str:
         return self._templates.get_template(f"web/{name}.html.j2").render(session=session, **given)
-
-
-def _plain(value: object) -> str:
-    """A term of the policy as text."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

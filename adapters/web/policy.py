@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from adapters.web.pages import Pages
 from andon import wire
-from bot.errors import BadRequest, InvalidBody, TooLarge, TooMany
+from bot.errors import BadRequest, InvalidBody, TooLarge, TooMany, faults_in
 from bot.ports import Desk, Session
 
 EXAMPLE: Final = """{
@@ -61,7 +61,7 @@ class PolicyPage:
         try:
             question = _question(tried.asked)
         except BadRequest as error:
-            told = tuple(f"{each.field}: {each.detail}" for each in error.faults) or (error.detail,)
+            told = tuple(": ".join(filter(None, (each.field, each.detail))) for each in error.faults) or (error.detail,)
             return self.show(session, replace(tried, ask_faults=told), status=422)
         return self.show(session, replace(tried, explained=await self._desk.explain(question)))
 
@@ -97,9 +97,9 @@ def _question(text: str) -> wire.PolicyQuestion:
     try:
         return wire.PolicyQuestion.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        where, says = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-        raise BadRequest(f"{where}: {says}" if where else says) from error
+        raise BadRequest(
+            "It is no action that could be tried.", faults=faults_in(error, wire.PolicyQuestion.model_fields)
+        ) from error
 
 
 async def _given(posted: Mapping[str, Any]) -> str:

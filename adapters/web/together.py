@@ -54,7 +54,11 @@ class Together:
         except BadRequest:
             cursor, waiting = None, await self._desk.inbox(limit=ROWS)
         more = max(0, waiting.total - len(waiting.handoffs))
-        view = digest(Digest("web", tuple(waiting.handoffs), more), now=self._clock())
+        view = digest(
+            Digest("web", tuple(waiting.handoffs), more),
+            now=self._clock(),
+            conflict=lambda each: self._desk.conflict(each, session.person),
+        )
         told = tuple(Told(each.row.handoff, each.counted, each.sentence) for each in outcomes)
         page = self._pages.together(
             view,

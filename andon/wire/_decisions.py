@@ -50,6 +50,7 @@ class Approved(_Decision):
     args: JsonObject
     reason: str | None = Field(default=None, description="The person's remark, if any.")
     grant: str | None = Field(default=None, description="The grant that this yes gave, or that it comes from.")
+    grant_covers: str | None = Field(default=None, description="What the grant that this yes gave covers, in words.")
 
 
 class Edited(_Decision):
@@ -60,6 +61,7 @@ class Edited(_Decision):
     args: JsonObject
     reason: str | None = None
     grant: str | None = Field(default=None, description="The grant that this yes gave.")
+    grant_covers: str | None = Field(default=None, description="What that grant covers, in words.")
 
 
 class Rejected(_Decision):

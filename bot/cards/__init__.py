@@ -4,11 +4,20 @@ from bot.cards.asides import Said, asides, crowded, questions, said
 from bot.cards.brakes import brake_lines, pulled, scope_in_words
 from bot.cards.characters import hidden_in, visible
 from bot.cards.form import ABSENT, Field, by_field, fields, read
-from bot.cards.offering import GrantLine, Offered, as_grant, given, grant_line, in_words, offers
+from bot.cards.offered import GrantLine, Offered, as_grant, given, grant_line, in_words, offers
 from bot.cards.render import environment
 from bot.cards.schema import check, check_schema
 from bot.cards.sentences import HEADLINES, lasting, moment, silence, too_late
 from bot.cards.summaries import Heard, Summary, heard, summary
+from bot.cards.terms import (
+    grant_in_words,
+    listed,
+    people_in_words,
+    places_in_words,
+    rung_in_words,
+    stages_in_words,
+    term_in_words,
+)
 from bot.cards.together import DigestRow, DigestView, digest, digest_row
 from bot.cards.trust import TrustLine, trust_line
 from bot.cards.view import Card, card
@@ -39,20 +48,27 @@ __all__ = [
     "environment",
     "fields",
     "given",
+    "grant_in_words",
     "grant_line",
     "heard",
     "hidden_in",
     "in_words",
     "lasting",
+    "listed",
     "moment",
     "offers",
+    "people_in_words",
+    "places_in_words",
     "pulled",
     "questions",
     "read",
+    "rung_in_words",
     "said",
     "scope_in_words",
     "silence",
+    "stages_in_words",
     "summary",
+    "term_in_words",
     "too_late",
     "trust_line",
     "visible",

@@ -32,6 +32,8 @@ def brake_lines(handoff: Handoff) -> tuple[str, ...]:
     """Sentences about the brake; none where it has never mattered or does not any more."""
     lines: list[str] = []
     brake, state = handoff.brake, handoff.state
+    if state is State.DECIDED and isinstance(handoff.ask, wire.Confirmation) and handoff.ask.timing == "after":
+        brake = None  # it is done already, and no stop keeps anybody from undoing it
     if brake and state in {State.HELD, State.DECIDED}:
         lines.append(pulled(brake))
     if brake and state is State.HELD and handoff.left_s is not None:

@@ -32,6 +32,8 @@ class Verdict:
     took: str
     reason: str
     answer: Row | None
+    granted: str
+    """The grant that went with it, as a sentence; empty: none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,4 +173,12 @@ def _verdict(handoff: Handoff) -> Verdict | None:
         took=lasting((decision.at - handoff.opened_at).total_seconds()),
         reason=visible(getattr(decision, "reason", None) or ""),
         answer=row("answer", decision.answer, None) if isinstance(decision, wire.Answered) else None,
+        granted=_granted(decision),
     )
+
+
+def _granted(decision: wire.Decision) -> str:
+    if decision.by.kind != "person" or not isinstance(decision, wire.Approved | wire.Edited) or not decision.grant:
+        return ""
+    covers = f": {visible(decision.grant_covers)}" if decision.grant_covers else ""
+    return f"A grant went with it{covers}."

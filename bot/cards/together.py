@@ -4,6 +4,7 @@ Only what is shown in full on its row can be answered from it, and only what tak
 is opened on its own.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -64,18 +65,18 @@ class DigestView:
         return tuple(row for row in self.rows if row.is_answerable)
 
 
-def digest(value: Digest, *, now: datetime) -> DigestView:
-    """The view of a digest."""
-    rows = tuple(digest_row(each, now=now) for each in value.rows)
+def digest(value: Digest, *, now: datetime, conflict: Callable[[Handoff], str] = lambda _: "") -> DigestView:
+    """The view of a digest; `conflict` tells why whoever looks at it may not say yes to one, as for `card`."""
+    rows = tuple(digest_row(each, now=now, conflict=conflict(each)) for each in value.rows)
     open_rows = sum(row.verdict is None for row in rows)
     total = open_rows + value.waiting
     headline = f"{total} ask{'s' if total != 1 else ''} wait{'' if total != 1 else 's'} for an answer"
     return DigestView(value.id, rows, value.waiting, headline if total else "All of these have ended")
 
 
-def digest_row(handoff: Handoff, *, now: datetime) -> DigestRow:
+def digest_row(handoff: Handoff, *, now: datetime, conflict: str = "") -> DigestRow:
     """One row; what does not fit is cut, and then the row can only be opened."""
-    view = card(handoff, now=now, limit=ROW_CHARS)
+    view = card(handoff, now=now, limit=ROW_CHARS, conflict=conflict)
     return DigestRow(
         id=view.id,
         kind=view.kind if view.timing == "before" else "review",
@@ -104,6 +105,8 @@ def _alone(handoff: Handoff, view: Card) -> str:
         return view.headline
     if not isinstance(handoff.ask, wire.Confirmation) or handoff.ask.timing != "before":
         return "It needs more than a yes or a no."
+    if view.conflict:
+        return view.conflict
     if view.hazard:
         return "It cannot be undone."
     if route.step_up:

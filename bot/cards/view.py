@@ -19,7 +19,7 @@ from bot.cards.bearings import Bearings, bearings
 from bot.cards.brakes import brake_lines
 from bot.cards.characters import look_alikes, visible
 from bot.cards.form import ABSENT, Field, fields
-from bot.cards.offering import Offered, offers
+from bot.cards.offered import Offered, offers
 from bot.cards.rows import Difference, Prose, Row, differences, prose, row, rows
 from bot.cards.sentences import HEADLINES, progress, silence
 from bot.cards.summaries import Summary, summary
@@ -105,6 +105,12 @@ class Card(Summary):
     policy: str
     approvers: str
     """Who alone may answer now; empty when any full member may."""
+    is_staged: bool
+    """Is that one stage of several?"""
+    conflict: str
+    """Why whoever looks at it may say no and not yes, as a sentence for them; empty where they may, or nobody knows."""
+    besides: str
+    """Who may be asked besides, and what that gives them: short words beside a field."""
     votes: tuple[str, ...]
     """Sentences about who said yes or no so far, and who is still needed; none where one press decides."""
     brake: tuple[str, ...]
@@ -139,7 +145,15 @@ class Card(Summary):
         return next((button for button in self.buttons if button.kind == kind), None)
 
 
-def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CARD_CHARS, since: int = 1) -> Card:
+def card(
+    handoff: Handoff,
+    *,
+    now: datetime,
+    full: bool = False,
+    limit: int = CARD_CHARS,
+    since: int = 1,
+    conflict: str = "",
+) -> Card:
     """The card of a handoff.
 
     Args:
@@ -148,6 +162,8 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         full: Show arguments whole, whatever their length.
         limit: Characters of one argument, or of one text, that fit this surface.
         since: The revision that the diff starts from.
+        conflict: Why whoever looks at it may not say yes (`bot.ports.Desk.conflict`); empty: they may, or it is for
+            several to see.
     """
     ask, most = handoff.ask, None if full else limit
     short = summary(handoff, now=now, limit=most)
@@ -161,7 +177,8 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
     chosen_from = (part for each in candidates for part in (each.act, each.details))
     missing = sum(part.cut for part in (*read_first, *chosen_from) if part)
     must_open = handoff.route.step_up == "critical" and not full
-    buttons = _buttons(handoff, whole=not missing and not must_open) if short.left_s else ()
+    agreeable = not missing and not must_open and not conflict
+    buttons = _buttons(handoff, agreeable=agreeable) if short.left_s else ()
     return Card(
         **{field.name: getattr(short, field.name) for field in dataclasses.fields(short)},
         act=act,
@@ -177,9 +194,14 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         revision=handoff.revision,
         policy=NO_POLICY if handoff.route.policy == "none" else f"Policy: {visible(handoff.route.policy)}",
         approvers=visible(tally.shown(handoff).listed),
+        is_staged=len(handoff.route.steps) > 1,
+        conflict=f"{conflict[:1].upper()}{conflict[1:]}, so another person must say yes. You may say no."
+        if conflict and buttons
+        else "",
+        besides=_besides(handoff),
         votes=vote_lines(handoff),
         brake=brake_lines(handoff),
-        code=tally.number(handoff) if buttons else "",
+        code=tally.number(handoff) if buttons and not conflict else "",
         one_tap=not handoff.route.step_up,
         editor_agrees=not handoff.route.not_requester,
         must_open=must_open and bool(buttons),
@@ -195,6 +217,15 @@ def card(handoff: Handoff, *, now: datetime, full: bool = False, limit: int = CA
         steps=steps,
         asides=asides(handoff, limit=most),
     )
+
+
+def _besides(handoff: Handoff) -> str:
+    """What `bot.handing_on` makes of asking somebody else."""
+    if not tally.terms(handoff).approvers:
+        return "any full member may answer; they are called by name"
+    if handoff.route.reassign == "anyone":
+        return "they answer in your place"
+    return "one of those who may answer anyway; they are called by name"
 
 
 def _action(handoff: Handoff) -> wire.Action | None:
@@ -245,8 +276,8 @@ def _form(handoff: Handoff, action: wire.Action | None) -> tuple[Field, ...]:
             return ()
 
 
-def _buttons(handoff: Handoff, *, whole: bool) -> tuple[Button, ...]:
-    """What can be pressed now; what is not shown in full cannot be agreed to."""
+def _buttons(handoff: Handoff, *, agreeable: bool) -> tuple[Button, ...]:
+    """What can be pressed now; what is not shown in full cannot be agreed to, nor by whom it is not for."""
     if handoff.state is not State.PENDING:
         return ()
     match handoff.ask:
@@ -260,7 +291,7 @@ def _buttons(handoff: Handoff, *, whole: bool) -> tuple[Button, ...]:
             yes, no = Button("approve", "Approve"), Button("reject", "Reject")
     action = handoff.action if yes.label == "Approve" else None
     edit = [Button("edit", "Edit")] if action and action.args else []
-    return (*([yes] if whole else []), *edit, no)
+    return (*([yes] if agreeable else []), *edit, no)
 
 
 def _steps(handoff: Handoff, limit: int | None) -> tuple[Step, ...]:

@@ -17,8 +17,8 @@ def vote_lines(handoff: Handoff) -> tuple[str, ...]:
     if handoff.state not in OPEN:
         return ()
     counted = tally.count(handoff)
-    lines = [*_done(counted), *_now(handoff, counted), *_noes(handoff, counted)]
-    lines += _unnamed(handoff)
+    lines = [*_done(counted), *_now(handoff, counted), *_after_that(handoff, counted), *_noes(handoff, counted)]
+    lines += [*_unnamed(handoff), *_too_few(handoff, counted)]
     if handoff.route.not_requester and (conflicted := _conflicted(handoff)):
         lines.append(f"May say no, and not yes: {', '.join(conflicted)}.")
     unread = (visible(entry) for entry in handoff.unread.split())
@@ -42,11 +42,57 @@ def _now(handoff: Handoff, counted: tally.Count) -> list[str]:
     if len(digests) == 1:
         said += f": {_names(counted.yes)}"
     more = "One more person is" if counted.missing == 1 else f"{counted.missing} more people are"
-    lines = [f"{said[:1].upper()}{said[1:]}. {more} needed."] if not where else [f"{said}. {more} needed."]
+    lines = [f"{_begun(said)}. {more} needed."]
     if len(digests) > 1 or (digests and not isinstance(handoff.ask, wire.Confirmation)):
         lines += [_candidate(handoff, digest, counted) for digest in digests]
         lines.append(f"What {counted.quorum} people agree on first is taken.")
     return lines
+
+
+def _begun(sentence: str) -> str:
+    """With a capital letter, unless it begins with an address."""
+    return sentence if "@" in sentence.partition(" ")[0] else f"{sentence[:1].upper()}{sentence[1:]}"
+
+
+def _after_that(handoff: Handoff, counted: tally.Count) -> list[str]:
+    """The stages that come later."""
+    steps = list(enumerate(handoff.route.steps, start=1))[counted.stage :]
+    listed = ((n, step.quorum, visible(tally.terms(handoff, n).listed) or _ANYBODY) for n, step in steps)
+    return [f"Then comes stage {n}: {f'{quorum} of ' if quorum > 1 else ''}{names}." for n, quorum, names in listed]
+
+
+def _too_few(handoff: Handoff, counted: tally.Count) -> list[str]:
+    """Stages in which fewer can say yes than must. Who is listed by several ids is counted by each of them."""
+    lines = []
+    for number, step in list(enumerate(handoff.route.steps, start=1))[counted.stage - 1 :]:
+        entries = (*tally.terms(handoff, number).approvers, *tally.standing_in(handoff, number))
+        if not step.approvers or any(_may_be_several(entry) for entry in entries):
+            continue
+        left = sum(not _is_kept_out(handoff, entry) for entry in entries)
+        if left < step.quorum:
+            who = f"of those who are listed only {left} can say yes, and {step.quorum} must."
+            said = who if left else "nobody who is listed can say yes."
+            lines.append(f"Stage {number}: {said}" if counted.of > 1 else _begun(said))
+    return lines
+
+
+def _may_be_several(entry: str) -> bool:
+    """Is it a rota or a group, of any number of people?"""
+    return entry.startswith(("on_call:", "teams:")) or (entry.startswith("slack:S") and "/" not in entry)
+
+
+def _is_kept_out(handoff: Handoff, entry: str) -> bool:
+    """Is it certain that whoever is listed so may not say yes?"""
+    if entry == "requester":
+        return True  # the run names nobody
+    if not handoff.route.not_requester:
+        return False
+    kept_out = {person_named(handoff.requester or ""), handoff.owner.casefold()}
+    if handoff.revisions:
+        by = handoff.revisions[-1].by
+        kept_out |= {(by.email or "").casefold(), by.id.casefold(), f"{by.surface}:{by.id}"}
+        kept_out.add(f"{by.surface}:{by.id.rpartition('/')[2]}")
+    return bool(entry) and (entry in kept_out or entry.casefold() in kept_out)
 
 
 def _candidate(handoff: Handoff, digest: str, counted: tally.Count) -> str:

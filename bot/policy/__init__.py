@@ -6,8 +6,9 @@ from bot.policy._examples import Tested, question_of, run_examples
 from bot.policy._explain import explain, situation_of
 from bot.policy._file import Example, Policy, Scorer
 from bot.policy._loading import Read, load, parse, read, text_of
-from bot.policy._route import STRICTNESS, Needs, Routed, needs, ramp_key, route, stand_in
-from bot.policy._rule import Rule
+from bot.policy._reach import Reach
+from bot.policy._route import Needs, Routed, needs, ramp_key, route, stand_in
+from bot.policy._rule import STRICTNESS, Rule
 from bot.policy._schema import schema
 from bot.policy._situation import Grant, Situation
 from bot.policy._terms import seconds
@@ -21,6 +22,7 @@ __all__ = [
     "Grant",
     "Needs",
     "Policy",
+    "Reach",
     "Read",
     "Routed",
     "Rule",

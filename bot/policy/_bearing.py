@@ -42,6 +42,8 @@ def silence(policy: Policy, rule: Rule | None, situation: Situation) -> tuple[st
     ask = situation.ask
     if (said(policy, rule, "on_timeout") or "deny") == "deny":
         return "deny", ""
+    if rule and rule.waits(situation):
+        return "deny", "nobody has let the run go on from its checkpoint"
     stages, _, quorum = people(policy, rule)
     if not ask.reversible:
         return "deny", "the ask is not marked reversible"

@@ -6,7 +6,7 @@ failures that makes a difference to either. A condition that changed and that no
 because nobody can say that it is not.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, Literal
@@ -15,7 +15,8 @@ from bot.handoff import Route
 from bot.policy._bearing import STEPS
 from bot.policy._file import Policy
 from bot.policy._grid import Case, cases_of
-from bot.policy._route import STRICTNESS, Routed, route
+from bot.policy._route import Routed, route
+from bot.policy._rule import STRICTNESS
 
 Way = Literal["looser", "tighter", "different"]
 
@@ -141,44 +142,72 @@ def _terms(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
 def stricter(held: Route, wanted: Route) -> tuple[str, ...]:
     """What `wanted` asks that an open handoff does not have, in words. Cards elsewhere count: others would see them.
 
-    A shorter wait and fewer grants do not: what is open waits on, and a grant is held to its rule at each use.
+    A shorter wait and fewer grants do not: what is open waits on, and a grant is held to its rule at each use. Nor do
+    people whom only the ladder of `held` lets answer, for whoever takes their yes asks whether they may (`Rerouting`);
+    but where one of them may have given their place to anybody, nobody could tell.
     """
+    if held.reassign == "listed":
+        held = _without(held, _let_in(held).keys() - _let_in(wanted).keys())
     told = _terms(held, replace(wanted, offers=held.offers, timeout_s=held.timeout_s))
     elsewhere = [_ELSEWHERE] if not set(wanted.to) <= set(held.to) else []
     return (*(says for way, says in told if way == "tighter"), *elsewhere)
 
 
+def _without(route: Route, names: Collection[str]) -> Route:
+    """The route without these people on its ladder."""
+    rungs = (replace(each, approvers=tuple(e for e in each.approvers if e not in names)) for each in route.escalate)
+    return replace(route, escalate=tuple(rungs))
+
+
 def _people(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
+    """Stage by stage: those of one stage are not to be had in another."""
     if len(old.steps) != len(new.steps):
         fewer = len(new.steps) < len(old.steps)
         yield _way(looser=fewer), f"{len(new.steps)} stages instead of {len(old.steps)}"
-    needed = sum(each.quorum for each in old.steps), sum(each.quorum for each in new.steps)
-    if needed[0] != needed[1]:
-        yield _way(looser=needed[1] < needed[0]), f"{needed[1]} must say yes instead of {needed[0]}"
-    for before, after in zip(old.steps, new.steps, strict=False):
-        if before.approvers == after.approvers:
-            continue
+    staged = len(old.steps) > 1 or len(new.steps) > 1
+    for number, (before, after) in enumerate(zip(old.steps, new.steps, strict=False), start=1):
+        there = f" in stage {number}" if staged else ""
+        if before.quorum != after.quorum:
+            fewer = after.quorum < before.quorum
+            yield _way(looser=fewer), f"{after.quorum} must say yes{there} instead of {before.quorum}"
         was, now = set(before.approvers), set(after.approvers)
+        if was == now:
+            continue
         if not now or (was and now - was):
             who = "any full member" if not now else _list(now - was)
-            yield "looser", f"{who} may answer"
+            yield "looser", f"{who} may answer{there}"
         if was - now and now:
-            yield "tighter", f"{_list(was - now)} may not answer any more"
+            yield "tighter", f"{_list(was - now)} may not answer{there} any more"
         if not was:
-            yield "tighter", f"only {_list(now)} may answer"
+            yield "tighter", f"only {_list(now)} may answer{there}"
 
 
 def _ladder(old: Route, new: Route) -> Iterator[tuple[Way, str]]:
-    was = {name for rung in old.escalate for name in rung.approvers}
-    now = {name for rung in new.escalate for name in rung.approvers}
-    if now - was and new.approvers:
-        yield "looser", f"{_list(now - was)} may answer after a while"
-    if was - now and old.approvers:
-        yield "tighter", f"{_list(was - now)} may not answer after a while any more"
-    elif was == now and (old.escalate, old.remind_s) != (new.escalate, new.remind_s):
+    listed = all(any(step.approvers for step in each.steps) for each in (old, new))  # else it lets nobody in
+    was, now = (_let_in(each) if listed else {} for each in (old, new))
+    sooner = {name for name in was.keys() & now.keys() if now[name] < was[name]}
+    later = {name for name in was.keys() & now.keys() if now[name] > was[name]}
+    if new_ones := now.keys() - was.keys():
+        yield "looser", f"{_list(new_ones)} may answer after a while"
+    if sooner:
+        yield "looser", f"{_list(sooner)} may answer sooner"
+    if later:
+        yield "tighter", f"{_list(later)} may only answer later"
+    if gone := was.keys() - now.keys():
+        yield "tighter", f"{_list(gone)} may not answer after a while any more"
+    if was == now and (old.escalate, old.remind_s) != (new.escalate, new.remind_s):
         yield "different", "reminders and escalation change"
     if old.to != new.to:
         yield "different", _ELSEWHERE
+
+
+def _let_in(route: Route) -> dict[str, int]:
+    """Who may answer too once the ladder has come so far, and after how many seconds first."""
+    found: dict[str, int] = {}
+    for rung in sorted(route.escalate, key=lambda each: each.after_s):
+        for name in rung.approvers:
+            found.setdefault(name, rung.after_s)
+    return found
 
 
 def _way(*, looser: bool) -> Way:

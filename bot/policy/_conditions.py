@@ -1,12 +1,12 @@
 """Conditions in CEL, compiled once per load, of bounded cost."""
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import cel
 
+from bot.errors import did_you_mean
 from bot.policy._probe import made_up
 from bot.policy._words import Loop, Word, closing, loops, words
 
@@ -202,12 +202,6 @@ def _no_cel(told: str) -> Faulty:
     elif quoted := re.match(r"no viable alternative at input '(.*)'$", what):
         what = f"{quoted[1]!r} makes no sense here"
     return Faulty(f"it is no CEL: {what}", int(found[1]), int(found[2]))
-
-
-def did_you_mean(word: str, known: frozenset[str]) -> str:
-    """The nearest known word, as the end of a sentence; nothing when none is near."""
-    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(known))}"
 
 
 def _names_are_known(found: tuple[Word, ...], inside: tuple[Loop, ...]) -> set[str]:

@@ -98,6 +98,8 @@ def _terms(policy: Policy, rule: Rule | None, situation: Situation, terms: Route
         name="on_timeout", value=terms.on_timeout, source=_source(policy, rule, "on_timeout"), note=note
     )
     for name, field in _SHOWN:
+        if name == "quorum" and terms.stages:
+            continue  # each stage has its own
         value = _value(terms, name)
         if value or said(policy, rule, field):
             source = _source(policy, rule, field)
@@ -138,7 +140,10 @@ def _value(terms: Route, name: str) -> JsonValue:  # noqa: C901  # one line a te
             return terms.step_up
         case "reject_reasons":
             return [each.label for each in terms.reasons]
-    return [each.label for each in terms.offers]
+    return [
+        {"label": each.label, "same": list(each.same), "scope": each.scope, "life_s": each.life_s}
+        for each in terms.offers
+    ]
 
 
 def _rung(after_s: int, to: tuple[wire.Place, ...], approvers: tuple[str, ...], mention: tuple[str, ...]) -> JsonValue:

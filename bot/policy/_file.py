@@ -171,11 +171,3 @@ class Policy(Part):
                 yield from self.people[rest].ids
             else:
                 yield name
-
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> Self:
-        names = [rule.name for rule in self.rules]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            msg = f"two rules are called {', '.join(twice)}; a decision names its rule, so names must differ"
-            raise ValueError(msg)
-        return self

@@ -6,7 +6,7 @@ from fnmatch import translate
 from typing import Final
 
 from bot.policy._conditions import Condition
-from bot.policy._rule import Rule
+from bot.policy._rule import LOOSE, Rule
 from bot.policy._situation import Situation
 
 Matches = Callable[[str], object]
@@ -41,9 +41,10 @@ class Entry:
         self.condition: Condition | None = rule.condition
 
     def fits(self, situation: Situation) -> bool:
-        """Does it match but for its tool and its condition?"""
+        """Does it match but for its tool and its condition? What lets things run at a checkpoint may have to wait."""
         return (
-            (self.gate is None or bool(self.gate(situation.ask.gate)))
+            not (self.rule.do in LOOSE and self.rule.waits(situation))
+            and (self.gate is None or bool(self.gate(situation.ask.gate)))
             and (self.agent is None or bool(self.agent(situation.agent)))
             and (self.checkpoint is None or bool(self.checkpoint(situation.checkpoint)))
             and (not self.labels or all(situation.labels.get(name) == value for name, value in self.labels.items()))

@@ -8,12 +8,10 @@ from andon import wire
 from bot.policy._conditions import About, Faulty
 from bot.policy._file import Policy
 from bot.policy._index import Entry
-from bot.policy._rule import Rule
+from bot.policy._rule import LOOSE, Rule
 from bot.policy._situation import Situation
 
 Asked = wire.Confirmation | wire.Choice | wire.Input
-
-LOOSE: Final = frozenset({"allow", "notify", "sample", "review"})
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 

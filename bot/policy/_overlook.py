@@ -5,21 +5,19 @@ approved, is a fault.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from bot.policy._bearing import people, said
 from bot.policy._file import Policy
+from bot.policy._finding import Finding, Path
+from bot.policy._globs import breadth, contain
 from bot.policy._index import matcher
-from bot.policy._rule import Rule
+from bot.policy._rule import LOOSE, STRICTNESS, Rule
 from bot.policy._terms import DEFAULT_TIMEOUT_S, Names, Stage
+from bot.policy._unasked import SILENT, too_much
+from bot.policy._vain import in_vain
 
-Path = tuple[str | int, ...]
-
-LOOSE: Final = frozenset({"allow", "notify", "sample", "review"})
-_SILENT: Final = frozenset({"allow", "notify"})
-_STRICTNESS: Final[Mapping[str, int]] = {"allow": 0, "notify": 1, "sample": 2, "review": 3, "ask": 4, "deny": 5}
 _QUICK_S: Final = 30
 _HASTY_S: Final = 300
 _SLOW_S: Final = 3 * 86_400
@@ -27,18 +25,10 @@ _UNKNOWN: Final = ("", "somebody")
 """Requesters that name nobody, by what agents write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something about a policy, and where in it."""
-
-    fault: bool
-    path: Path
-    says: str
-
-
 def look_over(policy: Policy) -> list[Finding]:
     """Everything there is to say, faults first."""
     found = [
+        *_named_twice(policy),
         *_undefined(policy),
         *_unsure(policy),
         *_circles(policy),
@@ -47,6 +37,7 @@ def look_over(policy: Policy) -> list[Finding]:
         *(each for path, rule in _bearers(policy) for each in _terms(policy, path, rule)),
         *(each for number, rule in enumerate(policy.rules) for each in _rule(policy, ("rules", number), rule)),
         *_shadowed(policy),
+        *in_vain(policy),
     ]
     unique = list(dict.fromkeys(found))
     return sorted(unique, key=lambda each: not each.fault)
@@ -60,10 +51,18 @@ def _bearers(policy: Policy) -> Iterator[tuple[Path, Rule | None]]:
             yield ("rules", number), rule
 
 
+def _named_twice(policy: Policy) -> Iterator[Finding]:
+    names = [rule.name for rule in policy.rules]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            why = f"another rule is called {name!r}; a decision names its rule, so names must differ"
+            yield Finding(fault=True, path=("rules", number, "name"), says=why)
+
+
 # --- people ----------------------------------------------------------------------------------------
 
 
-def _named(policy: Policy) -> Iterator[tuple[Path, Names]]:
+def named(policy: Policy) -> Iterator[tuple[Path, Names]]:
     """Every list of people."""
     for role, names in policy.roles.items():
         yield ("roles", role), names
@@ -82,17 +81,22 @@ def _named(policy: Policy) -> Iterator[tuple[Path, Names]]:
 
 
 def _undefined(policy: Policy) -> Iterator[Finding]:
-    for path, names in _named(policy):
-        for number, name in enumerate(names):
-            kind, _, rest = name.partition(":")
-            if kind not in {"role", "person"}:
-                continue
-            known = frozenset(policy.roles if kind == "role" else policy.people)
-            if rest not in known:
-                near = difflib.get_close_matches(rest, sorted(known), n=1)
-                where = "roles" if kind == "role" else "people"
-                hint = f"did you mean {kind}:{near[0]}?" if near else f"define it under `{where}`"
-                yield Finding(fault=True, path=(*path, number), says=f"there is no {kind} {rest!r}; {hint}")
+    for path, names in named(policy):
+        yield from undefined(names, path, roles=frozenset(policy.roles), people=frozenset(policy.people))
+
+
+def undefined(
+    names: Iterable[str], path: Path, *, roles: frozenset[str] | None, people: frozenset[str] | None
+) -> Iterator[Finding]:
+    """Which of these are names of the file that it does not define; None: what it defines cannot be told."""
+    for number, name in enumerate(names):
+        kind, _, rest = name.partition(":")
+        known = {"role": roles, "person": people}.get(kind)
+        if known is not None and rest not in known:
+            near = difflib.get_close_matches(rest, sorted(known), n=1)
+            where = "roles" if kind == "role" else "people"
+            hint = f"did you mean {kind}:{near[0]}?" if near else f"define it under `{where}`"
+            yield Finding(fault=True, path=(*path, number), says=f"there is no {kind} {rest!r}; {hint}")
 
 
 def _circles(policy: Policy) -> Iterator[Finding]:
@@ -174,7 +178,7 @@ def _unsure(policy: Policy) -> Iterator[Finding]:
             "an agent that tells no confidence passes the floor with what it marks reversible, and only there; "
             "`when: confidence >= …` in a rule takes an untold one for 0"
         )
-        yield Finding(fault=False, path=("confidence_floor",), says=why)
+        yield Finding(fault=False, path=("confidence_floor",), says=why, is_note=True)
 
 
 def _nameless(policy: Policy) -> Iterator[Finding]:
@@ -184,7 +188,7 @@ def _nameless(policy: Policy) -> Iterator[Finding]:
         "owner and the last editor from saying yes, and the card says so. Put a rule before it for such asks, say with "
         """`do: deny` and `when: '!requester.matches("@|^slack:")'`"""
     )
-    asks = [(number, rule) for number, rule in enumerate(policy.rules) if rule.do not in {"deny", *_SILENT}]
+    asks = [(number, rule) for number, rule in enumerate(policy.rules) if rule.do not in {"deny", *SILENT}]
     for number, rule in asks:
         if rule.not_requester and _may_meet_nobody(policy.rules[:number], rule):
             yield Finding(fault=False, path=("rules", number, "not_requester"), says=why)
@@ -252,10 +256,9 @@ def _consent(policy: Policy, path: Path, rule: Rule | None) -> Iterator[Finding]
         yield Finding(
             fault=False, path=where, says="silence means yes wherever no rule says otherwise; say it in single rules"
         )
-    elif matcher(rule.tool) is None and matcher(rule.gate) is None and rule.condition is None:
-        yield Finding(
-            fault=False, path=where, says="silence means yes for any tool at any gate; name the tools or the gate"
-        )
+    elif (reach := breadth(rule.tool)) and matcher(rule.gate) is None and rule.condition is None:
+        why = f"silence means yes for {reach} at any gate; name the tools or the gate"
+        yield Finding(fault=False, path=where, says=why)
     if (said(policy, rule, "timeout") or DEFAULT_TIMEOUT_S) < _HASTY_S:
         why = f"silence means yes after less than {_HASTY_S // 60} minutes, before most people could look"
         yield Finding(fault=False, path=where, says=why)
@@ -332,30 +335,12 @@ def _rule(policy: Policy, path: Path, rule: Rule) -> Iterator[Finding]:
     if rule.ramp and rule.do != "ask":
         why = f"a ramp loosens what is asked, and this rule says `do: {rule.do}`; say `do: ask`"
         yield Finding(fault=True, path=(*path, "ramp"), says=why)
-    if rule.do in _SILENT:
-        yield from _silent(policy, path, rule)
+    yield from too_much(policy, path, rule)
     if rule.do in {"sample", "review"} and _is_never_reversible(policy, rule):
         why = (
             f"`{rule.do}` is for what can be undone, and nothing that meets this rule is marked so: all of it is asked"
         )
         yield Finding(fault=False, path=(*path, "do"), says=why)
-
-
-def _silent(policy: Policy, path: Path, rule: Rule) -> Iterator[Finding]:
-    """What runs without a person."""
-    wide = matcher(rule.tool) is None and not rule.labels and rule.checkpoint is None
-    if wide and rule.condition is None:
-        reach = " of these agents" if matcher(rule.agent) else "" if matcher(rule.gate) is None else " at these gates"
-        why = f"`do: {rule.do}` for any tool{reach}, also for tools that nobody has thought of; name the tools"
-        yield Finding(fault=False, path=(*path, "do"), says=why)
-    looks = rule.condition.variables if rule.condition else frozenset[str]()
-    floor_only = wide and not looks and policy.confidence_floor is not None
-    if (looks and looks <= {"confidence", "tool", "gate", "agent"} and "confidence" in looks) or floor_only:
-        why = (
-            "the agent's own confidence alone lets this run, and it is only the agent's word; "
-            "look at `reversible`, `risk` or `args` as well, so that what cannot be undone is asked"
-        )
-        yield Finding(fault=False, path=(*path, "when" if looks else "do"), says=why)
 
 
 def _is_never_reversible(policy: Policy, rule: Rule) -> bool:
@@ -387,7 +372,7 @@ def _shadowed(policy: Policy) -> Iterator[Finding]:
         first = next((each for each in policy.rules[:number] if _covers(each, rule)), None)
         if first is None:
             continue
-        stricter = _STRICTNESS[rule.do] > _STRICTNESS[first.do]
+        stricter = STRICTNESS[rule.do] > STRICTNESS[first.do]
         why = f"it never matches: rule {first.name!r} stands before it and takes all of it"
         tail = f", so what should be {_done(rule)} is not; put it first, or narrow {first.name!r}" if stricter else ""
         yield Finding(fault=stricter, path=("rules", number), says=why + tail)
@@ -406,30 +391,11 @@ def _reaches(first: Rule, rule: Rule) -> bool:
     """Likewise, but for their conditions."""
     if "checkpoint" in rule.gate and "checkpoint" not in first.gate:
         return False  # what happens at checkpoints is for those alone that name that gate
-    if first.checkpoint is not None and not (rule.checkpoint and _contain(first.checkpoint, rule.checkpoint)):
+    if first.checkpoint is not None and not (rule.checkpoint and contain(first.checkpoint, rule.checkpoint)):
         return False
     return (
-        _contain(first.tool, rule.tool)
-        and _contain(first.gate, rule.gate)
-        and _contain(first.agent, rule.agent)
+        contain(first.tool, rule.tool)
+        and contain(first.gate, rule.gate)
+        and contain(first.agent, rule.agent)
         and all(rule.labels.get(name) == value for name, value in first.labels.items())
     )
-
-
-def _contain(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
-    """Is every glob of these within one of those?"""
-    if "*" in wide:
-        return True
-    return all(any(_within(glob, each) for each in wide) for glob in narrow)
-
-
-def _within(glob: str, wide: str) -> bool:
-    """For exact names and for `prefix*`; other globs are within themselves alone."""
-    if glob == wide:
-        return True
-    wild = set("*?[")
-    if not wild & set(glob):
-        matches = matcher((wide,))
-        return matches is None or bool(matches(glob))
-    stem = wide.removesuffix("*")
-    return wide.endswith("*") and not wild & set(stem) and glob.startswith(stem)

@@ -1,7 +1,6 @@
 """From a situation to a route. Pure. An ask may make the policy's terms stricter, never looser."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 from urllib.parse import quote
@@ -11,13 +10,12 @@ from bot.handoff import Route
 from bot.policy._bearing import bearing, together
 from bot.policy._file import Policy
 from bot.policy._index import Entry
-from bot.policy._meeting import LOOSE, actions, met
-from bot.policy._rule import Do, Rule
+from bot.policy._meeting import actions, met
+from bot.policy._rule import LOOSE, STRICTNESS, Do, Rule
 from bot.policy._situation import Grant, Situation
 from bot.policy._terms import Ramp
 from bot.scope import covers, is_within
 
-STRICTNESS: Final[Mapping[str, int]] = {"allow": 0, "notify": 1, "sample": 2, "review": 3, "ask": 4, "deny": 5}
 APART: Final = "Nobody may decide about all of these candidates: ask about each of them by itself."
 _SAMPLES: Final = 2**32
 
@@ -40,6 +38,8 @@ class Routed:
     """How it came to this, one sentence each, for those who write policies."""
     late: bool = False
     """It is refused because it is done already, and people are asked before it."""
+    drawn: bool | None = None
+    """Is it of a sample? None: of none that has a share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,20 @@ def route(policy: Policy, situation: Situation) -> Routed:
     people would have been asked before, it is refused, so that the agent undoes it: asking afterwards is not up to it.
     Only `after: true` on the rule leaves it that, and so does a service that was given no policy.
 
+    While nobody has let the run go on from its checkpoint, no rule that looks at it lets anything run, whether of its
+    own, by trust, by a grant or by silence; nor is anything looser than it will be then.
+
     Silence approves only where the ask is reversible and both the rule and the ask say so, and the ask waits as long as
     the rule says.
     """
+    said = _route(policy, situation)
+    if situation.passed:
+        return said
+    then = _route(policy, replace(situation, passed=True))
+    return max((said, then), key=lambda each: STRICTNESS[each.do])
+
+
+def _route(policy: Policy, situation: Situation) -> Routed:
     found = met(policy, situation)
     rule = max(found, key=lambda each: (STRICTNESS[_says(policy, each)], _is_restricted(policy, each)))
     way = _Way(policy, situation, rule)
@@ -124,7 +135,7 @@ def route(policy: Policy, situation: Situation) -> Routed:
     way.draw()
     way.tighten()
     late = way.done_already()
-    if lets_it_run and way.do == "ask":
+    if way.do == "ask" and (lets_it_run or way.doubt()):
         terms = replace(terms, offers=())  # no grant would spare this: the card must not promise it
     reason = rule.reason if rule else None
     if late:
@@ -135,7 +146,7 @@ def route(policy: Policy, situation: Situation) -> Routed:
     terms = replace(
         terms, because=tuple(way.because), ramp=way.ramp, told=way.do == "notify", review=way.do == "review"
     )
-    return Routed(way.settled(), terms, reason, way.granted, rule, tuple(way.steps), late=late)
+    return Routed(way.settled(), terms, reason, way.granted, rule, tuple(way.steps), late=late, drawn=way.drawn)
 
 
 _DEFAULT: Final = "default"
@@ -151,6 +162,7 @@ class _Way:
     do: Do = "ask"
     ramp: str = ""
     granted: Grant | None = None
+    drawn: bool | None = None
     because: list[str] = field(default_factory=list)
     """For the card."""
     steps: list[str] = field(default_factory=list)
@@ -160,6 +172,11 @@ class _Way:
         """Go on with `do`."""
         self.steps.append(f"{why}: {do}")
         self.do = do
+
+    @property
+    def waits(self) -> bool:
+        """Is the rule about a checkpoint from which the run may not go on yet?"""
+        return self.rule is not None and self.rule.waits(self.situation)
 
     @property
     def is_confirmed_before(self) -> bool:
@@ -178,6 +195,8 @@ class _Way:
         if ramp is None or not self.is_confirmed_before:
             return
         self.ramp = ramp_key(rule.name if rule else _DEFAULT, ramp, self.situation)
+        if self.waits:
+            return
         good = self.situation.trusted.get(self.ramp, 0)
         if good < ramp.ask:
             self.because.append(f"Trust is still growing: {good} of {ramp.ask} ended well.")
@@ -188,10 +207,7 @@ class _Way:
         elif good < ramp.ask + ramp.review or ramp.sample is None:
             self.to("review" if good < ramp.ask + ramp.review else "allow", f"trust ramp, {good} ended well")
         else:
-            drawn = is_sampled(self.situation.draw, ramp.sample)
-            self.to(
-                "review" if drawn else "allow", f"trust ramp, {good} ended well, {_drawn(drawn)} of {ramp.sample:g}"
-            )
+            self._draw(ramp.sample, f"trust ramp, {good} ended well, ")
 
     def answer_needed(self) -> None:
         """Only a person can choose or answer."""
@@ -201,7 +217,7 @@ class _Way:
     def grant(self, terms: Route) -> None:
         """The grant that covers this, if the terms as they are now would offer it."""
         action = self.situation.ask.action if isinstance(self.situation.ask, wire.Confirmation) else None
-        if self.do != "ask" or action is None:
+        if self.do != "ask" or action is None or self.waits:
             return
         for grant in self.situation.grants:
             within = is_within(terms.offers, grant.same, grant.scope, grant.age_s)
@@ -214,30 +230,50 @@ class _Way:
     def draw(self) -> None:
         """Is it one of the sample?"""
         if self.do == "sample":
-            fraction = (self.rule.fraction if self.rule else None) or 0.0
-            drawn = is_sampled(self.situation.draw, fraction)
             if self.is_confirmed_before and not self.situation.ask.reversible:
                 self._cannot_be_undone()
             else:
-                self.to("review" if drawn else "allow", f"{_drawn(drawn)} of {fraction:g}")
+                self._draw((self.rule.fraction if self.rule else None) or 0.0)
+
+    def _draw(self, share: float, why: str = "") -> None:
+        drawn = is_sampled(self.situation.draw, share)
+        self.drawn = drawn if share else None
+        self.to("review" if drawn else "allow", f"{why}{'' if drawn else 'not '}drawn in the sample of {share:g}")
 
     def tighten(self) -> None:
         """What makes a person be asked although rule, trust or a grant would let it run."""
         if self.do not in LOOSE:
             return
+        if doubt := self.doubt():
+            for_the_card, why = doubt
+            self.because.append(for_the_card)
+            self.to("ask", why)
+        elif self.do == "review" and not self.situation.ask.reversible:
+            self._cannot_be_undone()
+
+    def doubt(self) -> tuple[str, str] | None:
+        """Low confidence, or failures: why it is asked whatever lets it run, for the card and for who writes policies.
+
+        None: neither.
+        """
         policy, ask, failures = self.policy, self.situation.ask, self.situation.failures
         floor = policy.confidence_floor
         if floor is not None and ask.confidence is None and not ask.reversible:
-            self.because.append("The agent does not say how sure it is, and it cannot be undone.")
-            self.to("ask", f"no confidence is told, the floor is {floor:g}, and it is not marked reversible")
-        elif floor is not None and ask.confidence is not None and ask.confidence < floor:
-            self.because.append(f"The agent is only {round(ask.confidence * 100)} % sure.")
-            self.to("ask", f"confidence {ask.confidence:g} is below the floor {floor:g}")
-        elif policy.escalate_on_failure is not None and failures >= policy.escalate_on_failure:
-            self.because.append(f"In this run {failures} actions have failed or were unsure.")
-            self.to("ask", f"{failures} failures in the run, and {policy.escalate_on_failure} are too many")
-        elif self.do == "review" and not ask.reversible:
-            self._cannot_be_undone()
+            return (
+                "The agent does not say how sure it is, and it cannot be undone.",
+                f"no confidence is told, the floor is {floor:g}, and it is not marked reversible",
+            )
+        if floor is not None and ask.confidence is not None and ask.confidence < floor:
+            return (
+                f"The agent is only {round(ask.confidence * 100)} % sure.",
+                f"confidence {ask.confidence:g} is below the floor {floor:g}",
+            )
+        if policy.escalate_on_failure is not None and failures >= policy.escalate_on_failure:
+            return (
+                f"In this run {failures} actions have failed or were unsure.",
+                f"{failures} failures in the run, and {policy.escalate_on_failure} are too many",
+            )
+        return None
 
     def done_already(self) -> bool:
         """What is done already is shown for review, or is refused because people are asked before it (true)."""
@@ -246,10 +282,14 @@ class _Way:
             return False
         if self.do == "review":
             self.to("ask", "it is done already, and its card is the review")
-        elif self.do == "ask" and self.policy.version != "none" and not (self.rule and self.rule.after):
+        elif self.do == "ask" and self.policy.version != "none" and not self._may_ask_after:
             self.to("deny", "it is done already, and people are asked before")
             return True
         return False
+
+    @property
+    def _may_ask_after(self) -> bool:
+        return self.rule is not None and self.rule.after and not self.waits
 
     def _cannot_be_undone(self) -> None:
         self.because.append("It cannot be undone, so it is asked about before and not after.")
@@ -259,10 +299,6 @@ class _Way:
         """What happens."""
         assert self.do != "sample"  # noqa: S101  # it was drawn
         return self.do
-
-
-def _drawn(drawn: bool) -> str:  # noqa: FBT001  # a word for a yes or no
-    return "drawn in the sample" if drawn else "not drawn in the sample"
 
 
 def _says(policy: Policy, rule: Rule | None) -> Do:

@@ -1,15 +1,21 @@
 """One rule of the policy file: what it matches, and what it says."""
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from bot.policy._conditions import Condition, Faulty
+from bot.policy._situation import Situation
 from bot.policy._terms import Terms
 
 Do = Literal["allow", "notify", "sample", "review", "ask", "deny"]
 """From the loosest to the strictest."""
+
+LOOSE: Final = frozenset({"allow", "notify", "sample", "review"})
+"""What runs, unless something else wants a person asked."""
+STRICTNESS: Final[Mapping[str, int]] = {"allow": 0, "notify": 1, "sample": 2, "review": 3, "ask": 4, "deny": 5}
 
 
 def _globs(value: object) -> object:
@@ -58,6 +64,14 @@ class Rule(Terms):
             Faulty: It cannot be used; a rule that was read has none of these.
         """
         return None if self.when is None else Condition(self.when)
+
+    @cached_property
+    def _looks_at_checkpoint(self) -> bool:
+        return self.checkpoint is not None or (self.condition is not None and "checkpoint" in self.condition.variables)
+
+    def waits(self, situation: Situation) -> bool:
+        """Does it look at a checkpoint from which nobody has let the run go on?"""
+        return not situation.passed and self._looks_at_checkpoint
 
     @model_validator(mode="after")
     def _says_what_it_must(self) -> Self:

@@ -47,6 +47,8 @@ class Situation:
     requester: str = ""
     checkpoint: str = ""
     """Name of the run's latest one."""
+    passed: bool = True
+    """May the run go on from there? Not until somebody has said yes, where that was asked."""
     failures: int = 0
     """What went wrong in the run so far: actions that failed, and asks below the policy's floor of confidence."""
     risk: Risk | None = None

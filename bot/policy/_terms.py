@@ -25,16 +25,20 @@ DEFAULT_GRANT_S = 3600
 
 
 def _seconds(value: object) -> object:
-    if isinstance(value, str) and (match := _SPAN.match(value.strip())):
-        return int(match[1]) * _UNITS[match[2]]
-    msg = f"{value!r} is not a span of time; write 45s, 30m, 2h or 7d"
-    raise ValueError(msg)
+    match = _SPAN.match(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        msg = f"{value!r} is not a span of time; write 45s, 30m, 2h or 7d"
+        raise ValueError(msg)
+    span = int(match[1]) * _UNITS[match[2]]
+    if not 1 <= span <= _LONGEST_S:
+        msg = f"{value!r} is {'no time at all' if not span else 'longer than 7d, the longest there is'}"
+        raise ValueError(msg)
+    return span
 
 
 Seconds = Annotated[
     int,
     BeforeValidator(_seconds),
-    Field(ge=1, le=_LONGEST_S),
     WithJsonSchema({"type": "string", "pattern": r"^\s*[0-9]+\s*[smhd]\s*$", "examples": ["45s", "30m", "2h", "7d"]}),
 ]
 

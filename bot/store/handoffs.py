@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from andon import wire
 from bot.consent import facts
-from bot.handoff import Handoff, Risk, Route, Vote
+from bot.handoff import Handoff, Risk, Route, Vote, tool_of
 from bot.ladder import steps
 from bot.store.grants import pack_grant
 from bot.store.keys import Keys
@@ -92,7 +92,7 @@ class Handoffs:
                 keys.agent_asks(new.agent),
                 keys.agent_grants(new.agent),
                 keys.run(await self._root(new.run) if new.unsure else new.run),
-                keys.drawn(new.agent, new.digest),
+                keys.drawn(new.agent),
                 keys.brakes,
                 keys.acting,
             ),
@@ -120,7 +120,7 @@ class Handoffs:
             crowding.within_ms,
             new.grant,
             "" if not new.grant else "uses" if _is_granted(new.decision) else "near",
-            new.draw,
+            "" if new.drawn is None else f"{'drawn' if new.drawn else 'free'} {tool_of(new.doc.ask)}",
             "anyway" if new.anyway else "",
         )
         word, *rest = reply(raw)
@@ -282,7 +282,7 @@ class Handoffs:
             _CLAIM,
             (
                 *(keys.handoff(handoff_id), keys.events, keys.agent_events(agent), keys.agent_grants(agent)),
-                *(keys.unreported, keys.drawn(agent, digest)),
+                *(keys.unreported, keys.drawn(agent)),
                 *(keys.brakes, keys.run(run), keys.brakes_lifted),
             ),
             handoff_id,
@@ -374,9 +374,9 @@ class Handoffs:
             return OutcomeReply(word, when(rest[0]), "", *gathered)
         return OutcomeReply(word, text=rest[0].decode() if rest else "")
 
-    async def is_owed(self, agent: str, digest: str) -> bool:
-        """Was this action of the agent's drawn in a sample within a day, and not claimed since?"""
-        return bool(await self._pipe.call("EXISTS", self._keys.drawn(agent, digest)))
+    async def is_owed(self, agent: str, tool: str) -> bool:
+        """Was something of this tool of the agent's drawn in a sample lately, and nothing drawn claimed since?"""
+        return bool(await self._pipe.call("HEXISTS", self._keys.drawn(agent), tool))
 
     async def due(self, now: datetime, *, limit: int = 200) -> list[str]:
         """Ids whose time is up at `now`, longest overdue first."""

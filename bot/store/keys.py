@@ -11,7 +11,7 @@ class Keys:
 
     @property
     def policy(self) -> str:
-        """String: version of the policy that was taken last; kept for good."""
+        """String: version and text of the policy that was taken last; kept for good."""
         return f"{{{self.ns}}}:policy"
 
     def handoff(self, handoff_id: str) -> str:
@@ -78,9 +78,9 @@ class Keys:
         """Hash: how many handoffs an agent has open, and how fast it opens them."""
         return f"{{{self.ns}}}:agent:{agent}:load"
 
-    def drawn(self, agent: str, digest: str) -> str:
-        """String: the handoff about this action that was drawn in a sample and not claimed yet; kept for a day."""
-        return f"{{{self.ns}}}:agent:{agent}:drawn:{digest}"
+    def drawn(self, agent: str) -> str:
+        """Hash: tool -> the handoff that was drawn in a sample last, while none drawn was claimed; kept for a day."""
+        return f"{{{self.ns}}}:agent:{agent}:drawn"
 
     def agent_grants(self, agent: str) -> str:
         """Hash: an agent's standing grants."""

@@ -45,8 +45,8 @@ class NewHandoff:
     """The agent's confidence is below the policy's floor, which counts in its run as a failure does."""
     grant: str = ""
     """The grant that covers it: it decides, unless a person is asked all the same."""
-    draw: Literal["", "free", "owed"] = ""
-    """May it be of a sample, and was one like it drawn and not claimed?"""
+    drawn: bool | None = None
+    """Is it of a sample? None: of none that has a share."""
     anyway: bool = False
     """Open it on hold where the run is stopped, instead of not at all."""
 
@@ -101,7 +101,7 @@ class Settled:
 class ClaimReply:
     """What `claim` said; see the script's header for the words."""
 
-    word: Literal["permit", "open", "braked", "refused", "digest", "taken", "closed", "old", "gone", "no_grant"]
+    word: Literal["permit", "open", "braked", "refused", "digest", "taken", "closed", "old", "gone", "no_grant", "done"]
     at: datetime | None = None
     text: str = ""
     revision: int = 0

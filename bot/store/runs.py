@@ -73,17 +73,19 @@ class Runs:
             **json.loads(doc),
         )
 
-    async def standing(self, run_id: str) -> tuple[int, str]:
-        """What went wrong so far in it and in all that come from the same run, and its latest checkpoint's name, or "".
+    async def standing(self, run_id: str) -> tuple[int, str, bool]:
+        """What went wrong so far in it and in all that come from the same run; its latest checkpoint's name, or "".
 
-        Failed actions and unsure asks count in the first run of the line; in itself where that one is gone.
+        Failed actions and unsure asks count in the first run of the line; in itself where that one is gone. The last
+        part: may it go on from that checkpoint? A question that nobody can find any more was not answered yes.
         """
-        (own, root), checkpoint = await asyncio.gather(
+        (own, root), (checkpoint, asked) = await asyncio.gather(
             self._pipe.call("HMGET", self._keys.run(run_id), "failures", "root"),
-            self._pipe.call("HGET", self._keys.checkpoint(run_id), "name"),
+            self._pipe.call("HMGET", self._keys.checkpoint(run_id), "name", "handoff"),
         )
         above = await self._pipe.call("HGET", self._keys.run(root.decode()), "failures") if root else 0
-        return int(own or 0) + int(above or 0), checkpoint.decode() if checkpoint else ""
+        yes = await self._pipe.call("HGET", self._keys.handoff(asked.decode()), "allowed") if asked else b"not asked"
+        return int(own or 0) + int(above or 0), checkpoint.decode() if checkpoint else "", bool(yes)
 
     async def save_checkpoint(
         self,

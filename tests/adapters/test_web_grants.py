@@ -54,6 +54,11 @@ async def test_what_was_picked_is_given_and_listed(mira: Browser, desk: MemoryDe
     response, _ = await mira.press(EMAIL_ID, "approve", grant="0")
     assert response.status == 303
     assert desk.granted[GRANT].given.same == {"to": "alice@x.com"}
+    _, decided = await mira.get(f"/handoffs/{EMAIL_ID}")
+    said = "A grant went with it: send_email with to = alice@x.com, in this run, for 1 h."
+    assert f'<p id="granted">{said} <a href="/grants">Grants that stand</a></p>' in decided
+    _, history = await mira.get("/history")
+    assert f'<a class="badge" href="/grants" title="{said}">and a grant</a>' in history
     _, listed = await mira.get("/grants")
     assert "send_email with to = alice@x.com, in the run weekly-report" in listed
     assert "tool == &#34;send_email&#34; &amp;&amp; args.to == &#34;alice@x.com&#34;" in listed

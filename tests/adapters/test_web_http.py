@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from adapters.web import WebConsole
 from adapters.web.pages import Form
 from andon import wire
+from bot.errors import Fault, InvalidAnswer
 from bot.handoff import Reason, Route, State
 from bot.ports import Adapter, CardRef
 from tests.fakes.desk import ANA, BUDGET, EMAIL, FLIGHT, MIRA, NOON, MemoryDesk, MemorySignIn, handoff
@@ -366,7 +367,7 @@ async def test_saving_a_revision_leaves_the_approval_to_somebody_else(mira: Brow
 async def test_saving_without_a_change_is_said_to_change_nothing(mira: Browser) -> None:
     response, page = await mira.press(EMAIL_ID, "edit-save", page="?edit=1")
     assert response.status == 422
-    assert "nothing was changed" in page
+    assert "Nothing was changed" in page
 
 
 async def test_a_candidate_is_chosen_or_none_is(mira: Browser, desk: MemoryDesk) -> None:
@@ -751,3 +752,52 @@ async def test_nobody_resets_trust_from_elsewhere(mira: Browser, stranger: Brows
     assert (await mira.post(path, {"csrf": "made-up"}))[0].status == 403
     assert (await mira.post(path, form, Origin="https://evil.example"))[0].status == 403
     assert desk.ramps[0].good == 4
+
+
+MINE = Route("0123456789ab/mail", 1800, "deny", (), not_requester=True)
+
+
+@pytest.mark.parametrize(
+    "ask, handoff_id, hidden",
+    [
+        (EMAIL, EMAIL_ID, 'value="approve"'),
+        (FLIGHT, FLIGHT_ID, 'name="choice"'),
+        (BUDGET, BUDGET_ID, 'name="field-0"'),
+    ],
+)
+async def test_who_may_not_say_yes_reads_why_and_has_no_button_for_it(
+    mira: Browser, desk: MemoryDesk, ask: dict[str, Any], handoff_id: str, hidden: str
+) -> None:
+    desk.put(handoff(ask, id=handoff_id, route=MINE))
+    assert hidden in (await mira.get(f"/handoffs/{handoff_id}"))[1], "somebody else asked"
+    desk.put(handoff(ask, id=handoff_id, route=MINE, requester="mira@example.com"))
+    _, page = await mira.get(f"/handoffs/{handoff_id}")
+    assert "You asked for it, so another person must say yes. You may say no." in page
+    assert hidden not in page
+    assert 'id="reassign-form"' not in page, "nor may they have another approve it in their place"
+    assert 'value="reject"' in page
+    response, _ = await mira.press(handoff_id, "reject")
+    assert response.status == 303
+
+
+async def test_a_wrong_number_is_told_once_beside_its_field_and_without_the_api_s_words(
+    mira: Browser, desk: MemoryDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.put(handoff(EMAIL, id=EMAIL_ID, route=replace(MINE, not_requester=False, step_up="number", draw="d")))
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise InvalidAnswer("type the two digits", faults=[Fault("code", "type the two digits")])
+
+    monkeypatch.setattr(desk, "answer", refuse)
+    response, page = await mira.press(EMAIL_ID, "approve")
+    assert response.status == 422
+    assert page.count("ype the two digits") == 1
+    assert '<p class="error" id="code-error">Type the two digits</p>' in page
+    assert "Nothing was recorded yet." in page
+
+
+async def test_the_moment_that_silence_decides_is_a_time_of_the_reader(mira: Browser) -> None:
+    _, page = await mira.get(f"/handoffs/{EMAIL_ID}")
+    said = "22 Nov 2026, 12:30 UTC"
+    at = f'<time class="long" datetime="2026-11-22T12:30:00Z" title="{said}">{said}</time>'
+    assert f"If nobody answers by {at}, nothing is done." in page

@@ -111,7 +111,7 @@ async def test_the_page_reads_every_rule_aloud(mira: Browser, desk: MemoryDesk) 
         "One after the other: 1 of ana@example.com; then 2 of the role finance.",
         "Who asked for it, owns the agent or edited it last may say no, and not yes.",
         "People are reminded after 10 min.",
-        "Without an answer for 20 min, it also goes to #ops on slack and ana@example.com are called by name.",
+        "Without an answer for 20 min, it also goes to #ops on slack and it calls ana@example.com by name.",
         "A yes repeats the two digits on the card.",
         "A yes may cover “the same” in one run, for 1 h.",
         "The first 5 of each agent and tool are asked about, the next 5 reviewed, of all others 10% are reviewed;",
@@ -152,7 +152,8 @@ async def test_an_action_is_explained_with_its_rule_and_every_reason(mira: Brows
         ("[]", "It is no JSON object"),
         ("[" * 100_000, "over 64 KiB"),
         ("[" * 60_000, "It is not JSON"),
-        ('{"tol": "x"}', "tol: "),
+        ('{"tol": "x"}', "tol: there is no such key; did you mean 'tool'?"),
+        ('{"tol": "x", "confidence": 2.0}', "confidence: 2.0 is too much: 1 at the most"),
         ('{"tool": "x", "on_timeout": "approve"}', "needs `reversible: true`"),
         ('{"tool": "<script>"}', "tool: "),
         ("", "It is not JSON"),
@@ -240,6 +241,14 @@ rules:
     approvers: [person:ada, ben@example.com]
   - {name: scale, tool: scale, do: ask, approvers: [ben@example.com], on_timeout: approve, timeout: 10m}
   - {name: drafts, tool: draft, do: review}
+  - name: notes
+    tool: note
+    do: ask
+    after: true
+    reassign: anyone
+    not_requester: false
+    no_grants: false
+    reject_reasons: []
 """
 
 
@@ -261,5 +270,7 @@ async def test_every_other_word_of_a_file_is_read_aloud_too(mira: Browser, desk:
         "How risky an action is, the scorer “rules” says of each.",
         "At most 5 cards go to one person within an hour.",
         "At most 6 asks of one agent are shown one by one.",
+        "Who asked for it, owns the agent or edited it last may say yes as well. It can be handed on to anyone,",
+        "An agent may also act first, and ask afterwards. Something may be granted in advance. No button says why not.",
     ):
         assert sentence in text, sentence

@@ -237,3 +237,11 @@ async def post_all(
     data = [*form.items(), *(("row", each) for each in ticked)]
     async with mira.http.post(f"{mira.url}{to}", data=data, headers=sent, allow_redirects=False) as response:
         return response.status, await response.text()
+
+
+async def test_a_row_that_is_not_for_whoever_reads_it_says_so(mira: Browser, desk: MemoryDesk) -> None:
+    route = Route("0123456789ab/mail", 1800, "deny", (), not_requester=True)
+    desk.put(handoff(SMALL, id=MAIL_ID, route=route, requester="mira@example.com"))
+    _, boxes = await rows(mira)
+    assert [box.partition(":")[0] for box in boxes] == [OTHER_ID]
+    assert "You asked for it, so another person must say yes. You may say no." in (await mira.get("/digest"))[1]

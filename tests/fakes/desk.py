@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from andon import wire
 from bot.aloud import policy_in_words
 from bot.answers import read_answer
-from bot.approvers import refusal
+from bot.approvers import conflict, refusal
 from bot.brake.words import Vocabulary
 from bot.cursor import make_cursor, parse_cursor
 from bot.digests import answer_shown
@@ -272,6 +272,9 @@ class MemoryDesk:
     async def may_answer(self, handoff: Handoff, by: wire.Actor, *, standing: Standing = "member") -> None:
         if refused := refusal(handoff.route, by, standing, ()):
             raise NotAnApprover(refused, handoff=handoff.id)
+
+    def conflict(self, handoff: Handoff, by: wire.Actor) -> str:
+        return conflict(handoff, by, self.standing.policy.known_people)
 
     async def answer(
         self,

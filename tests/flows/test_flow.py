@@ -45,6 +45,35 @@ async def test_an_edit_that_decides_changes_what_the_digest_covers(store: Store)
     assert said.payload == (await flow.look(asked.id)).payload != asked.payload
 
 
+@pytest.mark.parametrize("clock", ["due", "ladder", "unreported"])
+async def test_a_broken_record_stops_no_clock(store: Store, caplog: pytest.LogCaptureFixture, clock: str) -> None:
+    """It stays due for ever, and nobody may have to wait for it."""
+    broken, fine = await asks.opened(store), await asks.opened(store)
+    await store._pipe.call("HSET", store.keys.handoff(broken.id), "doc", "no such thing", "state", "claimed")
+    await store._pipe.call("ZREM", store.keys.due, broken.id)
+    await store._pipe.call("ZADD", getattr(store.keys, clock), 1, broken.id)
+    timers = Timers(process(store)[0], store)
+    timers.start()
+
+    async def told() -> bool:
+        return any(broken.id in record.message for record in caplog.records)
+
+    async def expired() -> bool:
+        found = await store.handoffs.load(fine.id)
+        return found is not None and found.decision is not None
+
+    try:
+        await until(told)
+        await store._pipe.call("HSET", store.keys.handoff(fine.id), "due_at", 1)
+        await store._pipe.call("ZADD", store.keys.due, 1, fine.id)
+        await until(expired)
+    finally:
+        await timers.stop()
+    assert len([record for record in caplog.records if broken.id in record.message]) == 1
+    steps = {"due": timers._expire_due, "ladder": timers._climb_due, "unreported": timers._review_due}
+    assert not await steps[clock](await store.now()), "nothing was done, so it rests before it looks again"
+
+
 async def test_one_broken_handoff_holds_up_no_other_s_expiry(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     """The longest overdue comes first; if it cannot be read, silence must still decide the others."""
     broken, fine = await asks.opened(store), await asks.opened(store)

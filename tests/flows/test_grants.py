@@ -57,12 +57,14 @@ async def test_a_yes_with_a_grant_lets_the_same_run_without_being_asked(house: L
     assert decided["decision"]["kind"] == "approved"
     grant = (await grants(house.person))[0]
     assert decided["decision"]["grant"] == grant["id"]
+    assert decided["decision"]["grant_covers"] == "send_email with to = alice@example.com, in this run, for 1 h"
     assert "for 1 h: send_email with to = alice@example.com, in this run" in decided["decision"]["message_for_agent"]
 
     again = await house.agent.ask(action=mail(body="Something else"))
     assert (again["state"], again["decision"]["kind"]) == ("decided", "approved")
     assert again["decision"]["by"] == {"kind": "grant", "id": grant["id"], "name": "grant by mira"}
     assert again["decision"]["grant"] == grant["id"]
+    assert "grant_covers" not in again["decision"], "that yes gave none"
     assert again["decision"]["policy"].endswith("/mail")
     assert (await house.agent.claim(again)).status == 200
     assert await house.person.inbox() == []

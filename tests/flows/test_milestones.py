@@ -16,13 +16,18 @@ POLICY = """
 defaults: {do: ask}
 escalate_on_failure: 1
 rules:
+  - {name: paid, tool: pay, checkpoint: ["plan *", "launch"], do: allow}
   - {name: any_tool, do: ask, timeout: 1h}
   - {name: plans, gate: checkpoint, checkpoint: "plan *", do: ask, reason: "The plan spends money.", timeout: 10m}
   - {name: steps, gate: checkpoint, checkpoint: "step *", do: ask}
   - {name: forbidden, gate: checkpoint, checkpoint: "launch*", do: deny, reason: "Launches are for the site team."}
   - {name: told, gate: checkpoint, checkpoint: "half way", do: notify}
+  - {name: small, gate: checkpoint, checkpoint: "half done", do: allow}
+  - {name: halves, gate: checkpoint, checkpoint: "half *", do: ask}
   - {name: by_label, gate: checkpoint, checkpoint: "budget", labels: {size: large}, do: ask}
 """
+
+PAY: Json = {"action": {"tool": "pay", "args": {}}}
 
 
 @pytest.fixture
@@ -88,6 +93,16 @@ async def test_the_same_save_is_one_question(here: Live) -> None:
     assert (await save(here, "plan A", key="k2"))["handoff"] != receipts[0]["handoff"]
 
 
+async def test_a_yes_at_one_checkpoint_is_none_at_another(here: Live) -> None:
+    """Under the same key the same question is found, which was about another name."""
+    asked = await here.agent.look((await save(here, "plan A", key="k1"))["handoff"])
+    (await here.person.approve(asked)).ok()
+    await save(here, "started")
+    path = f"/v1/runs/{await here.agent.run()}/checkpoint"
+    again = await here.agent.call("PUT", path, {"name": "plan B"}, key="k1")
+    assert again.problem == "idempotency-key-reused"
+
+
 async def test_whoever_takes_over_finds_the_question(here: Live) -> None:
     receipt = await save(here, "plan A")
     read = (await here.agent.call("GET", f"/v1/runs/{await here.agent.run()}/checkpoint")).ok()
@@ -114,6 +129,50 @@ async def test_a_rule_may_look_at_the_run(here: Live) -> None:
     run = (await here.agent.call("POST", "/v1/runs", {"name": "big", "labels": {"size": "large"}})).ok()["id"]
     receipt = await here.agent.call("PUT", f"/v1/runs/{run}/checkpoint", {"name": "budget"})
     assert "handoff" in receipt.ok()
+
+
+async def test_a_checkpoint_that_nobody_has_answered_opens_no_rule(here: Live) -> None:
+    """Saving is up to the agent; what the yes there is for must not be."""
+    asked = await here.agent.look((await save(here, "plan A"))["handoff"])
+    assert (await here.agent.ask(**PAY))["state"] == "pending"
+    (await here.person.approve(asked)).ok()
+    paid = await here.agent.ask(**PAY)
+    assert paid["decision"]["policy"].endswith("/paid")
+    (await here.agent.claim(paid)).ok()
+
+
+async def test_a_checkpoint_that_was_rejected_opens_no_rule(here: Live) -> None:
+    asked = await here.agent.look((await save(here, "plan A"))["handoff"])
+    (await here.person.reject(asked, "no")).ok()
+    assert (await here.agent.ask(**PAY))["state"] == "pending"
+
+
+async def test_a_checkpoint_that_was_taken_back_opens_no_rule(here: Live) -> None:
+    asked = await here.agent.look((await save(here, "plan A"))["handoff"])
+    (await here.agent.withdraw(asked)).ok()
+    assert (await here.agent.ask(**PAY))["state"] == "pending"
+
+
+async def test_a_checkpoint_that_is_refused_opens_no_rule(here: Live) -> None:
+    await save(here, "launch")
+    assert (await here.agent.ask(**PAY))["state"] == "pending"
+
+
+async def test_a_checkpoint_whose_question_is_gone_opens_no_rule(here: Live) -> None:
+    """The run may outlive the record of its question; then nobody can tell what the answer was."""
+    asked = await here.agent.look((await save(here, "plan A"))["handoff"])
+    (await here.person.approve(asked)).ok()
+    await here.store._pipe.call("DEL", here.store.keys.handoff(asked["id"]))
+    assert (await here.agent.ask(**PAY))["state"] == "pending"
+
+
+async def test_what_is_asked_at_a_checkpoint_is_its_own_matter(here: Live) -> None:
+    """It does not hang on the answer at the checkpoint before."""
+    await save(here, "plan A")
+    assert "handoff" not in await save(here, "half done")
+    await save(here, "plan A")
+    told = await here.agent.look((await save(here, "half way"))["handoff"])
+    assert told["decision"]["policy"].endswith("/told")
 
 
 async def test_no_action_passes_at_the_gate_of_checkpoints(here: Live) -> None:

@@ -50,6 +50,17 @@ def test_check_shows_faults_and_warnings(file: Path, capsys: pytest.CaptureFixtu
     assert out.startswith("warning: policy.yaml:1:23: rule 'a', rules.0.do: `do: allow` for any tool")
     assert out.endswith("1 warning\n")
     assert say(capsys, "check", file, "--strict")[0] == 1
+    file.write_text(GOOD + "\nconfidence_floor: 0.5\n")
+    code, out, _ = say(capsys, "check", file, "--strict")
+    assert code == 0, "a note is not counted"
+    assert out.startswith("note: policy.yaml:14:19: confidence_floor: ")
+    assert out.endswith("all fine\n")
+    file.write_text('defaults: {to: ["slak:#x", "slack:#x"], approvers: ["on_call:nothing"]}')
+    code, out, _ = say(capsys, "check", file, "--strict")
+    assert code == 1
+    assert "defaults.to.0: there is no surface 'slak', so no card can go there" in out
+    assert "defaults.approvers.0: no plug-in tells who is on call" in out
+    assert "2 warnings" in out, "whether Slack is set up is told by `bot check` alone"
     file.write_text("risk: {name: nobody}")
     code, out, _ = say(capsys, "check", file)
     assert code == 1
@@ -106,7 +117,7 @@ def test_explain_reads_an_action_and_prints_json(
 @pytest.mark.parametrize(
     "words, says",
     [
-        (["--confidence", "2"], "confidence: Input should be less than or equal to 1"),
+        (["--confidence", "2"], "confidence: 2.0 is too much: 1 at the most"),
         (["--arg", "amount"], "--arg takes NAME=VALUE, and not 'amount'"),
         (["--timeout", "soon"], "--timeout: 'soon' is not a span of time"),
         (["--on-timeout", "approve"], "`on_timeout: approve` needs `reversible: true`"),

@@ -1,5 +1,6 @@
 """A policy that becomes looser while the service runs, or is gone at a start, is told to operators."""
 
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ rules:
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     quick = policies.Policies.__init__
-    monkeypatch.setattr(policies.Policies, "__init__", lambda self, path=None: quick(self, path, every_s=0.02))
+    monkeypatch.setattr(policies.Policies, "__init__", partialmethod(quick, every_s=0.02))
     path = tmp_path / "policy.yaml"
     path.write_text(STRICT)
     return path
@@ -37,6 +38,16 @@ async def told(service: Live, words: str) -> str:
     return found[0]
 
 
+async def kept(service: Live) -> str:
+    """The version that the store remembers, once it does."""
+
+    async def there() -> bool:
+        return bool((await service.store.loaded.last())[0])
+
+    await until(there)
+    return (await service.store.loaded.last())[0]
+
+
 def write(path: Path, text: str) -> None:
     path.write_text(text)
 
@@ -50,6 +61,54 @@ async def test_what_became_looser_is_told_gate_by_gate(settings: Settings, file:
         assert "any full member may answer" in text
         assert "was refused (rule drops), is asked" in text
         assert len(text.splitlines()) <= 12
+
+
+LOOSE = STRICT.replace("quorum: 2", "quorum: 1")
+
+
+async def looser(service: Live, count: int) -> list[str]:
+    """As many alerts about a looser policy, in the end."""
+
+    async def all_told() -> bool:
+        return len([each for each in await service.store.runs.notices(20) if "is looser than" in each.text]) >= count
+
+    await until(all_told, what=f"{count} alerts")
+    return [each.text for each in await service.store.runs.notices(20) if "is looser than" in each.text]
+
+
+async def test_a_looser_file_taken_at_a_restart_is_told(settings: Settings, file: Path) -> None:
+    """Else a restart is the way to take one without anybody hearing of it."""
+    under = settings.model_copy(update={"policy": file})
+    async with live(under) as service:
+        before = await kept(service)
+    write(file, LOOSE)
+    async with live(under) as service, live(under):
+        (text,) = await looser(service, 1)
+        assert f"is looser than {before} was" in text
+        assert "1 must say yes instead of 2" in text
+
+        async def taken() -> bool:
+            return await kept(service) != before
+
+        await until(taken)
+    async with live(under) as service:
+        await kept(service)
+        assert len(await looser(service, 1)) == 1, "once, by however many processes and starts"
+
+
+async def test_a_looser_file_is_told_each_time(settings: Settings, file: Path) -> None:
+    """Taken back and made again within the hour, it is another change."""
+    async with live(settings.model_copy(update={"policy": file})) as service:
+        for time in (1, 2):
+            write(file, LOOSE)
+            await looser(service, time)
+            write(file, STRICT)
+
+            async def back() -> bool:
+                return (await service.store.loaded.last())[1] == STRICT
+
+            await until(back)
+        assert len(await looser(service, 2)) == 2
 
 
 async def test_a_tighter_one_says_nothing(settings: Settings, file: Path) -> None:
@@ -75,12 +134,7 @@ async def test_a_start_without_the_file_that_was_there_before_is_told_loudly(
     settings: Settings, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with live(settings.model_copy(update={"policy": file})) as service:
-
-        async def kept() -> str:
-            return await service.store.loaded.last()
-
-        await until(kept)
-        last = await kept()
+        last = await kept(service)
         gone = policies.Policies(file.with_name("gone.yaml"))
         alerts: list[str] = []
 

@@ -1,6 +1,7 @@
 """A policy that changes while the service runs, over HTTP; and what it says when it is asked why."""
 
 import asyncio
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def remove(path: Path) -> None:
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A policy that is looked at often."""
     quick = policies.Policies.__init__
-    monkeypatch.setattr(policies.Policies, "__init__", lambda self, path=None: quick(self, path, every_s=0.02))
+    monkeypatch.setattr(policies.Policies, "__init__", partialmethod(quick, every_s=0.02))
     path = tmp_path / "policy.yaml"
     path.write_text(ASKS)
     return path

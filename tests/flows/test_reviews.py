@@ -218,6 +218,24 @@ async def test_what_nobody_could_review_does_not_run(here: Live) -> None:
     assert asked["decision"]["kind"] == "undeliverable"
 
 
+async def test_a_yes_to_what_is_done_is_no_permit_to_do_it_again(here: Live) -> None:
+    asked = await here.agent.ask(reversible=True, action={"tool": "draft_mail", "args": {}})
+    (await here.agent.claim(asked)).ok()
+    done = (await here.agent.report(asked, "executed", claimant="try-1")).ok()
+    kept = (await here.person.approve(await here.person.look(done["review"]))).ok()
+    again = await here.agent.claim(kept, claimant="try-2")
+    assert (again.status, again.problem) == (409, "not-approved")
+    assert "no permit to do it again" in again.body["detail"]
+    assert (await here.agent.look(kept["id"]))["state"] == "decided"
+
+
+async def test_what_was_shown_by_the_agent_itself_is_no_permit_either(here: Live) -> None:
+    shown = await here.agent.review(action={"tool": "draft_mail", "args": {}})
+    kept = (await here.person.approve(shown)).ok()
+    assert (await here.agent.claim(kept)).problem == "not-approved"
+    (await here.agent.report(kept, "executed")).ok()
+
+
 async def test_a_sample_is_drawn_by_the_id(here: Live) -> None:
     """A test can tell it; and what is not drawn stays silent."""
     drawn: dict[bool, int] = {True: 0, False: 0}

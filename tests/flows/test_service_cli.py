@@ -211,6 +211,15 @@ async def test_check_lists_every_fault_at_once(open_state: Path, tmp_path: Path)
     assert checked.out.splitlines()[-1] == f"{len(faults(checked))} faults"
 
 
+async def test_check_tells_of_places_that_no_card_reaches(state: Path, tmp_path: Path) -> None:
+    """The file is a good one: it is the service that has no Slack."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("defaults: {to: ['slack:#ops']}")
+    checked = await bot("check", state=state, ANDON_POLICY=str(policy))
+    assert checked.code == 0
+    assert "warning: policy.yaml:1:17: defaults.to.0: 'slack' is not set up, so no card can go there" in checked.out
+
+
 async def test_check_tells_of_a_policy_that_ran_before_and_is_gone(state: Path, redis_url: str, tmp_path: Path) -> None:
     """A file that never was is a slip; one that is gone takes away what it refused."""
     gone = tmp_path / "policy.yaml"
@@ -222,7 +231,7 @@ async def test_check_tells_of_a_policy_that_ran_before_and_is_gone(state: Path, 
     assert (never.code, faults(never)) == (1, [missing])
 
     async with Store(connect(redis_url)) as store:
-        await store.loaded.keep("0123456789ab")
+        await store.loaded.keep("0123456789ab", "rules: []")
     before = await bot("check", state=state, **settings)
     assert (before.code, faults(before)) == (1, [missing, lost])
 

@@ -140,8 +140,8 @@ async def test_the_console_has_a_field_for_the_number(service: Live, console: We
     asked = await service.agent.ask()
     code = await code_of(service, asked)
     assert f"The number of this card is {code}" in await console.text(asked)
-    assert "type the two digits that the card shows" in await press(console, asked)
-    assert "that is not the card's number; 2 more tries" in await press(console, asked, code=other(code))
+    assert "Type the two digits that the card shows" in await press(console, asked)
+    assert "That is not the card's number; 2 more tries" in await press(console, asked, code=other(code))
     assert (await service.agent.look(asked["id"]))["state"] == "pending"
     assert await press(console, asked, code=code) == ""
     assert (await service.agent.look(asked["id"]))["decision"]["kind"] == "approved"

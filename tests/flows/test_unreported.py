@@ -161,12 +161,73 @@ async def test_what_was_drawn_stays_drawn_until_it_is_claimed(under: Under) -> N
         assert {await drawn(here, each) for each in after} == {True, False}
 
 
+async def test_an_agent_cannot_redraw_by_a_change_that_changes_nothing(under: Under) -> None:
+    """An argument more, another run, another gate: the review is owed for the tool."""
+    async with under(SAMPLE) as here:
+        asked = await until_drawn(here)
+        other = (await here.agent.call("POST", "/v1/runs", {"name": "another"})).ok()["id"]
+        changed: list[Json] = [{"action": {"tool": "send_email", "args": {"nonce": number}}} for number in range(10)]
+        for change in (*changed, {"run": other}, {"gate": "elsewhere"}, {"what": "Send something"}):
+            assert await drawn(here, await here.agent.ask(reversible=True, **change)), change
+        (await here.agent.claim(asked)).ok()
+        assert not await here.store.handoffs.is_owed("mailer", "send_email")
+
+
+async def test_what_is_owed_of_one_tool_or_agent_is_not_of_another(under: Under) -> None:
+    async with under(SAMPLE) as here:
+        await until_drawn(here)
+        other = await here.new_agent("other")
+        assert not await here.store.handoffs.is_owed("other", "send_email")
+        assert not await here.store.handoffs.is_owed("mailer", "send_sms")
+        for agent, tool in ((other, "send_email"), (here.agent, "send_sms")):
+            action = {"tool": tool, "args": {}}
+            found = []
+            for _ in range(20):
+                found.append(await agent.ask(reversible=True, action=action))
+                (await agent.claim(found[-1])).ok()
+            assert {await drawn(here, each) for each in found} == {True, False}
+
+
+async def test_a_review_that_was_not_drawn_settles_nothing(under: Under) -> None:
+    """Else an agent would pay for a draw that it does not like with something harmless that is reviewed anyway."""
+    policy = SAMPLE.replace("rules: [", "rules: [{name: all, gate: drafts, do: review}, ")
+    async with under(policy) as here:
+        await until_drawn(here)
+        reviewed = await here.agent.ask(reversible=True, gate="drafts")
+        (await here.agent.claim(reviewed)).ok()
+        assert await here.store.handoffs.is_owed("mailer", "send_email")
+
+
+async def test_what_is_owed_stops_nothing_that_is_never_drawn(under: Under) -> None:
+    policy = SAMPLE.replace("rules: [", "rules: [{name: none, gate: drafts, do: sample, fraction: 0}, ")
+    async with under(policy) as here:
+        await until_drawn(here)
+        asked = await here.agent.ask(reversible=True, gate="drafts")
+        assert not await drawn(here, asked)
+        (await here.agent.claim(asked)).ok()
+
+
+async def test_a_draw_is_owed_too_where_nobody_could_have_looked(under: Under) -> None:
+    """Where cards go is up to the agent, if no rule says: it must not be a way to try its luck."""
+    async with under(SAMPLE) as here:
+        asked = await until_drawn(here, to=[{"surface": "teams", "channel": "19:x"}])
+        assert asked["decision"]["kind"] == "undeliverable"
+        assert await here.store.handoffs.is_owed("mailer", "send_email")
+
+
+async def until_drawn(here: Live, **changes: Any) -> Json:
+    """Ask until one is drawn."""
+    while not await drawn(here, asked := await here.agent.ask(reversible=True, **changes)):
+        pass
+    return asked
+
+
 async def test_a_draw_that_came_meanwhile_counts(under: Under, monkeypatch: pytest.MonkeyPatch) -> None:
     """The script looks again: what was read a moment before it may be stale."""
     read, stale = Handoffs.is_owed, [True]
 
-    async def is_owed(self: Handoffs, agent: str, digest: str) -> bool:
-        return False if stale.pop() else await read(self, agent, digest)
+    async def is_owed(self: Handoffs, agent: str, tool: str) -> bool:
+        return False if stale.pop() else await read(self, agent, tool)
 
     async with under(SAMPLE) as here:
         asked = await here.agent.ask(reversible=True)

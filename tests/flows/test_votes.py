@@ -135,6 +135,7 @@ QUORUM = f"{TEAM}, quorum: 2"
 STAGES = (
     "stages: [{approvers: [mira@example.com, ana@example.com], quorum: 2}, {approvers: [bob@example.com, 'slack:U2']}]"
 )
+IN_BOTH = "stages: [{approvers: [mira@example.com, ana@example.com]}, {approvers: [mira@example.com, bob@example.com]}]"
 OTHERS = f"{TEAM}, not_requester: true"
 ANYONE = f"{QUORUM}, reassign: anyone"
 FIRST, DECIDED = "1 votes", "already-decided"
@@ -479,6 +480,51 @@ TABLE: list[tuple[str, str, str, list[Row]]] = [
         ],
     ),
     (
+        "whoever has voted has no place left to give",
+        f"{IN_BOTH}, reassign: anyone",
+        "",
+        [
+            (MIRA, "yes", FIRST),
+            (MIRA, "ask eve@example.com", "Mira, you have voted already, so you have no place left to give."),
+            (MIRA_ON_SLACK, "ask eve@example.com", "Mira K., you have voted already"),
+            (MIRA, "ask bob@example.com", "asked"),
+            (EVE, "yes", "Eve, policy"),
+            (BOB, "ask eve@example.com", "asked in my place"),
+            (EVE, "yes", "approved"),
+        ],
+    ),
+    (
+        "nor has whoever's place was used, and no yes either",
+        f"{IN_BOTH}, reassign: anyone",
+        "",
+        [
+            (MIRA, "ask eve@example.com", "asked in my place"),
+            (EVE, "ask slack:U9", "asked in my place"),
+            (on_slack("Mallory", "U9"), "yes", FIRST),
+            (MIRA, "yes", "Mira, slack:U9 has voted in your place already. You may still say no."),
+            (MIRA, "ask mallory@example.com", "Mira, slack:U9 has voted in your place already, so you have no place"),
+            (BOB, "yes", "approved"),
+        ],
+    ),
+    (
+        "a place that nobody used is no say",
+        f"{IN_BOTH}, reassign: anyone",
+        "",
+        [(MIRA, "ask eve@example.com", "asked in my place"), (ANA, "yes", FIRST), (MIRA, "yes", "approved")],
+    ),
+    (
+        "who said yes in somebody's place before an edit has said nothing after it",
+        f"{IN_BOTH}, reassign: anyone",
+        "",
+        [
+            (MIRA, "ask eve@example.com", "asked in my place"),
+            (EVE, "yes", FIRST),
+            (MIRA, "edit", "revision 2"),
+            (ANA, "yes", FIRST),
+            (MIRA, "yes", "edited"),
+        ],
+    ),
+    (
         "a place in one stage of whoever has their own in the next one",
         f"{STAGES.replace(', quorum: 2', '')}, reassign: anyone",
         "",
@@ -502,6 +548,19 @@ async def asked_by_ana_of_bobs_agent(home: House) -> None:
     home.service.agent.key = key
     started = await home.service.agent.call("POST", "/v1/runs", {"name": "weekly", "requester": "Ana@example.com"})
     await home.ask(run=started.ok()["id"])
+
+
+@pytest.mark.parametrize("requester, linked", [("slack:T1/U1", "U1"), ("slack:U1", "T1/U1")])
+async def test_who_asked_is_known_in_either_form_of_their_slack_id(
+    settings: Settings, requester: str, linked: str
+) -> None:
+    async with house(
+        settings, OTHERS, people=f"people: {{mira: {{email: mira@example.com, slack: {linked}}}}}"
+    ) as home:
+        started = await home.service.agent.call("POST", "/v1/runs", {"name": "weekly", "requester": requester})
+        await home.ask(run=started.ok()["id"])
+        assert (await home.say(MIRA, "yes")).startswith("Mira, you asked for it")
+        assert await home.say(ANA, "yes") == "approved"
 
 
 async def test_the_decision_names_all_who_agreed(settings: Settings) -> None:
@@ -737,7 +796,7 @@ async def test_who_is_on_call_is_asked_for_at_the_answer(settings: Settings, mon
         return found
 
     clock = [0.0]
-    monkeypatch.setattr("bot.app.plugged_in", lambda: OnCall({"test": rota}, clock=lambda: clock[0]))
+    monkeypatch.setattr("bot.on_call.plugged_in", lambda: OnCall({"test": rota}, clock=lambda: clock[0]))
     async with house(settings, "approvers: ['on_call:payments']") as home:
         await home.ask()
         now[0] = OSError("no route")

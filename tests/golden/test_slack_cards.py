@@ -192,6 +192,7 @@ MESSAGES: dict[str, Handoff] = {
     "late": handoff(EMAIL, minutes=1),
     "approved": approved(),
     "approved-by-silence": approved(by=SILENCE),
+    "approved-with-grant": approved(grant=f"gr_{'a' * 22}", grant_covers="send_email with to = alice@x.com, for 1 h"),
     "edited": edited(),
     "rejected": decided(EMAIL, wire.Rejected, reason="Wrong list"),
     "rejected-hostile": decided(HOSTILE, wire.Rejected, reason=HOSTILE_TEXT, by=GUEST),

@@ -65,6 +65,13 @@ def approved() -> Handoff:
     )
 
 
+def granted() -> Handoff:
+    done = approved()
+    assert done.decision
+    given = {"grant": f"gr_{'a' * 22}", "grant_covers": f"send_email with to = {HOSTILE_TEXT}, in this run, for 1 h"}
+    return replace(done, decision=done.decision.model_copy(update=given))
+
+
 def revised() -> Handoff:
     asked = handoff(EMAIL)
     assert asked.action
@@ -106,6 +113,7 @@ CARDS: dict[str, tuple[Handoff, Form, Notice | None, bool]] = {
     "confirmation-edit-wrong": (handoff(EMAIL), WRONG, Notice("Some fields need another look."), False),
     "confirmation-revised": (revised(), FORM, None, False),
     "confirmation-done": (approved(), FORM, None, False),
+    "confirmation-granted": (granted(), FORM, None, False),
     "confirmation-listed": (handoff(EMAIL, route=LISTED), FORM, None, False),
     "choice-listed": (handoff(FLIGHT, route=LISTED), FORM, None, False),
     "choice": (handoff(FLIGHT), FORM, None, False),

@@ -163,6 +163,8 @@ class Model:
             return "gone"
         if entry.state in OPEN:
             return "open"
+        if entry.timing == "after":
+            return "done"
         if not entry.allowed:
             return "refused"
         if entry.allowed != digest:

@@ -243,7 +243,7 @@ async def bring(store: Store, state: State, timing: wire.Timing) -> Handoff:
         await hold(store, asked)
     if state in {State.DECIDED, State.CLAIMED, State.CLOSED}:
         await approve(store, asked)
-    if state in {State.CLAIMED, State.CLOSED}:
+    if state in {State.CLAIMED, State.CLOSED} and timing == "before":
         await claim(store, asked)
     if state is State.CLOSED:
         await executed(store, asked)
@@ -252,8 +252,13 @@ async def bring(store: Store, state: State, timing: wire.Timing) -> Handoff:
     return found
 
 
-@pytest.mark.parametrize("timing", ["before", "after"])
-@pytest.mark.parametrize("state", list(State))
+BROUGHT: list[tuple[State, wire.Timing]] = [
+    *((state, "before") for state in State),
+    *((state, "after") for state in State if state is not State.CLAIMED),  # what is done already is not claimed
+]
+
+
+@pytest.mark.parametrize("state, timing", BROUGHT)
 async def test_no_verb_makes_a_move_that_is_not_in_the_table(store: Store, state: State, timing: wire.Timing) -> None:
     for name, verb in VERBS.items():
         if name == "revise" and timing == "after":
@@ -266,13 +271,12 @@ async def test_no_verb_makes_a_move_that_is_not_in_the_table(store: Store, state
 
 async def test_every_move_of_the_table_has_its_verb(store: Store) -> None:
     made: set[tuple[State, State]] = set()
-    for timing in ("before", "after"):
-        for state in State:
-            for name, verb in VERBS.items():
-                if name != "revise":
-                    handoff = await bring(store, state, "after" if timing == "after" else "before")
-                    await verb(store, handoff)
-                    made.add((state, (await asks.look(store, handoff.id)).state))
+    for state, timing in BROUGHT:
+        for name, verb in VERBS.items():
+            if name != "revise":
+                handoff = await bring(store, state, timing)
+                await verb(store, handoff)
+                made.add((state, (await asks.look(store, handoff.id)).state))
     table = {(state, to) for state, moves in MOVES.items() for to in moves}
     assert {move for move in made if move[0] is not move[1]} == table
 

@@ -118,6 +118,18 @@ async def test_due_ones_come_most_overdue_first(store: Store) -> None:
     assert later.id in await store.handoffs.due(now + timedelta(days=1))
 
 
+async def test_the_policy_that_was_taken_last_is_kept_with_its_text(store: Store) -> None:
+    assert await store.loaded.last() == ("", "")
+    await store.loaded.keep("0123456789ab", "rules: []\n# für später\n")
+    assert await store.loaded.last() == ("0123456789ab", "rules: []\n# für später\n")
+
+
+async def test_a_version_that_was_kept_without_a_text_is_read(store: Store) -> None:
+    """As it was kept before."""
+    await store._pipe.call("SET", store.keys.policy, "0123456789ab")
+    assert await store.loaded.last() == ("0123456789ab", "")
+
+
 async def test_a_checkpoint_is_versioned_and_its_own_agent_s(store: Store) -> None:
     await asks.start_run(store)
     save = wire.CheckpointSave(name="plan", state={"n": 1})

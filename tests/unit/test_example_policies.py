@@ -11,13 +11,6 @@ from bot.risk import RiskQuestion, judge
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "policies"
 NAMES = sorted(path.name for path in FOLDER.glob("*.yaml"))
-_UNTOLD = "an agent that tells no confidence passes the floor"
-MEANT: dict[str, tuple[str, ...]] = {
-    **{f"{name}.yaml": (_UNTOLD,) for name in ("coding-agent", "medical-triage", "personal-assistant", "recommender")},
-    "site-reliability.yaml": ("rule 'deploys', rules.8.not_requester: a run need not name a requester",),
-}
-"""Warnings that a file lives with, by a part of each, because it shows why: what they let run can be undone, and a
-floor is one more reason to ask there and never the gate; an agent that deploys by itself works for nobody."""
 
 
 def loaded(name: str) -> Read:
@@ -46,9 +39,9 @@ def test_there_is_one_for_each_kind_of_agent() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_has_no_fault_and_no_warning_that_is_not_explained(name: str) -> None:
-    warnings = [each for each in loaded(name).warnings if not any(part in each for part in MEANT.get(name, ()))]
-    assert warnings == []
+def test_it_has_no_fault_and_no_warning(name: str) -> None:
+    """Whoever copies it can have `check --strict` in CI from the first day."""
+    assert loaded(name).warnings == ()
 
 
 @pytest.mark.parametrize("name", NAMES)

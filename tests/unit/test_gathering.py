@@ -31,7 +31,7 @@ class Around:
         if self.down:
             raise StoreUnavailable("it is away")
         self.asked.append("run" if len(about) == 1 else "grants")
-        return (3, "plan") if len(about) == 1 else (Grant("g", about[3], {}),)
+        return (3, "plan", False) if len(about) == 1 else (Grant("g", about[3], {}),)
 
     async def counts(self, keys: Iterable[str]) -> Mapping[str, int]:
         self.asked.append("trust")
@@ -95,6 +95,7 @@ async def test_a_rule_for_a_checkpoint_has_its_risk_too() -> None:
     policy = parse("rules: [{name: a, checkpoint: plan, when: 'risk < 0.5', do: allow}]")
     situation = await gathered(around, policy, confirm())
     assert (situation.failures, situation.checkpoint, situation.risk) == (3, "plan", Risk(0.2, ("bash",)))
+    assert not situation.passed
 
 
 async def test_of_a_choice_the_riskiest_candidate_counts() -> None:

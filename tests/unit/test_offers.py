@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from andon import wire
 from bot.cards import as_grant, card, grant_line, in_words, offers
-from bot.cards.offering import MOST_CHARS, given
+from bot.cards.offered import MOST_CHARS, given
 from bot.handoff import Handoff, Offer, Route, Stage, State
 from bot.scope import Granted
 from tests.fakes.desk import DRAFT, EMAIL, FLIGHT, MIRA, NOON, handoff

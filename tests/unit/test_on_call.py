@@ -104,3 +104,13 @@ async def test_plug_ins_are_entry_points_and_one_that_does_not_load_lets_nobody_
     with pytest.raises(DirectoryDown):
         await plugged_in().people("x")
     assert "on_call.not_loaded name=broken" in caplog.text
+
+
+def test_why_nobody_can_tell_who_is_on_call_is_known_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    points: list[_Point] = []
+    monkeypatch.setattr(on_call, "entry_points", lambda group: points if group == "andon.on_call" else [])
+    assert on_call.trouble() == "no plug-in tells who is on call (entry points `andon.on_call`)"
+    points.append(_Point("pager", says("mira@example.com")))
+    assert on_call.trouble() == ""
+    points.append(_Point("broken", ImportError("no such module")))
+    assert on_call.trouble() == "the plug-in 'broken' cannot be loaded: ImportError: no such module"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import ConfigError
+from bot.errors import ConfigError, StoreUnavailable
 from bot.policies import Policies
+from bot.policy import Reach, parse
 from tests.servers import until
 
 ASKS = "rules: [{name: reads, tool: 'read_*', do: ask}]"
@@ -33,15 +34,35 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+class Kept:
+    """What the store remembers, or (down) does not tell."""
+
+    def __init__(self, text: str = "", *, down: int = 0) -> None:
+        self.text = text
+        self.version = parse(text).version if text else ""
+        self.down = down
+
+    async def last(self) -> tuple[str, str]:
+        if self.down:
+            self.down -= 1
+            raise StoreUnavailable("it is away")
+        return self.version, self.text
+
+    async def keep(self, version: str, text: str) -> None:
+        self.version, self.text = version, text
+
+
 @asynccontextmanager
-async def watched(path: Path | None) -> AsyncIterator[tuple[Policies, list[tuple[str, str]]]]:
+async def watched(
+    path: Path | None, memory: Kept | None = None
+) -> AsyncIterator[tuple[Policies, list[tuple[str, str]]]]:
     told: list[tuple[str, str]] = []
 
     async def alert(about: str, text: str) -> None:
         told.append((about, text))
 
     policies = Policies(path, every_s=0.01)
-    policies.start(alert)
+    policies.start(alert, memory)
     try:
         yield policies, told
     finally:
@@ -68,8 +89,76 @@ async def test_a_changed_file_replaces_the_policy(file: Path) -> None:
         write(file, ALLOWS)
         await until(says(policies, "allow"))
         assert policies.current().version != before.version
-        assert [about.rpartition(" ")[0] for about, _ in told] == ["policy looser"]
+        assert [about.split()[:2] for about, _ in told] == [["policy", "looser"]]
         assert (policies.standing.trouble, policies.loads["loaded"]) == ("", 2)
+
+
+@pytest.mark.parametrize("down", [0, 3])
+async def test_a_looser_file_at_the_start_is_told_as_soon_as_the_store_answers(file: Path, down: int) -> None:
+    write(file, ALLOWS)
+    memory = Kept(ASKS, down=down)
+    async with watched(file, memory) as (policies, told):
+        await until(remembered(memory, ALLOWS))
+        (about, text), *more = told
+        assert not more
+        assert about.startswith(f"policy looser {policies.current().version} ")
+        assert f"is looser than {parse(ASKS).version} was:" in text
+        assert "read_x: was asked (rule reads), is allowed (rule reads)" in text
+
+
+@pytest.mark.parametrize("before", ["", ALLOWS, f"{ASKS} # a note", ASKS], ids=["none", "looser", "alike", "the same"])
+async def test_a_start_that_loosens_nothing_says_nothing(file: Path, before: str) -> None:
+    memory = Kept(before)
+    async with watched(file, memory) as (_, told):
+        await until(remembered(memory, ASKS))
+        assert told == []
+
+
+@pytest.mark.parametrize("text", ["", BROKEN], ids=["never kept", "not to be read any more"])
+async def test_what_cannot_be_compared_at_the_start_is_told_as_changed(file: Path, text: str) -> None:
+    memory = Kept()
+    memory.version, memory.text = "0123456789ab", text
+    async with watched(file, memory) as (policies, told):
+        await until(remembered(memory, ASKS))
+        ((about, said),) = told
+        assert about.startswith("policy unlike 0123456789ab ")
+        assert f"changed from 0123456789ab to {policies.current().version} before this start" in said
+
+
+async def test_a_memory_that_fails_does_not_end_the_watch(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise OSError("something that nobody thought of")
+
+    monkeypatch.setattr(Policies, "_loosened", fail)
+    write(file, ALLOWS)
+    memory = Kept(ASKS)
+    async with watched(file, memory) as (policies, _):
+        await until(remembered(memory, ALLOWS))
+        write(file, ASKS)
+        await until(says(policies, "ask"))
+
+
+async def test_each_change_is_told_by_when_the_file_changed(file: Path) -> None:
+    """The same change by the same file is one, in whichever process; the same again later is another."""
+    async with watched(file) as (here, told), watched(file) as (there, told_there):
+        for text, do in ((ALLOWS, "allow"), (ASKS, "ask")) * 2:
+            write(file, text)
+            await until(says(here, do))
+            await until(says(there, do))
+
+        async def both() -> bool:
+            return len(told) == len(told_there) == 2
+
+        await until(both)
+        assert len({about for about, _ in told}) == 2
+        assert {about for about, _ in told} == {about for about, _ in told_there}
+
+
+def remembered(memory: Kept, text: str) -> Callable[[], Awaitable[bool]]:
+    async def is_so() -> bool:
+        return memory.version == parse(text).version
+
+    return is_so
 
 
 async def test_a_file_that_is_put_in_its_place_is_taken(file: Path) -> None:
@@ -179,6 +268,12 @@ def test_warnings_are_told_when_a_file_is_taken(file: Path, caplog: pytest.LogCa
     policies = Policies(file)
     assert "for any tool" in policies.standing.warnings[0]
     assert any("policy.warning" in record.message for record in caplog.records)
+
+
+def test_what_people_cannot_be_reached_by_is_told_when_a_file_is_taken(file: Path) -> None:
+    file.write_text("defaults: {to: ['slack:#ops']}")
+    policies = Policies(file, reach=Reach({"web": True, "slack": False}))
+    assert "'slack' is not set up" in policies.standing.warnings[0]
 
 
 def test_without_a_file_everything_is_asked_and_nothing_is_amiss() -> None:

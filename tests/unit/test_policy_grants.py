@@ -129,6 +129,28 @@ def test_what_a_person_must_look_at_is_asked_all_the_same(more: str, changes: di
     assert routed.route.offers == (), "the card does not promise what would not hold"
 
 
+@pytest.mark.parametrize("offer", ["{label: same, same: [to]}", "{label: same, same: [to], scope: agent}"])
+@pytest.mark.parametrize(
+    "more, failures, changes, offered",
+    [
+        ("escalate_on_failure: 2", 2, {}, False),
+        ("escalate_on_failure: 2", 1, {}, True),
+        ("confidence_floor: 0.5", 0, {"confidence": 0.4}, False),
+        ("confidence_floor: 0.5", 0, {}, False),
+        ("confidence_floor: 0.5", 0, {"reversible": True}, True),
+        ("confidence_floor: 0.5", 0, {"confidence": 0.5}, True),
+    ],
+)
+def test_a_card_offers_no_grant_that_would_not_spare_the_same_ask_again(
+    offer: str, more: str, failures: int, changes: dict[str, Any], *, offered: bool
+) -> None:
+    """Its words are "don't ask again", and failures or doubt would have it asked again."""
+    rule = f"{{name: m, tool: send_email, do: ask, grants: [{offer}]}}"
+    routed = said(policy(rule, more), replace(situation(**changes), failures=failures, grants=()))
+    assert routed.do == "ask"
+    assert bool(routed.route.offers) is offered
+
+
 def test_a_rule_that_lets_it_run_offers_nothing_when_it_is_asked_after_all() -> None:
     rule = "{name: m, tool: send_email, do: allow, grants: [{label: same, same: [to]}]}"
     routed = said(policy(rule, "confidence_floor: 0.5"), situation(confidence=0.1))

@@ -1,15 +1,17 @@
 """What holds of every policy, however it is written (threat T14: silence that approves)."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from hypothesis import HealthCheck, example, given, settings
+import pytest
+from hypothesis import HealthCheck, example, find, given, settings
 from hypothesis import strategies as st
 
 from andon import wire
 from bot.errors import ConfigError
-from bot.policy import STRICTNESS, Policy, Situation, needs, parse, route
+from bot.policy import STRICTNESS, Policy, Routed, Situation, needs, parse, route
 from bot.policy._conditions import Condition, Faulty
 from bot.policy._meeting import met
 from tests.policies import TOOLS, about, choice, confirmation, policies, situations
@@ -52,8 +54,8 @@ def test_silence_approves_only_after_as_long_as_the_policy_says(
 def test_an_ask_can_only_tighten_what_the_policy_says(
     policy: Policy, situation: Situation, timeout_s: int | None, on_timeout: str, confidence: float | None
 ) -> None:
-    """The loosest ask says nothing but `on_timeout: approve`; whatever else it says may only make it stricter."""
-    loosest = situation.ask.model_copy(update={"timeout_s": None, "on_timeout": "approve", "confidence": None})
+    """The loosest ask is sure, and says nothing but `on_timeout: approve`; all else may only make it stricter."""
+    loosest = situation.ask.model_copy(update={"timeout_s": None, "on_timeout": "approve", "confidence": 1.0})
     wanted = {"timeout_s": timeout_s, "on_timeout": on_timeout, "confidence": confidence, "to": (_ELSEWHERE,)}
     base = route(policy, replace(situation, ask=loosest))
     said = route(policy, replace(situation, ask=situation.ask.model_copy(update=wanted), to=(_ELSEWHERE,)))
@@ -65,6 +67,7 @@ def test_an_ask_can_only_tighten_what_the_policy_says(
         assert said.route.timeout_s <= base.route.timeout_s == limit
     for name in _FIXED:
         assert getattr(said.route, name) == getattr(base.route, name), name
+    assert said.route.offers in (base.route.offers, ()), "an ask that is not sure is offered none"
     if (base.rule and base.rule.to) or policy.defaults.to:
         assert said.route.to == base.route.to
 
@@ -79,8 +82,30 @@ _FIXED = (
     "remind_s",
     "escalate",
     "step_up",
-    "offers",
+    "reassign",
+    "reasons",
 )
+
+
+@pytest.mark.parametrize(
+    "is_it",
+    [
+        lambda said: said.route.offers and said.do == "ask",
+        lambda said: said.route.reassign == "anyone",
+        lambda said: said.do == "ask" and said.rule and said.rule.after,
+    ],
+    ids=["offers", "reassign", "after"],
+)
+def test_what_is_made_up_has_it(is_it: Callable[[Routed], object]) -> None:
+    """Else what is compared above is nothing, and nothing."""
+    assert find(st.tuples(policies(), situations()), lambda made: bool(is_it(route(*made))))
+
+
+@_some
+@given(policies(), situations())
+def test_nothing_is_looser_while_a_checkpoint_waits_for_its_yes(policy: Policy, situation: Situation) -> None:
+    waiting, passed = route(policy, replace(situation, passed=False)), route(policy, situation)
+    assert STRICTNESS[waiting.do] >= STRICTNESS[passed.do]
 
 
 @_some
@@ -172,6 +197,8 @@ def test_neither_trust_nor_rules_outweigh_failures_and_doubt(
 @example("people: {a: 3}\nroles: {b: {c: d}}\nrisk: []")
 @example("? [a]\n: 1")
 @example("9" * 5000)
+@example("1: 2\nrules: [{1: 2, when: 3}]\npeople: {1: {}}\nroles: {2: 3}\ndefaults: {4: 5}")
+@example("rules: [3, {name: a, do: ask, stages: {x: y}, escalate: [{mention: [4]}], when: ''}]\nroles: 3\npeople: [3]")
 def test_reading_any_text_gives_a_policy_or_its_faults(text: str) -> None:
     faults: tuple[str, ...] = ("none",)
     try:

@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 
 from andon import wire
+from bench.policy import TARGET_US, asks, large
 from bot.handoff import Risk
 from bot.policy import Grant, Policy, Routed, Situation, needs, parse, ramp_key, route, stand_in
 from bot.policy._conditions import About, Condition
 from bot.policy._index import Entry
 from bot.policy._meeting import met
 from tests.policies import about, choice, confirmation
+from tests.timing import cpu_s
 
 
 def say(text: str, ask: Any = None, **known: Any) -> Routed:
@@ -53,6 +55,44 @@ def trusted(text: str, good: int, **ask: Any) -> Routed:
 def test_what_a_rule_matches(rule: str, known: dict[str, Any], *, matches: bool) -> None:
     said = say(f"rules:\n  - name: a\n    {rule}\n    do: notify\n", **known)
     assert said.do == ("notify" if matches else "ask")
+
+
+@pytest.mark.parametrize(
+    "rule, known, do",
+    [
+        ("checkpoint: plan, do: allow", {}, "deny"),
+        ("checkpoint: '*', do: notify", {}, "deny"),
+        ("when: checkpoint == 'plan', do: sample, fraction: 1", {}, "deny"),
+        ("when: checkpoint != 'prod', do: review", {}, "deny"),
+        ("when: risk > 0.1, do: allow", {}, "allow"),
+        ("checkpoint: plan, do: ask", {}, "ask"),
+        ("checkpoint: plan, do: ask, ramp: {ask: 1}", {"trusted": {"a|agent=mailer|tool=send_email": 9}}, "ask"),
+        ("checkpoint: plan, do: ask, grants: [{label: l}]", {"grants": (Grant("gr", "send_email", {}),)}, "ask"),
+    ],
+)
+def test_a_checkpoint_that_nobody_let_pass_opens_no_rule(rule: str, known: dict[str, Any], do: str) -> None:
+    """The agent itself saves checkpoints: saving one must not open what the yes there is for."""
+    text = f"defaults: {{do: deny}}\nrules: [{{name: a, {rule}}}]"
+    ask = confirmation(reversible=True)
+    assert say(text, ask, checkpoint="plan", passed=False, **known).do == do
+    assert say(text, ask, checkpoint="plan", **known).do != "deny"
+
+
+def test_at_a_checkpoint_that_nobody_let_pass_silence_approves_nothing_and_nothing_is_asked_afterwards() -> None:
+    text = "rules: [{name: a, checkpoint: plan, do: ask, on_timeout: approve, after: true}]"
+    ask = confirmation(reversible=True, on_timeout="approve")
+    done = ask.model_copy(update={"timing": "after"})
+    assert say(text, ask, checkpoint="plan").route.on_timeout == "approve"
+    assert say(text, ask, checkpoint="plan", passed=False).route.on_timeout == "deny"
+    assert say(text, done, checkpoint="plan").do == "ask"
+    assert say(text, done, checkpoint="plan", passed=False).do == "deny"
+
+
+def test_a_checkpoint_that_nobody_let_pass_leads_to_nothing_looser_than_it_will_be() -> None:
+    text = "rules: [{name: a, checkpoint: prod, do: review}, {name: b, do: allow}]"
+    ask = confirmation(reversible=True)
+    said = say(text, ask, checkpoint="prod", passed=False)
+    assert (said.do, said.rule and said.rule.name) == ("review", "a")
 
 
 # --- dispositions ---
@@ -371,3 +411,24 @@ def test_only_what_a_rule_for_this_looks_at_is_gathered(
     situation: Situation = about(confirmation(), **known)
     found = needs(parse(text), situation)
     assert (found.risk, len(found.ramps), found.grants, found.run) == wanted
+
+
+# --- what it costs ---
+
+TIMES = 50
+
+
+@pytest.mark.parametrize("name", asks())
+def test_one_ask_costs_about_what_the_benchmark_says(name: str) -> None:
+    """Ten times the target of `make bench`, so that only a slip of another kind shows; a choice has 500 candidates."""
+    policy, ask = large(), asks()[name]
+    situation, times = about(ask), 1 if isinstance(ask, wire.Choice) else TIMES
+
+    def look() -> None:
+        for _ in range(times):
+            needs(policy, situation)
+            route(policy, situation)
+
+    look()
+    bound_us = TARGET_US * 10 * (500 if isinstance(ask, wire.Choice) else TIMES)
+    assert cpu_s(look) * 1e6 < bound_us

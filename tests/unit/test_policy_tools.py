@@ -1,15 +1,17 @@
 """For those who write policies: why it says what it says, its own examples, and what changes from one to the next."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from andon import wire
-from bot.handoff import Risk
-from bot.policy import STRICTNESS, Comparison, Policy, compare, explain, parse, route, run_examples
-from tests.policies import policies, situations
+from bot.cards import term_in_words
+from bot.handoff import Risk, Route, Stage
+from bot.policy import STRICTNESS, Comparison, Policy, compare, explain, parse, route, run_examples, stricter
+from tests.policies import about, confirmation, policies, situations
 
 POLICY = """
 roles: {ops: [ana@example.com]}
@@ -52,6 +54,34 @@ def test_every_term_says_who_said_it() -> None:
     assert other["timeout_s"] == (3600, "defaults")
     assert other["approvers"] == (["ana@example.com"], "defaults")
     assert other["quorum"] == (1, "built in")
+
+
+def test_what_has_parts_is_told_in_words() -> None:
+    policy = parse("""
+roles: {ops: [ana@x.com]}
+rules:
+  - name: a
+    tool: x
+    do: ask
+    stages: [{approvers: ["role:ops"]}, {approvers: [ben@x.com, "on_call:sre"], quorum: 2}]
+    escalate: [{after: 10m, to: ["slack:#ops", web], mention: [ben@x.com]}, {after: 20m, approvers: [requester]}]
+    remind: [5m]
+  - name: b
+    tool: y
+    do: ask
+    grants: [{label: this one, same: [to], scope: agent, life: 30m}]
+""")
+    said = {each.name: each for each in explain(policy, wire.PolicyQuestion(tool="x")).terms}
+    assert "quorum" not in said, "each stage has its own"
+    assert term_in_words(said["stages"]) == "1 of ana@x.com; then 2 of ben@x.com and whoever is on call for sre"
+    assert term_in_words(said["escalate"]) == (
+        "Without an answer for 10 min, it also goes to #ops on slack and web and it calls ben@x.com by name. "
+        "Without an answer for 20 min, the requester may answer too."
+    )
+    assert (term_in_words(said["remind"]), term_in_words(said["timeout_s"])) == ("[300]", "3600")
+    (grant,) = [each for each in explain(policy, wire.PolicyQuestion(tool="y")).terms if each.name == "grants"]
+    assert grant.value == [{"label": "this one", "same": ["to"], "scope": "agent", "life_s": 1800}]
+    assert term_in_words(grant) == "A yes may cover “this one” for one agent, for 30 min."
 
 
 def test_what_makes_it_stricter_is_told_in_order() -> None:
@@ -143,6 +173,7 @@ def test_an_example_tells_all_that_differs(example: str, differs: tuple[str, ...
 
 # --- what changes ---
 
+LADDER = ", escalate: [{after: 20m, approvers: [boss@example.com]}]"
 BASE = """
 roles: {ops: [ana@example.com, bob@example.com]}
 confidence_floor: 0.5
@@ -157,10 +188,11 @@ rules:
   - {name: money, gate: money, agent: "nightly-*", do: ask, step_up: number}
   - {name: shell, tool: bash, when: risk < 0.3, do: allow}
   - {name: ramped, tool: "draft_*", do: ask, ramp: {ask: 3, review: 2}}
+  - {name: wire, tool: wire, do: ask, stages: [{approvers: [ana@example.com]}, {approvers: [bob@example.com]}]LADDER}
   - {name: prod, tool: deploy, labels: {env: prod}, do: ask, approvers: [ana@example.com]}
   - {name: after, tool: deploy, checkpoint: planned, do: ask, quorum: 2}
   - {name: deploys, tool: deploy, do: allow}
-"""
+""".replace("LADDER", LADDER)
 
 
 def changed(old: str, new: str) -> Comparison:
@@ -203,6 +235,8 @@ LOOSER = [
         "draft_x",
         "boss@example.com may answer after a while",
     ),
+    (LADDER, LADDER.replace("20m", "1m"), "wire", "boss@example.com may answer sooner"),
+    (LADDER, LADDER.replace("boss@", "intern@"), "wire", "intern@example.com may answer after a while"),
     (
         'name: ramped, tool: "draft_*", do: ask',
         'name: ramped, tool: "draft_*", do: ask, on_timeout: approve',
@@ -218,6 +252,17 @@ LOOSER = [
 ]
 
 
+def test_where_anybody_may_answer_the_ladder_lets_nobody_in() -> None:
+    base = "rules: [{name: a, tool: x, do: ask}]"
+    listed = base.replace("do: ask", f"do: ask, approvers: [ana@example.com]{LADDER}")
+    assert not compare(parse(base), parse(listed)).is_looser
+    told = [(each.way, each.says) for each in compare(parse(listed), parse(base)).differences]
+    assert told == [
+        ("looser", "any full member may answer (rule a)"),
+        ("different", "reminders and escalation change (rule a)"),
+    ]
+
+
 @pytest.mark.parametrize("old, new, about, says", LOOSER)
 def test_what_becomes_looser_is_told_and_back_again_tighter(old: str, new: str, about: str, says: str) -> None:
     found = changed(old, new)
@@ -226,6 +271,64 @@ def test_what_becomes_looser_is_told_and_back_again_tighter(old: str, new: str, 
     assert any(about in place and says in what for place, what in told), told
     back = compare(parse(BASE.replace(old, new)), parse(BASE))
     assert any(each.way == "tighter" for each in back.differences)
+
+
+STAGED = """
+rules:
+  - {name: big, tool: pay, when: args.amount > 100, do: ask, BIG}
+  - {name: small, tool: pay, do: ask, SMALL}
+"""
+
+
+def more_asked(small: str, big: str) -> tuple[str, ...]:
+    """What stands in the way of an edit from a small payment to a big one."""
+    policy = parse(STAGED.replace("SMALL", small).replace("BIG", big))
+    held, wanted = (route(policy, about(confirmation(tool="pay", args={"amount": n}))).route for n in (1, 1000))
+    return stricter(held, wanted)
+
+
+def test_a_quorum_that_moves_between_stages_is_stricter() -> None:
+    """As many people in all, and one of the board too few."""
+    stages = "stages: [{{approvers: [a@x.com, b@x.com], quorum: {}}}, {{approvers: [c@x.com, d@x.com], quorum: {}}}]"
+    assert more_asked(stages.format(2, 1), stages.format(1, 2)) == ("2 must say yes in stage 2 instead of 1",)
+
+
+def test_fewer_stages_of_other_people_are_stricter() -> None:
+    more = more_asked(
+        "stages: [{approvers: [a@x.com]}, {approvers: [i@x.com]}]", "approvers: [a@x.com, b@x.com], quorum: 2"
+    )
+    assert more == ("2 must say yes in stage 1 instead of 1",)
+
+
+def test_people_who_swap_their_stages_are_stricter() -> None:
+    one, two = "{approvers: [a@x.com]}", "{approvers: [b@x.com]}"
+    more = more_asked(f"stages: [{one}, {two}]", f"stages: [{two}, {one}]")
+    assert more == ("a@x.com may not answer in stage 1 any more", "b@x.com may not answer in stage 2 any more")
+
+
+_stages = st.lists(
+    st.builds(
+        lambda people, quorum: Stage(tuple(sorted(people)), min(quorum, len(people) or quorum)),
+        st.sets(st.sampled_from("abcd"), max_size=4),
+        st.integers(1, 2),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(_stages, _stages, st.data())
+def test_whoever_satisfies_terms_satisfies_whatever_is_not_stricter(
+    held: list[Stage], wanted: list[Stage], data: st.DataObject
+) -> None:
+    """What an edit relies on: the votes under the terms that a handoff has are enough under those of its arguments."""
+    plain = Route("v/a", 60, "deny", ())
+    assume(not stricter(replace(plain, stages=tuple(held)), replace(plain, stages=tuple(wanted))))
+    said = [data.draw(st.permutations(each.approvers or "abcd"))[: each.quorum] for each in held]
+    for people, stage in zip(said, wanted, strict=False):
+        assert len([each for each in people if not stage.approvers or each in stage.approvers]) >= stage.quorum
+    assert len(said) >= len(wanted)
 
 
 def test_the_same_policy_changes_nothing() -> None:

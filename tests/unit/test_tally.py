@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,8 @@ from andon import wire
 from bot import tally
 from bot.approvers import conflict, is_listed, known_as, person_key, rotas
 from bot.cards import card
-from bot.handoff import Aside, Handoff, Route, Rung, Stage, Vote
-from tests.fakes.desk import ANA, EMAIL, MIRA, NOON, handoff
+from bot.handoff import Aside, Handoff, Route, Rung, Stage, State, Vote
+from tests.fakes.desk import ANA, BUDGET, EMAIL, FLIGHT, MIRA, NOON, handoff
 from tests.fakes.votes import BOB, TERMS, agreed, split, staged, vote
 
 PEOPLE = {"mira": ("mira@example.com", "slack:T1/U1"), "bob": ("bob@example.com", "slack:U2", "teams:29:bOb")}
@@ -80,6 +81,31 @@ def test_who_asked_is_in_conflict_by_any_of_their_ids(requester: str | None, who
     assert conflict(replace(asked, route=Route(**TERMS)), who, PEOPLE) == ""
 
 
+@pytest.mark.parametrize(
+    "link, requester, who, asked_for_it",
+    [
+        ("U7", "slack:T1/U7", MIRA, True),
+        ("T1/U7", "slack:U7", MIRA, True),
+        ("T1/U7", "slack:T1/U7", MIRA, True),
+        ("E1/U7", "slack:T1/U7", MIRA, True),
+        ("T2/U7", "slack:T1/U7", MIRA, False),
+        ("U8", "slack:T1/U7", MIRA, False),
+        ("U9", "slack:T1/U7", actor("T1/U7", "slack"), True),
+        ("U9", "slack:T1/U7", actor("E1/U7", "slack"), True),
+        ("U9", "slack:U7", actor("T1/U7", "slack"), True),
+        ("U9", "slack:T1/U7", actor("T2/U7", "slack"), False),
+        ("U9", "slack:T1/U7", actor("U7", "teams"), False),
+    ],
+)
+def test_who_asked_is_in_conflict_however_their_slack_id_is_written(
+    link: str, requester: str, who: wire.Actor, asked_for_it: bool
+) -> None:
+    """With its workspace in one place and without in the other; an organisation has its people in all of its own."""
+    asked = handoff(EMAIL, requester=requester, route=Route(**TERMS, not_requester=True))
+    said = conflict(asked, who, {"mira": ("mira@example.com", f"slack:{link}")})
+    assert said == ("you asked for it" if asked_for_it else "")
+
+
 def test_people_of_climbed_rungs_count_and_whoever_was_only_called_does_not() -> None:
     ladder = (Rung(60, approvers=("eve@example.com",)), Rung(120, approvers=("late@example.com",)))
     asked = handoff(EMAIL, route=Route(**TERMS, approvers=("ana@example.com",), escalate=ladder))
@@ -122,6 +148,80 @@ def test_what_a_card_says_of_votes() -> None:
     )
     assert said(agreed()) == ()
     assert said(staged())[0] == "Stage 1 of 2 is done: Mira and Ana said yes."
+    listed = Route(**TERMS, approvers=("ana@example.com", "mira@example.com"), quorum=2)
+    assert said(handoff(EMAIL, route=listed)) == (
+        "ana@example.com and mira@example.com, 0 of 2 said yes. 2 more people are needed.",
+    ), "an address keeps its letters"
+
+
+def test_a_card_says_who_comes_after_the_stage_that_it_is() -> None:
+    stages = (Stage(("ana@example.com",)), Stage(("bob@example.com", "eve@example.com"), 2), Stage(("slack:S1",)))
+    asked = handoff(EMAIL, route=Route(**TERMS, stages=stages))
+    assert lines(asked) == (
+        "Stage 1 of 3: ana@example.com, 0 of 1 said yes. One more person is needed.",
+        "Then comes stage 2: 2 of bob@example.com and eve@example.com.",
+        "Then comes stage 3: one person or group by id.",
+    )
+
+
+EDITED = wire.Revision(revision=2, by=actor("bob@example.com", "web"), at=NOON, args={}, digest="0" * 64)
+BOTH: dict[str, Any] = {"approvers": ("ana@example.com", "bob@example.com"), "quorum": 2, "not_requester": True}
+
+
+@pytest.mark.parametrize(
+    "terms, changes, says",
+    [
+        ({}, {"owner": "Bob@example.com"}, "Nobody who is listed can say yes."),
+        ({}, {}, "Of those who are listed only 1 can say yes, and 2 must."),
+        ({"approvers": (*BOTH["approvers"], "eve@example.com")}, {"owner": "bob@example.com"}, "listed only 1 can say"),
+        ({"approvers": ("ana@example.com",), "quorum": 1}, {}, "Nobody who is listed can say yes."),
+        ({"approvers": ("requester",), "quorum": 1}, {"requester": "somebody"}, "Nobody who is listed can say yes."),
+        ({"quorum": 1}, {"revisions": (EDITED,)}, "Nobody who is listed can say yes."),
+        ({"quorum": 1}, {}, ""),
+        ({"not_requester": False}, {"owner": "bob@example.com"}, ""),
+        ({"approvers": (*BOTH["approvers"], "slack:S1")}, {"owner": "bob@example.com"}, ""),
+        ({"approvers": (*BOTH["approvers"], "on_call:dba")}, {"owner": "bob@example.com"}, ""),
+        ({"approvers": (*BOTH["approvers"], "eve@example.com")}, {}, ""),
+        (
+            {"approvers": (), "quorum": 1, "stages": (Stage(("eve@example.com",)), Stage(("ana@example.com",)))},
+            {},
+            "Stage 2: nobody who is listed can say yes.",
+        ),
+    ],
+)
+def test_a_card_says_when_too_few_can_say_yes(terms: dict[str, Any], changes: dict[str, Any], says: str) -> None:
+    """Else everybody waits for each other until the time is up."""
+    asked = handoff(EMAIL, route=Route(**TERMS, **{**BOTH, **terms}), **changes)
+    shown = [each for each in lines(asked) if "can say" in each]
+    assert len(shown) == bool(says)
+    assert says in "".join(shown)
+
+
+def test_who_may_not_say_yes_is_told_so_and_has_no_button_for_it() -> None:
+    for ask in (EMAIL, FLIGHT, BUDGET):
+        asked = handoff(ask, route=Route(**{**TERMS, "step_up": "number", "draw": "d"}))
+        shown = card(asked, now=NOON, conflict="you asked for it")
+        assert shown.conflict == "You asked for it, so another person must say yes. You may say no."
+        assert {"approve", "choose", "answer"}.isdisjoint(button.kind for button in shown.buttons)
+        assert shown.may("reject")
+        assert (shown.code, shown.offers) == ("", ())
+        assert card(replace(asked, state=State.HELD), now=NOON, conflict="you asked for it").conflict == ""
+
+
+@pytest.mark.parametrize(
+    "terms, says",
+    [
+        ({}, "any full member may answer; they are called by name"),
+        ({"approvers": ("ana@example.com",)}, "one of those who may answer anyway; they are called by name"),
+        ({"approvers": ("ana@example.com",), "reassign": "anyone"}, "they answer in your place"),
+    ],
+)
+def test_a_card_says_what_asking_somebody_else_gives_them(terms: dict[str, Any], says: str) -> None:
+    assert card(handoff(EMAIL, route=Route(**TERMS, **terms)), now=NOON).besides == says
+
+
+def lines(asked: Handoff) -> tuple[str, ...]:
+    return card(asked, now=NOON + timedelta(minutes=1)).votes
 
 
 # --- any votes at all ---

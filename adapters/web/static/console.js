@@ -4,7 +4,7 @@
 
 (() => {
   const main = document.getElementById("main");
-  const watched = main.dataset.live; // a handoff's id, "any", "none" (stay as it is), or nothing
+  const watched = main.dataset.live; // a handoff's id, "any", or nothing: then the page stays as it is
   const here = main.dataset.here || location.href;
 
   // A page that answers a press has the press's address; reloading it should show the card, not press again.
@@ -56,7 +56,7 @@
     if ("dirty" in main.dataset) return true;
     return [...root.querySelectorAll("input, textarea, select")].some((field) => {
       if (field.type === "hidden") return false;
-      if (field.type === "radio") return field.checked !== field.defaultChecked;
+      if (field.type === "radio" || field.type === "checkbox") return field.checked !== field.defaultChecked;
       if (field.tagName === "SELECT") {
         const standing = [...field.options].findIndex((option) => option.defaultSelected);
         return field.selectedIndex !== Math.max(standing, 0);
@@ -74,6 +74,14 @@
       select.addEventListener("change", show);
       show();
     }
+  }
+
+  const tickAll = document.getElementById("tick-all");
+  if (tickAll) {
+    tickAll.hidden = false;
+    tickAll.addEventListener("click", () => {
+      for (const box of main.querySelectorAll('input[name="row"]')) box.checked = true;
+    });
   }
 
   document.addEventListener("submit", (event) => {
@@ -194,7 +202,7 @@
     stream.addEventListener("hello", () => {
       state("on", "live");
       // Changes may have gone by since the page was made, or since the last stream ended.
-      if (watched !== "none") refreshSoon();
+      refreshSoon();
     });
     stream.addEventListener("change", (event) => {
       const change = JSON.parse(event.data);
@@ -227,7 +235,7 @@
   window.addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
     for (const form of document.forms) delete form.dataset.sent;
-    refreshSoon();
+    if (watched) refreshSoon();
   });
   window.addEventListener("pagehide", hush);
 

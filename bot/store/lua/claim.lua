@@ -5,7 +5,7 @@
 -- KEYS[3]  {ns}:agent:<agent>:events   stream
 -- KEYS[4]  {ns}:agent:<agent>:grants   hash
 -- KEYS[5]  {ns}:unreported             zset    id -> when its outcome is overdue, Unix ms
--- KEYS[6]  {ns}:agent:<agent>:drawn:<digest>  string
+-- KEYS[6]  {ns}:agent:<agent>:drawn    hash    tool -> what was drawn in a sample and is owed
 -- KEYS[7]  {ns}:brakes                 hash
 -- KEYS[8]  {ns}:run:<id>               hash    its run
 -- KEYS[9]  {ns}:brakes:lifted          hash
@@ -19,6 +19,7 @@
 -- Returns  {"permit", <claimed ms>, <revision>, <payload or "">, <doc or "">} | {"open"} | {"refused", <kind>}
 --          | {"digest", <allowed>} | {"taken", <claimant>, <claimed ms>} | {"closed"} | {"old", <decided ms>} | {"gone"}
 --          | {"braked", <record>} (somebody stopped its run) | {"no_grant"} (the grant that decided it has ended)
+--          | {"done"} (it is about what was done before it was asked)
 
 -- permit: the decision's own bytes, or the ask they stand in; neither when the caller has them
 local function permit(at, revision)
@@ -30,7 +31,7 @@ local function permit(at, revision)
 end
 
 local h = redis.call("HMGET", KEYS[1], "state", "agent", "allowed", "kind", "decided_at", "claimant", "claimed_at",
-  "run", "rev", "uses_grant", "watch")
+  "run", "rev", "uses_grant", "watch", "timing", "drawn")
 if not h[1] or h[2] ~= ARGV[2] then
   return { "gone" }
 end
@@ -39,6 +40,9 @@ if h[1] == "pending" then
 end
 if h[1] == "held" then
   return { "open" }
+end
+if h[12] == "after" then
+  return { "done" }
 end
 if h[3] == "" then
   return { "refused", h[4] }
@@ -72,7 +76,9 @@ end
 redis.call("HSET", KEYS[1], "state", "claimed", "claimant", ARGV[4], "claimed_at", string.format("%.0f", now))
 if h[11] then
   redis.call("ZADD", KEYS[5], now + tonumber(ARGV[7]), ARGV[1])
-  redis.call("DEL", KEYS[6])
+end
+if h[13] then
+  redis.call("HDEL", KEYS[6], h[13])
 end
 tell(KEYS[2], KEYS[3], now, "claimed", ARGV[1], ARGV[2], h[8], h[9], h[4])
 return permit(now, h[9])

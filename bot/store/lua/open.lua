@@ -12,7 +12,7 @@
 -- KEYS[10] {ns}:agent:<agent>:asks     zset    id -> asked, Unix ms; kept as long as a burst is counted
 -- KEYS[11] {ns}:agent:<agent>:grants   hash    a use is counted
 -- KEYS[12] {ns}:run:<id>               hash    the run that this one comes from, or itself: unsure asks count there
--- KEYS[13] {ns}:agent:<agent>:drawn:<digest>  string  the handoff that was drawn and not claimed yet; kept for a day
+-- KEYS[13] {ns}:agent:<agent>:drawn    hash    tool -> what was drawn last, while none drawn was claimed; kept for a day
 -- KEYS[14] {ns}:brakes                 hash
 -- KEYS[15] {ns}:acting                 zset    id -> decided, Unix ms: what is allowed and not reported yet
 -- ARGV[1]  handoff id
@@ -40,12 +40,12 @@
 -- ARGV[23] how long a burst is counted, ms
 -- ARGV[24] the grant that covers it, or ""
 -- ARGV[25] "uses" when that grant decides it, "near" when a person is asked all the same
--- ARGV[26] "free" when it may be of a sample and none like it was found drawn, "owed" when one was; else ""
+-- ARGV[26] "drawn" when it is of a sample, "free" when the draw spared it, with a space and its tool; else ""
 -- ARGV[27] "anyway" to open it on hold where the run is stopped; else ""
 -- Returns  {"opened", <now ms>} | {"opened", <now ms>, "open" or "burst", <how many>}
 --          | {"known"} | {"reused"} | {"no_run"} | {"too_fast", <retry ms>} | {"too_many", <open>}
 --          | {"braked", <record>} (somebody stopped the run)
---          | {"drawn"} (one like it was drawn meanwhile) | {"no_grant"} (the grant stands no more)
+--          | {"drawn"} (one of its tool was drawn meanwhile) | {"no_grant"} (the grant stands no more)
 
 local found = redis.call("HGET", KEYS[1], "print")
 if found then
@@ -66,7 +66,8 @@ local now = now_ms()
 if ARGV[25] == "uses" and not stands(KEYS[11], ARGV[24], now) then
   return { "no_grant" }
 end
-if ARGV[26] == "free" and redis.call("EXISTS", KEYS[13]) == 1 then
+local draw, tool = string.match(ARGV[26], "^(%l+) (.*)$")
+if draw == "free" and redis.call("HEXISTS", KEYS[13], tool) == 1 then
   return { "drawn" }
 end
 local wait = spend(KEYS[5], "tat", now, tonumber(ARGV[13]), tonumber(ARGV[14]), 1)
@@ -101,8 +102,10 @@ if ARGV[19] == "told" then
 end
 if ARGV[19] == "review" then
   redis.call("HSET", KEYS[1], "watch", "review")
-  if ARGV[26] ~= "" then
-    redis.call("SET", KEYS[13], ARGV[1], "PX", 24 * 3600 * 1000)
+  if draw == "drawn" then
+    redis.call("HSET", KEYS[1], "drawn", tool)
+    redis.call("HSET", KEYS[13], tool, ARGV[1])
+    redis.call("PEXPIRE", KEYS[13], 24 * 3600 * 1000)
   end
 end
 if ARGV[24] ~= "" then
