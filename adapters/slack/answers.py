@@ -85,7 +85,7 @@ class Answers:
 
     async def pressed(self, payload: Payload, team: str) -> None:
         """A button or a menu of a card."""
-        presser = _presser(payload, team)
+        presser = presser_of(payload, team)
         try:
             press = pressed(payload["actions"][0])
             handoff = await self._desk.look(press.handoff)
@@ -367,7 +367,8 @@ def _reason(handoff: Handoff, press: Pressed) -> str:
     return reasons[index].text
 
 
-def _presser(payload: Payload, team: str) -> Presser:
+def presser_of(payload: Payload, team: str) -> Presser:
+    """Whoever pressed something on a message."""
     container, user = payload.get("container") or {}, payload["user"]
     channel = str((payload.get("channel") or {}).get("id") or container.get("channel_id") or "")
     ts = str(container.get("message_ts") or (payload.get("message") or {}).get("ts") or "")

@@ -13,8 +13,8 @@ from adapters.slack.markup import Piece, date_token, link, mrkdwn, plain
 from adapters.slack.presses import ACTION, around, carried
 from adapters.slack.reading import Room
 from andon import wire
-from bot.cards import Card, Offered, card, moment, offers
-from bot.handoff import Handoff
+from bot.cards import Card, Offered, card, moment, offers, scope_in_words
+from bot.handoff import Handoff, State
 
 _REMEMBERED: Final = 1_024
 """Cards of which it is known whether they show everything; presses come soon after."""
@@ -97,8 +97,11 @@ class Pick:
 
 Control = Press | Menu | Pick
 
-MORE: Final = (Option("Ask somebody else…", "0"), Option("Ask the agent…", "1"))
-"""What a card's last menu offers; neither decides anything."""
+MORE: Final = (Option("Ask somebody else…", "0"), Option("Ask the agent…", "1"), Option("Stop this run", "2"))
+"""What a card's last menu offers; none of it decides anything."""
+STOP: Final = 2
+"""Which of them stops the run."""
+RESUME: Final = f"{ACTION}resume"
 
 
 class Cards:
@@ -130,7 +133,8 @@ class Cards:
             view = card(handoff, now=now, limit=room.limit or 1)
             whole = not view.missing and not reading.is_summarised(view, room)
             for searched in (False, True):
-                blocks = self._blocks(view, room, offered, whole=whole, searched=searched)
+                pressable = controls(view, offered, whole=whole, searched=searched) or resuming(handoff, view)
+                blocks = self._blocks(view, room, pressable)
                 if fits_message(blocks) or room is ROOMS[-1]:
                     return Message(fallback_text(view), blocks, whole)
                 if not view.candidates:
@@ -154,7 +158,7 @@ class Cards:
         """The address of a card in the web console."""
         return f"{self._console}/handoffs/{handoff_id}"
 
-    def _blocks(self, view: Card, room: Room, offered: Sequence[Offered], *, whole: bool, searched: bool) -> list[Json]:
+    def _blocks(self, view: Card, room: Room, pressable: Sequence[Control]) -> list[Json]:
         made = self.templates.render(
             "card",
             id=view.id,
@@ -162,7 +166,7 @@ class Cards:
             groups=groups(view, room),
             facts=self._facts(view),
             controls_id=around(view),
-            controls=controls(view, offered, whole=whole, searched=searched),
+            controls=pressable,
         )
         return list(made)
 
@@ -248,6 +252,16 @@ def controls(view: Card, offered: Sequence[Offered], *, whole: bool, searched: b
         made.append(Press(f"{ACTION}reject", label, carried(view)))
         made += _reasons(view)
     return (*made, Menu(f"{ACTION}more", MORE))
+
+
+def resuming(handoff: Handoff, view: Card) -> tuple[Control, ...]:
+    """What lets a handoff on hold go on, and all else that the same brake holds; nothing for any other handoff."""
+    if handoff.state is not State.HELD or handoff.brake is None:
+        return ()
+    scope = handoff.brake.scope
+    what = scope_in_words(scope) if scope.run in {None, handoff.run} else "the run that started it"
+    label = plain(f"Resume {what}", BUTTON)
+    return (Press(RESUME, label, carried(view, epoch=handoff.brake.epoch)),)
 
 
 def _offers(offered: Sequence[Offered]) -> list[Control]:

@@ -1,4 +1,4 @@
-"""The Home tab: what waits for one person, the runs of their channels, what they want to be told and asked."""
+"""The Home tab: what is stopped, what waits for one person, the runs of their channels, what they want to be told."""
 
 import asyncio
 import json
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.slack.api import Api
+from adapters.slack.brakes import Brakes
 from adapters.slack.granting import Granting
 from adapters.slack.lists import Lists, setting_chosen
 from adapters.slack.pace import background
@@ -43,6 +44,7 @@ class Home:
         standings: Standings,
         lists: Lists,
         granting: Granting,
+        brakes: Brakes,
         clock: Callable[[], datetime],
     ) -> None:
         """Look things up with `waiting`."""
@@ -52,6 +54,7 @@ class Home:
         self._standings = standings
         self._lists = lists
         self._granting = granting
+        self._brakes = brakes
         self._clock = clock
         self._news: dict[str, dict[str, Handoff | None]] = {}
         """What each person who looks on has not been shown, by its id; None for whatever there is."""
@@ -86,6 +89,7 @@ class Home:
             await self._waiting.runs(viewer),
             lines(await self._standings.load(team, user)),
             await self._granting.seen(viewer),
+            await self._brakes.seen(viewer),
         )
         await self._api.call(team, "views.publish", user_id=user, view=view)
 

@@ -1,7 +1,8 @@
 """What Slack sends, taken in: signed requests at `/slack/events`, or envelopes over Socket Mode, both through Bolt.
 
-Each is verified first, worked on at once, and acknowledged as soon as the fact is in the store; when that takes longer
-than Slack waits, it is acknowledged all the same, and the work goes on. What comes twice is done once.
+Each is verified first, worked on at once, and acknowledged when that is done; when it takes longer than Slack waits, it
+is acknowledged all the same, and the work goes on. An event is not acknowledged before the store knows of it: Slack
+sends it again. What comes twice is done once.
 """
 
 import asyncio
@@ -83,6 +84,10 @@ class Inbox(Protocol):
         """An event of the Events API."""
         ...
 
+    async def untaken(self, payload: Payload) -> None:
+        """The store is away, so nobody has looked at an event; Slack sends it again."""
+        ...
+
 
 class _Authorize(AsyncAuthorize):
     """Bolt wants to know the bot of each request; we know it without asking Slack each time."""
@@ -131,6 +136,7 @@ class Inbound:
         app.event("app_mention")(happened)
         app.event("message")(happened)
         app.event("app_home_opened")(happened)
+        app.event("reaction_added")(happened)
         app.event("subteam_members_changed")(happened)
         app.event("user_change")(happened)
         app.event("app_uninstalled")(happened)
@@ -216,22 +222,40 @@ class Inbound:
         """A listener: the work is done once, and acknowledged when it is done or when Slack would stop waiting."""
 
         async def listener(ack: AsyncAck, body: dict[str, Any]) -> None:
-            doing = self._spawn(self._once(name(body), work, body))
+            begun = asyncio.Event()
+            doing = self._spawn(self._once(name(body), work, body, begun))
             await asyncio.wait({doing}, timeout=ACK_S)
             fault = doing.exception() if doing.done() else None
             if isinstance(fault, BadRequest):
                 ack.response = BoltResponse(status=400)  # nothing would be better the next time
             elif fault:
                 raise fault  # answered with 500: Slack sends an event again
-            elif doing.done() and not doing.result():
-                ack.response = BoltResponse(status=503)
+            elif not (doing.result() if doing.done() else begun.is_set()):
+                ack.response = BoltResponse(status=503)  # Slack sends it again
             else:
                 await ack()
 
         return listener
 
-    async def _once(self, name: str, work: Callable[[Payload], Awaitable[None]], body: Payload) -> bool:
-        """Do it unless it is done; False when somebody else is at it, who may not live to finish it."""
+    async def _once(
+        self, name: str, work: Callable[[Payload], Awaitable[None]], body: Payload, begun: asyncio.Event
+    ) -> bool:
+        """Do it unless it is done; False when somebody else is at it, who may not live to finish it.
+
+        It has `begun` as soon as the store knows of it, or at once where Slack would not send it again.
+        """
+        if not name or name.startswith(_PERSONAL):
+            begun.set()
+        try:
+            return await self._do(name, work, body, begun)
+        except StoreUnavailable:
+            if name and not name.startswith(_PERSONAL):
+                _ = self._spawn(self._inbox.untaken(body))
+            raise
+
+    async def _do(
+        self, name: str, work: Callable[[Payload], Awaitable[None]], body: Payload, begun: asyncio.Event
+    ) -> bool:
         is_personal = name.startswith(_PERSONAL)  # sent once: who pressed in vain presses again
         try:
             if name and not is_personal and await self._shelf.load(f"done:{name}") is not None:
@@ -242,6 +266,7 @@ class Inbound:
             if not is_personal:
                 raise  # Slack sends the event again
             # Whoever pressed hears from `work` that the store is away; were it not, their answer would count once.
+        begun.set()
         try:
             await work(body)
         except BaseException:

@@ -1,13 +1,13 @@
-"""Lists for Slack: what waits for somebody, their Home tab, what can be typed. View models in, blocks out; no I/O."""
+"""Lists for Slack: what waits for somebody, what is stopped, their Home tab, what can be typed. No I/O."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from adapters.slack.cards import Cards, Fact, Option, Press
 from adapters.slack.fit import BUTTON, OPTION, OPTIONS, SECTION, Json, fits_message
-from adapters.slack.markup import Piece, code, date_token, joined, line, link, plain
+from adapters.slack.markup import Line, Piece, clip, code, date_token, joined, line, link, plain
 from adapters.slack.presses import ACTION
 from bot.cards import GrantLine, Summary
 from bot.errors import BadRequest
@@ -17,10 +17,19 @@ _MOST_AT_HOME: Final = 30
 _MOST_RUNS: Final = 20
 _MOST_SETTINGS: Final = 8
 _MOST_GRANTS: Final = 10
+_MOST_BRAKES: Final = 10
+_FEW: Final = 5
+"""Of the grants and brakes on the Home tab, which has all the rest as well."""
+HOME_BLOCKS: Final = 90
+"""Of the 100 that Slack takes; the others are headers, and what counts the rest."""
 END: Final = f"{ACTION}end-grant:"
 """Begins the action of a button that ends a grant."""
+LIFT: Final = f"{ACTION}lift:"
+"""Begins the action of a button that lifts a brake."""
 _TITLE_CHARS: Final = 200
 _FACT_CHARS: Final = 300
+_SENTENCE_CHARS: Final = 900
+_STATES: Final = {"running": "", "held": "⏸️ on hold", "aborted": "⛔ ended for good"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,20 @@ class RunLine:
     started_at: datetime
     channel: str
     open_cards: int
+    state: Literal["running", "held", "aborted"] = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class BrakeLine:
+    """A brake that is on."""
+
+    sentence: str
+    """Who pulled it, what it holds, since when and why."""
+    where: str
+    """The channel or the run, as people call it; empty: it holds more than one of them."""
+    what: str
+    """What it holds: `this run`."""
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +89,9 @@ class HelpLine:
 
 
 @dataclass(frozen=True, slots=True)
-class _Granted:
+class _Stands:
+    """Something that stands, and the button that ends it."""
+
     id: str
     pieces: tuple[Piece, ...]
     end: Press
@@ -111,19 +136,24 @@ class Lists:
         runs: Sequence[RunLine] = (),
         settings: Sequence[SettingLine] = (),
         grants: Sequence[GrantLine] = (),
+        brakes: Sequence[BrakeLine] = (),
     ) -> Json:
-        """The Home tab of one person: what waits for them, the runs of their channels, their settings."""
+        """The Home tab of one person: what is stopped, what waits for them, the runs of their channels, settings."""
         more_runs = len(runs) - _MOST_RUNS
+        others = 3 * min(len(brakes), _FEW) + min(len(runs), _MOST_RUNS) + 3 * min(len(grants), _FEW) + len(settings)
+        most = min(_MOST_AT_HOME, (HOME_BLOCKS - others) // 2)
         return dict(
             self._templates.render(
                 "home",
+                brakes=[_braked(each) for each in brakes[:_FEW]],
+                more_brakes=_more(len(brakes) - _FEW),
                 title=_waiting(lines),
-                entries=_entries(lines[:_MOST_AT_HOME]),
-                more=_more(len(lines) - _MOST_AT_HOME),
+                entries=_entries(lines[:most]),
+                more=_more(len(lines) - most),
                 runs=[_run(each) for each in runs[:_MOST_RUNS]],
                 more_runs=f"… and {more_runs:,} more" if more_runs > 0 else "",
-                grants=[_granted(each) for each in grants[:_MOST_GRANTS]],
-                more_grants=_more(len(grants) - _MOST_GRANTS),
+                grants=[_granted(each) for each in grants[:_FEW]],
+                more_grants=_more(len(grants) - _FEW),
                 settings=[_setting(each) for each in settings[:_MOST_SETTINGS]],
             )
         )
@@ -136,6 +166,18 @@ class Lists:
                 return blocks
         return self._grants(lines, 0)
 
+    def brakes(self, lines: Sequence[BrakeLine]) -> list[Json]:
+        """Brakes that are on, as a message; as many as fit, the others counted."""
+        for most in range(min(len(lines), _MOST_BRAKES), 0, -1):
+            blocks = self._brakes(lines, most)
+            if fits_message(blocks):
+                return blocks
+        return self._brakes(lines, 0)
+
+    def said(self, words: Line) -> list[Json]:
+        """A line of our own, with names and texts of others in it, as blocks of a message."""
+        return list(self._templates.render("said", pieces=joined((words,))))
+
     def help(self, title: str, lines: Sequence[HelpLine]) -> list[Json]:
         """What can be typed, as blocks of a message."""
         words = joined([line(code(each.typed), f"  {each.meaning}") for each in lines])
@@ -147,6 +189,10 @@ class Lists:
         )
         given = {"title": title, "grants": [_granted(each) for each in lines[:most]], "more": _more(len(lines) - most)}
         return list(self._templates.render("grants", **given))
+
+    def _brakes(self, lines: Sequence[BrakeLine], most: int) -> list[Json]:
+        shown, more = [_braked(each) for each in lines[:most]], _more(len(lines) - most)
+        return list(self._templates.render("brakes", brakes=shown, more=more))
 
     def _pending(self, lines: Sequence[PendingLine], most: int) -> list[Json]:
         given = {"title": _waiting(lines), "entries": _entries(lines[:most]), "more": _more(len(lines) - most)}
@@ -195,11 +241,23 @@ def _entry(each: PendingLine, index: int) -> _Entry:
     )
 
 
-def _granted(each: GrantLine) -> _Granted:
+def _braked(each: BrakeLine) -> _Stands:
+    """One brake: what it holds, and the button that lifts it."""
+    facts = (Fact(plain(each.where, _FACT_CHARS)),) if each.where else ()
+    label = plain(f"Resume {each.what}", BUTTON)
+    return _Stands(
+        id=str(each.epoch),
+        pieces=joined((line(clip(each.sentence, _SENTENCE_CHARS)),)),
+        end=Press(f"{LIFT}{each.epoch}", label, str(each.epoch)),
+        facts=facts,
+    )
+
+
+def _granted(each: GrantLine) -> _Stands:
     """One grant: all that it covers, who gave it, and the button that ends it."""
     until = Fact(f"until {date_token(each.until)}", is_markup=True)
     given = Fact(plain(f"Given by {each.by} · {each.used} · {each.condition}", _FACT_CHARS))
-    return _Granted(
+    return _Stands(
         id=each.id,
         pieces=joined((line(each.covers),)),
         end=Press(f"{END}{each.id}", "End it", each.id, "danger"),
@@ -209,7 +267,7 @@ def _granted(each: GrantLine) -> _Granted:
 
 def _run(each: RunLine) -> tuple[Fact, ...]:
     waiting = f"{each.open_cards:,} waiting" if each.open_cards else "nothing waiting"
-    text = " · ".join(filter(None, (each.name, each.agent, each.channel, waiting)))
+    text = " · ".join(filter(None, (each.name, each.agent, each.channel, waiting, _STATES[each.state])))
     return (
         Fact(plain(text, _FACT_CHARS)),
         Fact(f"since {date_token(each.started_at)}", is_markup=True),

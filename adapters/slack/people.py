@@ -3,6 +3,7 @@
 What Slack told is kept for at most a minute, and dropped at once when Slack says that it changed (`forget`).
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from bot.errors import BotError, DirectoryDown
 from bot.ports import Standing
 
 FRESH_S: Final = 60.0
+_MOMENT_S: Final = 1.0
 _SLACKBOT: Final = "USLACKBOT"
 _PAGE: Final = 999
 _UNKNOWN: Final = frozenset({"user_not_found", "user_not_visible"})
@@ -85,6 +87,28 @@ class People:
             raise _down(f"who {user} is", error) from error
         actor = _actor(info, f"{home}/{user}", user, trusted=not is_external)
         return Person(actor, standing, _refusal(info, actor.name))
+
+    async def soon(self, team: str, user: str, *, channel: str | None, user_team: str | None) -> Person:
+        """The same for who stops an agent, within a moment.
+
+        When Slack is slow, or does not tell, whoever is of this workspace by Slack's own event counts as a guest of it,
+        called by their id.
+
+        Raises:
+            DirectoryDown: Slack does not even tell that.
+        """
+        try:
+            asking = self.person(team, user, channel=channel, user_team=user_team)
+            return await asyncio.wait_for(asking, _MOMENT_S)
+        except (DirectoryDown, TimeoutError) as error:
+            try:
+                bot = await self._installs.bot(team)
+            except BotError:
+                bot = None
+            if bot is None or user_team != bot.team:
+                raise _down(f"who {user} is", error) from error
+        id = f"{bot.enterprise or bot.team}/{user}"
+        return Person(wire.Actor(kind="person", id=id, name=user, surface="slack"), "guest", "")
 
     async def name(self, team: str, user: str) -> str:
         """What somebody is called, and nothing more: by one call. Whom Slack does not know keeps the id.
@@ -250,5 +274,5 @@ def _nobody(bot: Bot, user: str) -> Person:
     return Person(actor, "external", f"Slack does not tell the app who {user} is, so this account may not answer.")
 
 
-def _down(what: str, error: BotError) -> DirectoryDown:
+def _down(what: str, error: Exception) -> DirectoryDown:
     return DirectoryDown(f"Slack does not tell now {what}, so nobody is let through: {error}; try again in a minute")

@@ -1,5 +1,7 @@
 """Where on Slack a place is: channels by id or name, people by id or e-mail address."""
 
+import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +20,8 @@ _KEEP_S: Final = 600.0
 _SOON_S: Final = 15.0
 """A name that is not known is looked for again, this often: the channel may be new."""
 _PAGE: Final = 999
+_PROMPT_S: Final = 1.0
+"""So long whoever is in a hurry waits for a channel's name; then the one of before counts."""
 _ADDRESS_RE: Final = re.compile(r"(?:(?P<team>[TE][A-Z0-9]{2,20})/)?(?P<rest>.+)", re.DOTALL)
 _CHANNEL_RE: Final = re.compile(r"[CGD][A-Z0-9]{4,20}")
 _USER_RE: Final = re.compile(r"[UW][A-Z0-9]{4,20}")
@@ -59,6 +63,8 @@ class Places:
         self._default = default
         self._clock = clock
         self._listed_at: dict[str, float] = {}
+        self._called: dict[tuple[str, str], str] = {}
+        """What channels were called when Slack last told."""
         self._own: Memory[str, Mapping[str, str]] = Memory(self._ask_own, life_s=_KEEP_S, clock=clock)
         self._direct: Memory[tuple[str, str], str] = Memory(self._ask_direct, life_s=_KEEP_S, clock=clock)
         self._names: Memory[tuple[str, str], str] = Memory(
@@ -97,6 +103,21 @@ class Places:
             return await self._names.get((team, channel))
         except BotError:
             return channel
+
+    async def ways(self, team: str, channel: str) -> tuple[str, ...]:
+        """Every way in which a place may name this channel; it takes no longer than a moment.
+
+        Raises:
+            BotError: It is not known which workspaces there are.
+        """
+        ways = [channel]
+        with contextlib.suppress(BotError, TimeoutError):
+            if not channel.startswith("D"):
+                await asyncio.wait_for(self._names.get((team, channel)), _PROMPT_S)
+        if name := self._called.get((team, channel)):
+            ways += [f"#{name}", name]
+        with_team = [f"{team}/{way}" for way in ways]
+        return (*with_team, *(ways if list(await self._installs.teams()) == [team] else ()))
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -177,5 +198,6 @@ class Places:
         if not name:
             return ""
         self._names.keep((team, id), f"#{name}")
+        self._called[team, id] = name
         self._api.named(team, id, f"#{name}")
         return f"#{name}"

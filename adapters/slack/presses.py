@@ -18,7 +18,7 @@ from bot.errors import BadRequest
 ACTION: Final = "andon:"
 """Begins every `action_id`, `block_id` and `callback_id` of ours."""
 
-KINDS: Final = frozenset({"approve", "read", "edit", "reject", "reason", "choose", "answer", "grant", "more"})
+KINDS: Final = frozenset({"approve", "read", "edit", "reject", "reason", "choose", "answer", "grant", "more", "resume"})
 _VALUE_CHARS: Final = 600
 """Slack takes 2,000; a card has several buttons, and what they carry counts too."""
 _METADATA_CHARS: Final = 3_000
@@ -32,7 +32,7 @@ class Pressed:
     """One press: what for, on which card as it then was. `extra` is of its kind.
 
     `reason` has `index` into the card's reject reasons and, where it fitted, its `text`; `choose` has `index` into the
-    candidates; `more` has `index` into `cards.MORE`.
+    candidates; `more` has `index` into `cards.MORE`; `resume` has the `epoch` of the brake that the card told of.
     """
 
     kind: str
@@ -124,12 +124,13 @@ def pressed(action: Mapping[str, Any]) -> Pressed:
         extra: dict[str, JsonValue] = {} if index is None else {"index": _index(index)}
         return Pressed(kind, found[1], int(found[2]), found[3], extra)
     own = _object(action["value"])
-    if not _is_count(own.get("index", 0)) or not isinstance(own.get("text", ""), str):
+    counts = (own.get("index", 0), own.get("epoch", 0))
+    if not all(map(_is_count, counts)) or not isinstance(own.get("text", ""), str):
         raise _unreadable()
     return Pressed(
         kind,
         *_which(own),
-        {name: value for name, value in own.items() if name in {"index", "text"}},
+        {name: value for name, value in own.items() if name in {"index", "text", "epoch"}},
     )
 
 

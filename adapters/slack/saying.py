@@ -1,6 +1,7 @@
 """What the bot says: below a message, to one person alone, or directly. What cannot be said is logged and lost."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -62,19 +63,30 @@ class Saying:
         """
         if to.response_url and await self._respond(to.response_url, text, blocks):
             return True
-        if to.channel and not to.channel.startswith("D"):
-            given: dict[str, Any] = {"channel": to.channel, "user": to.user, "thread_ts": to.thread, "text": text}
-            given["blocks"] = list(blocks) if blocks else None
+        is_direct = bool(to.channel) and str(to.channel).startswith("D")
+        if to.channel and not is_direct:
             try:
-                await _in_turn(lambda: self._api.call(to.team, "chat.postEphemeral", **given))
+                return await self._whisper(to, text, blocks)
             except Unreachable:
                 pass
-            except BotError as error:
-                log.warning("slack.untold user=%s detail=%s", to.user, error)
-                return False
-            else:
-                return True
-        return await self.write(to.team, to.user, text, blocks)
+        if await self.write(to.team, to.user, text, blocks):
+            return True
+        # Messages go out by turns, which are in the store; what is shown to one person needs none.
+        with contextlib.suppress(Unreachable):
+            return is_direct and await self._whisper(to, text, blocks)
+        return False
+
+    async def _whisper(self, to: Listener, text: str, blocks: Sequence[Json] | None) -> bool:
+        given: dict[str, Any] = {"channel": to.channel, "user": to.user, "thread_ts": to.thread, "text": text}
+        given["blocks"] = list(blocks) if blocks else None
+        try:
+            await _in_turn(lambda: self._api.call(to.team, "chat.postEphemeral", **given))
+        except Unreachable:
+            raise
+        except BotError as error:
+            log.warning("slack.untold user=%s detail=%s", to.user, error)
+            return False
+        return True
 
     async def _respond(self, url: str, text: str, blocks: Sequence[Json] | None) -> bool:
         """Answer a press or a command at the address that came with it; it needs the bot in no channel."""

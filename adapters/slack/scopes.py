@@ -5,7 +5,7 @@ from typing import Final
 
 SCOPES: Final[Mapping[str, str]] = {
     "app_mentions:read": "hear people who mention the app",
-    "channels:history": "hear replies below cards in public channels, and find a card whose posting was not confirmed",
+    "channels:history": "hear a typed stop, and replies to cards, in public channels; find a card that may be there",
     "channels:read": "know the names of public channels, and who is in them",
     "chat:write": "post and change cards",
     "commands": "the command /andon and the shortcut on messages",
@@ -14,6 +14,7 @@ SCOPES: Final[Mapping[str, str]] = {
     "groups:read": "the same as channels:read, for private channels",
     "im:history": "read what people write to the app",
     "im:write": "write to one person",
+    "reactions:read": "see a stop sign that somebody puts on a card",
     "usergroups:read": "know who is in a user group that the policy lets answer",
     "users:read": "know who answers: their name, and whether they are a guest, a bot or deactivated",
     "users:read.email": "know people by the e-mail address that the policy or an agent names",

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from adapters.slack.address import Address
 from adapters.slack.files import Files
-from adapters.slack.markup import chunks, mrkdwn
+from adapters.slack.markup import chunks, clip, mrkdwn
 from adapters.slack.modals import File
 from adapters.slack.places import Spot
 from adapters.slack.posts import Posts
@@ -31,9 +31,12 @@ class Stories:
     async def tell(self, handoff: Handoff, at: Address) -> None:
         """Tell what came of it, if that is more than the card says. An undo that failed is told to the whole channel.
 
+        That the agent has heard what somebody told it is said as well: whoever told it follows the thread.
+
         Raises:
             TooMany, Unreachable, NoAccess, SlackFailed: It was not told, and the next try tells it.
         """
+        await self._tell_heard(handoff, at)
         outcome = handoff.outcome
         if outcome is None:
             return
@@ -41,6 +44,15 @@ class Stories:
         if outcome.status not in _LOUD and len(text) <= _SHORT:
             return
         await self._tell(handoff, at, outcome.status, text, since=outcome.at)
+
+    async def _tell_heard(self, handoff: Handoff, at: Address) -> None:
+        heard = handoff.heard
+        if heard is None:
+            return
+        said = f"{visible(handoff.agent)} has heard {visible(heard.by.name)}: “{clip(visible(heard.text), _SHORT)}”"
+        message = {"text": mrkdwn(said, _SHORT), "blocks": [_line(said, None)]}
+        what = f"heard:{handoff.run}:{heard.at.isoformat()}:{at.text}"
+        await self._posts.once(Spot(at.team, at.channel, at.ts), what, message, since=heard.at)
 
     async def _tell(self, handoff: Handoff, at: Address, status: str, text: str, *, since: datetime) -> None:
         shown = visible(text)

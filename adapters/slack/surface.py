@@ -12,8 +12,10 @@ from adapters.slack.answers import Answers
 from adapters.slack.api import Api
 from adapters.slack.asking import Asking
 from adapters.slack.below import Below
+from adapters.slack.brakes import Brakes
 from adapters.slack.cards import Cards
 from adapters.slack.config import SlackConfig
+from adapters.slack.cord import Cord
 from adapters.slack.digests import DigestCards, RowAnswers
 from adapters.slack.files import Files
 from adapters.slack.granting import Granting
@@ -23,14 +25,17 @@ from adapters.slack.installs import Installs
 from adapters.slack.lists import Lists
 from adapters.slack.marks import Marks
 from adapters.slack.modals import Modals
+from adapters.slack.orders import Orders
 from adapters.slack.people import People
 from adapters.slack.places import Places
 from adapters.slack.posts import Posts
 from adapters.slack.reception import Reception
+from adapters.slack.replies import Replies
 from adapters.slack.saying import Saying
 from adapters.slack.standing import Standings
 from adapters.slack.stories import Stories
 from adapters.slack.talk import Talk
+from adapters.slack.targets import Targets
 from adapters.slack.threads import Threads
 from adapters.slack.waiting import Waiting
 from adapters.slack.whisper import Whisper
@@ -56,23 +61,54 @@ async def slack(
         lists, modals = Lists(cards), Modals(cards)
         standings = Standings(shelf, installs=installs, places=places, posts=posts, cards=cards, clock=clock)
         waiting = Waiting(desk, shelf, people=people, places=places, installs=installs, cards=cards, clock=clock)
+        marks, whose = Marks(api, installs), Whose(desk, installs=installs, places=places)
         threads = Threads(
             desk,
             shelf,
             people=people,
             places=places,
             installs=installs,
-            marks=Marks(api, installs),
+            marks=marks,
             saying=saying,
             whisper=whisper,
         )
         granting = Granting(desk, waiting=waiting, whisper=whisper)
-        home = Home(*(shelf, api), waiting=waiting, standings=standings, lists=lists, granting=granting, clock=clock)
+        orders, replies = Orders(desk), Replies(shelf, lists=lists, saying=saying)
+        brakes = Brakes(
+            desk,
+            people=people,
+            whose=whose,
+            waiting=waiting,
+            orders=orders,
+            replies=replies,
+            whisper=whisper,
+            clock=clock,
+        )
+        cord = Cord(
+            desk,
+            people=people,
+            installs=installs,
+            waiting=waiting,
+            targets=Targets(desk, shelf, places=places, marks=marks, waiting=waiting),
+            orders=orders,
+            replies=replies,
+            whisper=whisper,
+        )
+        home = Home(
+            shelf,
+            api,
+            waiting=waiting,
+            standings=standings,
+            lists=lists,
+            granting=granting,
+            brakes=brakes,
+            clock=clock,
+        )
         answers = Answers(
             desk,
             api=api,
             people=people,
-            whose=Whose(desk, installs=installs, places=places),
+            whose=whose,
             standings=standings,
             cards=cards,
             modals=modals,
@@ -89,6 +125,7 @@ async def slack(
             cards=cards,
             lists=lists,
             granting=granting,
+            brakes=brakes,
             clock=clock,
         )
         asking = Asking(desk, shelf, api, people=people, waiting=waiting, saying=saying, cards=cards, modals=modals)
@@ -104,6 +141,8 @@ async def slack(
             threads=threads,
             home=home,
             granting=granting,
+            cord=cord,
+            brakes=brakes,
         )
         inbound = Inbound(config, installs, shelf, reception)
         aftermath = Aftermath(standings.ended, home.changed)

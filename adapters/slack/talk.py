@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.slack import words
+from adapters.slack.brakes import Brakes
 from adapters.slack.brief import brief
 from adapters.slack.cards import Cards
 from adapters.slack.fit import Json
@@ -27,7 +28,6 @@ _ANSWERED: Final = timedelta(days=1)
 _TEXT_CHARS: Final = 3_000
 _FIRST: Final = 5
 _ASK: Final = "To say something to an agent, use “Ask the agent about this” in the menu of a message."
-_NO_BRAKE: Final = "I cannot stop an agent from here. Reject what it asks. "
 _NOT_THERE: Final = "There is no such card for you."
 _DOWN: Final = "I cannot look that up just now. Try again in a minute."
 _MEMBERS: Final = "I talk with people of this workspace only."
@@ -69,6 +69,7 @@ class Talk:
         cards: Cards,
         lists: Lists,
         granting: Granting,
+        brakes: Brakes,
         clock: Callable[[], datetime],
     ) -> None:
         """Look things up with `waiting`; answers to cards are for `threads`."""
@@ -80,6 +81,7 @@ class Talk:
         self._cards = cards
         self._lists = lists
         self._granting = granting
+        self._brakes = brakes
         self._clock = clock
 
     async def mentioned(self, event: Mapping[str, Any], team: str) -> None:
@@ -163,10 +165,10 @@ class Talk:
                 return await self._show(viewer, request.rest, place)
             case "grants":
                 return await self._grants(viewer)
+            case "brakes":
+                return await self._stopped(viewer)
             case "help":
                 return self._help(place)
-            case _ if request.word in words.BRAKES:
-                return Said(_NO_BRAKE + _ASK)
             case _:
                 return self._help(place, words.suggestion(request.word), is_known=False)
 
@@ -189,6 +191,13 @@ class Talk:
             return Said("No grants stand that you can see.", is_private=True)
         said = "; ".join(each.covers for each in found[:_FIRST])
         return Said(mrkdwn(f"{len(found):,} granted: {said}", _TEXT_CHARS), self._lists.grants(found), is_private=True)
+
+    async def _stopped(self, viewer: Viewer) -> Said:
+        found = await self._brakes.seen(viewer)
+        if not found:
+            return Said("Nothing is stopped that you can see.", is_private=True)
+        said = " ".join(each.sentence for each in found[:_FIRST])
+        return Said(mrkdwn(said, _TEXT_CHARS), self._lists.brakes(found), is_private=True)
 
     async def _show(self, viewer: Viewer, rest: str, place: Place) -> Said:
         meant = words.reference(rest)
@@ -213,6 +222,9 @@ class Talk:
             *([HelpLine(f"{place.address}pending mine", f"{_MINE}, for you alone")] if place.asks_here else []),
             *([HelpLine(f"{place.address}pending here", "what waits in this channel")] if _names_here(place) else []),
             HelpLine(f"{place.address}show <id or link>", "one card, for you alone; the end of an id will do"),
+            HelpLine(f"{place.address}stop", _STOPS if place.asks_here or place.here else _STOPS_ONE),
+            HelpLine(f"{place.address}resume", "let it go on; it takes somebody who may approve for it"),
+            HelpLine(f"{place.address}brakes", "what is stopped, by whom, and how to let it go on"),
             HelpLine(f"{place.address}grants", "what people let run without being asked again, and how to end it"),
             HelpLine(f"{place.address}help", "this"),
         ]
@@ -233,6 +245,8 @@ class Talk:
 
 
 _MINE: Final = "what waits for you"
+_STOPS: Final = "every agent that works in this channel; stop <agent>: that one; stop all: every agent"
+_STOPS_ONE: Final = "the agents that ask you; stop <agent>: that one; stop all: every agent"
 
 
 def _names_here(place: Place) -> bool:

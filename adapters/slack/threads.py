@@ -293,6 +293,15 @@ def _filled(field: Field, text: str) -> str:
     return text
 
 
+def is_offered(handoff: Handoff, text: str) -> bool:
+    """Is this one of the answers that the question itself lists?"""
+    if not isinstance(handoff.ask, wire.Input):
+        return False
+    word = words.plain_word(text)
+    listed = [option for field in fields(handoff.ask.answer_schema, ABSENT) for option in field.options if option.value]
+    return any(word in {words.plain_word(each.value), words.plain_word(each.label)} for each in listed)
+
+
 def _faults(error: InvalidAnswer) -> str:
     wrong = "; ".join(visible(fault.detail) for fault in error.faults) or visible(error.detail)
     return f"Not recorded: {clip(wrong, _SHOWN_CHARS)}. Reply again, or press Answer on the card."

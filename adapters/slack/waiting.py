@@ -94,14 +94,14 @@ class Waiting:
 
     async def mine(self, viewer: Viewer) -> list[PendingLine]:
         """What waits for this person, most urgent first."""
-        return await self._lines(viewer, [each for each in await self._open() if await self.sees(viewer, each)])
+        return await self._lines(viewer, [each for each in await self.open() if await self.sees(viewer, each)])
 
     async def here(self, viewer: Viewer, channel: str) -> list[PendingLine]:
         """What waits in one conversation, most urgent first; nothing for who is not in it."""
         if channel not in viewer.channels:
             return []
         at = Spot(viewer.team, channel, None)
-        found = [each for each in await self._open() if at in await self._spots(each)]
+        found = [each for each in await self.open() if at in await self._spots(each)]
         # Everybody there reads it: no other channel of the one who asks is named.
         return await self._lines(replace(viewer, channels=frozenset({channel})), found)
 
@@ -109,7 +109,7 @@ class Waiting:
         """May this person know that there is this handoff?"""
         if viewer.person.refusal:
             return False
-        if any(_is_for(place, viewer) for place in handoff.route.to):
+        if any(is_for(place, viewer) for place in handoff.route.to):
             return True
         if any(spot.team == viewer.team and spot.channel in viewer.channels for spot in await self._spots(handoff)):
             return True
@@ -127,7 +127,7 @@ class Waiting:
             return Found(handoff if await self.sees(viewer, handoff) else None)
         found = {
             each.id: each
-            for each in [*await self._open(), *await self._ended()]
+            for each in [*await self.open(), *await self._ended()]
             if each.id.endswith(reference.end) and await self.sees(viewer, each)
         }
         if len(found) == 1:
@@ -150,21 +150,49 @@ class Waiting:
         """What a person is called; raises `DirectoryDown`."""
         return await self._people.name(team, user)
 
+    async def channel(self, team: str, channel: str) -> str:
+        """What a channel is called; its id when Slack does not tell."""
+        return await self._name(team, channel)
+
     async def posted(self, handoff_id: str, address: Address) -> None:
         """Remember where a card is, for links to it."""
         await self._shelf.save(_card_name(handoff_id, address.team, address.channel), address.ts, _KEPT)
 
     async def bound(self, team: str, channel: str) -> list[wire.Run]:
         """The runs that are bound to a channel or a thread in it, latest started first."""
-        called = (await self._name(team, channel)).removeprefix("#")
-        ways = [channel, f"{team}/{channel}", *([f"#{called}", called] if called else [])]
+        ways = await self._places.ways(team, channel)
         found = await asyncio.gather(*(self._desk.runs(_SLACK, way) for way in ways))
         runs = {run.id: run for each in found for run in each}
-        there = [run for run in runs.values() if await self._is_there(run, team, channel)]
-        return sorted(there, key=lambda run: run.started_at, reverse=True)
+        return sorted(runs.values(), key=lambda run: run.started_at, reverse=True)
 
     async def runs(self, viewer: Viewer) -> list[RunLine]:
         """The runs of the channels that a person shares with the bot, latest started first."""
+        waiting = [each.run for each in await self.open()]
+        return [
+            RunLine(
+                name=run.name,
+                agent=run.agent,
+                started_at=run.started_at,
+                channel=await self._name(viewer.team, channel),
+                open_cards=waiting.count(run.id),
+                state=run.state,
+            )
+            for channel, run in (await self._shared(viewer))[:MOST_RUNS]
+        ]
+
+    async def agents(self, viewer: Viewer) -> frozenset[str]:
+        """The agents that this person knows of: by a run in one of their channels, or by a card that waits there."""
+        runs = [run.agent for _, run in await self._shared(viewer)]
+        return frozenset(runs) | {each.agent for each in await self.open() if await self.sees(viewer, each)}
+
+    async def where(self, run: wire.Run) -> list[Spot]:
+        """The channels that a run is bound to, or has cards in that wait."""
+        cards = [spot for each in await self.open() if each.run == run.id for spot in await self._spots(each)]
+        bound = await self.spot(run.conversation) if run.conversation and run.conversation.surface == _SLACK else None
+        return [*([bound] if bound else []), *cards]
+
+    async def _shared(self, viewer: Viewer) -> list[tuple[str, wire.Run]]:
+        """The runs of shared channels, latest started first, each with its channel."""
         bot = await self._installs.bot(viewer.team)
         shared = viewer.channels & await self._people.channels(viewer.team, bot.user)
         channels = sorted(shared)[:_MOST_CHANNELS]
@@ -175,22 +203,11 @@ class Waiting:
                 return [(channel, run) for run in await self.bound(viewer.team, channel)]
 
         found = [pair for each in await asyncio.gather(*map(of, channels)) for pair in each]
-        found.sort(key=lambda pair: pair[1].started_at, reverse=True)
-        waiting = [each.run for each in await self._open()]
-        return [
-            RunLine(
-                name=run.name,
-                agent=run.agent,
-                started_at=run.started_at,
-                channel=await self._name(viewer.team, channel),
-                open_cards=waiting.count(run.id),
-            )
-            for channel, run in found[:MOST_RUNS]
-        ]
+        return sorted(found, key=lambda pair: pair[1].started_at, reverse=True)
 
     # --- what is there ---
 
-    async def _open(self) -> list[Handoff]:
+    async def open(self) -> list[Handoff]:
         """What waits for a person: time that is up waits for nobody."""
         now, waiting = self._clock(), await self._desk.inbox()
         return [each for each in waiting.handoffs if each.state is State.HELD or each.expires_at > now]
@@ -238,18 +255,15 @@ class Waiting:
         channels = [
             place for place in handoff.route.to if place.surface == _SLACK and (place.channel or not place.person)
         ]
-        found = [await self._spot(place) for place in channels]
+        found = [await self.spot(place) for place in channels]
         return [Spot(spot.team, spot.channel, None) for spot in found if spot]
 
-    async def _spot(self, place: wire.Place) -> Spot | None:
+    async def spot(self, place: wire.Place) -> Spot | None:
+        """Where a place is; None when it cannot be found now."""
         try:
             return await self._places.find(place)
         except (Undeliverable, SlackFailed, NoAccess, TooMany, DirectoryDown):
             return None
-
-    async def _is_there(self, run: wire.Run, team: str, channel: str) -> bool:
-        spot = await self._spot(run.conversation) if run.conversation else None
-        return spot is not None and (spot.team, spot.channel) == (team, channel)
 
     async def _name(self, team: str, channel: str) -> str:
         return await self._places.name(team, channel)
@@ -277,7 +291,7 @@ class Waiting:
         if shared:
             where = await self._name(viewer.team, shared[0])
         else:
-            where = "direct message" if any(_is_for(place, viewer) for place in handoff.route.to) else ""
+            where = "direct message" if any(is_for(place, viewer) for place in handoff.route.to) else ""
         return PendingLine(
             summary(handoff, now=self._clock()),
             where=where,
@@ -286,7 +300,7 @@ class Waiting:
         )
 
 
-def _is_for(place: wire.Place, viewer: Viewer) -> bool:
+def is_for(place: wire.Place, viewer: Viewer) -> bool:
     """Was it put to this very person?"""
     email = (viewer.person.actor.email or "").casefold()
     named = {viewer.user, f"{viewer.team}/{viewer.user}", viewer.person.actor.id}

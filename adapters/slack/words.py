@@ -15,6 +15,8 @@ VERBS: Final[Mapping[str, str]] = {
     "hello": "help",
     "grants": "grants",
     "grant": "grants",
+    "brakes": "brakes",
+    "brake": "brakes",
     "pending": "pending",
     "waiting": "pending",
     "list": "pending",
@@ -22,9 +24,6 @@ VERBS: Final[Mapping[str, str]] = {
     "open": "show",
 }
 """Words that begin a request, and what they ask for."""
-
-BRAKES: Final = frozenset({"stop", "halt", "abort", "pause", "cancel", "resume"})
-"""Words of somebody who wants an agent stopped: they are told what is possible, rather than corrected."""
 
 _HERE: Final = frozenset({"here", "channel", "this channel", "in this channel", "in here"})
 _MINE: Final = frozenset({"mine", "me", "my", "for me"})
@@ -101,7 +100,7 @@ def is_request(text: str) -> bool:
 
 def suggestion(word: str) -> str:
     """What was probably meant; empty when nothing is close."""
-    near = get_close_matches(word, [verb for verb in VERBS if len(verb) > 1], n=1, cutoff=0.6)
+    near = get_close_matches(word, [verb for verb in VERBS if len(verb) > 1], n=1, cutoff=0.7)
     return VERBS[near[0]] if near else ""
 
 

@@ -11,19 +11,25 @@ import aiohttp
 from aiohttp import web
 
 from adapters.slack.asking import Asking
+from adapters.slack.brakes import Brakes
 from adapters.slack.cards import Cards
+from adapters.slack.cord import Cord
 from adapters.slack.granting import END, Granting
 from adapters.slack.home import Home
-from adapters.slack.lists import Lists
+from adapters.slack.lists import LIFT, Lists
 from adapters.slack.marks import Marks
 from adapters.slack.modals import Modals
+from adapters.slack.orders import Orders
 from adapters.slack.posts import Posts
+from adapters.slack.replies import Replies
 from adapters.slack.saying import Saying
 from adapters.slack.standing import Standings
 from adapters.slack.talk import Talk
+from adapters.slack.targets import Targets
 from adapters.slack.threads import Threads
 from adapters.slack.waiting import Waiting
 from adapters.slack.whisper import Whisper
+from adapters.slack.whose import Whose
 from andon import wire
 from bot.handoff import Handoff
 from tests.adapters.plumbing import Parts, plumbing
@@ -50,6 +56,8 @@ class House:
     standings: Standings
     home: Home
     granting: Granting
+    brakes: Brakes
+    cord: Cord
     cards: Cards
     ana: Person
     mira: Person
@@ -126,11 +134,12 @@ class House:
         """One delivery of the stand-in's."""
         if request.content_type == "application/json":
             body = await request.json()
-            await self._happened(body["event"], body["team_id"])
+            await self._happened(body, body["team_id"])
             return web.Response()
         form = dict(await request.post())
         if "payload" not in form:
-            await self.talk.command(form, str(form["team_id"]))
+            if not await self.cord.command(form, str(form["team_id"])):
+                await self.talk.command(form, str(form["team_id"]))
             return web.Response()
         payload = json.loads(str(form["payload"]))
         team = str(payload["team"]["id"])
@@ -141,21 +150,23 @@ class House:
                 await self.asking.asked(payload, team)
             case _ if str(payload["actions"][0].get("action_id", "")).startswith(END):
                 await self.granting.pressed(payload, team)
+            case _ if str(payload["actions"][0].get("action_id", "")).startswith(LIFT):
+                await self.brakes.lifted(payload, team)
             case _:
                 await self.home.pressed(payload, team)
         return web.Response()
 
-    async def _happened(self, event: Json, team: str) -> None:
-        match event["type"]:
-            case "app_mention":
+    async def _happened(self, body: Json, team: str) -> None:
+        event = body["event"]
+        if event["type"] == "app_home_opened":
+            await self.home.opened(team, event["user"])
+        elif event["type"] == "reaction_added":
+            await self.cord.reacted(body, team)
+        elif event["type"] in {"message", "app_mention"} and not await self.cord.said(body, team):
+            if event["type"] == "app_mention":
                 await self.talk.mentioned(event, team)
-            case "app_home_opened":
-                await self.home.opened(team, event["user"])
-            case "message" if event.get("channel_type") == "im":
-                if not await self.threads.replied(event, team):
-                    await self.talk.messaged(event, team)
-            case "message":
-                await self.threads.replied(event, team)
+            elif not await self.threads.replied(event, team) and event.get("channel_type") == "im":
+                await self.talk.messaged(event, team)
 
 
 @asynccontextmanager
@@ -175,13 +186,14 @@ async def talkers() -> AsyncIterator[House]:
         lists, saying = Lists(cards), Saying(api, http, api_url=parts.config.api_url)
         whisper = Whisper(saying)
         waiting = Waiting(desk, shelf, people=people, places=places, installs=installs, cards=cards, clock=clock)
+        marks = Marks(api, installs)
         threads = Threads(
             desk,
             shelf,
             people=people,
             places=places,
             installs=installs,
-            marks=Marks(api, installs),
+            marks=marks,
             saying=saying,
             whisper=whisper,
         )
@@ -189,7 +201,37 @@ async def talkers() -> AsyncIterator[House]:
             shelf, installs=installs, places=places, posts=Posts(api, installs, shelf), cards=cards, clock=clock
         )
         granting = Granting(desk, waiting=waiting, whisper=whisper)
-        home = Home(shelf, api, waiting=waiting, standings=standings, lists=lists, granting=granting, clock=clock)
+        orders, replies = Orders(desk), Replies(shelf, lists=lists, saying=saying)
+        brakes = Brakes(
+            desk,
+            people=people,
+            whose=Whose(desk, installs=installs, places=places),
+            waiting=waiting,
+            orders=orders,
+            replies=replies,
+            whisper=whisper,
+            clock=clock,
+        )
+        cord = Cord(
+            desk,
+            people=people,
+            installs=installs,
+            waiting=waiting,
+            targets=Targets(desk, shelf, places=places, marks=marks, waiting=waiting),
+            orders=orders,
+            replies=replies,
+            whisper=whisper,
+        )
+        home = Home(
+            shelf,
+            api,
+            waiting=waiting,
+            standings=standings,
+            lists=lists,
+            granting=granting,
+            brakes=brakes,
+            clock=clock,
+        )
         talk = Talk(
             shelf,
             waiting=waiting,
@@ -199,6 +241,7 @@ async def talkers() -> AsyncIterator[House]:
             cards=cards,
             lists=lists,
             granting=granting,
+            brakes=brakes,
             clock=clock,
         )
         asking = Asking(
@@ -220,6 +263,8 @@ async def talkers() -> AsyncIterator[House]:
             standings,
             home,
             granting,
+            brakes,
+            cord,
             cards,
             ana,
             mira,

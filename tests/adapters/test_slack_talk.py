@@ -59,10 +59,6 @@ async def test_an_unknown_word_gets_the_nearest_known_one(house: House) -> None:
     assert (await _ask(house.ana, "make me a sandwich")).startswith("I do not know that word")
 
 
-async def test_whoever_wants_to_stop_an_agent_is_told_what_is_possible(house: House) -> None:
-    assert (await _ask(house.ana, "STOP!")).startswith("I cannot stop an agent from here.")
-
-
 async def test_a_command_is_answered_to_the_person_alone(house: House) -> None:
     await house.ana.command("/andon", "help", channel=house.ops)
 

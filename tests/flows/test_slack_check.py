@@ -65,7 +65,7 @@ async def look(given: SlackConfig, *channels: str, shelf: MemoryShelf | None = N
 
 async def test_a_surface_that_is_set_up_well(cloud: SlackCloud, entry: str) -> None:
     cloud.channel("#ops", id="C0OPS")
-    cloud.app.scopes = [scope for scope in cloud.app.scopes if not scope.startswith("reactions")]
+    cloud.app.scopes = [scope for scope in cloud.app.scopes if scope != "reactions:write"]
     cloud.install()
 
     faults, notes = await look(replace(config(cloud), public_url=entry), "C0OPS")

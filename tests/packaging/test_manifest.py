@@ -58,6 +58,7 @@ EVENTS: Final[Mapping[str, Mapping[str, set[str]]]] = {
         "message.groups": {"groups:history"},
         "message.im": {"im:history"},
     },
+    "reaction_added": {"reaction_added": {"reactions:read"}},
     "subteam_members_changed": {"subteam_members_changed": {"usergroups:read"}},
     "tokens_revoked": {"tokens_revoked": set()},
     "user_change": {"user_change": {"users:read"}},
@@ -177,7 +178,7 @@ def test_a_scope_that_is_taken_out_is_missed(scope: str) -> None:
 
 
 def test_a_scope_that_is_added_is_too_many() -> None:
-    assert granted(MANIFEST) | {"reactions:read"} != needed(CODE)
+    assert granted(MANIFEST) | {"reactions:write"} != needed(CODE)
 
 
 def test_a_call_that_is_added_is_seen() -> None:
