@@ -171,7 +171,7 @@ def _order(given: Mapping[str, str], scope: object, cord: Cord, by: wire.Actor) 
         raise BadRequest("Pick an agent first.")
     if cord.action == "steer" and not cord.text.strip():
         raise BadRequest("Say first what the agent should know.")
-    epoch = given.get("epoch", "") if cord.action == "resume" else ""
+    epoch = given.get("epoch", "")
     try:
         brake = wire.WideBrake(
             action=cord.action,  # type: ignore[arg-type]  # checked here

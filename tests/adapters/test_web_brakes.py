@@ -221,7 +221,13 @@ async def test_nobody_sees_runs_or_brakes_without_signing_in(mira: Browser) -> N
 
 @pytest.mark.parametrize(
     "changed",
-    [{"action": "explode"}, {"action": ""}, {"action": "resume", "epoch": "x"}, {"action": "resume", "epoch": "-1"}],
+    [
+        {"action": "explode"},
+        {"action": ""},
+        {"action": "resume", "epoch": "x"},
+        {"action": "resume", "epoch": "-1"},
+        {"action": "stop", "epoch": "1"},
+    ],
 )
 async def test_a_tampered_press_gets_a_page_and_pulls_nothing(
     mira: Browser, desk: MemoryDesk, changed: dict[str, str]

@@ -102,9 +102,10 @@ async def test_others_see_it_at_once_and_the_receipt_stays(reader: Reader, agent
     assert await standing(mira) == []
 
 
-async def test_a_double_press_is_one_stop(reader: Reader, agent: Agent, mira: Person) -> None:
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+async def test_a_double_press_is_one_stop(reader: Reader, agent: Agent, mira: Person, *, script: bool) -> None:
     asked = await agent.ask()
-    tab = await (await reader()).card(asked)
+    tab = await (await reader(java_script_enabled=script)).card(asked, listening=script)
     await tab.button("Stop this run").dblclick()
     await expect(receipt(tab)).to_contain_text("Stopped: this run")
     (on,) = await standing(mira)
@@ -313,6 +314,30 @@ async def test_a_run_s_page_follows_its_run(reader: Reader, agent: Agent, mira: 
     await tab.reads("Not held")
 
 
+async def test_what_a_press_did_stays_while_the_page_follows(reader: Reader, agent: Agent, mira: Person) -> None:
+    flying = await agent.ask(what="Send it to Carol")
+    (await mira.approve(flying)).ok()
+    (await agent.claim(await agent.look(flying["id"]))).ok()
+    tab = await run_page(await reader(), agent)
+    await tab.press("Stop this run")
+    await expect(receipt(tab)).to_contain_text("1 action is in flight")
+    await expect(tab.page.locator("#link-state")).to_have_text("live")
+    await agent.report(flying, "executed", claimant="try-1")
+    await expect(tab.page.get_by_role("region", name="In flight")).to_have_count(0)
+    await expect(receipt(tab)).to_contain_text("1 action is in flight")
+    (await mira.call("POST", f"/v1/runs/{await agent.run()}/brake", {"action": "resume"})).ok()
+    await tab.reads("Not held")
+    await expect(receipt(tab)).to_have_count(0)
+
+
+async def test_a_run_that_asks_nothing_hears_of_a_wide_brake(reader: Reader, agent: Agent, mira: Person) -> None:
+    tab = await run_page(await reader(), agent)
+    await tab.reads("Not held")
+    for action, headline in (("stop", "On hold: stopped"), ("resume", "Not held")):
+        (await mira.call("POST", "/v1/brakes", {"action": action, "scope": {"everything": True}})).ok()
+        await tab.reads(headline)
+
+
 async def test_two_brakes_hold_a_run_until_both_are_lifted(reader: Reader, agent: Agent, mira: Person) -> None:
     await agent.ask()
     (await mira.call("POST", "/v1/brakes", {"action": "pause", "scope": {"agent": "mailer"}})).ok()
@@ -419,6 +444,12 @@ async def test_a_page_left_and_come_back_to_pulls_anew(reader: Reader, agent: Ag
     await tab.press("Stop this run")
     await expect(receipt(tab)).to_contain_text("Stopped: this run")
     assert len(await standing(mira)) == 1
+
+    # Not every browser fetches the page again: some bring it back as it was.
+    order_id = tab.page.locator("#resume-form input[name=order_id]")
+    before = await order_id.get_attribute("value")
+    await tab.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    assert await order_id.input_value() != before
 
 
 async def test_the_keyboard_stops_and_enter_in_a_field_does_not(reader: Reader, agent: Agent, mira: Person) -> None:
