@@ -203,29 +203,19 @@ class Braking:
             return
 
     async def _flying(self, ids: Sequence[str]) -> AsyncIterator[wire.InFlight]:
-        """What was claimed and not reported, the oldest claim first; answers to questions are nothing that flies."""
+        """What was claimed and not reported, the oldest claim first."""
         found = [await self._store.handoffs.load(each) for each in ids]
-        acting = [each for each in found if each and each.claim and not isinstance(each.ask, wire.Input)]
-        acting = [each for each in acting if not isinstance(each.ask, wire.Choice) or _acts(each)]
-        for each in sorted(acting, key=lambda flight: flight.claim.at if flight.claim else flight.opened_at)[:_TOLD]:
-            if each.claim:
-                yield wire.InFlight(
-                    handoff=each.id,
-                    run=each.run,
-                    what=each.ask.what if isinstance(each.ask, wire.Confirmation) else each.ask.question,
-                    claimant=each.claim.claimant,
-                    claimed_at=each.claim.at,
-                )
+        flying = [(each.claim, each) for each in found if each and each.claim and each.is_in_flight]
+        for claim, each in sorted(flying, key=lambda flight: flight[0].at)[:_TOLD]:
+            yield wire.InFlight(
+                handoff=each.id,
+                run=each.run,
+                what=each.ask.what if isinstance(each.ask, wire.Confirmation) else each.ask.question,
+                claimant=claim.claimant,
+                claimed_at=claim.at,
+            )
 
     async def _still(self, scope: wire.BrakeScope) -> tuple[wire.Braked, ...]:
         """What holds a run beside the brake that was lifted."""
         run = await self._store.runs.load(scope.run) if scope.run else None
         return (run.brake,) if run and run.brake else ()
-
-
-def _acts(handoff: Handoff) -> bool:
-    """Does the chosen candidate do something?"""
-    if not isinstance(handoff.ask, wire.Choice) or not isinstance(handoff.decision, wire.Chosen):
-        return False
-    chosen = handoff.decision.choice
-    return any(each.id == chosen and each.action is not None for each in handoff.ask.candidates)

@@ -20,16 +20,12 @@ from bot.caps import Caps
 from bot.cursor import make_cursor, parse_cursor
 from bot.digests import answer_shown
 from bot.draws import Draws
-from bot.errors import (
-    AlreadyDecided,
-    Gone,
-    StoreUnavailable,
-)
+from bot.errors import AlreadyDecided, Gone, StoreUnavailable
 from bot.gathering import Gathering, is_unsure
 from bot.handing_on import HandingOn, known_people
 from bot.handoff import OPEN, Change, Handoff, State, Told, digest_of, no_handoff
 from bot.health import StoreHealth
-from bot.history import opened_since
+from bot.history import asks_of, opened_since
 from bot.hub import Hub
 from bot.metrics import Metrics
 from bot.milestones import Milestones
@@ -283,12 +279,16 @@ class Flow:
         """The runs that are bound to a channel, latest started first."""
         return await self._store.runs.bound(surface, channel, limit)
 
-    async def steer(self, run_id: str, text: str, by: wire.Actor, *, steer_id: str | None = None) -> wire.Run:
-        """Leave a person's words for a run's agent.
+    async def asks(self, run_id: str, *, limit: int = 100) -> list[Handoff]:
+        """A run's handoffs: those that are open or acted on, and those that ended lately."""
+        return await asks_of(self._store, run_id, limit=limit)
 
-        Raises:
-            Gone: There is no such run.
-        """
+    async def agents(self) -> list[str]:
+        """The names of all agents that may come in."""
+        return sorted({key.name for key in await self._access.keys() if key.kind == "agent"})
+
+    async def steer(self, run_id: str, text: str, by: wire.Actor, *, steer_id: str | None = None) -> wire.Run:
+        """Leave a person's words for a run's agent; raises `Gone`."""
         return await self._runs.steer(run_id, text, by, steer_id=steer_id)
 
     async def told_lately(self) -> list[Handoff]:

@@ -282,6 +282,16 @@ class Handoff:
         return self.state in OPEN or self.route.told or failed
 
     @property
+    def is_in_flight(self) -> bool:
+        """Was an action of it claimed and not reported yet? No stop recalls that; an answer is no action."""
+        if self.state is not State.CLAIMED or self.claim is None:
+            return False
+        if isinstance(self.ask, wire.Choice):
+            chosen = self.decision.choice if isinstance(self.decision, wire.Chosen) else ""
+            return any(each.id == chosen and each.action is not None for each in self.ask.candidates)
+        return isinstance(self.ask, wire.Confirmation)
+
+    @property
     def places(self) -> tuple[wire.Place, ...]:
         """Where its cards are: the ladder's climbed rungs included, and whoever it was handed on to."""
         more = [place for rung in self.route.escalate[: self.rungs] for place in rung.to]

@@ -1,5 +1,6 @@
-"""Reading back what was opened, page by page, newest first."""
+"""Reading back what was opened, page by page, newest first; and what belongs to one run."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
@@ -22,3 +23,10 @@ async def opened_since(store: Store, since: datetime, *, limit: int) -> AsyncIte
             yield handoff
         if place is None:
             return
+
+
+async def asks_of(store: Store, run_id: str, *, limit: int) -> list[Handoff]:
+    """A run's handoffs, the latest opened first: those that are open or acted on, then what ended lately."""
+    ids = await store.runs.asks(run_id)
+    found = await asyncio.gather(*(store.handoffs.load(each) for each in ids[:limit]))
+    return sorted((each for each in found if each), key=lambda each: each.opened_at, reverse=True)

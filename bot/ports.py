@@ -260,6 +260,14 @@ class Desk(Protocol):
         """The runs that are bound to a channel, or to a thread in it; latest started first."""
         ...
 
+    async def asks(self, run_id: str, *, limit: int = 100) -> Sequence[Handoff]:
+        """A run's handoffs, the latest opened first: those that are open or acted on, and those that ended lately."""
+        ...
+
+    async def agents(self) -> Sequence[str]:
+        """The names of all agents that may come in, sorted."""
+        ...
+
     async def steer(self, run_id: str, text: str, by: wire.Actor, *, steer_id: str | None = None) -> wire.Run:
         """Leave a person's words for a run's agent, and hold nothing; the same `steer_id` twice is one.
 

@@ -1,6 +1,6 @@
 """What a person pressed, taken to the desk; and what they are told when it did not count."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from adapters.web.pages import Form, Notice, Pages, control_name
 from andon import wire
-from bot.cards import ABSENT, Card, by_field, card, read, too_late, visible
+from bot.cards import ABSENT, Card, RunView, by_field, card, read, too_late, visible
 from bot.errors import (
     AlreadyDecided,
     Conflict,
@@ -49,11 +49,19 @@ class _Case:
 class Answers:
     """Takes one press at a time. Whatever happens, the person sees the card as it stands and is told what counted."""
 
-    def __init__(self, desk: Desk, pages: Pages, clock: Callable[[], datetime]) -> None:
-        """Keep what is needed to answer and to show the card again."""
+    def __init__(
+        self,
+        desk: Desk,
+        pages: Pages,
+        clock: Callable[[], datetime],
+        *,
+        its_run: Callable[[str], Awaitable[RunView | None]],
+    ) -> None:
+        """Keep what is needed to answer and to show the card again; `its_run` reads the run that it is of."""
         self._desk = desk
         self._pages = pages
         self._clock = clock
+        self._its_run = its_run
 
     async def take(self, handoff_id: str, posted: Mapping[str, object], session: Session) -> web.Response:
         """Record the answer and show the card, or show the card with the reason why nothing was recorded."""
@@ -72,10 +80,10 @@ class Answers:
             code_error = "; ".join(fault.detail for fault in error.faults if fault.field == "code")
             beside = "Some fields need another look." if errors else "Nothing was recorded yet." if code_error else ""
             text = "; ".join(errors.get("", ())) or beside or error.detail
-            return self._again(handoff, case, Notice(_begun(text)), 422, errors, code_error=_begun(code_error))
+            return await self._again(handoff, case, Notice(_begun(text)), 422, errors, code_error=_begun(code_error))
         except StoreUnavailable as error:
             text = "The store did not confirm your answer. Press again in a moment: it can only count once."
-            return self._again(handoff, case, Notice(text), error.status)
+            return await self._again(handoff, case, Notice(text), error.status)
         except (Conflict, NotAnApprover) as error:
             return await self._anew(handoff.id, case, _why_not(error), error.status)
         return web.Response(status=303, headers={"Location": f"/handoffs/{handoff.id}"})
@@ -97,7 +105,7 @@ class Answers:
         if press.kind in _AGREEING and (view.missing or view.must_open):
             raise InvalidAnswer("Part of this card was not shown: open it in full first.", handoff=handoff.id)
 
-    def _again(
+    async def _again(
         self,
         handoff: Handoff,
         case: _Case,
@@ -122,16 +130,19 @@ class Answers:
             other={name: values[name] for name in ("to", "note", "question") if values.get(name)},
         )
         view = self._view(handoff, case.session, full=case.press.full)
-        page = self._pages.card(view, case.session, form=form, notice=notice, full=case.press.full)
+        its_run = await self._its_run(handoff.run)
+        page = self._pages.card(view, case.session, form=form, notice=notice, full=case.press.full, its_run=its_run)
         return web.Response(text=page, status=status, content_type="text/html")
 
     async def _anew(self, handoff_id: str, case: _Case, text: str, status: int) -> web.Response:
         """The card as it stands now, what changed since it was read, and what was typed on the old one."""
-        view = self._view(await self._desk.look(handoff_id), case.session, since=case.press.revision)
+        handoff = await self._desk.look(handoff_id)
+        view = self._view(handoff, case.session, since=case.press.revision)
         words = ("reason", "to", "note", "question")
         typed = {**case.typed, **{name: case.press.values.get(name, "") for name in words}}
         lost = tuple((visible(name), visible(value)) for name, value in typed.items() if value.strip())
-        page = self._pages.card(view, case.session, form=Form(), notice=Notice(text, typed=lost), full=False)
+        notice, its_run = Notice(text, typed=lost), await self._its_run(handoff.run)
+        page = self._pages.card(view, case.session, form=Form(), notice=notice, full=False, its_run=its_run)
         return web.Response(text=page, status=status, content_type="text/html")
 
 

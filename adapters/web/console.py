@@ -13,7 +13,8 @@ from aiohttp import web
 
 from adapters.web import live
 from adapters.web.answers import Answers
-from adapters.web.pages import TYPES, Form, Notice, Pages
+from adapters.web.braking import BrakePages
+from adapters.web.pages import TYPES, Form, Notice, Pages, Viewer
 from adapters.web.policy import PolicyPage
 from adapters.web.security import HEADERS, Guard, same_token
 from adapters.web.together import Together
@@ -51,7 +52,8 @@ class WebConsole:
         self._guard = Guard(sign_in, public_url=public_url, clock=clock)
         self._pages = Pages(templates)
         self._clock = clock
-        self._answers = Answers(desk, self._pages, clock)
+        self._brakes = BrakePages(desk, self._pages, clock)
+        self._answers = Answers(desk, self._pages, clock, its_run=self._brakes.look)
         self._together = Together(desk, self._pages, clock)
         self._policy_page = PolicyPage(desk, self._pages)
 
@@ -64,6 +66,10 @@ class WebConsole:
             web.post("/grants/{id}/end", self._open(self._for_signed_in(self._end_grant))),
             web.get("/handoffs/{id}", self._open(self._for_signed_in(self._card))),
             web.post("/handoffs/{id}/answer", self._open(self._for_signed_in(self._answer))),
+            web.get("/runs/{id}", self._open(self._for_signed_in(self._run))),
+            web.post("/runs/{id}/brake", self._open(self._for_signed_in(self._brake_run))),
+            web.get("/brakes", self._open(self._for_signed_in(self._all_brakes))),
+            web.post("/brakes/order", self._open(self._for_signed_in(self._brake_any))),
             web.get("/trust", self._open(self._for_signed_in(self._trust))),
             web.post("/trust/{key}/reset", self._open(self._for_signed_in(self._reset_trust))),
             web.get("/policy", self._open(self._for_signed_in(self._policy))),
@@ -118,10 +124,23 @@ class WebConsole:
         handoff = await self._desk.look(request.match_info["id"])
         full, editing = request.query.get("full") == "1", request.query.get("edit") == "1"
         view = card(handoff, now=self._clock(), full=full, conflict=self._desk.conflict(handoff, session.person))
-        return _html(self._pages.card(view, session, form=Form(editing=editing), notice=None, full=full))
+        its_run, form = await self._brakes.look(handoff.run), Form(editing=editing)
+        return _html(self._pages.card(view, session, form=form, notice=None, full=full, its_run=its_run))
 
     async def _answer(self, request: web.Request, session: Session) -> web.StreamResponse:
         return await self._answers.take(request.match_info["id"], await request.post(), session)
+
+    async def _run(self, request: web.Request, session: Session) -> web.StreamResponse:
+        return await self._brakes.show_run(request.match_info["id"], session)
+
+    async def _brake_run(self, request: web.Request, session: Session) -> web.StreamResponse:
+        return await self._brakes.take_run(request.match_info["id"], await request.post(), session)
+
+    async def _all_brakes(self, request: web.Request, session: Session) -> web.StreamResponse:  # noqa: ARG002  # a handler
+        return await self._brakes.show_all(session)
+
+    async def _brake_any(self, request: web.Request, session: Session) -> web.StreamResponse:
+        return await self._brakes.take_any(await request.post(), session)
 
     async def _trust(self, request: web.Request, session: Session) -> web.StreamResponse:  # noqa: ARG002  # a handler
         return _html(self._pages.trust([trust_line(ramp) for ramp in await self._desk.trust()], session))
@@ -207,7 +226,8 @@ class WebConsole:
             if request.method == "POST" and not same_token(str((await request.post()).get("csrf", "")), session):
                 text = "The page you pressed on belongs to another session. Nothing was changed; open it again."
                 return _html(self._pages.message("That press did not count", text, session), 403)
-            return await handler(request, session)
+            on = await self._desk.braking.standing()
+            return await handler(request, Viewer(session.person, session.csrf, len(on)))
 
         return signed
 

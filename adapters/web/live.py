@@ -1,4 +1,4 @@
-"""Tells an open page that a handoff changed; the page then fetches itself anew. No content travels here."""
+"""Tells an open page that a handoff or a brake changed; the page then fetches itself anew. No content travels here."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ async def _pass_on(response: web.StreamResponse, changes: AsyncIterator[Change])
             if change is None:
                 return
             upcoming = asyncio.ensure_future(_after(changes))
-            told = {"handoff": change.handoff, "event": change.event, "revision": change.revision}
+            told = {"handoff": change.handoff, "run": change.run, "event": change.event, "revision": change.revision}
             await response.write(f"event: change\ndata: {json.dumps(told)}\n\n".encode())
     finally:
         upcoming.cancel()

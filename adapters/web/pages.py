@@ -6,7 +6,21 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from bot.cards import Card, DigestView, Field, GrantLine, Heard, Summary, TrustLine, environment, term_in_words
+from bot.cards import (
+    BrakeLine,
+    Card,
+    DigestView,
+    Field,
+    Flight,
+    GrantLine,
+    Heard,
+    ReceiptView,
+    RunView,
+    Summary,
+    TrustLine,
+    environment,
+    term_in_words,
+)
 from bot.ports import PolicyWords, Session
 
 STATIC = Path(__file__).parent / "static"
@@ -24,6 +38,29 @@ class Notice:
     text: str
     good: bool = False
     typed: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer(Session):
+    """Whoever looks, and how many brakes are on: every page tells."""
+
+    brakes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cord:
+    """What a person typed beside a brake's buttons, and which button they pressed."""
+
+    order_id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    action: str = ""
+    text: str = ""
+    agent: str = ""
+    about: str = ""
+    """Which of a page's forms it was; empty: the run's."""
+
+    def typed(self, *actions: str, about: str = "") -> str:
+        """What stands in the field of these buttons."""
+        return self.text if self.action in actions and self.about == about else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +121,9 @@ class Pages:
         most: int,
     ) -> str:
         """What waits for a person, what ran without asking and is told of, and what agents told without asking."""
-        waiting = len(cards)
+        waiting, held = len(cards), sum(each.state == "held" for each in cards)
         given = {"cards": cards, "notices": notices, "told": told, "waiting": waiting, "full": waiting >= most}
-        return self._render("inbox", session, **given)
+        return self._render("inbox", session, **given, held=held)
 
     def together(
         self,
@@ -115,8 +152,19 @@ class Pages:
         """What has ended."""
         return self._render("history", session, cards=cards, older=older, first=first)
 
-    def card(self, card: Card, session: Session, *, form: Form, notice: Notice | None, full: bool) -> str:
-        """One handoff."""
+    def card(
+        self,
+        card: Card,
+        session: Session,
+        *,
+        form: Form,
+        notice: Notice | None,
+        full: bool,
+        its_run: RunView | None = None,
+        cord: Cord | None = None,
+        receipt: ReceiptView | None = None,
+    ) -> str:
+        """One handoff, and the brake of its run; without `its_run` no brake can be pulled on it."""
         if form.editing and not card.may("edit"):
             form = replace(form, editing=False)
         controls = [
@@ -129,7 +177,45 @@ class Pages:
             )
             for index, each in enumerate(card.form)
         ]
-        return self._render("card", session, card=card, form=form, controls=controls, notice=notice, full=full)
+        given = {"card": card, "form": form, "controls": controls, "notice": notice, "full": full}
+        return self._render("card", session, **given, its_run=its_run, cord=cord or Cord(), receipt=receipt)
+
+    def run(
+        self,
+        run: RunView,
+        session: Session,
+        *,
+        waiting: Sequence[Summary],
+        recent: Sequence[Summary],
+        flights: Sequence[Flight],
+        is_cut: bool,
+        cord: Cord,
+        receipt: ReceiptView | None,
+        notice: Notice | None,
+    ) -> str:
+        """One run: what holds it, what it asks, and what it did; `is_cut`: it has more of that."""
+        given = {"waiting": waiting, "recent": recent, "flights": flights, "is_cut": is_cut}
+        return self._render("run", session, its_run=run, cord=cord, receipt=receipt, notice=notice, **given)
+
+    def brakes(
+        self,
+        brakes: Sequence[BrakeLine],
+        session: Session,
+        *,
+        more: int,
+        agents: Sequence[str],
+        everything: str,
+        cord: Cord,
+        receipt: ReceiptView | None,
+        notice: Notice | None,
+    ) -> str:
+        """Every brake that is on, and so many more; `everything` is the scope of the widest, as its form sends it."""
+        given = {"brakes": brakes, "more": more, "agents": agents, "everything": everything}
+        return self._render("brakes", session, **given, cord=cord, receipt=receipt, notice=notice)
+
+    def again(self, form: Mapping[str, str], to: str, session: Session) -> str:
+        """A press that nobody confirmed, to be sent again as it was."""
+        return self._render("again", session, form=form, to=to)
 
     def grants(self, grants: Sequence[GrantLine], session: Session, *, notice: Notice | None = None) -> str:
         """What people let run without being asked again."""
@@ -144,4 +230,5 @@ class Pages:
         return self._render("message", session, title=title, text=text, hint=hint)
 
     def _render(self, name: str, session: Session | None, **given: object) -> str:
-        return self._templates.get_template(f"web/{name}.html.j2").render(session=session, **given)
+        on = session.brakes if isinstance(session, Viewer) else 0
+        return self._templates.get_template(f"web/{name}.html.j2").render(session=session, brakes_on=on, **given)

@@ -5,7 +5,9 @@ from bot.cards.brakes import brake_lines, pulled, scope_in_words
 from bot.cards.characters import hidden_in, visible
 from bot.cards.form import ABSENT, Field, by_field, fields, read
 from bot.cards.offered import GrantLine, Offered, as_grant, given, grant_line, in_words, offers
+from bot.cards.receipts import ReceiptView, receipt_view
 from bot.cards.render import environment
+from bot.cards.runs import BrakeLine, Flight, RunView, brake_line, flights, named_runs, run_view
 from bot.cards.schema import check, check_schema
 from bot.cards.sentences import HEADLINES, lasting, moment, silence, too_late
 from bot.cards.summaries import Heard, Summary, heard, summary
@@ -25,18 +27,23 @@ from bot.cards.view import Card, card
 __all__ = [
     "ABSENT",
     "HEADLINES",
+    "BrakeLine",
     "Card",
     "DigestRow",
     "DigestView",
     "Field",
+    "Flight",
     "GrantLine",
     "Heard",
     "Offered",
+    "ReceiptView",
+    "RunView",
     "Said",
     "Summary",
     "TrustLine",
     "as_grant",
     "asides",
+    "brake_line",
     "brake_lines",
     "by_field",
     "card",
@@ -47,6 +54,7 @@ __all__ = [
     "digest_row",
     "environment",
     "fields",
+    "flights",
     "given",
     "grant_in_words",
     "grant_line",
@@ -56,12 +64,15 @@ __all__ = [
     "lasting",
     "listed",
     "moment",
+    "named_runs",
     "offers",
     "people_in_words",
     "places_in_words",
     "pulled",
     "questions",
     "read",
+    "receipt_view",
+    "run_view",
     "rung_in_words",
     "said",
     "scope_in_words",

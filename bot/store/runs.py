@@ -19,6 +19,9 @@ _STEER, _LOOK = (load_script(name) for name in ("steer", "look_run"))
 
 
 _NOTICES_KEPT_MS: Final = 7 * 24 * 3600 * 1000
+_AT_ONCE: Final = 500
+_LATELY: Final = 1_000
+"""Of all handoffs, so many of the latest are looked through for those of one run that have ended."""
 
 
 class Runs:
@@ -159,6 +162,22 @@ class Runs:
         ids = await self._pipe.call("ZREVRANGE", self._keys.conversation(surface, channel), 0, limit - 1)
         found = await asyncio.gather(*(self.load(run_id.decode()) for run_id in ids))
         return [run for run in found if run]
+
+    async def asks(self, run_id: str) -> list[str]:
+        """The ids of its handoffs: all that are open or may be acted on, and those that ended lately, newest first."""
+        keys = self._keys
+        due, acting, latest = await asyncio.gather(
+            self._pipe.call("ZRANGE", keys.due, 0, -1),
+            self._pipe.call("ZRANGE", keys.acting, 0, -1),
+            self._pipe.call("ZRANGE", keys.index, 0, _LATELY - 1, "REV"),
+        )
+        ids = [each.decode() for each in dict.fromkeys([*due, *acting, *latest])]
+        found: list[str] = []
+        for first in range(0, len(ids), _AT_ONCE):
+            some = ids[first : first + _AT_ONCE]
+            runs = await asyncio.gather(*(self._pipe.call("HGET", keys.handoff(each), "run") for each in some))
+            found += [each for each, run in zip(some, runs, strict=True) if run == run_id.encode()]
+        return found
 
     async def checkpoint(self, run_id: str) -> wire.Checkpoint | None:
         """The latest one."""

@@ -17,7 +17,7 @@ from andon import wire
 from bot.errors import Fault, InvalidAnswer
 from bot.handoff import Reason, Route, State
 from bot.ports import Adapter, CardRef
-from tests.fakes.desk import ANA, BUDGET, EMAIL, FLIGHT, MIRA, NOON, MemoryDesk, MemorySignIn, handoff
+from tests.fakes.desk import ANA, BUDGET, EMAIL, FLIGHT, MIRA, NOON, RUN, MemoryDesk, MemorySignIn, a_run, handoff
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -294,6 +294,7 @@ async def test_the_token_of_another_session_does_not_count(mira: Browser, desk: 
 async def test_following_every_link_with_a_session_changes_nothing(
     mira: Browser, desk: MemoryDesk, book: MemorySignIn
 ) -> None:
+    desk.bound = [a_run()]
     before, seen, todo = dict(desk.all), set[str](), ["/", "/history", f"/sign-in?token={book.link(ANA)}"]
     while todo:
         path = todo.pop()
@@ -302,13 +303,21 @@ async def test_following_every_link_with_a_session_changes_nothing(
         seen.add(path)
         response, page = await mira.get(path)
         assert response.status == 200, path
-        todo += [unescape(link) for link in re.findall(r'(?:href|action)="(/[^"]*)"', page) if "answer" not in link]
-        todo = [path for path in todo if path != "/sign-out"]
-    for path in (f"/handoffs/{EMAIL_ID}/answer?kind=approve", "/sign-out"):
+        todo += [unescape(link) for link in re.findall(r'(?:href|action)="(/[^"]*)"', page)]
+        todo = [path for path in todo if not path.endswith(("/answer", "/brake", "/brakes/order", "/sign-out"))]
+    presses = (
+        f"/handoffs/{EMAIL_ID}/answer?kind=approve",
+        f"/runs/{RUN}/brake?action=stop",
+        "/brakes/order",
+        "/sign-out",
+    )
+    for path in presses:
         assert (await mira.get(path))[0].status == 405
     assert len(seen) > 12
+    assert f"/runs/{RUN}" in seen
     assert desk.all == before
     assert desk.answers == []
+    assert desk.braking.orders == []
     assert len(book.links) == 1
     assert len(book.sessions) == 1
 

@@ -156,32 +156,60 @@ def stopped(
 HEARD = Heard(at=NOON, by=MIRA, text="Wait, change the recipient to Bob.")
 
 
+def a_run(**changes: Any) -> wire.Run:
+    """The run that handoffs are of; `changes` are its parts."""
+    fields = {
+        "id": RUN,
+        "agent": "assistant",
+        "name": "weekly-report",
+        "requester": "ana@example.com",
+        "conversation": {"surface": "slack", "channel": "#ops"},
+        "labels": {"team": "finance"},
+        "started_at": NOON - timedelta(minutes=5),
+        "checkpoint": 3,
+    }
+    return wire.Run.model_validate({**fields, **changes}, context=wire.STORED)
+
+
 class MemoryBrakes:
     """Brakes that stand until they are lifted; nobody is held by them."""
 
     def __init__(self) -> None:
         self.orders: list[BrakeOrder] = []
         self.on: dict[str, wire.Braked] = {}
+        self.in_flight: tuple[wire.InFlight, ...] = ()
         self.may_lift = True
+        self.is_down = False
+        self._done: dict[str, wire.BrakeReceipt] = {}
         self.words = Vocabulary()
 
     async def obey(self, order: BrakeOrder, *, standing: Standing = "member") -> wire.BrakeReceipt:
         if order.action in {"resume", "abort"} and (not self.may_lift or standing != "member"):
             raise NotAnApprover(f"{order.by.name}, it takes somebody who may approve for it to resume this.")
-        self.orders.append(order)
+        if self.is_down:
+            raise StoreUnavailable("not confirmed")
+        if order.id not in self._done:
+            self.orders.append(order)
+            self._done[order.id] = self._obeyed(order)
+        return self._done[order.id]
+
+    def _obeyed(self, order: BrakeOrder) -> wire.BrakeReceipt:
         name = order.scope.model_dump_json()
+        stands = self.on.get(name)
         if order.action == "resume":
+            if stands and order.epoch not in {None, stands.epoch}:
+                return wire.BrakeReceipt(did="old", scope=order.scope, brake=stands)
             was = self.on.pop(name, None)
             return wire.BrakeReceipt(did="lifted" if was else "off", scope=order.scope, brake=was)
-        did: Literal["pulled", "stands"] = "stands" if name in self.on else "pulled"
+        did: Literal["pulled", "stands"] = "stands" if stands else "pulled"
         brake = wire.Braked(
             action=order.action, scope=order.scope, by=order.by, at=NOON, text=order.text, epoch=len(self.orders)
         )
         self.on.setdefault(name, brake)
-        return wire.BrakeReceipt(did=did, scope=order.scope, brake=self.on[name])
+        return wire.BrakeReceipt(did=did, scope=order.scope, brake=self.on[name], in_flight=self.in_flight)
 
     async def standing(self) -> Sequence[wire.Braked]:
-        return list(self.on.values())
+        return [each for each in self.on.values() if each.action != "abort"]
 
     def read(self, text: str, where: Where, *, agents: Collection[str] = ()) -> Typed | None:
         return self.words.read(text, where, agents=agents)
@@ -257,7 +285,16 @@ class MemoryDesk:
         found = next((run for run in self.bound if run.id == run_id), None)
         if found is None:
             raise Gone(f"there is no run {run_id}")
-        return found
+        brake = self.braking.on.get(wire.BrakeScope(run=run_id).model_dump_json())
+        state = "running" if brake is None else "aborted" if brake.action == "abort" else "held"
+        return found.model_copy(update={"brake": brake, "state": state})
+
+    async def asks(self, run_id: str, *, limit: int = 100) -> Sequence[Handoff]:
+        found = [each for each in self.all.values() if each.run == run_id]
+        return sorted(found, key=lambda each: each.opened_at, reverse=True)[:limit]
+
+    async def agents(self) -> Sequence[str]:
+        return sorted({run.agent for run in self.bound})
 
     async def steer(self, run_id: str, text: str, by: wire.Actor, *, steer_id: str | None = None) -> wire.Run:
         run = next((run for run in self.bound if run.id == run_id), None)

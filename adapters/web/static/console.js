@@ -4,11 +4,11 @@
 
 (() => {
   const main = document.getElementById("main");
-  const watched = main.dataset.live; // a handoff's id, "any", or nothing: then the page stays as it is
+  const watched = main.dataset.live; // the id of a handoff or a run, "any", or nothing: then the page stays as it is
   const here = main.dataset.here || location.href;
 
-  // A page that answers a press has the press's address; reloading it should show the card, not press again.
-  if (main.dataset.here && location.pathname.endsWith("/answer")) history.replaceState(null, "", here);
+  // A page that answers a press has the press's address; reloading it should show the page, not press again.
+  if (main.dataset.here && location.pathname !== new URL(here, location.href).pathname) history.replaceState(null, "", here);
 
   // --- times: the reader's own clock for moments, the page's own for what is left ------------------------------
 
@@ -52,10 +52,10 @@
 
   // --- forms: what is typed is kept; a second press waits for the first ------------------------------------------
 
-  function isDirty(root) {
+  function isDirty(root, fresh) {
     if ("dirty" in main.dataset) return true;
     return [...root.querySelectorAll("input, textarea, select")].some((field) => {
-      if (field.type === "hidden") return false;
+      if (field.type === "hidden" || keeper(field, fresh)) return false;
       if (field.type === "radio" || field.type === "checkbox") return field.checked !== field.defaultChecked;
       if (field.tagName === "SELECT") {
         const standing = [...field.options].findIndex((option) => option.defaultSelected);
@@ -63,6 +63,22 @@
       }
       return field.value !== field.defaultValue;
     });
+  }
+
+  // What is typed beside the brake stays where it is through a swap, if the fresh page still has that field.
+  const keeper = (field, fresh) => ("kept" in field.dataset ? fresh.querySelector(`#${field.id}`) : null);
+
+  function keep(fresh) {
+    for (const field of main.querySelectorAll("[data-kept]")) {
+      const again = keeper(field, fresh);
+      if (again) again.value = field.value;
+    }
+    for (const details of main.querySelectorAll("details[id][open]")) {
+      const again = fresh.querySelector(`#${details.id}`);
+      if (again) again.open = true;
+    }
+    const [told, slot] = [main, fresh].map((root) => root.querySelector("#receipt"));
+    if (told && slot && fresh.dataset.state === main.dataset.state) slot.replaceWith(document.adoptNode(told));
   }
 
   function showCandidate(root) {
@@ -104,6 +120,8 @@
   }
 
   function refresh() {
+    // A press is on its way: under a second click there must be no other button than under the first.
+    if (main.querySelector("form[data-sent]")) return;
     if (loading) loading.abort();
     loading = new XMLHttpRequest();
     loading.open("GET", here);
@@ -123,17 +141,22 @@
   }
 
   function show(page, fresh) {
+    if (main.querySelector("form[data-sent]")) return;
     if (!fresh.dataset.live) leave();
     const headline = fresh.querySelector("#headline");
+    showBrakes(page);
     if (gist(fresh) === gist(main)) {
       rewind(fresh);
       return;
     }
-    if (isDirty(main)) {
-      warn(headline, fresh);
+    if (isDirty(main, fresh)) {
+      if (canStillBeSent(fresh)) rewind(fresh);
+      else warn(headline, fresh);
       return;
     }
     const focused = document.activeElement && document.activeElement.id;
+    const caret = document.activeElement && document.activeElement.selectionStart;
+    keep(fresh);
     const nodes = [...fresh.childNodes].map((node) => document.adoptNode(node));
     main.replaceChildren(...nodes);
     for (const name of ["live", "revision", "state"]) if (fresh.dataset[name]) main.dataset[name] = fresh.dataset[name];
@@ -141,20 +164,39 @@
     prepare();
     if (focused && !main.contains(document.activeElement)) {
       const again = document.getElementById(focused);
-      if (again) again.focus({ preventScroll: true });
-      else if (focused !== "main") main.focus({ preventScroll: true });
+      if (again) {
+        again.focus({ preventScroll: true });
+        if (typeof caret === "number" && "selectionStart" in again) again.setSelectionRange(caret, caret);
+      } else if (focused !== "main") main.focus({ preventScroll: true });
     }
     announce(watched === "any" ? document.title : text(document.getElementById("headline")));
   }
 
   function gist(root) {
     // What matters of a page: not its times, and not what the script or the reader did to it.
-    const parts = [...root.querySelectorAll("h1, strong, a[href], .state, .badge")];
+    const all = "h1, strong, a[href], .state, .badge, .votes li, #stop, #pause, #resume";
+    const parts = [...root.querySelectorAll(all)].filter((part) => !part.closest("#receipt"));
     return [root.dataset.revision, root.dataset.state, ...parts.map((part) => `${part.href || ""} ${text(part)}`)].join("\n");
   }
 
+  function canStillBeSent(fresh) {
+    // A card that waits for the same answer as before: only what is said around it has changed.
+    const same = fresh.dataset.revision === main.dataset.revision && fresh.dataset.state === main.dataset.state;
+    return same && fresh.querySelector(".answers") !== null;
+  }
+
+  function showBrakes(page) {
+    const [shown, now] = [document, page].map((root) => root.getElementById("to-brakes"));
+    if (shown && now && text(shown) !== text(now)) shown.replaceChildren(...[...now.childNodes].map((node) => document.adoptNode(node)));
+  }
+
   function rewind(fresh) {
-    // Nothing changed but the clock: take the service's own count of what is left.
+    // Nothing changed but the clock, or what was changed is as it was: take the service's own count of what is left.
+    document.getElementById("banner").hidden = true;
+    for (const button of main.querySelectorAll(".answers button[data-off]")) {
+      button.disabled = false;
+      delete button.dataset.off;
+    }
     const counted = [...fresh.querySelectorAll("time[data-left]")];
     for (const [index, time] of main.querySelectorAll("time[data-left]").entries()) {
       time.dataset.left = counted[index] ? counted[index].dataset.left : "0";
@@ -169,12 +211,18 @@
       ? `This page cannot be shown any more: ${text(fresh.querySelector("h1"))}.`
       : fresh.dataset.revision !== main.dataset.revision && !fresh.querySelector(".verdict")
       ? "This card was changed by somebody else."
+      : fresh.dataset.state === "held"
+      ? `${text(headline)}.`
       : `This card is not open any more: ${text(headline)}.`;
-    document.getElementById("banner-text").textContent = `${said} What you typed is still here, but it can no longer be sent.`;
+    const then = fresh.dataset.state === "held" ? "and can be sent once it goes on" : "but it can no longer be sent";
+    document.getElementById("banner-text").textContent = `${said} What you typed is still here, ${then}.`;
     const link = document.getElementById("banner-link");
     link.href = location.pathname;
     document.getElementById("banner").hidden = false;
-    for (const button of main.querySelectorAll(".answers button")) button.disabled = true;
+    for (const button of main.querySelectorAll(".answers button:enabled")) {
+      button.disabled = true;
+      button.dataset.off = "";
+    }
     for (const time of main.querySelectorAll("time[data-left]")) time.dataset.over = "yes";
   }
 
@@ -206,7 +254,8 @@
     });
     stream.addEventListener("change", (event) => {
       const change = JSON.parse(event.data);
-      if (watched === "any" || change.handoff === watched) refreshSoon();
+      const isBrake = change.event === "braked" || change.event === "lifted";
+      if (isBrake || watched === "any" || change.handoff === watched || change.run === watched) refreshSoon();
     });
     stream.addEventListener("error", () => {
       state("lost", "reconnecting");
@@ -235,6 +284,8 @@
   window.addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
     for (const form of document.forms) delete form.dataset.sent;
+    // What is pressed on it now is another press, whatever was pressed on it then.
+    for (const order of document.querySelectorAll("input[name=order_id]")) order.value += `.${Date.now()}`;
     if (watched) refreshSoon();
   });
   window.addEventListener("pagehide", hush);
