@@ -38,7 +38,7 @@ async def test_a_grant_is_given_seen_and_ended(reader: Reader, agent: Agent, *, 
     await tab.reads("Approved")
     assert (await agent.ask())["decision"]["by"]["name"] == "grant by mira"
 
-    await tab.page.get_by_role("link", name="Grants").click()
+    await tab.page.get_by_role("link", name="Grants", exact=True).click()
     await expect(tab.page.get_by_text("send_email with to = alice@example.com")).to_be_visible()
     await expect(tab.page.get_by_text("used once")).to_be_visible()
     await tab.page.get_by_role("button", name="End the grant for send_email").click()

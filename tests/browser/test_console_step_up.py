@@ -51,12 +51,12 @@ async def test_a_yes_takes_the_number_of_the_card(reader: Reader, agent: Agent, 
 
     await tab.press("Approve")
     await expect(field).to_have_accessible_description(
-        f"The number of this card is {code} ✕ type the two digits that the card shows"
+        f"The number of this card is {code} ✕ Type the two digits that the card shows"
     )
 
     await field.fill(other(code))
     await tab.press("Approve")
-    await expect(tab.page.locator(".field.wrong")).to_contain_text("that is not the card's number; 2 more tries")
+    await expect(tab.page.locator(".field.wrong")).to_contain_text("That is not the card's number; 2 more tries")
     await expect(field).to_have_attribute("aria-invalid", "true")
     await expect(field).to_have_value("")
     await expect(tab.page.get_by_label("A reason or a remark")).to_have_value("Go ahead")
