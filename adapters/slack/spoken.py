@@ -99,10 +99,10 @@ def command(payload: Payload, team: str) -> Spoken:
 
 
 def reaction(payload: Payload, team: str, bot: str) -> Spoken | None:
-    """An emoji that somebody put on a message of ours, as if it were typed below it."""
+    """An emoji that somebody put on a message, as if it were typed below it."""
     event: Mapping[str, Any] = payload["event"]
     item = event.get("item") or {}
-    if item.get("type") != "message" or event.get("item_user") != bot or event.get("user") in {None, "", bot}:
+    if item.get("type") != "message" or event.get("user") in {None, "", bot}:
         return None
     channel, ts, at = str(item["channel"]), str(item["ts"]), str(event["event_ts"])
     return Spoken(
@@ -114,7 +114,7 @@ def reaction(payload: Payload, team: str, bot: str) -> Spoken | None:
         text=f":{event.get('reaction')}:",
         to_bot=False,
         thread=ts,
-        above=bot,
+        above=str(event.get("item_user") or ""),
         at=datetime.fromtimestamp(float(at), UTC),
         is_emoji=True,
     )

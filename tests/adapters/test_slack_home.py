@@ -12,7 +12,9 @@ from adapters.slack.standing import Settings
 from andon import wire
 from bot.errors import BadRequest
 from bot.handoff import Handoff, State
+from bot.ports import BrakeOrder
 from tests.adapters.talkers import EMAIL, House, talkers
+from tests.fakes.desk import MIRA
 from tests.fakes.slack.people import Person
 from tests.fakes.slack.waiting import seen
 
@@ -315,3 +317,19 @@ async def test_decisions_from_elsewhere_are_told_nobody_here(house: House) -> No
     await house.standings.ended(replace(ended, outcome=None))
 
     assert house.cloud.calls["chat.postMessage"] == 0
+
+
+# --- what is stopped --------------------------------------------------------------------------------
+
+
+async def test_resume_on_home_lifts_the_very_brake_that_was_shown(house: House) -> None:
+    """Between the look and the press somebody may stop it anew."""
+    await house.ana.open_home()
+    await house.desk.braking.obey(BrakeOrder("1", wire.BrakeScope(everything=True), "stop", MIRA))
+    home = await house.ana.open_home()
+    assert "Mira stopped every agent" in home.shown
+    await home.press("Resume every agent")
+    order = house.desk.braking.orders[-1]
+    assert (order.action, order.epoch, order.scope.everything) == ("resume", 1, True)
+    assert order.said_at is not None
+    assert "What is stopped" not in (await house.ana.open_home()).shown

@@ -1,5 +1,7 @@
 """Verbs of the stories about the brake in Slack."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.fakes.slack.model import Channel, Message
@@ -62,6 +64,19 @@ def message_by(slack: House, by: Person, text: str, **more: Any) -> Message:
         setattr(made, name, value)
     slack.ops.messages.append(made)
     return made
+
+
+@asynccontextmanager
+async def cut_off(slack: House) -> AsyncIterator[None]:
+    """Nothing of Slack's reaches the service, and what was sent meanwhile is not sent again soon."""
+    url, slack.cloud.app.request_url, slack.cloud.retry_scale = slack.cloud.app.request_url, "http://127.0.0.1:9/", 1e6
+    yield
+
+    async def tried_again() -> bool:
+        return all(each.kind != "event" or len(each.acks) > 1 for each in slack.cloud.deliveries if not each.ok)
+
+    await until(tried_again, what="the retry that comes at once has come")
+    slack.cloud.app.request_url = url
 
 
 async def whispered(slack: House, containing: str) -> None:

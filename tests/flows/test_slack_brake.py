@@ -81,6 +81,18 @@ async def test_a_card_in_the_channel_is_held_though_its_run_is_bound_elsewhere(s
     await becomes(slack, asked, "pending")
 
 
+async def test_a_card_of_a_run_that_the_conversation_holds_needs_no_stop_of_its_own(slack: House) -> None:
+    """Else it would take two words to let it go on."""
+    parent = await run_in(slack)
+    await run_in(slack, {"surface": "web"}, parent=parent)
+    child = await slack.ask()
+    await slack.card(child)
+    await slack.mira.say(slack.ops, "stop")
+    await said(slack, "Mira stopped every run in this channel.")
+    await becomes(slack, child, "held")
+    assert await scopes(slack) == [{"stop": {"conversation": slack.place()}}]
+
+
 async def test_where_no_agent_works_the_same_words_are_talk(slack: House) -> None:
     lunch = slack.cloud.channel("#lunch", members=[slack.mira], bot=True)
     await run_in(slack)

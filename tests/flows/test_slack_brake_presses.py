@@ -6,7 +6,7 @@ import pytest
 
 from bot.config import Settings
 from tests.fakes.slack.screens import Home
-from tests.flows.cord import DENIED, becomes, brakes, quiet, run_in, said, whispered
+from tests.flows.cord import DENIED, becomes, brakes, cut_off, quiet, run_in, said, scopes, whispered
 from tests.flows.slack_house import House, house, told_below
 from tests.people import Json
 from tests.servers import until
@@ -45,6 +45,15 @@ async def test_a_sign_on_what_is_no_card_stops_nothing(slack: House) -> None:
     await quiet(slack)
 
 
+async def test_a_sign_on_the_message_that_a_run_hangs_from_stops_it(slack: House) -> None:
+    root = await slack.mira.say(slack.ops, "Please send the weekly report")
+    run = await run_in(slack, {**slack.place(), "thread": root.ts})
+    await run_in(slack, name="another")
+    await slack.ana.react(root, "octagonal_sign")
+    await told_below(root, "Ana stopped this run.")
+    assert await scopes(slack) == [{"stop": {"run": run}}]
+
+
 async def test_the_menu_of_a_card_stops_its_run_and_the_button_lets_it_go_on(slack: House) -> None:
     await run_in(slack)
     asked, card = await slack.asked_card()
@@ -65,9 +74,8 @@ async def test_a_stale_resume_lifts_nothing_newer(slack: House) -> None:
     _, card = await slack.asked_card()
     await slack.ana.press(card, "Stop this run")
     await card.shows("Resume this run")
-    url, slack.cloud.app.request_url = slack.cloud.app.request_url, "http://127.0.0.1:9/"
-    await slack.mira.press(card, "Resume this run")
-    slack.cloud.app.request_url = url
+    async with cut_off(slack):
+        await slack.mira.press(card, "Resume this run")
     stale = slack.last("block_actions")
     await slack.mira.press(card, "Resume this run")
     await told_below(card, "Mira resumed this run.")
@@ -84,9 +92,8 @@ async def test_a_resume_after_it_went_on_says_so(slack: House) -> None:
     _, card = await slack.asked_card()
     await slack.ana.press(card, "Stop this run")
     await card.shows("Resume this run")
-    url, slack.cloud.app.request_url = slack.cloud.app.request_url, "http://127.0.0.1:9/"
-    await slack.ana.press(card, "Resume this run")
-    slack.cloud.app.request_url = url
+    async with cut_off(slack):
+        await slack.ana.press(card, "Resume this run")
     stale = slack.last("block_actions")
     await slack.mira.press(card, "Resume this run")
     await told_below(card, "Mira resumed this run.")
@@ -140,9 +147,8 @@ async def test_nobody_resumes_from_home_what_they_do_not_see(slack: House) -> No
 
 async def _pressed_on(slack: House, home: Home, epoch: str) -> Json:
     """A press on Resume that names another brake than the one shown."""
-    url, slack.cloud.app.request_url = slack.cloud.app.request_url, "http://127.0.0.1:9/"
-    await home.press("Resume every run in its conversation")
-    slack.cloud.app.request_url = url
+    async with cut_off(slack):
+        await home.press("Resume every run in its conversation")
     press = slack.last("block_actions")
     press["actions"][0] |= {"value": epoch, "action_id": f"andon:lift:{epoch}"}
     press["trigger_id"] = "another"
@@ -180,9 +186,8 @@ async def test_a_press_at_a_place_that_has_no_such_card_does_nothing(slack: Hous
         await slack.mira.press(card, "Stop this run")
         await card.shows("Resume this run")
     before = await brakes(slack)
-    url, slack.cloud.app.request_url = slack.cloud.app.request_url, "http://127.0.0.1:9/"
-    await slack.mira.press(card, label)
-    slack.cloud.app.request_url = url
+    async with cut_off(slack):
+        await slack.mira.press(card, label)
     press = slack.last("block_actions")
     press["channel"]["id"] = press["container"]["channel_id"] = dev.id
     await slack.send(press | {"user": {**press["user"], "id": otto.id}})

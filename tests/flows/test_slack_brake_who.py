@@ -8,7 +8,7 @@ import pytest
 
 from bot.config import Settings
 from tests.fakes.slack.model import Message
-from tests.flows.cord import DENIED, becomes, brakes, message_by, posts, quiet, resend, run_in, said, whispered
+from tests.flows.cord import DENIED, becomes, brakes, cut_off, message_by, posts, quiet, resend, run_in, said, whispered
 from tests.flows.slack_house import House, house, told_below
 from tests.people import Json
 
@@ -72,8 +72,11 @@ async def test_a_closed_account_stops_nothing(slack: House) -> None:
     await quiet(slack)
 
 
-@pytest.mark.parametrize("other", [{"bot_id": "B1"}, {"subtype": "bot_message", "bot_id": "B1"}, {"user": "USLACKBOT"}])
-async def test_no_bot_stops_anything(slack: House, other: Json) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [{"bot_id": "B1"}, {"subtype": "bot_message", "bot_id": "B1"}, {"user": "USLACKBOT"}, {"subtype": "me_message"}],
+)
+async def test_what_no_person_says_in_words_stops_nothing(slack: House, other: Json) -> None:
     await run_in(slack)
     await slack.mira.say(slack.ops, "hello")
     await resend(slack, text="stop", **other)
@@ -228,10 +231,8 @@ async def test_the_same_message_delivered_again_is_one_stop_and_one_reply(slack:
 async def test_a_stop_that_comes_after_the_resume_stops_nothing_and_says_so(slack: House) -> None:
     """Slack sends again for minutes; somebody may have resumed meanwhile."""
     await run_in(slack)
-    url, slack.cloud.app.request_url = slack.cloud.app.request_url, "http://127.0.0.1:9/"
-    slack.cloud.retry_scale = 1_000
-    await slack.ana.say(slack.ops, "stop")
-    slack.cloud.app.request_url = url
+    async with cut_off(slack):
+        await slack.ana.say(slack.ops, "stop")
     late = slack.last("message")
     await slack.mira.say(slack.ops, "stop")
     await said(slack, "Mira stopped every run")
@@ -245,10 +246,8 @@ async def test_a_stop_that_comes_after_the_resume_stops_nothing_and_says_so(slac
 
 async def test_a_stop_stops_no_run_that_started_after_it_was_said(slack: House) -> None:
     asked, card = await _of_an_old_run(slack)
-    url, slack.cloud.app.request_url = slack.cloud.app.request_url, "http://127.0.0.1:9/"
-    slack.cloud.retry_scale = 1_000
-    await slack.ana.say(slack.ops, "stop")
-    slack.cloud.app.request_url = url
+    async with cut_off(slack):
+        await slack.ana.say(slack.ops, "stop")
     late = slack.last("message")
     younger = await run_in(slack, name="younger")
     await slack.cloud.courier.send_event(late)
