@@ -20,7 +20,7 @@ log = logging.getLogger("andon.timers")
 _TICK_S: Final = 0.5
 _SWEEP: Final = timedelta(minutes=10)
 _BRAKES: Final = timedelta(seconds=2)
-"""How long a brake may be on before another process takes up what one that died left of it."""
+"""How soon after a pull or a lift other processes take up what one that died left of it."""
 
 
 class Timers:
@@ -32,7 +32,8 @@ class Timers:
         self._store = store
         self._task: asyncio.Task[None] | None = None
         self._broken: set[str] = set()
-        self._braked = True
+        self._settled: str | None = None
+        """The latest pull or lift of a brake after which everything was put where it belongs."""
 
     def start(self) -> None:
         """Begin."""
@@ -69,11 +70,17 @@ class Timers:
             await asyncio.sleep(min(_TICK_S, max(0.005, pause)))
 
     async def _settle_brakes(self) -> None:
-        """Hold what came since a brake was pulled, and once more after the last one was lifted."""
-        on = await self._store.brakes.on()
-        if on or self._braked:
+        """After a pull or a lift, put everything where it belongs, once; whatever comes later looks for itself."""
+        latest = await self._store.brakes.latest()
+        if latest == self._settled:
+            return
+        try:
             await self._flow.braking.sweep()
-        self._braked = on
+        except StoreUnavailable:
+            raise
+        except Exception:  # it must not stop the clock for all
+            log.exception("timers.unsettled brake=%s", latest)
+        self._settled = latest
 
     async def _expire_due(self, now: datetime) -> bool:
         """Expire what is due; was any of it?"""

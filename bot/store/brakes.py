@@ -103,9 +103,10 @@ class Brakes:
         found = [read_brake(record) for record in await self._pipe.call("HVALS", self._keys.brakes)]
         return sorted((each for each in found if each.action != "abort"), key=lambda each: each.epoch, reverse=True)
 
-    async def on(self) -> bool:
-        """Is any brake on, or was any run aborted lately?"""
-        return bool(await self._pipe.call("EXISTS", self._keys.brakes))
+    async def latest(self) -> str:
+        """The event of the latest pull or lift of any brake; empty when there was none for a week."""
+        newest = await self._pipe.call("XREVRANGE", self._keys.brakes_told, "+", "-", "COUNT", 1)
+        return str(newest[0][0].decode()) if newest else ""
 
     async def agents_at(self, surface: str, channel: str) -> set[str]:
         """The agents with runs that are bound to a channel."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -150,7 +150,7 @@ async def test_words_older_than_the_run_they_name_stop_nothing(store: Store) -> 
 
 async def test_a_run_that_is_not_there_is_gone(store: Store) -> None:
     assert await pull(store, "stop") == Obeyed("gone")
-    assert not await store.brakes.on()
+    assert await store.brakes.standing() == []
 
 
 # --- repeats, and order ---
@@ -328,6 +328,26 @@ async def test_what_was_aborted_never_goes_on(store: Store) -> None:
     assert await claim(store, allowed) == "braked"
     assert (await store.handoffs.open(asks.new_handoff(), NO_LIMITS)).word == "braked"
     assert await state_of(store) == "aborted"
+    assert await store.brakes.standing() == []
+
+
+async def test_an_abort_takes_the_run_s_own_stop_along_and_stands_whatever_comes(store: Store) -> None:
+    await asks.start_run(store)
+    await pull(store, "stop")
+    ended = (await pull(store, "abort", text="The customer left.")).brake
+    assert await store.brakes.standing() == []
+    again: tuple[Literal["stop", "steer", "abort"], ...] = ("stop", "steer", "abort")
+    for action in again:
+        assert await pull(store, action, by=asks.ANA) == Obeyed("stands", ended)
+    assert await store.brakes.standing() == []
+
+
+async def test_a_brake_on_a_run_that_is_gone_can_be_lifted(store: Store) -> None:
+    await asks.start_run(store)
+    await pull(store, "stop")
+    await store._pipe.call("DEL", store.keys.run(RUN))
+    assert (await pull(store, "stop")).word == "gone"
+    assert (await pull(store, "resume")).word == "lifted"
     assert await store.brakes.standing() == []
 
 

@@ -94,6 +94,17 @@ local function is_held(handoff_key, due_key, events_key, agent_key, brakes_key, 
   return by_brake(handoff_key, due_key, events_key, agent_key, brakes_key, run_key, now_ms(), id) == "held"
 end
 
+-- remember_stop: keep when a scope was held, of the newest 20 times; a decision does not age meanwhile.
+local function remember_stop(lifted_key, scope, on, now)
+  local spans = (redis.call("HGET", lifted_key, scope) or "") .. on .. "-" .. string.format("%.0f", now) .. " "
+  local _, count = string.gsub(spans, " ", " ")
+  if count > 20 then
+    spans = string.match(spans, "^%S+ (.*)$")
+  end
+  redis.call("HSET", lifted_key, scope, spans)
+  redis.call("PEXPIRE", lifted_key, 30 * 24 * 3600 * 1000)
+end
+
 -- stopped_ms: how much of the time between the two was spent in stops of this run that were lifted since.
 local function stopped_ms(lifted_key, run_key, run, agent, from, to)
   local spans = {}

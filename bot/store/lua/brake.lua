@@ -28,10 +28,10 @@ local said = math.min(tonumber(ARGV[3]) or now, now)
 local scope, action = ARGV[1], ARGV[2]
 if ARGV[7] ~= "" then
   local started = redis.call("HGET", KEYS[7], "started_at")
-  if not started then
+  if not started and action ~= "resume" then
     return { "gone" }
   end
-  if said < tonumber(started) then
+  if started and said < tonumber(started) then
     return { "old" }
   end
 end
@@ -62,15 +62,16 @@ if action == "resume" then
     return answer("old", stands)
   end
   redis.call("HDEL", KEYS[1], scope)
-  local spans = (redis.call("HGET", KEYS[3], scope) or "") .. was[2] .. "-" .. string.format("%.0f", now) .. " "
-  local _, count = string.gsub(spans, " ", " ")
-  if count > 20 then
-    spans = string.match(spans, "^%S+ (.*)$")
-  end
-  redis.call("HSET", KEYS[3], scope, spans, "at " .. scope, string.format("%.0f", said))
-  redis.call("PEXPIRE", KEYS[3], 30 * 24 * 3600 * 1000)
+  remember_stop(KEYS[3], scope, was[2], now)
+  redis.call("HSET", KEYS[3], "at " .. scope, string.format("%.0f", said))
   announce("lifted", stands)
   return answer("lifted", stands)
+end
+
+-- A run that was aborted has ended: there is nothing left to stop.
+local ended = ARGV[7] ~= "" and redis.call("HGET", KEYS[1], "!" .. scope)
+if ended then
+  return answer("stands", ended)
 end
 
 -- An order that was said before the last resume is over: platforms deliver late, and again.
@@ -89,6 +90,9 @@ end
 local epoch = redis.call("INCR", KEYS[2])
 local on = was and action ~= "abort" and was[2] or string.format("%.0f", now)
 local record = string.format("%.0f", said) .. " " .. on .. " " .. epoch .. " " .. action .. " " .. ARGV[4]
+if action == "abort" and ARGV[7] ~= "" then
+  redis.call("HDEL", KEYS[1], scope)
+end
 redis.call("HSET", KEYS[1], (action == "abort" and "!" or "") .. scope, record)
 announce("braked", record)
 return answer("pulled", record)

@@ -33,9 +33,7 @@ if action ~= "steer" or not heard(cjson.decode(own).steer) then
 end
 local now = now_ms()
 redis.call("HDEL", KEYS[3], scope)
-local spans = (redis.call("HGET", KEYS[4], scope) or "") .. on .. "-" .. string.format("%.0f", now) .. " "
-redis.call("HSET", KEYS[4], scope, spans)
-redis.call("PEXPIRE", KEYS[4], 30 * 24 * 3600 * 1000)
+remember_stop(KEYS[4], scope, on, now)
 local entry = tell(KEYS[6], nil, now, "lifted", "", " " .. ARGV[2] .. " ", ARGV[1], "0", stands)
 redis.call("XADD", KEYS[5], "MINID", "~", string.format("%.0f", now - EVENTS_KEPT_MS), entry,
   "e", "lifted", "h", "", "a", " " .. ARGV[2] .. " ", "r", ARGV[1], "v", "0", "k", stands)
