@@ -20,6 +20,7 @@ from bot.store import Affected, Store
 from bot.store.pipe import Script
 from tests.store import asks
 from tests.store.asks import AGENT, NO_LIMITS
+from tests.store.test_races import goes_wrong
 
 TIMES = 400
 AT_ONCE = 50
@@ -258,4 +259,4 @@ async def test_without_its_guard_a_stop_stops_not_everything(
     source = whole.source.replace(guard, instead)
     without = Script(whole.name, source, hashlib.sha1(source.encode()).hexdigest())  # noqa: S324  # as Redis names it
     monkeypatch.setattr(f"bot.store.{script}", without)
-    assert await race(stores) != []
+    assert await goes_wrong(race, stores)

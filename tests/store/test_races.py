@@ -230,7 +230,15 @@ async def test_without_its_guard_the_race_is_lost(
     source = whole.source.replace(guard, "if false then")
     without = Script(whole.name, source, hashlib.sha1(source.encode()).hexdigest())  # noqa: S324  # as Redis names it
     monkeypatch.setattr(bot.store.handoffs, name, without)
-    assert await race(stores) != []
+    assert await goes_wrong(race, stores)
+
+
+async def goes_wrong(race: Race, stores: Sequence[Store]) -> bool:
+    """Does the race go wrong? Its calls may happen to come one after the other, so it has a few tries."""
+    for _ in range(5):
+        if await race(stores):
+            return True
+    return False
 
 
 def turned(stores: Sequence[Store], number: int) -> list[Store]:

@@ -447,7 +447,12 @@ async def test_methods_have_tiers(
 ) -> None:
     for _ in range(a_minute):
         await call(client, mira)
-    assert (await refusal(call(client, mira))).status_code == 429
+
+    async def a_few_more() -> None:
+        for _ in range(a_minute):  # while these calls are made, a slow machine earns some
+            await call(client, mira)
+
+    assert (await refusal(a_few_more())).status_code == 429
     cloud.clock.advance(60)
     await call(client, mira)
     cloud.rate_limits.off()
