@@ -1,6 +1,7 @@
 """The brake in a real browser: pulled, lifted, refused, and seen by others who look at the same card."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ async def test_stop_takes_the_buttons_and_resume_gives_them_back_with_the_time(
     await tab.press("Resume this run")
     await expect(receipt(tab)).to_contain_text("1 ask waits again.")
     await tab.reads("Waiting for a person")
-    await expect(tab.page.locator("#headline .left")).to_contain_text("9 min")
+    left = re.compile("^(10|9) min")  # of ten, whatever the moment it was stopped at
+    await expect(tab.page.locator("#headline .left")).to_contain_text(left)
     await expect(brake(tab)).to_have_count(0)
     await tab.press("Approve")
     await tab.reads("Approved")
