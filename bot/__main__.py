@@ -200,17 +200,17 @@ async def _serving(settings: Settings) -> int:
     gc.freeze()  # what was imported stays; looking through it again and again took an eighth of the service's time
     gc.set_threshold(20_000, 20, 50)
     async with service(settings) as running:
-        print(f"Andon listens on {running.url}")
+        lines = [f"Andon listens on {running.url}"]
         if settings.policy is None:
-            print(NO_POLICY)
+            lines.append(NO_POLICY)
         elif not settings.policy.exists():
-            print(f"There is no policy file {settings.policy}. {NO_POLICY}")
+            lines.append(f"There is no policy file {settings.policy}. {NO_POLICY}")
         if running.sign_in:
-            print(f"Sign in to the console (once, within 15 minutes): {running.sign_in}")
-            print(f"Agents of this user find the address and their key in {settings.state}")
+            lines.append(f"Sign in to the console (once, within 15 minutes): {running.sign_in}")
+            lines.append(f"Agents of this user find the address and their key in {settings.state}")
         if running.agent_key:
-            print(f"  for others: export ANDON_URL={running.url} ANDON_KEY={running.agent_key}")
-        sys.stdout.flush()
+            lines.append(f"  for others: export ANDON_URL={running.url} ANDON_KEY={running.agent_key}")
+        print("\n".join([*lines, ""]), end="", flush=True)  # at once: who waits for the first line may read them all
         await stop.wait()
         print("Stopping: finishing what was taken.", flush=True)
     return _FINE

@@ -209,7 +209,7 @@ class ServiceProcess:
 
         async def listens() -> bool:
             assert process.returncode is None, f"the service ended with {process.returncode}:\n{self.output}"
-            return "Andon listens on" in self.output
+            return re.search(r"Andon listens on .*\n\Z", self.output, re.DOTALL) is not None  # no line half written
 
         await until(listens, within_s=30, what="the service listens")
         found = re.search(r"Andon listens on (\S+:(\d+))", self.output)
