@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.config import Settings
-from tests.flows.cord import becomes, brakes, message_by, posts, quiet, run_in, said, scopes
+from tests.flows.cord import becomes, brakes, message_by, posts, quiet, run_in, said, scopes, told_of
 from tests.flows.slack_house import House, house, told_below
 
 
@@ -281,9 +281,9 @@ async def test_an_agent_reads_people_by_their_names(slack: House) -> None:
 async def test_words_that_slack_delivers_again_reach_the_agent_once(slack: House) -> None:
     run = await run_in(slack)
     _, card = await slack.asked_card()
-    await slack.ana.say(slack.ops, "wait, use the other list", thread=card)
+    words = await slack.ana.say(slack.ops, "wait, use the other list", thread=card)
     await told_below(card, "I told the agent.")
-    event = slack.last("message") | {"event_id": "EvANOTHER"}
+    event = told_of(slack, words) | {"event_id": "EvANOTHER"}
     assert (await slack.cloud.courier.send_event(event)).ok
     receipt = (await slack.agent.call("PUT", f"/v1/runs/{run}/checkpoint", {"name": "planned"})).ok()
     assert [each["text"] for each in receipt["steers"]] == ["use the other list"]
