@@ -93,6 +93,20 @@ async def test_a_card_of_a_run_that_the_conversation_holds_needs_no_stop_of_its_
     assert await scopes(slack) == [{"stop": {"conversation": slack.place()}}]
 
 
+async def test_what_is_too_much_to_stop_one_by_one_is_said_to_go_on(
+    slack: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("cord", "targets"):
+        monkeypatch.setattr(f"adapters.slack.{module}.MOST_LOOSE", 2)
+    for number in range(3):
+        await run_in(slack, {"surface": "web"}, name=f"job-{number}")
+        await slack.ask(to=[slack.place()])
+    await slack.mira.say(slack.ops, "stop")
+    told = await said(slack, "Mira stopped every run in this channel.")
+    assert "(1 go on): name their agents, or say “stop all”." in told.shown
+    assert len(await brakes(slack)) == 2
+
+
 async def test_where_no_agent_works_the_same_words_are_talk(slack: House) -> None:
     lunch = slack.cloud.channel("#lunch", members=[slack.mira], bot=True)
     await run_in(slack)

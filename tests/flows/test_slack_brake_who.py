@@ -218,7 +218,7 @@ async def test_an_abort_below_a_question_stops_and_ends_nothing(slack: House) ->
     asked, card = await question(slack)
     await slack.mira.say(slack.ops, "abort", thread=card)
     told = await told_below(card, "Mira stopped this run.")
-    assert "`!abort` ends it" in told.text
+    assert "“!abort” ends it" in told.shown
     assert await slack.state(asked) == "held"
     await slack.mira.say(slack.ops, "!abort", thread=card)
     await told_below(card, "Mira ended this run for good.")
