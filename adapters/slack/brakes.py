@@ -119,21 +119,18 @@ class Brakes:
 
     async def _see(self, viewer: Viewer, brake: wire.Braked, agents: frozenset[str]) -> _Seen | None:
         scope, is_mine = brake.scope, brake.by.id == viewer.person.actor.id
-        channels, where, is_wide = list[str](), "", False
+        where, is_there = "", scope.agent is None or scope.agent in agents
         if scope.conversation is not None:
             spot = await self._waiting.spot(scope.conversation) if scope.conversation.surface == "slack" else None
-            channels = [spot.channel] if spot and spot.team == viewer.team else []
-            where = await self._waiting.channel(viewer.team, channels[0]) if channels else ""
+            channel = spot.channel if spot and spot.team == viewer.team else ""
+            is_there = channel in viewer.channels or (is_mine and channel.startswith("D"))
+            where = await self._waiting.channel(viewer.team, channel) if channel else ""
         elif scope.run is not None:
             try:
                 run = await self._desk.run(scope.run)
             except Gone:
                 return None
-            channels = [spot.channel for spot in await self._waiting.where(run) if spot.team == viewer.team]
-            where = f"{visible(run.name)} · {run.agent}"
-        else:
-            is_wide = scope.agent is None or scope.agent in agents
-        is_there = is_wide or any(channel in viewer.channels for channel in channels)
+            is_there, where = await self._waiting.is_among(viewer, run), f"{visible(run.name)} · {run.agent}"
         if not is_there and not is_mine:
             return None
         line = BrakeLine(pulled(brake), where, scope_in_words(scope), brake.epoch)

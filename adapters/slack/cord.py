@@ -21,7 +21,7 @@ from adapters.slack.people import People, Person
 from adapters.slack.receipts import Done, Sentence
 from adapters.slack.replies import Replies
 from adapters.slack.spoken import Spoken
-from adapters.slack.targets import Around, Targets, run_scope
+from adapters.slack.targets import MOST_LOOSE, Around, Targets, run_scope
 from adapters.slack.threads import is_offered
 from adapters.slack.waiting import Waiting
 from adapters.slack.whisper import Whisper
@@ -55,8 +55,9 @@ _GUEST: Final = "A guest can stop only what works in this conversation."
 _WHICH_RUN: Final = (
     "Several runs work here, so nobody was told your words: say them in the thread of a card of the run that you mean."
 )
+_MORE: Final = "Too many runs have cards here to stop each ({:,} go on): name their agents, or say “stop all”."
 _MAYBE_ANSWER: Final = "If it was your answer to the question, press Answer on its card once it goes on."
-_NOT_ENDED: Final = "As that may also be an answer, the run is stopped and not ended; `!abort` ends it."
+_NOT_ENDED: Final = "As that may also be an answer, the run is stopped and not ended; “!abort” ends it."
 
 
 class Cord:
@@ -178,9 +179,10 @@ class Cord:
                 seen = await asyncio.wait_for(self._targets.agents_seen(said.team, said.user), _PROMPT_S)
                 typed = self._desk.braking.read(said.typed, where, agents=around.agents | seen)
         if typed and typed.action == "steer" and "<" in said.text:  # for the agent to read, with people's names
-            text = await self._waiting.typed(said.team, said.text)
-            again = self._desk.braking.read(text, where, agents=around.agents)
-            return replace(typed, text=again.text) if again else typed
+            with contextlib.suppress(TimeoutError):
+                text = await asyncio.wait_for(self._waiting.typed(said.team, said.text), _PROMPT_S)
+                again = self._desk.braking.read(text, where, agents=around.agents)
+                return replace(typed, text=again.text) if again else typed
         return typed
 
     async def _is_meant(self, said: Spoken, typed: Typed, around: Around) -> bool:
@@ -242,6 +244,8 @@ class Cord:
             instead = replace(wish, action="stop")
             note, wish = f"{visible(person.actor.name)} may not end it, so it is stopped.", instead
             given = await self._give(instead, scopes, typed, around)
+        elif wish.action in {"stop", "pause"} and not (typed.target or around.own) and len(around.loose) > MOST_LOOSE:
+            note = _MORE.format(len(around.loose) - MOST_LOOSE)
         how = _how(said, typed, around)
         still = await self._targets.still(around) if wish.action == "resume" else ()
         is_noise = not said.to_bot and wish.action == "resume" and not still
@@ -251,6 +255,8 @@ class Cord:
                 await self._replies.say(done, said.listener, thread=said.thread, once=said.id)
         if given.refused and not (is_noise and not given.receipts):
             await self._whisper.tell(said.listener, given.refused)
+        if not given.receipts and not given.refused:
+            await self._whisper.tell(said.listener, f"That is over and forgotten, so {_DOWN[wish.action]}.")
 
     async def _give(self, wish: Wish, scopes: Sequence[wire.BrakeScope], typed: Typed, around: Around) -> Given:
         """The orders; a stop of a conversation holds the runs too that only have cards there."""

@@ -20,8 +20,10 @@ from bot.ports import Desk, Shelf
 
 _SLACK: Final = "slack"
 _PROMPT_S: Final = 1.0
-_MOST_RUNS: Final = 20
-"""Runs that are stopped one by one, because they have cards in a conversation that they are not bound to."""
+_MOST_BOUND: Final = 200
+MOST_LOOSE: Final = 20
+"""Runs that are stopped one by one, because they have cards in a conversation that they are not bound to: each order
+looks at all that waits anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Around:
     def loose(self) -> list[str]:
         """Runs that have cards here and are bound elsewhere or nowhere; the most urgent first."""
         bound = {run.id for run in self.bound}
-        return list(dict.fromkeys(card.run for card in self.cards if card.run not in bound))[:_MOST_RUNS]
+        return list(dict.fromkeys(card.run for card in self.cards if card.run not in bound))
 
 
 def conversation(way: str) -> wire.BrakeScope:
@@ -93,7 +95,8 @@ class Targets:
             StoreUnavailable: Not known now.
         """
         ways = await self._places.ways(team, channel)
-        bound = [run for run in await self._waiting.bound(team, channel) if run.state != "aborted"]
+        bound = await self._waiting.bound(team, channel, limit=_MOST_BOUND)
+        bound = [run for run in bound if run.state != "aborted"]
         standing = [conversation(way) for way in ways]
         braked = [each.scope for each in await self._desk.braking.standing() if each.scope in standing]
         cards = [card for card in await self._waiting.open() if any(_is_at(to, ways) for to in card.route.to)]
@@ -130,13 +133,13 @@ class Targets:
     async def still(self, around: Around) -> tuple[tuple[str, wire.Braked], ...]:
         """What holds the runs that are there, now: each brake once, with the name of a run that it holds."""
         ids = around.own or (*(run.id for run in around.bound), *around.loose)
-        found = await asyncio.gather(*(self._run(each) for each in ids[:_MOST_RUNS]))
+        found = await asyncio.gather(*(self._run(each) for each in ids))
         held = [(run.name, run.brake) for run in found if run and run.state == "held" and run.brake]
         return tuple({brake.epoch: (name, brake) for name, brake in held}.values())
 
     async def loose(self, around: Around, action: Action, done: Sequence[wire.BrakeReceipt]) -> list[wire.BrakeScope]:
         """The runs with cards there that what was done to the conversation left as they were; it concerns them too."""
-        found = await asyncio.gather(*(self._run(each) for each in around.loose))
+        found = await asyncio.gather(*(self._run(each) for each in around.loose[:MOST_LOOSE]))
         runs = [run for run in found if run and run.state != "aborted"]
         if action == "resume":
             return [run_scope(run.id) for run in runs if run.brake and run.brake.scope.run == run.id]

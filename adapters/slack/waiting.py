@@ -158,10 +158,10 @@ class Waiting:
         """Remember where a card is, for links to it."""
         await self._shelf.save(_card_name(handoff_id, address.team, address.channel), address.ts, _KEPT)
 
-    async def bound(self, team: str, channel: str) -> list[wire.Run]:
-        """The runs that are bound to a channel or a thread in it, latest started first."""
+    async def bound(self, team: str, channel: str, *, limit: int = MOST_RUNS) -> list[wire.Run]:
+        """The runs that are bound to a channel or a thread in it, latest first; so many by each of its names."""
         ways = await self._places.ways(team, channel)
-        found = await asyncio.gather(*(self._desk.runs(_SLACK, way) for way in ways))
+        found = await asyncio.gather(*(self._desk.runs(_SLACK, way, limit=limit) for way in ways))
         runs = {run.id: run for each in found for run in each}
         return sorted(runs.values(), key=lambda run: run.started_at, reverse=True)
 
@@ -185,11 +185,14 @@ class Waiting:
         runs = [run.agent for _, run in await self._shared(viewer)]
         return frozenset(runs) | {each.agent for each in await self.open() if await self.sees(viewer, each)}
 
-    async def where(self, run: wire.Run) -> list[Spot]:
-        """The channels that a run is bound to, or has cards in that wait."""
-        cards = [spot for each in await self.open() if each.run == run.id for spot in await self._spots(each)]
+    async def is_among(self, viewer: Viewer, run: wire.Run) -> bool:
+        """Is this person in a channel that the run is bound to, or has cards in that wait; or is one for them?"""
         bound = await self.spot(run.conversation) if run.conversation and run.conversation.surface == _SLACK else None
-        return [*([bound] if bound else []), *cards]
+        cards = [each for each in await self.open() if each.run == run.id]
+        if any(is_for(place, viewer) for each in cards for place in each.route.to):
+            return True
+        spots = [*([bound] if bound else []), *[spot for each in cards for spot in await self._spots(each)]]
+        return any(spot.team == viewer.team and spot.channel in viewer.channels for spot in spots)
 
     async def _shared(self, viewer: Viewer) -> list[tuple[str, wire.Run]]:
         """The runs of shared channels, latest started first, each with its channel."""

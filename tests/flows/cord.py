@@ -1,5 +1,6 @@
 """Verbs of the stories about the brake in Slack."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -77,6 +78,13 @@ async def cut_off(slack: House) -> AsyncIterator[None]:
 
     await until(tried_again, what="the retry that comes at once has come")
     slack.cloud.app.request_url = url
+
+
+def told_of(slack: House, message: Message) -> Json:
+    """The event that tells of a message, to send it again."""
+    events = [each.payload for each in slack.cloud.deliveries if each.payload.get("event", {}).get("ts") == message.ts]
+    found: Json = json.loads(json.dumps(events[0]))
+    return found
 
 
 async def whispered(slack: House, containing: str) -> None:

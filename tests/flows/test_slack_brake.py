@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.config import Settings
-from tests.flows.cord import becomes, brakes, message_by, posts, quiet, run_in, said, scopes
+from tests.flows.cord import becomes, brakes, message_by, posts, quiet, run_in, said, scopes, told_of
 from tests.flows.slack_house import House, house, told_below
 
 
@@ -91,6 +91,20 @@ async def test_a_card_of_a_run_that_the_conversation_holds_needs_no_stop_of_its_
     await said(slack, "Mira stopped every run in this channel.")
     await becomes(slack, child, "held")
     assert await scopes(slack) == [{"stop": {"conversation": slack.place()}}]
+
+
+async def test_what_is_too_much_to_stop_one_by_one_is_said_to_go_on(
+    slack: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("cord", "targets"):
+        monkeypatch.setattr(f"adapters.slack.{module}.MOST_LOOSE", 2)
+    for number in range(3):
+        await run_in(slack, {"surface": "web"}, name=f"job-{number}")
+        await slack.ask(to=[slack.place()])
+    await slack.mira.say(slack.ops, "stop")
+    told = await said(slack, "Mira stopped every run in this channel.")
+    assert "(1 go on): name their agents, or say “stop all”." in told.shown
+    assert len(await brakes(slack)) == 2
 
 
 async def test_where_no_agent_works_the_same_words_are_talk(slack: House) -> None:
@@ -281,9 +295,9 @@ async def test_an_agent_reads_people_by_their_names(slack: House) -> None:
 async def test_words_that_slack_delivers_again_reach_the_agent_once(slack: House) -> None:
     run = await run_in(slack)
     _, card = await slack.asked_card()
-    await slack.ana.say(slack.ops, "wait, use the other list", thread=card)
+    words = await slack.ana.say(slack.ops, "wait, use the other list", thread=card)
     await told_below(card, "I told the agent.")
-    event = slack.last("message") | {"event_id": "EvANOTHER"}
+    event = told_of(slack, words) | {"event_id": "EvANOTHER"}
     assert (await slack.cloud.courier.send_event(event)).ok
     receipt = (await slack.agent.call("PUT", f"/v1/runs/{run}/checkpoint", {"name": "planned"})).ok()
     assert [each["text"] for each in receipt["steers"]] == ["use the other list"]

@@ -130,6 +130,15 @@ async def test_home_shows_nothing_of_channels_that_i_am_not_in(slack: House) -> 
     assert "Nothing is stopped" in (await slack.ana.command("/andon", "brakes", channel=slack.ops)).shown
 
 
+async def test_what_was_stopped_in_a_direct_message_is_resumed_from_home(slack: House) -> None:
+    asked = await slack.ask(to=[{"surface": "slack", "person": "ana@example.com"}])
+    await slack.ana.dm("stop")
+    await slack.cloud.wait_for_card(slack.ana, "Ana stopped every run here.")
+    assert "What is stopped" not in (await slack.mira.open_home()).shown
+    await (await slack.ana.open_home()).press("Resume this run")
+    await becomes(slack, asked, "pending")
+
+
 async def test_nobody_resumes_from_home_what_they_do_not_see(slack: House) -> None:
     secret = slack.cloud.channel("#secret", members=[slack.mira], bot=True, private=True)
     await run_in(slack)

@@ -8,7 +8,20 @@ import pytest
 
 from bot.config import Settings
 from tests.fakes.slack.model import Message
-from tests.flows.cord import DENIED, becomes, brakes, cut_off, message_by, posts, quiet, resend, run_in, said, whispered
+from tests.flows.cord import (
+    DENIED,
+    becomes,
+    brakes,
+    cut_off,
+    message_by,
+    posts,
+    quiet,
+    resend,
+    run_in,
+    said,
+    told_of,
+    whispered,
+)
 from tests.flows.slack_house import House, house, told_below
 from tests.people import Json
 
@@ -205,7 +218,7 @@ async def test_an_abort_below_a_question_stops_and_ends_nothing(slack: House) ->
     asked, card = await question(slack)
     await slack.mira.say(slack.ops, "abort", thread=card)
     told = await told_below(card, "Mira stopped this run.")
-    assert "`!abort` ends it" in told.text
+    assert "“!abort” ends it" in told.shown
     assert await slack.state(asked) == "held"
     await slack.mira.say(slack.ops, "!abort", thread=card)
     await told_below(card, "Mira ended this run for good.")
@@ -216,10 +229,9 @@ async def test_an_abort_below_a_question_stops_and_ends_nothing(slack: House) ->
 
 async def test_the_same_message_delivered_again_is_one_stop_and_one_reply(slack: House) -> None:
     await run_in(slack)
-    await slack.mira.say(slack.ops, "stop")
+    event = told_of(slack, await slack.mira.say(slack.ops, "stop"))
     await said(slack, "Mira stopped every run")
     (first,) = await brakes(slack)
-    event = slack.last("message")
     await asyncio.gather(*(slack.cloud.courier.send_event(event) for _ in range(5)))
     event["event_id"] = "EvANOTHER"
     await asyncio.gather(*(slack.cloud.courier.send_event(event) for _ in range(5)))
@@ -232,8 +244,7 @@ async def test_a_stop_that_comes_after_the_resume_stops_nothing_and_says_so(slac
     """Slack sends again for minutes; somebody may have resumed meanwhile."""
     await run_in(slack)
     async with cut_off(slack):
-        await slack.ana.say(slack.ops, "stop")
-    late = slack.last("message")
+        late = told_of(slack, await slack.ana.say(slack.ops, "stop"))
     await slack.mira.say(slack.ops, "stop")
     await said(slack, "Mira stopped every run")
     await slack.mira.say(slack.ops, "resume")
@@ -247,8 +258,7 @@ async def test_a_stop_that_comes_after_the_resume_stops_nothing_and_says_so(slac
 async def test_a_stop_stops_no_run_that_started_after_it_was_said(slack: House) -> None:
     asked, card = await _of_an_old_run(slack)
     async with cut_off(slack):
-        await slack.ana.say(slack.ops, "stop")
-    late = slack.last("message")
+        late = told_of(slack, await slack.ana.say(slack.ops, "stop"))
     younger = await run_in(slack, name="younger")
     await slack.cloud.courier.send_event(late)
     await said(slack, "Ana stopped every run")
