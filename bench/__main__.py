@@ -116,7 +116,7 @@ async def _settled(target: targets.Target) -> None:
 
 async def store_bytes(target: targets.Andon, count: int) -> dict[str, float]:
     """Redis memory per pending handoff, and service memory per wait that shares one event stream."""
-    client = connect_store(f"unix://{target.redis.cmdline()[-1].rsplit('/', 1)[0]}/valkey.sock")
+    client = connect_store(target.store_url)
     opener = await connect(target.port)
     stream = await connect(target.port)
     streaming = stream.send(request("GET", "/v1/events", headers=target.agent))
