@@ -206,7 +206,7 @@ class Hub:
         self._agents: dict[str, set[Stream]] = {}
         self._watchers: set[Stream] = set()
         self._tail: asyncio.Task[None] | None = None
-        self._told = ""
+        self._told = "0-0"
         self._told_more: asyncio.Future[None] | None = None
         self._deciding: dict[str, bool] = {}
         self.recent = Recent()
