@@ -101,6 +101,8 @@ class Andon(_Processes):
     agent: dict[str, str]
     person: dict[str, str]
     ask: bytes
+    store_url: str
+    secret: bytes
     name: str = "andon"
 
     def open(self) -> bytes:
@@ -188,7 +190,9 @@ async def andon(fsync: str, settings: Mapping[str, str] | None = None) -> AsyncI
                 started = expect(await connection.send(request("POST", "/v1/runs", b'{"name":"bench"}', agent)), 201)
                 connection.close()
                 body = json.dumps(ask(json.loads(started)["id"])).encode()
-                yield Andon(psutil.Process(process.pid), _redis_process(store), port, agent, person, body)
+                secret = (folder / "state" / "secret").read_bytes().strip()
+                processes = psutil.Process(process.pid), _redis_process(store)
+                yield Andon(*processes, port, agent, person, body, store.url, secret)
             finally:
                 process.terminate()
                 await process.wait()

@@ -37,6 +37,18 @@ class People(Protocol):
         ...
 
 
+class Rules(Protocol):
+    """What the policy says of brakes."""
+
+    def resumers(self) -> tuple[Route, Route]:
+        """Those named for lifting brakes, and those who may where nobody is and nothing waits."""
+        ...
+
+    def words(self) -> Vocabulary:
+        """What people type."""
+        ...
+
+
 class Braking:
     """Pulls and lifts brakes. It is the adapters' `BrakeDesk`."""
 
@@ -44,20 +56,16 @@ class Braking:
         self,
         store: Store,
         people: People,
+        told: Callable[[], Awaitable[None]],
+        rules: Rules,
         *,
-        resumers: Callable[[], tuple[Route, Route]],
-        words: Callable[[], Vocabulary],
         end: Callable[[Handoff, wire.Decision], Awaitable[Handoff]],
     ) -> None:
-        """Put the parts together.
-
-        By the policy, `resumers` are those named for lifting brakes, and those who may where nobody is and nothing
-        waits; `words` is what people type. `end` decides a handoff.
-        """
+        """`told` waits until the agents here have been told of all that has happened; `end` decides a handoff."""
         self._store = store
         self._people = people
-        self._resumers = resumers
-        self._words = words
+        self._told = told
+        self._rules = rules
         self._end = end
 
     async def obey(self, order: BrakeOrder, *, standing: Standing = "member") -> wire.BrakeReceipt:
@@ -100,7 +108,7 @@ class Braking:
 
     def read(self, text: str, where: Where, *, agents: Collection[str] = ()) -> Typed | None:
         """What a message commands; see `bot.ports.BrakeDesk.read`."""
-        return self._words().read(text, where, agents=agents)
+        return self._rules.words().read(text, where, agents=agents)
 
     async def sweep(self) -> bool:
         """Take up what a process that died left: put every handoff where the brakes put it. Did anything change?
@@ -117,7 +125,7 @@ class Braking:
 
     async def _check_may_lift(self, order: BrakeOrder, standing: Standing) -> None:
         """Raise `NotAnApprover` unless this person may approve for what the brake holds."""
-        named, otherwise = self._resumers()
+        named, otherwise = self._rules.resumers()
         refused = ""
         if named.approvers:
             refused = await self._people.may_resume(named, order.by, standing=standing)
@@ -161,6 +169,7 @@ class Braking:
         held, flying, runs = 0, [], set()
         lifted = obeyed.word in {"lifted", "off"}
         try:
+            await self._told()  # else agents would hear while thousands of cards change, and because of them late
             async for each in self._settle(scope):
                 held += each.state == (State.PENDING if lifted else State.HELD)
                 runs |= {each.run} if each.state != State.CLOSED else set()

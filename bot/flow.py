@@ -122,7 +122,7 @@ class Flow:
             people=lambda: known_people(policies.current()),
             clock=clock,
         )
-        self.braking = Braking(store, self._voting, resumers=policies.resumers, words=policies.words, end=self._end)
+        self.braking = Braking(store, self._voting, hub.caught_up, policies, end=self._end)
 
     def policy(self) -> PolicyWords:
         """The policy that stands now."""

@@ -12,10 +12,12 @@ from typing import Final, Self, TypeVar
 
 from bot.errors import TooMany
 from bot.handoff import Change, Handoff, State
-from bot.store import Store
+from bot.store import Store, event_number
 
 _STREAM_LIMIT: Final = 5_000
 """Changes that a slow reader may lag behind before its stream is closed; it resumes from its last id."""
+
+_CATCH_UP_S: Final = 1.0
 
 WAITS_AT_ONCE: Final = 4
 """Polls that one key may hold open for one handoff: a process that restarts leaves one behind for a moment."""
@@ -99,18 +101,30 @@ def _keep(kept: OrderedDict[str, _T], key: str, value: _T, limit: int) -> None:
 class Stream:
     """Changes for one reader, in order, from the moment it was made."""
 
+    __slots__ = ("_bell", "_changes", "_write", "closed")
+
     def __init__(self) -> None:
         """Start empty."""
         self._changes: list[Change] = []
         self._bell: asyncio.Future[None] | None = None
+        self._write: Callable[[Change], bool] | None = None
         self.closed = False
 
     def push(self, change: Change) -> None:
         """Add a change; closes the stream when its reader is too slow."""
+        if self._write and self._bell is not None and not self._bell.done() and self._write(change):
+            return
         self._changes.append(change)
         if len(self._changes) > _STREAM_LIMIT:
             self.closed = True
         self._ring()
+
+    def write_with(self, write: Callable[[Change], bool]) -> None:
+        """Let changes that come while the reader waits in `take` go to `write` at once, without waking the reader.
+
+        It says whether it took the change; one that it did not take goes to the reader.
+        """
+        self._write = write
 
     def close(self) -> None:
         """Let the reader go."""
@@ -118,17 +132,20 @@ class Stream:
         self._ring()
 
     def _ring(self) -> None:
-        if self._bell and not self._bell.done():
+        if self._bell is not None and not self._bell.done():
             self._bell.set_result(None)
 
     async def take(self, timeout_s: float | None = None) -> list[Change]:
         """What has come since the last call, waiting up to `timeout_s` for something; empty then, or when closed."""
         if not self._changes and not self.closed:
             self._bell = asyncio.get_running_loop().create_future()
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(timeout_s):
                     await self._bell
-            self._bell = None
+            except TimeoutError:
+                pass
+            finally:
+                self._bell = None  # whoever is let go, cancelled among them, is written to no more
         changes, self._changes = self._changes, []
         return changes
 
@@ -189,6 +206,8 @@ class Hub:
         self._agents: dict[str, set[Stream]] = {}
         self._watchers: set[Stream] = set()
         self._tail: asyncio.Task[None] | None = None
+        self._told = "0-0"
+        self._told_more: asyncio.Future[None] | None = None
         self._deciding: dict[str, bool] = {}
         self.recent = Recent()
         self.closing = False
@@ -205,8 +224,8 @@ class Hub:
 
     async def start(self) -> None:
         """Tail from now on."""
-        after = await self._store.feed.last_id()
-        self._tail = asyncio.create_task(self._run(after), name="hub tail")
+        self._told = await self._store.feed.last_id()
+        self._tail = asyncio.create_task(self._run(self._told), name="hub tail")
 
     async def stop(self) -> None:
         """Let everybody go: waiters read once more, streams end."""
@@ -224,6 +243,23 @@ class Hub:
         async for changes in self._store.feed.tail(after):
             for change in changes:
                 self._tell(change)
+            self._told = changes[-1].id
+            if self._told_more:
+                self._told_more.set_result(None)
+                self._told_more = None
+
+    async def caught_up(self) -> None:
+        """Wait, but not for long, until streams in this process have been given all that has happened by now.
+
+        Raises:
+            StoreUnavailable: Nobody can say what has happened.
+        """
+        latest = event_number(await self._store.feed.last_id())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CATCH_UP_S):
+                while event_number(self._told) < latest and not self.closing:
+                    self._told_more = self._told_more or asyncio.get_running_loop().create_future()
+                    await asyncio.shield(self._told_more)
 
     def _tell(self, change: Change) -> None:
         if change.event == "revoked":

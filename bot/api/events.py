@@ -5,87 +5,145 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html, read 2026-11.
 """
 
 import json
-from functools import lru_cache
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from bot.errors import BadRequest, StoreUnavailable
 from bot.handoff import Change
 from bot.hub import BRAKES, Hub
-from bot.store import Store, read_brake, valid_id
+from bot.store import Store, event_number, read_brake, valid_id
 
 HEARTBEAT_S: Final = 15.0
 
+_UNREAD_BYTES: Final = 64 * 1024
+"""What may wait in a connection; an agent with more is slow, and its changes wait for it."""
 
-async def stream(request: web.Request, store: Store, hub: Hub, agent: str) -> web.StreamResponse:
-    """Serve the stream until the agent leaves or the service stops.
 
-    Raises:
-        BadRequest: `Last-Event-ID` is none of ours.
-        StoreUnavailable: Before the first byte: nothing can be read now.
-    """
-    after = request.headers.get("Last-Event-ID", "")
-    if after and not valid_id(after):
-        msg = f"Last-Event-ID {after[:40]!r} is none of ours; send the id of the last event you had, or leave it out"
-        raise BadRequest(msg)
-    with hub.agent_stream(agent) as live:
-        first = ""
-        if not after or not await store.feed.kept(after):
-            first = "stream.reset" if after else "stream.open"
-            after = await store.feed.last_id()
-        missed = [] if first else await store.feed.since(agent, after)
-        response = web.StreamResponse(
+class EventStreams:
+    """Serves the streams of all agents."""
+
+    def __init__(self, store: Store, hub: Hub) -> None:
+        """Tell what is in the store, then what `hub` hears."""
+        self._store = store
+        self._hub = hub
+        self._change: Change | None = None
+        self._event = _Event((0, 0), b"", b"")
+
+    async def serve(self, request: web.Request, agent: str) -> web.StreamResponse:
+        """Serve one stream until its agent leaves or the service stops.
+
+        Raises:
+            BadRequest: `Last-Event-ID` is none of ours.
+            StoreUnavailable: Before the first byte: nothing can be read now.
+        """
+        after, feed = request.headers.get("Last-Event-ID", ""), self._store.feed
+        if after and not valid_id(after):
+            msg = f"Last-Event-ID {after[:40]!r} is none of ours; send the id of the last event you had, or leave it out"
+            raise BadRequest(msg)
+        with self._hub.agent_stream(agent) as live:
+            first = ""
+            if not after or not await feed.kept(after):
+                first = "stream.reset" if after else "stream.open"
+                after = await feed.last_id()
+            missed = [] if first else await feed.since(agent, after)
+            told = _Told(request, after, self._as_event)
+            try:
+                await told.begin(first)
+                while missed:
+                    await told.write(missed)
+                    missed = await feed.since(agent, missed[-1].id)
+                live.write_with(told.write_now)
+                while not live.closed:
+                    changes = await live.take(HEARTBEAT_S)
+                    if changes:
+                        await told.write(changes)
+                    elif not live.closed:
+                        await told.response.write(b": still here\n\n")
+            except (ConnectionError, StoreUnavailable):
+                pass  # the agent left, or what it missed cannot be read now; either way it resumes from its last id
+        return told.response
+
+    def _as_event(self, change: Change) -> "_Event":
+        """What is told of a change; a stop goes to thousands of streams at once, and is put in words once."""
+        if change is not self._change:
+            self._change, self._event = change, _event(change)
+        return self._event
+
+
+class _Told:
+    """What one agent has been told on one connection: each change once, whichever way it comes."""
+
+    __slots__ = ("_after", "_as_event", "_chunked", "_request", "_transport", "response")
+
+    def __init__(self, request: web.Request, after: str, as_event: "Callable[[Change], _Event]") -> None:
+        self.response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
-        try:
-            await response.prepare(request)
-            if first:
-                await response.write(f"id: {after}\nevent: {first}\ndata: {{}}\n\n".encode())
-            else:
-                await response.write(b": welcome back\n\n")
-            while missed:
-                await response.write(b"".join(_event(change) for change in missed))
-                after = missed[-1].id
-                missed = await store.feed.since(agent, after)
-            while not live.closed:
-                changes = [c for c in await live.take(HEARTBEAT_S) if newer(c.id, after)]
-                if changes:
-                    after = changes[-1].id
-                    await response.write(b"".join(_event(change) for change in changes))
-                elif not live.closed:
-                    await response.write(b": still here\n\n")
-        except (ConnectionError, StoreUnavailable):
-            pass  # the agent left, or what it missed cannot be read now; either way it resumes from its last id
-    return response
+        if request.version >= HttpVersion11:
+            self.response.enable_chunked_encoding()
+        self._request = request
+        self._transport = request.transport
+        self._chunked = self.response.chunked
+        self._as_event = as_event
+        self._after = event_number(after)
+
+    async def begin(self, first: str) -> None:
+        """Say how the stream begins: with an event of this name, or where it broke."""
+        await self.response.prepare(self._request)
+        head, tail = self._after
+        begun = f"id: {head}-{tail}\nevent: {first}\ndata: {{}}\n\n" if first else ": welcome back\n\n"
+        await self.response.write(begun.encode())
+
+    async def write(self, changes: Sequence[Change]) -> None:
+        """Write those that are new, and wait while the agent is slow to read."""
+        written = [event for event in map(self._as_event, changes) if event.number > self._after]
+        if written:
+            self._after = written[-1].number
+            await self.response.write(b"".join(event.text for event in written))
+
+    def write_now(self, change: Change) -> bool:
+        """Write it at once, past the agent's task: a stop reaches thousands in a tenth of a second.
+
+        False where it would have to wait: the agent is slow, or has left. Nothing else may be being written.
+        """
+        number, text, chunk = self._as_event(change)
+        if number <= self._after:
+            return True
+        transport = self._transport
+        if transport is None or transport.is_closing() or transport.get_write_buffer_size() > _UNREAD_BYTES:
+            return False
+        transport.write(chunk if self._chunked else text)
+        self._after = number
+        return True
 
 
-def newer(event_id: str, than: str) -> bool:
-    """Does this id come after that one?"""
-    return _number(event_id) > _number(than)
+class _Event(NamedTuple):
+    number: tuple[int, int]
+    text: bytes
+    chunk: bytes
+    """As HTTP/1.1 sends it."""
 
 
-def _number(event_id: str) -> tuple[int, int]:
-    head, _, tail = event_id.partition("-")
-    return int(head), int(tail)
+def _event(change: Change) -> _Event:
+    text = _text(change).encode()
+    return _Event(event_number(change.id), text, b"%x\r\n%b\r\n" % (len(text), text))
 
 
-@lru_cache(maxsize=64)
-def _event(change: Change) -> bytes:  # a stop goes to thousands of streams at once, and is written once
+def _text(change: Change) -> str:
     if change.event == "steered":
         words = json.dumps({"run": change.run, "steer": change.kind}, separators=(",", ":"))
-        return f"id: {change.id}\nevent: run.steered\ndata: {words}\n\n".encode()
+        return f"id: {change.id}\nevent: run.steered\ndata: {words}\n\n"
     if change.event in BRAKES:
         brake = read_brake((change.kind or "").encode()).model_dump_json(exclude_none=True)
-        return f"id: {change.id}\nevent: brake.{change.event}\ndata: {brake}\n\n".encode()
+        return f"id: {change.id}\nevent: brake.{change.event}\ndata: {brake}\n\n"
     if change.event == "trust_reset":
         words = json.dumps({"run": change.run, "why": change.kind}, separators=(",", ":"))
-        return f"id: {change.id}\nevent: trust.reset\ndata: {words}\n\n".encode()
+        return f"id: {change.id}\nevent: trust.reset\ndata: {words}\n\n"
     data = {"handoff": change.handoff, "run": change.run, "state": change.state, "revision": change.revision}
     if change.event == "questioned":
         data["question"] = change.kind or ""
     elif change.kind and change.event not in {"held", "released"}:
         data["kind"] = change.kind
-    return (
-        f"id: {change.id}\nevent: handoff.{change.event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
-    )
+    return f"id: {change.id}\nevent: handoff.{change.event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"

@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from andon import wire
 from bot.access import Access, Principal, check_owner
 from bot.api.calls import CALLS, Call, Who
-from bot.api.events import stream
+from bot.api.events import EventStreams
 from bot.api.openapi import document
 from bot.api.problems import body_fault
 from bot.api.strict import parse
@@ -81,6 +81,7 @@ class Api:
         self._store = store
         self._grants = Grants(store)
         self._hub = hub
+        self._streams = EventStreams(store, hub)
         self._access = access
         self._metrics = metrics
         self._url = url
@@ -256,7 +257,7 @@ class Api:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         agent = await self._who(request, "agent")
-        return await stream(request, self._store, self._hub, agent.name)
+        return await self._streams.serve(request, agent.name)
 
     # --- grants ---
 

@@ -3,7 +3,7 @@
 from bot.store.brakes import Affected, Obeyed
 from bot.store.digests import Digests, Page
 from bot.store.embedded import EmbeddedStore
-from bot.store.feed import valid_id
+from bot.store.feed import event_number, valid_id
 from bot.store.handoffs import Handoffs
 from bot.store.keys import Keys
 from bot.store.ladder import Climbed
@@ -39,6 +39,7 @@ __all__ = [
     "Trusted",
     "Verdict",
     "connect",
+    "event_number",
     "hashed",
     "ramp_id",
     "read_brake",

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -16,6 +16,8 @@ from bot.store.records import hashed, ms_of, read_brake, reply, scope_text
 _BRAKE, _HOLD, _HEARD = (load_script(name) for name in ("brake", "hold", "heard"))
 
 _AT_ONCE: Final = 500
+_A_CALL: Final = 100
+"""Handoffs that one call of a script moves: a few milliseconds of work, and one write to disk."""
 _KEPT: Final = timedelta(days=31)
 """A day longer than a run lives after its last sign of life."""
 
@@ -80,18 +82,21 @@ class Brakes:
         return Obeyed(word, read_brake(rest[0]) if rest and rest[0] else None)
 
     async def heard(self, run: str, agent: str, steers: Iterable[str]) -> Obeyed | None:
-        """The agent has read these words; `lifted` when they were what held the run. None when the run is gone."""
-        keys = self._keys
+        """The agent has read these words; `lifted` when they were what held the run. None when the run is gone.
+
+        The same call again gets the same reply.
+        """
+        keys, read = self._keys, " ".join(sorted(steers))
         word, *rest = reply(
             await self._pipe.run(
                 _HEARD,
                 (
                     *(keys.run(run), keys.steers(run), keys.brakes, keys.brakes_lifted, keys.brakes_told),
-                    keys.events,
+                    *(keys.events, keys.brake_order(hashed(f"heard {run} {read}"))),
                 ),
                 run,
                 agent,
-                f" {' '.join(steers)} ",
+                f" {read} ",
             )
         )
         if word == "gone":
@@ -134,8 +139,9 @@ class Brakes:
         known = [(i, run.decode(), agent.decode()) for i, (run, agent) in zip(ids, heads, strict=True) if run]
         within = await self._within({(run, agent) for _, run, agent in known}, scope)
         meant = [each for each in known if each[1] in within]
-        said = await asyncio.gather(*(self._hold(*each, heard) for each in meant))
-        return [each for each in said if each]
+        parts = [meant[first : first + _A_CALL] for first in range(0, len(meant), _A_CALL)]
+        said = await asyncio.gather(*(self._hold(part, heard) for part in parts))
+        return [each for part in said for each in part]
 
     async def _within(self, runs: Collection[tuple[str, str]], scope: wire.BrakeScope | None) -> set[str]:
         if scope is None or scope.everything:
@@ -148,21 +154,20 @@ class Brakes:
             if text in (scopes.decode().split("\n") if scopes else [f"run:{run}", f"agent:{agent}"])
         }
 
-    async def _hold(self, handoff_id: str, run: str, agent: str, heard: str) -> Affected | None:
+    async def _hold(self, handoffs: Sequence[tuple[str, str, str]], heard: str) -> list[Affected]:
         keys = self._keys
-        raw: Any = await self._pipe.run(
+        each = [(keys.handoff(i), keys.run(run), keys.agent_events(agent)) for i, run, agent in handoffs]
+        said: list[list[Any]] = await self._pipe.run(
             _HOLD,
-            (
-                *(keys.handoff(handoff_id), keys.due, keys.events, keys.agent_events(agent)),
-                *(keys.brakes, keys.run(run), keys.acting),
-            ),
-            handoff_id,
+            (*(keys.due, keys.events, keys.brakes, keys.acting), *(key for keys_of in each for key in keys_of)),
             heard,
+            *(i for i, _, _ in handoffs),
         )
-        state, *rest = reply(raw)
-        if state == "gone":
-            return None
-        return Affected(handoff_id, run, state, rest[0].decode(), bool(int(rest[1])))
+        return [
+            Affected(i, run, state.decode(), rest[0].decode(), bool(int(rest[1])))
+            for (i, run, _), (state, *rest) in zip(handoffs, said, strict=True)
+            if rest
+        ]
 
     async def tidy(self, now: datetime) -> None:
         """Forget aborts of runs that are gone, and when scopes were held long ago."""

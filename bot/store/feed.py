@@ -81,13 +81,19 @@ class Feed:
 
     async def since(self, agent: str, after: str) -> list[Change]:
         """What an agent has been told after `after`, one page, oldest first; brakes among it."""
-        page = self._pipe.call("XRANGE", self._keys.agent_events(agent), f"({after}", "+", "COUNT", _PAGE)
-        brakes = await self._pipe.call("XRANGE", self._keys.brakes_told, f"({after}", "+")
-        own = [_change(entry) for entry in await page]
+        newest, page, brakes = await asyncio.gather(
+            self._pipe.call("XREVRANGE", self._keys.events, "+", "-", "COUNT", 1),
+            self._pipe.call("XRANGE", self._keys.agent_events(agent), f"({after}", "+", "COUNT", _PAGE),
+            self._pipe.call("XRANGE", self._keys.brakes_told, f"({after}", "+"),
+        )
+        own = [_change(entry) for entry in page]
         told = [each for each in map(_change, brakes) if each.agent == " * " or f" {agent} " in each.agent]
-        if len(own) == _PAGE:  # there is more; brakes after it come with that
-            told = [each for each in told if _order(each.id) <= _order(own[-1].id)]
-        return sorted((*own, *told), key=lambda change: _order(change.id))
+        # Two streams are not read at one moment. Up to here both were whole; what came meanwhile is for the next page.
+        until = event_number(newest[0][0].decode()) if newest else (0, 0)
+        if len(own) == _PAGE:
+            until = min(until, event_number(own[-1].id))
+        found = sorted((*own, *told), key=lambda change: event_number(change.id))
+        return [change for change in found if event_number(change.id) <= until]
 
     async def kept(self, after: str) -> bool:
         """Is everything after this id still kept?
@@ -96,7 +102,7 @@ class Feed:
             StoreUnavailable: Redis did not answer.
         """
         oldest = await self.oldest_id()
-        return _order(after) >= _order(oldest) or oldest == "0-0" or await self._never_trimmed()
+        return event_number(after) >= event_number(oldest) or oldest == "0-0" or await self._never_trimmed()
 
     async def _never_trimmed(self) -> bool:
         info = await self._pipe.call("XINFO", "STREAM", self._keys.events)
@@ -111,7 +117,8 @@ def valid_id(text: str) -> bool:
     return bool(dash) and all(part.isascii() and part.isdigit() and int(part) < 2**64 for part in (head, tail))
 
 
-def _order(event_id: str) -> tuple[int, int]:
+def event_number(event_id: str) -> tuple[int, int]:
+    """What orders events: a later one has a higher number."""
     head, _, tail = event_id.partition("-")
     return int(head), int(tail or 0)
 

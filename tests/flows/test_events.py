@@ -1,9 +1,11 @@
 """One stream for all of an agent's runs."""
 
 import asyncio
+import re
+import socket
 
 from bot.config import Settings
-from tests.people import MAIL, Agent, Person
+from tests.people import MAIL, Agent, Event, Person
 from tests.servers import Live, live
 
 
@@ -107,3 +109,67 @@ async def test_an_event_of_a_newer_version_does_not_end_the_stream(service: Live
         asked = await agent.ask()
         await agent.withdraw(asked)
         assert (await events.next()).data["handoff"] == asked["id"]
+
+
+async def test_an_agent_that_reconnects_again_and_again_hears_each_change_once(agent: Agent, mira: Person) -> None:
+    """Some come from what is kept and some as they happen; at the seam nothing is lost and nothing doubled."""
+    async with agent.events() as events:
+        start = await events.next()
+    asked = [await agent.ask() for _ in range(60)]
+
+    async def withdraw() -> None:
+        for number, each in enumerate(asked):
+            await agent.withdraw(each)
+            if number % 10 == 0:
+                await mira.call("POST", f"/v1/runs/{await agent.run()}/brake", {"action": "pause"})
+                await mira.call("POST", f"/v1/runs/{await agent.run()}/brake", {"action": "resume"})
+
+    withdrawing, heard, left = asyncio.create_task(withdraw()), list[Event](), {each["id"] for each in asked}
+    while left:
+        async with agent.events((heard or [start])[-1].id) as events:
+            for _ in range(1 + len(heard) % 4):
+                heard.append(await events.next())
+                left -= {heard[-1].data.get("handoff")} if heard[-1].name == "handoff.decided" else set()
+                if not left:
+                    break
+    await withdrawing
+    ids = [tuple(map(int, event.id.split("-"))) for event in heard]
+    assert ids == sorted(set(ids))
+    decided = [event.data["handoff"] for event in heard if event.name == "handoff.decided"]
+    assert decided == [each["id"] for each in asked]
+    assert [event.name for event in heard if event.name.startswith("brake.")] == ["brake.braked", "brake.lifted"] * 6
+
+
+async def test_an_agent_that_reads_slowly_hears_everything_in_order(
+    service: Live, agent: Agent, mira: Person
+) -> None:
+    """What its connection cannot take waits in the service, up to a bound."""
+    host, port = agent.url.removeprefix("http://").split(":")
+    path, text = f"/v1/runs/{await agent.run()}/brake", "x" * 3_000
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    slow.connect((host, int(port)))
+    with slow:
+        slow.sendall(f"GET /v1/events HTTP/1.0\r\nAuthorization: Bearer {agent.key}\r\n\r\n".encode())
+        slow.setblocking(False)
+        read = await reading(slow, b"event: stream.open\n")
+        async with agent.events() as events:
+            start = await events.next()
+            for _ in range(200):
+                await mira.call("POST", path, {"action": "pause", "text": text})
+                await mira.call("POST", path, {"action": "resume"})
+            told = await events.take(400)
+        assert [event.name for event in told] == ["brake.braked", "brake.lifted"] * 200
+        read += await reading(slow, f"id: {told[-1].id}\n".encode())
+    head, _, body = read.partition(b"\r\n\r\n")
+    assert b"chunked" not in head.lower(), "HTTP/1.0 knows no chunks"
+    assert re.findall(rb"^id: (.*)$", body, re.MULTILINE) == [event.id.encode() for event in (start, *told)]
+
+
+async def reading(connection: socket.socket, until: bytes) -> bytes:
+    """What comes, up to and with some bytes."""
+    read = b""
+    async with asyncio.timeout(20):
+        while until not in read:
+            read += await asyncio.get_running_loop().sock_recv(connection, 65_536)
+    return read

@@ -1,6 +1,7 @@
 """Brakes in the store: what they hold, whom they do not, what comes back when they are lifted, and what never does."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -380,7 +381,7 @@ async def test_a_steer_holds_the_run_until_its_agent_has_read_it(store: Store) -
     assert await store.brakes.heard(RUN, AGENT, ["something else"]) == Obeyed("off")
     assert (await asks.look(store, waiting.id)).state is State.HELD
     assert await store.brakes.heard(RUN, AGENT, [steered.steer]) == Obeyed("lifted", steered)
-    assert await store.brakes.heard(RUN, AGENT, [steered.steer]) == Obeyed("off")
+    assert await store.brakes.heard(RUN, AGENT, [steered.steer]) == Obeyed("lifted", steered), "for a lost reply"
     async for _ in store.brakes.settle(THIS_RUN, steered):
         pass
     heard = (await asks.look(store, waiting.id)).heard
@@ -459,6 +460,39 @@ async def test_a_full_page_of_an_agent_s_own_events_lets_no_brake_run_ahead(
         found += [each.event for each in page]
         after = page[-1].id
     assert found == ["decided"] * 3 + ["braked", "lifted"]
+
+
+async def test_what_comes_between_the_reading_of_two_streams_is_not_passed_over(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent resumes from its own events and the brakes': a later brake must not hide what came just before it."""
+    await asks.start_run(store)
+    before = await store.feed.last_id()
+    waiting = await opened(store)
+    call = store._pipe.call
+
+    async def meanwhile(*command: Any) -> Any:
+        found = await call(*command)
+        if command[:2] == ("XRANGE", store.keys.agent_events(AGENT)):
+            await approve(store, waiting)
+            await pull(store, "stop", id="once")
+        return found
+
+    def in_turn(*command: Any) -> "asyncio.Future[Any]":
+        nonlocal turns
+        turns = asyncio.ensure_future(after(turns, meanwhile(*command)))
+        return turns
+
+    turns: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    turns.set_result(None)
+    monkeypatch.setattr(store._pipe, "call", in_turn)
+    assert await store.feed.since(AGENT, before) == []
+    assert [each.event for each in await store.feed.since(AGENT, before)] == ["decided", "braked"], "on the next page"
+
+
+async def after(first: Awaitable[Any], then: Awaitable[Any]) -> Any:
+    await first
+    return await then
 
 
 # --- what is kept ---

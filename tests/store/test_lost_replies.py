@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from andon import wire
-from bot.store import Store, connect
+from bot.store import Affected, Obeyed, Store, connect
 from bot.store.pipe import load_script
 from tests.servers import Valkey
 from tests.store import asks
@@ -21,6 +22,8 @@ class Proxy:
         self._server = server
         self.path = path
         self.armed = False
+        self.passing = 0
+        """Replies that it lets pass first."""
         self.dropped = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
@@ -52,7 +55,9 @@ class Proxy:
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, replies: bool) -> None:
         try:
             while data := await reader.read(65_536):
-                if replies and self.armed:
+                if replies and self.armed and self.passing:
+                    self.passing -= 1
+                elif replies and self.armed:
                     self.armed = False
                     self.dropped += 1
                     return
@@ -86,6 +91,9 @@ async def shaky(store: Store, proxy: Proxy) -> AsyncIterator[Store]:
         "start_run",
         "checkpoint",
         "steer",
+        "brake",
+        "hold",
+        "heard",
     ):
         await store._pipe.call("SCRIPT", "LOAD", load_script(name).source)  # else the reply that is lost says NOSCRIPT
     async with Store(connect(f"unix://{proxy.path}"), ns=store.keys.ns) as shaky:
@@ -195,6 +203,55 @@ async def test_a_steer_whose_reply_was_lost_is_told_once(shaky: Store, store: St
     )
     assert receipt
     assert [steer.text for steer in receipt.steers] == ["Why him?"]
+
+
+async def test_a_stop_whose_reply_was_lost_is_one_stop(shaky: Store, store: Store, proxy: Proxy) -> None:
+    """The person hears that it was theirs, and nobody hears of it twice."""
+    said = await lose(proxy, lambda: asks.pull(shaky, "stop"))
+    assert isinstance(said, Obeyed)
+    assert said.word == "pulled"
+    assert [said.brake] == await store.brakes.standing()
+    assert said.brake
+    assert said.brake.epoch == 1
+    assert await told(store, "") == ["braked"]
+
+
+async def test_a_resume_whose_reply_was_lost_is_one_resume(shaky: Store, store: Store, proxy: Proxy) -> None:
+    stopped = await asks.pull(store, "stop")
+    assert await lose(proxy, lambda: asks.pull(shaky, "resume")) == Obeyed("lifted", stopped.brake)
+    assert await store.brakes.standing() == []
+    assert await told(store, "") == ["braked", "lifted"]
+
+
+@pytest.mark.parametrize("action", ["stop", "resume"])
+async def test_a_sweep_whose_reply_was_lost_moves_each_handoff_once(
+    shaky: Store, store: Store, proxy: Proxy, action: Literal["stop", "resume"]
+) -> None:
+    asked = await asks.opened(store)
+    before = [] if action == "stop" else ["held"]
+    if before:
+        await asks.hold(store)
+    await asks.pull(store, action)
+
+    async def sweep() -> list[Affected]:
+        return [each async for each in shaky.brakes.settle()]
+
+    proxy.passing = 2  # what is due, and whose it is
+    await lose(proxy, sweep)
+    assert await told(store, asked.id) == ["opened", *before, "held" if action == "stop" else "released"]
+    assert (await asks.look(store, asked.id)).stops == len(before)
+
+
+async def test_words_whose_acknowledgement_s_reply_was_lost_end_their_pause_and_are_shown_as_heard(
+    shaky: Store, store: Store, proxy: Proxy
+) -> None:
+    """Else the card would never say that the agent heard."""
+    steered = (await asks.pull(store, "steer", text="Send it to Bob.")).brake
+    assert steered
+    said = await lose(proxy, lambda: shaky.brakes.heard(asks.RUN, asks.AGENT, [steered.steer or ""]))
+    assert said == Obeyed("lifted", steered)
+    assert await store.brakes.standing() == []
+    assert await told(store, "") == ["braked", "lifted"]
 
 
 async def test_steers_whose_receipt_was_lost_come_again_with_the_same_save(
