@@ -1,7 +1,7 @@
 """The bare send loop: the same bytes to every connection by plain transports, and nothing else.
 
-Run as `python -m bench.bare`; prints its port. A line on its input is the bytes to send, in hex; it answers with when it
-began (seconds since 1970).
+Run as `python -m bench.bare`; prints its port. A line on its input is the bytes to send, in hex; it answers with when
+it began (seconds since 1970).
 """
 
 import asyncio

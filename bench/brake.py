@@ -1,4 +1,4 @@
-"""One stop over thousands of waiting runs: until no claim succeeds, until the last agent has heard, until the last card.
+"""One stop over thousands of waiting runs: until no claim succeeds, until the last agent heard, until the last card.
 
 Each run is an agent's own, with one pending ask and one event stream. Beside it, by turns and in the same run, the bare
 send loop: the same bytes to as many connections by plain transports, heard by a listener of the same kind.

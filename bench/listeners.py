@@ -1,8 +1,8 @@
 """Many connections that only listen, in a process of their own that does as little as it can.
 
-Run as `python -m bench.listeners PORT COUNT PID [FILE]`: connects so often, sends the n-th request of FILE (JSON, a list) on
-the n-th connection, and prints a line. Then each line on its input is what to listen for, in hex; when the last
-connection has had it, it prints when that was, and how much work process PID had done by then.
+Run as `python -m bench.listeners PORT COUNT PID [FILE]`: connects so often, sends the n-th request of FILE (JSON, a
+list) on the n-th connection, and prints a line. Then each line on its input is what to listen for, in hex; when the
+last connection has had it, it prints when that was, and how much work process PID had done by then.
 """
 
 import json

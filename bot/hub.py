@@ -112,7 +112,7 @@ class Stream:
 
     def push(self, change: Change) -> None:
         """Add a change; closes the stream when its reader is too slow."""
-        if self._write and self._bell is not None and not self._bell.done() and self._write(change):
+        if self._bell is not None and self._write is not None and self._write(change):
             return
         self._changes.append(change)
         if len(self._changes) > _STREAM_LIMIT:
@@ -132,16 +132,17 @@ class Stream:
         self._ring()
 
     def _ring(self) -> None:
-        if self._bell is not None and not self._bell.done():
-            self._bell.set_result(None)
+        bell, self._bell = self._bell, None  # from now on the reader is at work, and nothing is written past it
+        if bell is not None and not bell.done():
+            bell.set_result(None)
 
     async def take(self, timeout_s: float | None = None) -> list[Change]:
         """What has come since the last call, waiting up to `timeout_s` for something; empty then, or when closed."""
         if not self._changes and not self.closed:
-            self._bell = asyncio.get_running_loop().create_future()
+            bell = self._bell = asyncio.get_running_loop().create_future()
             try:
                 async with asyncio.timeout(timeout_s):
-                    await self._bell
+                    await bell
             except TimeoutError:
                 pass
             finally:
@@ -282,8 +283,10 @@ class Hub:
                 stream.push(change)
 
     def _tell_of_brake(self, change: Change) -> None:
-        for agent in list(self._agents) if change.agent == " * " else change.agent.split():
-            for stream in self._agents.get(agent, ()):
+        all_of_them = change.agent == " * "
+        told = self._agents.values() if all_of_them else [self._agents.get(name, ()) for name in change.agent.split()]
+        for streams in told:
+            for stream in streams:
                 stream.push(change)
 
     @contextmanager

@@ -5,7 +5,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html, read 2026-11.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from aiohttp import HttpVersion11, web
@@ -28,8 +28,7 @@ class EventStreams:
         """Tell what is in the store, then what `hub` hears."""
         self._store = store
         self._hub = hub
-        self._change: Change | None = None
-        self._event = _Event((0, 0), b"", b"")
+        self._latest = _Latest()
 
     async def serve(self, request: web.Request, agent: str) -> web.StreamResponse:
         """Serve one stream until its agent leaves or the service stops.
@@ -40,7 +39,9 @@ class EventStreams:
         """
         after, feed = request.headers.get("Last-Event-ID", ""), self._store.feed
         if after and not valid_id(after):
-            msg = f"Last-Event-ID {after[:40]!r} is none of ours; send the id of the last event you had, or leave it out"
+            msg = (
+                f"Last-Event-ID {after[:40]!r} is none of ours; send the id of the last event you had, or leave it out"
+            )
             raise BadRequest(msg)
         with self._hub.agent_stream(agent) as live:
             first = ""
@@ -48,7 +49,7 @@ class EventStreams:
                 first = "stream.reset" if after else "stream.open"
                 after = await feed.last_id()
             missed = [] if first else await feed.since(agent, after)
-            told = _Told(request, after, self._as_event)
+            told = _Told(request, after, self._latest)
             try:
                 await told.begin(first)
                 while missed:
@@ -65,19 +66,28 @@ class EventStreams:
                 pass  # the agent left, or what it missed cannot be read now; either way it resumes from its last id
         return told.response
 
-    def _as_event(self, change: Change) -> "_Event":
-        """What is told of a change; a stop goes to thousands of streams at once, and is put in words once."""
-        if change is not self._change:
-            self._change, self._event = change, _event(change)
-        return self._event
+
+class _Latest:
+    """What is told of a change; a stop goes to thousands of streams at once, and is put in words once."""
+
+    __slots__ = ("change", "event")
+
+    def __init__(self) -> None:
+        self.change: Change | None = None
+        self.event = _Event((0, 0), b"", b"")
+
+    def of(self, change: Change) -> "_Event":
+        if change is not self.change:
+            self.change, self.event = change, _event(change)
+        return self.event
 
 
 class _Told:
     """What one agent has been told on one connection: each change once, whichever way it comes."""
 
-    __slots__ = ("_after", "_as_event", "_chunked", "_request", "_transport", "response")
+    __slots__ = ("_after", "_chunked", "_latest", "_request", "_transport", "response")
 
-    def __init__(self, request: web.Request, after: str, as_event: "Callable[[Change], _Event]") -> None:
+    def __init__(self, request: web.Request, after: str, latest: _Latest) -> None:
         self.response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
@@ -86,7 +96,7 @@ class _Told:
         self._request = request
         self._transport = request.transport
         self._chunked = self.response.chunked
-        self._as_event = as_event
+        self._latest = latest
         self._after = event_number(after)
 
     async def begin(self, first: str) -> None:
@@ -98,7 +108,7 @@ class _Told:
 
     async def write(self, changes: Sequence[Change]) -> None:
         """Write those that are new, and wait while the agent is slow to read."""
-        written = [event for event in map(self._as_event, changes) if event.number > self._after]
+        written = [event for event in map(self._latest.of, changes) if event.number > self._after]
         if written:
             self._after = written[-1].number
             await self.response.write(b"".join(event.text for event in written))
@@ -108,7 +118,8 @@ class _Told:
 
         False where it would have to wait: the agent is slow, or has left. Nothing else may be being written.
         """
-        number, text, chunk = self._as_event(change)
+        latest = self._latest
+        number, text, chunk = latest.event if change is latest.change else latest.of(change)
         if number <= self._after:
             return True
         transport = self._transport

@@ -50,7 +50,12 @@ UNTOLD = Moment("brake", replied=True)
 SWEEPING = Moment("hold", 2)
 SWEPT = Moment("hold", 4, replied=True)  # 250 that wait take three calls, and what is allowed the fourth
 ENDING = Moment("withdraw", 20)
-MOMENTS = {"before the script": BEFORE, "before its reply": UNTOLD, "in the sweep": SWEEPING, "before the receipt": SWEPT}
+MOMENTS = {
+    "before the script": BEFORE,
+    "before its reply": UNTOLD,
+    "in the sweep": SWEEPING,
+    "before the receipt": SWEPT,
+}
 
 
 class Scythe:

@@ -140,9 +140,7 @@ async def test_an_agent_that_reconnects_again_and_again_hears_each_change_once(a
     assert [event.name for event in heard if event.name.startswith("brake.")] == ["brake.braked", "brake.lifted"] * 6
 
 
-async def test_an_agent_that_reads_slowly_hears_everything_in_order(
-    service: Live, agent: Agent, mira: Person
-) -> None:
+async def test_an_agent_that_reads_slowly_hears_everything_in_order(service: Live, agent: Agent, mira: Person) -> None:
     """What its connection cannot take waits in the service, up to a bound."""
     host, port = agent.url.removeprefix("http://").split(":")
     path, text = f"/v1/runs/{await agent.run()}/brake", "x" * 3_000

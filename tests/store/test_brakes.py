@@ -470,6 +470,8 @@ async def test_what_comes_between_the_reading_of_two_streams_is_not_passed_over(
     before = await store.feed.last_id()
     waiting = await opened(store)
     call = store._pipe.call
+    turns: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    turns.set_result(None)
 
     async def meanwhile(*command: Any) -> Any:
         found = await call(*command)
@@ -483,8 +485,6 @@ async def test_what_comes_between_the_reading_of_two_streams_is_not_passed_over(
         turns = asyncio.ensure_future(after(turns, meanwhile(*command)))
         return turns
 
-    turns: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    turns.set_result(None)
     monkeypatch.setattr(store._pipe, "call", in_turn)
     assert await store.feed.since(AGENT, before) == []
     assert [each.event for each in await store.feed.since(AGENT, before)] == ["decided", "braked"], "on the next page"
