@@ -12,7 +12,7 @@ from adapters.slack import words
 from adapters.slack.address import Address, asked_in
 from adapters.slack.installs import Installs
 from adapters.slack.marks import Marks
-from adapters.slack.markup import clip, mrkdwn
+from adapters.slack.markup import mrkdwn
 from adapters.slack.naming import names
 from adapters.slack.people import People, Person
 from adapters.slack.places import Places
@@ -20,6 +20,7 @@ from adapters.slack.saying import Listener, Saying
 from adapters.slack.whisper import Whisper
 from andon import wire
 from bot.cards import ABSENT, Field, fields, read, too_late, visible
+from bot.cards.rich import clip
 from bot.errors import (
     AlreadyDecided,
     BotError,

@@ -6,7 +6,7 @@ from bot.cards.characters import hidden_in, visible
 from bot.cards.form import ABSENT, Field, by_field, fields, read
 from bot.cards.offered import GrantLine, Offered, as_grant, given, grant_line, in_words, offers
 from bot.cards.receipts import ReceiptView, receipt_view
-from bot.cards.render import environment
+from bot.cards.render import JsonTemplates, environment
 from bot.cards.runs import BrakeLine, Flight, RunView, brake_line, flights, named_runs, run_view
 from bot.cards.schema import check, check_schema
 from bot.cards.sentences import HEADLINES, lasting, moment, silence, too_late
@@ -35,6 +35,7 @@ __all__ = [
     "Flight",
     "GrantLine",
     "Heard",
+    "JsonTemplates",
     "Offered",
     "ReceiptView",
     "RunView",
