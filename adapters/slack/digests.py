@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from adapters.slack import reading
 from adapters.slack.address import Address
 from adapters.slack.cards import Cards, Fact, Message, Press
 from adapters.slack.fit import HEADER, fits_message
 from adapters.slack.inbound import Payload
-from adapters.slack.markup import Piece, bold, clip, code, joined, line, link, mrkdwn, plain
+from adapters.slack.markup import link, mrkdwn
 from adapters.slack.people import People
 from adapters.slack.presses import ACTION, around_row
 from adapters.slack.refusals import why_not
 from adapters.slack.saying import Listener
 from adapters.slack.whisper import Whisper
-from bot.cards import DigestRow, DigestView, digest, skipped
+from bot.cards import DigestRow, DigestView, digest, reading, skipped
+from bot.cards.rich import Piece, bold, clip, code, joined, line, plain
 from bot.errors import BadRequest, BotError, NotAnApprover
 from bot.handoff import Digest
 from bot.ports import Desk, Row

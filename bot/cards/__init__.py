@@ -7,7 +7,7 @@ from bot.cards.form import ABSENT, Field, by_field, fields, read
 from bot.cards.offered import GrantLine, Offered, as_grant, given, grant_line, in_words, offers
 from bot.cards.receipts import ReceiptView, receipt_view
 from bot.cards.refusals import skipped, why_no_reply, why_not
-from bot.cards.render import environment
+from bot.cards.render import JsonTemplates, environment
 from bot.cards.replies import NEEDS_FORM, NeedsForm, is_offered, not_recorded, plain_word, recorded, typed_answer
 from bot.cards.runs import BrakeLine, Flight, RunView, brake_line, flights, named_runs, run_view
 from bot.cards.schema import check, check_schema
@@ -38,6 +38,7 @@ __all__ = [
     "Flight",
     "GrantLine",
     "Heard",
+    "JsonTemplates",
     "NeedsForm",
     "Offered",
     "ReceiptView",
