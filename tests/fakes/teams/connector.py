@@ -225,7 +225,7 @@ def _check_mentions(conversation: Conversation, source: Json) -> None:
     people = {p.id for p in conversation.members} | {p.aad for p in conversation.members}
     for entity in mentions(source):
         if entity.get("type") == "mention":
-            if entity.get("text") not in _all_text(source):
+            if str(entity.get("text")) not in _all_text(source):
                 raise Refused("Bad Argument", "The text of a mention entity is not in the message.")
             if entity["mentioned"]["id"] not in people:
                 raise Refused("BadSyntax", "Bot cannot mention somebody who is not in the conversation.")
