@@ -18,7 +18,7 @@ from adapters.slack.digests import DigestCards
 from adapters.slack.inbound import Inbound
 from adapters.slack.installs import Installs
 from adapters.slack.marks import CARD
-from adapters.slack.markup import clip, mrkdwn
+from adapters.slack.markup import mrkdwn
 from adapters.slack.people import People
 from adapters.slack.places import Places, Spot
 from adapters.slack.posts import Posts
@@ -27,6 +27,7 @@ from adapters.slack.saying import Saying
 from adapters.slack.stories import Stories
 from andon import wire
 from bot.cards import visible
+from bot.cards.rich import clip
 from bot.errors import StoreUnavailable
 from bot.handoff import Aside, Digest, Handoff, Told
 from bot.ports import CardRef, Desk, Directory, Shelf

@@ -12,7 +12,7 @@ from adapters.slack.api import Api
 from adapters.slack.cards import Cards, Group, Option
 from adapters.slack.fit import OPTION, OPTIONS, TITLE, Json
 from adapters.slack.inputs import Input, block
-from adapters.slack.markup import Quote, bold, clip, joined, length, line, mrkdwn, plain
+from adapters.slack.markup import mrkdwn
 from adapters.slack.modals import Modals
 from adapters.slack.pace import background
 from adapters.slack.people import People, Person
@@ -21,6 +21,7 @@ from adapters.slack.saying import Saying
 from adapters.slack.waiting import Waiting
 from andon import wire
 from bot.cards import visible
+from bot.cards.rich import Quote, bold, clip, joined, length, line, plain
 from bot.errors import BotError, Gone, StoreUnavailable
 from bot.ports import Desk, Shelf
 

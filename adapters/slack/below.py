@@ -9,11 +9,12 @@ from typing import Any, Final
 from adapters.slack.address import Address
 from adapters.slack.api import Api, NoAccess, SlackFailed, Unreachable
 from adapters.slack.installs import Installs
-from adapters.slack.markup import clip, mrkdwn
+from adapters.slack.markup import mrkdwn
 from adapters.slack.people import People
 from adapters.slack.quiet import QUIET
 from andon import wire
 from bot.cards import Said, said
+from bot.cards.rich import clip
 from bot.handoff import Aside, Handoff
 from bot.ports import Shelf
 

@@ -9,11 +9,9 @@ from adapters.slack.answers import Presser, presser_of
 from adapters.slack.cards import RESUME
 from adapters.slack.inbound import Payload
 from adapters.slack.lists import LIFT, BrakeLine
-from adapters.slack.markup import code
 from adapters.slack.orders import Given, Orders, Wish
 from adapters.slack.people import People, Person
 from adapters.slack.presses import pressed
-from adapters.slack.receipts import Action, Done, plainly, reply
 from adapters.slack.refusals import why_not
 from adapters.slack.replies import Replies
 from adapters.slack.saying import Listener
@@ -23,6 +21,8 @@ from adapters.slack.whisper import Whisper
 from adapters.slack.whose import Whose
 from andon import wire
 from bot.cards import pulled, scope_in_words, visible
+from bot.cards.obeyed import Action, Done, plainly, reply
+from bot.cards.rich import code
 from bot.errors import BotError, DirectoryDown, Gone, NotAnApprover, StoreUnavailable
 from bot.handoff import Handoff
 from bot.ports import Desk, Standing

@@ -6,8 +6,9 @@ from typing import Final
 
 from adapters.slack.cards import Cards, Fact
 from adapters.slack.fit import HEADER, Json
-from adapters.slack.markup import Line, Piece, Quote, bold, clip, code, date_token, joined, line, link, mrkdwn, plain
+from adapters.slack.markup import date_token, link, mrkdwn
 from bot.cards import summary, visible
+from bot.cards.rich import Line, Piece, Quote, bold, clip, code, joined, line, plain
 from bot.handoff import Handoff
 
 _TITLE_CHARS: Final = 600

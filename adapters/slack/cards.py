@@ -7,13 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
 
-from adapters.slack import reading
-from adapters.slack.fit import BUTTON, HEADER, OPTION, OPTIONS, ROOMS, Json, Templates, fits_message
-from adapters.slack.markup import Piece, date_token, link, mrkdwn, plain
+from adapters.slack.fit import BUTTON, HEADER, OPTION, OPTIONS, ROOMS, Json, fits_message
+from adapters.slack.markup import date_token, link, mrkdwn
 from adapters.slack.presses import ACTION, around, carried
-from adapters.slack.reading import Room
 from andon import wire
-from bot.cards import Card, Offered, card, moment, offers, scope_in_words
+from bot.cards import Card, JsonTemplates, Offered, card, moment, offers, reading
+from bot.cards.reading import Room
+from bot.cards.rich import Piece, plain
 from bot.handoff import Handoff, State
 
 _REMEMBERED: Final = 1_024
@@ -24,7 +24,6 @@ _FRAME_CHARS: Final = 400
 _ONE_TAP_REASONS: Final = 4
 _MOST_OVERFLOW: Final = 5
 _FACT_CHARS: Final = 1_000
-_ICONS = {"go": "✅", "stop": "⛔", "off": "⌛", "held": "⏸️", "alarm": "🚨"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class Cards:
 
     def __init__(self, templates: Path | None, *, console: str) -> None:
         """Prepare the templates; `console` is the address that people reach the web console at."""
-        self.templates = Templates(templates)
+        self.templates = JsonTemplates("slack", templates)
         self._console = console.rstrip("/")
         self._made: OrderedDict[str, tuple[Handoff, bool]] = OrderedDict()
 
@@ -162,7 +161,7 @@ class Cards:
         made = self.templates.render(
             "card",
             id=view.id,
-            header=plain(headline(view), HEADER),
+            header=plain(reading.headline(view), HEADER),
             groups=groups(view, room),
             facts=self._facts(view),
             controls_id=around(view),
@@ -172,35 +171,13 @@ class Cards:
 
     def _facts(self, view: Card) -> tuple[tuple[Fact, ...], ...]:
         """The frame of the card: who asks for whom, until when, what silence means, what exactly is decided."""
-        asks = [view.agent, f"run {view.run}", f"for {view.requester}" if view.requester else ""]
-        exact = [f"gate {view.gate}", f"digest {view.digest_short}", f"revision {view.revision}"]
-        exact += [f"edited by {view.edits[-1].by}"] if view.edits else []
-        exact += [_undo(view), f"confidence {view.confidence}" if view.confidence else "", view.policy]
-        exact += [f"may answer: {view.approvers}" if view.approvers else ""]
         return (
-            (Fact(plain(" · ".join(filter(None, asks)), _FACT_CHARS)), *_times(view)),
+            (Fact(plain(reading.who_asks(view), _FACT_CHARS)), *_times(view)),
             (
-                Fact(plain(" · ".join(filter(None, exact)), _FACT_CHARS)),
+                Fact(plain(reading.exactly(view), _FACT_CHARS)),
                 Fact(link(self.page(view.id), "Open in the console"), is_markup=True),
             ),
         )
-
-
-def headline(view: Card) -> str:
-    """The first line: what is wanted, or what became of it; what cannot be undone says so."""
-    named = view.act.tool if view.act else view.gate
-    if not view.buttons:
-        return f"{_ICONS.get(view.lamp, '⌛')} {view.headline} · {named}"
-    match view.kind:
-        case "choice":
-            wanted = f"Choose one of {len(view.candidates)}"
-        case "input":
-            wanted = "A question for you"
-        case _ if view.timing == "after":
-            wanted = f"Done already: keep {named}?" if view.act else "Done already: keep it?"
-        case _:
-            wanted = f"Approve {named}?"
-    return f"⚠️ Cannot be undone · {wanted}" if view.hazard else wanted
 
 
 def fallback_text(view: Card) -> str:
@@ -258,9 +235,7 @@ def resuming(handoff: Handoff, view: Card) -> tuple[Control, ...]:
     """What lets a handoff on hold go on, and all else that the same brake holds; nothing for any other handoff."""
     if handoff.state is not State.HELD or handoff.brake is None:
         return ()
-    scope = handoff.brake.scope
-    what = scope_in_words(scope) if scope.run in {None, handoff.run} else "the run that started it"
-    label = plain(f"Resume {what}", BUTTON)
+    label = plain(reading.resuming(handoff, handoff.brake), BUTTON)
     return (Press(RESUME, label, carried(view, epoch=handoff.brake.epoch)),)
 
 
@@ -309,9 +284,3 @@ def _times(view: Card) -> tuple[Fact, ...]:
     decided = f"{view.verdict.headline} {date_token(view.verdict.at)}, after {view.verdict.took}"
     steps = (f"{step.headline} {date_token(step.at)}" for step in view.steps)
     return tuple(Fact(text, is_markup=True) for text in (decided, *steps))
-
-
-def _undo(view: Card) -> str:
-    if view.reversible:
-        return "can be undone"
-    return "cannot be undone" if view.hazard else ""

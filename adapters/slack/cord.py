@@ -15,18 +15,17 @@ from typing import Final
 from adapters.slack import spoken
 from adapters.slack.inbound import Payload
 from adapters.slack.installs import Installs
-from adapters.slack.markup import code
 from adapters.slack.orders import Given, Orders, Wish
 from adapters.slack.people import People, Person
-from adapters.slack.receipts import Done, Sentence
 from adapters.slack.replies import Replies
 from adapters.slack.spoken import Spoken
 from adapters.slack.targets import MOST_LOOSE, Around, Targets, run_scope
-from adapters.slack.threads import is_offered
 from adapters.slack.waiting import Waiting
 from adapters.slack.whisper import Whisper
 from andon import wire
-from bot.cards import visible
+from bot.cards import is_offered, visible
+from bot.cards.obeyed import Done, Sentence
+from bot.cards.rich import code
 from bot.errors import BotError, DirectoryDown, StoreUnavailable
 from bot.handoff import State
 from bot.ports import Desk, Typed, Where

@@ -8,12 +8,10 @@ https://github.com/slackapi/bolt-js/issues/2509), and one of many `rich_text` el
 
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final
 
-from adapters.slack.markup import Bullets, Code, Line, Piece, Quote, Words, chunks, joined, length
-from adapters.slack.reading import Room
-from bot.cards import environment
+from bot.cards.reading import Room
+from bot.cards.rich import length
 
 Json = dict[str, Any]
 
@@ -35,7 +33,8 @@ HINT: Final = 1_000
 INPUT: Final = 3_000
 """Characters that a text field can begin with, and take."""
 
-_BLOCK_TEXT: Final = 2_800
+BLOCK_TEXT: Final = 2_800
+"""Of one block of rich text, in a modal."""
 
 ROOMS: Final = (
     *(Room(limit=limit, told=min(limit, 2_000)) for limit in (4_000, 3_000, 2_000, 1_400, 1_000, 700, 450, 300)),
@@ -45,18 +44,6 @@ ROOMS: Final = (
     Room(limit=60, rows=0, risks=4, candidates=4, details=40, told=80, changes=1),
 )
 """From the most that a message may show to what always fits."""
-
-
-class Templates:
-    """The templates of this surface, as the JSON that they make."""
-
-    def __init__(self, theirs: Path | None) -> None:
-        """Prepare them; a file in `theirs` replaces ours of the same name."""
-        self._templates = environment(theirs)
-
-    def render(self, name: str, **given: object) -> Any:
-        """What a template makes."""
-        return json.loads(self._templates.get_template(f"slack/{name}.json.j2").render(**given))
 
 
 def fits_message(blocks: Sequence[Json]) -> bool:
@@ -84,58 +71,3 @@ def texts(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from texts(inner)
-
-
-def spread(pieces: Sequence[Piece], most: int = _BLOCK_TEXT) -> tuple[tuple[Piece, ...], ...]:
-    """The same pieces in as many groups as their length needs, each a block; long texts are cut into several."""
-    groups: list[list[Piece]] = [[]]
-    left = most
-    for piece in pieces:
-        for part, size in _parts(piece, most):
-            if size > left and groups[-1]:
-                groups.append([])
-                left = most
-            groups[-1].append(part)
-            left -= size
-    return tuple(joined(group) for group in groups if group)
-
-
-def _parts(piece: Piece, most: int) -> Iterator[tuple[Piece, int]]:
-    match piece:
-        case Code(text=text) | Quote(text=text):
-            for chunk in chunks(text, most):
-                yield (Code(chunk) if isinstance(piece, Code) else Quote(chunk)), length(chunk)
-        case Bullets(texts=all_):
-            for each in all_:
-                for chunk in chunks(each, most):
-                    yield Bullets((chunk,)), length(chunk)
-        case Line(words=words):
-            for row in _rows(words):
-                yield from _row(row, most)
-
-
-def _rows(words: Sequence[Words]) -> Iterator[list[Words]]:
-    """The lines that were made one."""
-    row: list[Words] = []
-    for word in words:
-        first, *others = word.text.split("\n")
-        row.append(Words(first, word.style))
-        for text in others:
-            yield row
-            row = [Words(text, word.style)]
-    yield row
-
-
-def _row(words: Sequence[Words], most: int) -> Iterator[tuple[Piece, int]]:
-    now: list[Words] = []
-    size = 0
-    for word in words:
-        for chunk in chunks(word.text, most):
-            extent = length(chunk)
-            if size + extent > most:
-                yield Line(tuple(now)), size
-                now, size = [], 0
-            now.append(Words(chunk, word.style))
-            size += extent
-    if now:
-        yield Line(tuple(now)), size

@@ -12,9 +12,9 @@ from pydantic import JsonValue
 
 from adapters.slack.emoji import with_emoji, without_emoji
 from adapters.slack.inputs import block, block_name, whole_text
-from adapters.slack.markup import plain
 from adapters.slack.presses import Sheet
 from bot.cards import ABSENT, Card, Field, by_field, fields, read
+from bot.cards.rich import plain
 from bot.errors import Fault, InvalidAnswer
 from bot.handoff import Handoff
 

@@ -11,9 +11,9 @@ from pydantic import JsonValue
 from adapters.slack.cards import Option
 from adapters.slack.emoji import has_emoji, legend, without_emoji
 from adapters.slack.fit import HINT, INPUT, LABEL, OPTION, OPTIONS
-from adapters.slack.markup import length, plain
 from adapters.slack.presses import ACTION
 from bot.cards import Card, Field, hidden_in
+from bot.cards.rich import length, plain
 
 MOST_FIELDS: Final = 40
 _MOST_RADIOS: Final = 10

@@ -7,9 +7,10 @@ from typing import Any, Final, Literal
 
 from adapters.slack.cards import Cards, Fact, Option, Press
 from adapters.slack.fit import BUTTON, OPTION, OPTIONS, SECTION, Json, fits_message
-from adapters.slack.markup import Line, Piece, clip, code, date_token, joined, line, link, plain
+from adapters.slack.markup import date_token, link
 from adapters.slack.presses import ACTION
 from bot.cards import GrantLine, Summary
+from bot.cards.rich import Line, Piece, clip, code, joined, line, plain
 from bot.errors import BadRequest
 
 _MOST_IN_MESSAGE: Final = 20

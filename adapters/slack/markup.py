@@ -1,149 +1,15 @@
-"""Text for Slack: typed pieces of rich text, escaping, and cuts that are seen. Pure.
+"""Slack's markup: escaping, times and links. Pure.
 
 Text from agents and people goes into `rich_text` and `plain_text` alone, where it is literal: no mention pings, no
 address becomes a link. Slack's markup (`mrkdwn`) is for the service's own words; what must pass through it is escaped.
 """
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 from bot.cards import moment
 
 _ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_WIDER_RE: Final = re.compile(r'["\\\x00-\x1f&<>\U00010000-\U0010ffff]')
-_TOKEN_RE: Final = re.compile(r"⟦[^⟧\n]{0,24}\Z")
-_MARK_CHARS: Final = 30
-_WIDER: Final = {**dict.fromkeys('"\\\n\r\t\b\f', 1), "&": 4, "<": 3, ">": 3}
-_CONTROL: Final = 5
-
-Style = Literal["", "bold", "italic", "code"]
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """A run of literal text in one style."""
-
-    text: str
-    style: Style = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Words in a row; they may hold line ends."""
-
-    words: tuple[Words, ...]
-    kind: Literal["line"] = "line"
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """Text as it stands, in one width."""
-
-    text: str
-    kind: Literal["code"] = "code"
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """Somebody's text, set apart from the card's own."""
-
-    text: str
-    kind: Literal["quote"] = "quote"
-
-
-@dataclass(frozen=True, slots=True)
-class Bullets:
-    """Somebody's texts, one entry each, set apart from the card's own."""
-
-    texts: tuple[str, ...]
-    kind: Literal["bullets"] = "bullets"
-
-
-Piece = Line | Code | Quote | Bullets
-
-
-def line(*words: str | Words) -> Line:
-    """Words in a row, those of one style made one; empty ones are left out, because Slack refuses them."""
-    made: list[Words] = []
-    for part in (Words(each) if isinstance(each, str) else each for each in words):
-        if made and made[-1].style == part.style:
-            made[-1] = Words(made[-1].text + part.text, part.style)
-        elif part.text:
-            made.append(part)
-    return Line(tuple(made))
-
-
-def bold(text: str) -> Words:
-    """Bold words."""
-    return Words(text, "bold")
-
-
-def code(text: str) -> Words:
-    """A name as the machine has it."""
-    return Words(text, "code")
-
-
-def joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """The same pieces, with lines that follow one another made one, and nothing empty."""
-    made: list[Piece] = []
-    for piece in pieces:
-        last = made[-1] if made else None
-        if isinstance(piece, Line) and isinstance(last, Line):
-            made[-1] = line(*last.words, "\n", *piece.words)
-        elif piece.words if isinstance(piece, Line) else piece.texts if isinstance(piece, Bullets) else piece.text:
-            made.append(piece)
-    return tuple(made)
-
-
-def length(text: str) -> int:
-    """Characters as the strictest counter would count them: escaped for markup and for JSON, in UTF-16 units."""
-    return len(text) + sum(map(_wider, _WIDER_RE.findall(text)))
-
-
-def clip(text: str, most: int) -> str:
-    """At most `most` characters as `length` counts them; what is left out is counted at the end."""
-    if length(text) <= most:
-        return text
-    kept = head(text, max(1, most - _MARK_CHARS))
-    return f"{kept}… ({len(text) - len(kept):,} more characters)"
-
-
-def plain(text: str, most: int) -> str:
-    """One line of `plain_text` for buttons, options, labels and headers: cut with an ellipsis, and never empty."""
-    one = " ".join(text.split())
-    short = one if length(one) <= most else f"{head(one, most - 1)}…"
-    return short or "(empty)"
-
-
-def head(text: str, most: int) -> str:
-    """The beginning of a text, at most `most` as `length` counts; it splits no mark of a hidden character."""
-    wider = 0
-    kept = len(text)
-    for found in _WIDER_RE.finditer(text):
-        if found.start() + wider + 1 + _wider(found[0]) > most:
-            kept = found.start()
-            break
-        wider += _wider(found[0])
-    kept = min(kept, most - wider)
-    if kept >= len(text):
-        return text
-    split = _TOKEN_RE.search(text, 0, kept)
-    return text[: split.start()] if split else text[:kept]
-
-
-def chunks(text: str, most: int) -> Iterator[str]:
-    """The whole text in pieces of at most `most` as `length` counts, cut at line ends where that wastes little."""
-    start = 0
-    while start < len(text):
-        first = head(text[start : start + most + _MARK_CHARS], most)
-        at_line = first.rfind("\n") + 1
-        if start + len(first) < len(text) and at_line > len(first) // 2:
-            first = first[:at_line]
-        yield first
-        start += len(first)
 
 
 def mrkdwn(text: str, limit: int) -> str:
@@ -173,11 +39,6 @@ def link(url: str, label: str) -> str:
     """A link of ours in Slack's markup."""
     address = url.replace("&", "&amp;").replace("<", "%3C").replace(">", "%3E").replace("|", "%7C")
     return f"<{address}|{mrkdwn(label, 200)}>"
-
-
-def _wider(character: str) -> int:
-    """How many characters more than one it takes where it is escaped, or in UTF-16."""
-    return 1 if character > "\uffff" else _WIDER.get(character, _CONTROL)
 
 
 def _unfenced(text: str) -> str:

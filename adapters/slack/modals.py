@@ -6,9 +6,8 @@ from typing import Final, Literal
 
 from pydantic import JsonValue
 
-from adapters.slack import reading
 from adapters.slack.cards import Cards, Fact, Group
-from adapters.slack.fit import MODAL_BYTES, TITLE, Json, fits_modal, spread
+from adapters.slack.fit import BLOCK_TEXT, MODAL_BYTES, TITLE, Json, fits_modal
 from adapters.slack.inputs import (
     MOST_FIELDS,
     Input,
@@ -21,9 +20,10 @@ from adapters.slack.inputs import (
     whole_text,
     words,
 )
-from adapters.slack.markup import Piece, Quote, bold, date_token, joined, length, line, link, plain
+from adapters.slack.markup import date_token, link
 from adapters.slack.presses import ACTION, Sheet
-from bot.cards import Card, Field, card
+from bot.cards import Card, Field, card, reading
+from bot.cards.rich import Piece, Quote, bold, joined, length, line, plain, spread
 from bot.errors import InvalidAnswer
 from bot.handoff import Handoff
 
@@ -180,7 +180,7 @@ class Modals:
 
     def note(self, title: str, text: str, *, page: str = "") -> Json:
         """Something a person must be told in the place of a modal that they had open; `page` is where to go on."""
-        told = spread((line(text or title),))
+        told = spread((line(text or title),), BLOCK_TEXT)
         parts: tuple[Part, ...] = tuple(Group(f"told-{index}", group) for index, group in enumerate(told))
         if page:
             parts += (Note((Fact(link(page, "Open in the console"), is_markup=True),)),)
@@ -220,7 +220,7 @@ class Modals:
         )
         if shown:
             return [said]
-        groups = spread((line(bold(field.label)), Quote(field.text)))
+        groups = spread((line(bold(field.label)), Quote(field.text)), BLOCK_TEXT)
         return [*(Group(f"kept-{index}-{part}", group) for part, group in enumerate(groups)), said]
 
     def _console(self, view: Card) -> Fact:
@@ -230,7 +230,7 @@ class Modals:
         self, view: Card, own: "_Own", address: str, pieces: tuple[Piece, ...], asked: tuple[Part, ...]
     ) -> Modal:
         """All of it in the modal; else its beginning, the rest in a file, and a box to say that it was read."""
-        groups = spread(pieces)
+        groups = spread(pieces, BLOCK_TEXT)
         parts = tuple(Group(f"whole-{index}", group) for index, group in enumerate(groups))
         if sum(length(str(group)) for group in groups) < MODAL_BYTES:
             made = self._made(view, own, address, (*parts, *asked), _Reading(parts, None))

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from adapters.slack.people import Person
-from adapters.slack.receipts import Action
 from andon import wire
+from bot.cards.obeyed import Action
 from bot.errors import DirectoryDown, Gone, NotAnApprover
 from bot.ports import BrakeOrder, Desk
 

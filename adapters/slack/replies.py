@@ -5,8 +5,8 @@ from typing import Final
 
 from adapters.slack.lists import Lists
 from adapters.slack.markup import mrkdwn
-from adapters.slack.receipts import Done, plainly, reply
 from adapters.slack.saying import Listener, Saying
+from bot.cards.obeyed import Done, plainly, reply
 from bot.ports import Shelf
 
 _SAID_FOR: Final = timedelta(days=2)

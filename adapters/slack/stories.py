@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from adapters.slack.address import Address
 from adapters.slack.files import Files
-from adapters.slack.markup import chunks, clip, mrkdwn
+from adapters.slack.markup import mrkdwn
 from adapters.slack.modals import File
 from adapters.slack.places import Spot
 from adapters.slack.posts import Posts
 from bot.cards import HEADLINES, visible
+from bot.cards.rich import chunks, clip
 from bot.handoff import Handoff
 
 _SHORT: Final = 300

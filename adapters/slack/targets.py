@@ -11,9 +11,9 @@ from adapters.slack.marks import Marks
 from adapters.slack.pace import background
 from adapters.slack.people import Person
 from adapters.slack.places import Places
-from adapters.slack.receipts import Action
 from adapters.slack.waiting import Viewer, Waiting, is_for
 from andon import wire
+from bot.cards.obeyed import Action
 from bot.errors import BotError, Gone, StoreUnavailable, TooMany
 from bot.handoff import OPEN, Handoff
 from bot.ports import Desk, Shelf

@@ -1,8 +1,10 @@
 """Templates: where they are found, and what they may use. A template arranges; Python decides."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -35,6 +37,19 @@ def environment(theirs: Path | None = None) -> jinja2.Environment:
     }
     made.filters.update(filters)
     return made
+
+
+class JsonTemplates:
+    """The templates of a surface that takes JSON."""
+
+    def __init__(self, surface: str, theirs: Path | None) -> None:
+        """Prepare those in the surface's folder; a file in `theirs` replaces ours of the same path."""
+        self._surface = surface
+        self._templates = environment(theirs)
+
+    def render(self, name: str, **given: object) -> Any:
+        """The JSON that a template makes."""
+        return json.loads(self._templates.get_template(f"{self._surface}/{name}.json.j2").render(**given))
 
 
 def _clock(at: datetime) -> str:

@@ -12,10 +12,10 @@ import pytest
 
 from adapters.slack.cards import Cards
 from adapters.slack.lists import BrakeLine, Lists, RunLine
-from adapters.slack.markup import code
-from adapters.slack.receipts import Action, Done, plainly, reply
 from andon import wire
 from bot.cards import pulled, scope_in_words
+from bot.cards.obeyed import Action, Done, plainly, reply
+from bot.cards.rich import code
 from tests.fakes.desk import MIRA, NOON, RUN, stopped
 from tests.fakes.slack.kit import check_message, check_view
 from tests.golden.test_slack_cards import HOSTILE_TEXT, texts

@@ -11,13 +11,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.slack.cards import Cards, fallback_text
-from adapters.slack.fit import MESSAGE_CHARS, MESSAGE_TEXT, fits_message, spread
+from adapters.slack.fit import MESSAGE_CHARS, MESSAGE_TEXT, fits_message
 from adapters.slack.lists import setting_chosen
-from adapters.slack.markup import Code, Line, Quote, chunks, clip, head, length, mrkdwn, plain
+from adapters.slack.markup import mrkdwn
 from adapters.slack.modals import Modals
 from adapters.slack.presses import Pressed, pressed, sheet
 from andon import wire
 from bot.cards import card, visible
+from bot.cards.rich import Code, Line, Quote, chunks, clip, head, length, plain, spread
 from bot.errors import BadRequest
 from bot.handoff import Handoff, Reason, Route, State
 from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, MIRA, NOON, handoff

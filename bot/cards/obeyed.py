@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from adapters.slack.markup import Line, Words, clip, line
 from andon import wire
-from bot.cards import moment, pulled, visible
+from bot.cards.brakes import pulled
+from bot.cards.characters import visible
+from bot.cards.rich import Line, Words, clip, line
+from bot.cards.sentences import moment
 
 Action = Literal["stop", "pause", "steer", "resume", "abort"]
 Sentence = tuple[str | Words, ...]

@@ -1,4 +1,4 @@
-"""What a card says, as pieces of rich text: what would run, the agent's words, what became of it. Pure.
+"""What a card says, as pieces of rich text for any surface: what would run, the agent's words, how it ended. Pure.
 
 The pieces of what would run are made of the canonical arguments alone; no word of the agent's can reach them.
 """
@@ -7,10 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from adapters.slack.markup import Bullets, Code, Line, Piece, Quote, Words, bold, clip, code, joined, line, plain
-from bot.cards import Card
+from andon import wire
+from bot.cards.brakes import scope_in_words
+from bot.cards.rich import Bullets, Code, Line, Piece, Quote, Words, bold, clip, code, joined, line, plain
+from bot.cards.summaries import Summary
+from bot.cards.view import Card
+from bot.handoff import Handoff
 
 _LANGUAGES = {"shell": "shell", "argv": "command", "sql": "SQL", "json": "JSON", "diff": "diff", "code": "code"}
+_ICONS = {"go": "✅", "stop": "⛔", "off": "⌛", "held": "⏸️", "alarm": "🚨"}
 _NOBODY = {"silence", "policy", "agent", "service"}
 """Kinds of those who decide and are no person on a surface."""
 _MOST_NAMES = 20
@@ -63,6 +68,43 @@ class Room:
 
 
 WHOLE = Room(limit=None, rows=None, risks=None, candidates=None, details=None, told=None, changes=None)
+
+
+def headline(view: Card) -> str:
+    """The first line: what is wanted, or what became of it; what cannot be undone says so."""
+    named = view.act.tool if view.act else view.gate
+    if not view.buttons:
+        return f"{_ICONS.get(view.lamp, '⌛')} {view.headline} · {named}"
+    match view.kind:
+        case "choice":
+            wanted = f"Choose one of {len(view.candidates)}"
+        case "input":
+            wanted = "A question for you"
+        case _ if view.timing == "after":
+            wanted = f"Done already: keep {named}?" if view.act else "Done already: keep it?"
+        case _:
+            wanted = f"Approve {named}?"
+    return f"⚠️ Cannot be undone · {wanted}" if view.hazard else wanted
+
+
+def who_asks(view: Summary) -> str:
+    """Which agent asks, in which run, and for whom."""
+    return " · ".join(filter(None, (view.agent, f"run {view.run}", f"for {view.requester}" if view.requester else "")))
+
+
+def exactly(view: Card) -> str:
+    """What exactly is decided, and on which terms."""
+    parts = [f"gate {view.gate}", f"digest {view.digest_short}", f"revision {view.revision}"]
+    parts += [f"edited by {view.edits[-1].by}"] if view.edits else []
+    parts += [_undo(view), f"confidence {view.confidence}" if view.confidence else "", view.policy]
+    parts += [f"may answer: {view.approvers}" if view.approvers else ""]
+    return " · ".join(filter(None, parts))
+
+
+def resuming(handoff: Handoff, brake: wire.Braked) -> str:
+    """What lifting the brake that holds a handoff lets go on: `Resume this run`."""
+    scope = brake.scope
+    return f"Resume {scope_in_words(scope) if scope.run in {None, handoff.run} else 'the run that started it'}"
 
 
 def act(view: Card, room: Room) -> tuple[Piece, ...]:
@@ -280,3 +322,9 @@ def _fitting(text: str, most: int | None) -> str:
 
 def _marked(mark: str, text: str) -> str:
     return "\n".join(f"{mark} {part}" for part in text.split("\n"))
+
+
+def _undo(view: Card) -> str:
+    if view.reversible:
+        return "can be undone"
+    return "cannot be undone" if view.hazard else ""
