@@ -31,6 +31,8 @@ https://learn.microsoft.com/en-us/microsoftteams/platform/, read 2026-11.
 WITHOUT_MENTION: Final = frozenset({"ChannelMessage.Read.Group", "ChatMessage.Read.Chat"})
 """Those of them that let the app see messages that do not mention it."""
 
+NAME: Final = "Andon"
+MAKER: Final = "Andon"
 NAME_CHARS: Final = 30
 DEVELOPER_CHARS: Final = 32
 
@@ -82,10 +84,10 @@ class AppPackage:
     """Of the service, without a slash at its end: ANDON_PUBLIC_URL."""
     version: str
     """Three numbers; Teams takes an update only with a higher one."""
-    name: str = "Andon"
+    name: str = NAME
     app_id: str = ""
     """Of the app in the organisation's catalogue; empty: that of the bot."""
-    developer: str = "Andon"
+    developer: str = MAKER
     """Whom Teams names as the app's maker."""
     mentions_only: bool = False
     """Leave out the consent to messages that do not mention the app."""
