@@ -128,6 +128,15 @@ def test_consent_is_asked_for_what_is_used() -> None:
     assert made["webApplicationInfo"] == {"id": BOT, "resource": "https://andon.example.com"}
 
 
+def test_the_docs_say_what_each_is_for() -> None:
+    page = (ROOT / "docs" / "teams.md").read_text(encoding="utf-8")
+    table = page.partition("## What it asks of Teams")[2].partition("\n## ")[0]
+
+    assert [line for line in table.splitlines() if line.startswith("| `")] == [
+        f"| `{name}` | {reason} |" for name, reason in RESOURCE_CONSENT.items()
+    ]
+
+
 def test_whoever_wants_mentions_alone_is_not_asked_to_let_it_read_more() -> None:
     made = manifest(OTHERS["for mentions only"])
     names = {each["name"] for each in made["authorization"]["permissions"]["resourceSpecific"]}
