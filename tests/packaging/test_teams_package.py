@@ -13,6 +13,7 @@ import jsonschema_rs
 import pytest
 
 from adapters.teams.package import RESOURCE_CONSENT, SCHEMA, WITHOUT_MENTION, AppPackage, endpoint, manifest, zipped
+from bot.brake.words import Vocabulary
 from bot.errors import ConfigError
 from docs import teams_icons
 
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.packaging
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SCHEMAS: Final = ROOT / ".venv/node/node_modules/@microsoft/app-manifest/build/json-schemas/teams"
+BRAKE_WORDS: Final = ("stop", "pause", "resume", "abort")
 BOT: Final = "4f0c9f3e-52a1-4b0f-9d8a-0e7d4f1f6a11"
 PACKAGE: Final = AppPackage(bot_id=BOT, url="https://andon.example.com", version="0.1.0")
 OTHERS: Final = {
@@ -116,6 +118,18 @@ def test_commands_say_where_they_reach() -> None:
     assert "pending mine" not in said["personal"]
     for words in said.values():
         assert {"help", "pending", "show", "stop", "pause", "wait", "resume", "abort", "brakes", "grants"} <= set(words)
+
+
+@pytest.mark.parametrize(
+    "title, typed", [("wait", "wait, change the recipient to Bob"), *((each, each) for each in BRAKE_WORDS)]
+)
+def test_the_brake_knows_the_words_that_are_offered(title: str, typed: str) -> None:
+    read = Vocabulary().read(typed, "bot")
+
+    assert read
+    assert read.action == ("steer" if title == "wait" else title)
+    for commands in manifest(PACKAGE)["bots"][0]["commandLists"]:
+        assert title in {each["title"] for each in commands["commands"]}
 
 
 def test_consent_is_asked_for_what_is_used() -> None:
