@@ -9,10 +9,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from andon import wire
-from bot import grants_cli, policy_cli, policy_help, trust_cli
+from bot import grants_cli, manifest_cli, policy_cli, policy_help, trust_cli
 from bot.access import agent_name, person
 from bot.app import VERSION, check_slack, known_url, local_person, open_store, reach_of, service, sign_in_url
 from bot.cards.view import NO_POLICY
@@ -35,6 +36,7 @@ _TOP: Final = """usage: python -m bot COMMAND [options]
   trust     list trust ramps, and let them start over
   grants    list and end what people let run without being asked again
   sign-in   print a one-time link to the web console
+  manifest  write the app package for Microsoft Teams
 
 examples:
   python -m bot serve --port 8080
@@ -133,6 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: C901  # one li
         "grants": (grants_cli.HELP, _grants),
         "trust": (trust_cli.HELP, _trust),
         "sign-in": (_SIGN_IN, _sign_in),
+        "manifest": (manifest_cli.HELP, _manifest),
     }
     if command not in known:
         print(f"andon: there is no command {command!r}; python -m bot --help lists them", file=sys.stderr)
@@ -365,6 +368,21 @@ def _trust(parser: _Parser, words: list[str]) -> int:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(words[1:])
     return _run(trust_cli.list_trust(load_settings(), as_json=given.json))
+
+
+def _manifest(parser: _Parser, words: list[str]) -> int:
+    parser.add_argument("--teams", type=Path)
+    parser.add_argument("--name")
+    parser.add_argument("--version")
+    parser.add_argument("--id", dest="app_id")
+    parser.add_argument("--developer")
+    parser.add_argument("--mentions-only", action="store_true")
+    given = vars(parser.parse_args(words))
+    given.pop("help")
+    file = given.pop("teams")
+    if not file:
+        raise _Usage("say where to write it: --teams FILE")
+    return manifest_cli.write_teams(load_settings(), file, **given)
 
 
 def _sign_in(parser: _Parser, words: list[str]) -> int:
