@@ -12,7 +12,7 @@ from bot.store.handoffs import RUN_LIFE_MS
 from bot.store.keys import Keys
 from bot.store.messages import STANDARD, Limits
 from bot.store.pipe import Pipe, load_script
-from bot.store.records import read_brake, reply, scopes_of, when
+from bot.store.records import read_brake, read_scopes, reply, scopes_of, when
 
 _START, _CHECKPOINT, _NOTICE = (load_script(name) for name in ("start_run", "checkpoint", "notice"))
 _STEER, _LOOK = (load_script(name) for name in ("steer", "look_run"))
@@ -64,7 +64,7 @@ class Runs:
         raw = await self._pipe.run(_LOOK, (self._keys.run(run_id), self._keys.brakes), run_id)
         if not raw:
             return None
-        agent, doc, started_at, checkpoint, record = raw
+        agent, doc, started_at, checkpoint, record, scopes = raw
         brake = read_brake(record) if record else None
         return wire.Run(
             id=run_id,
@@ -73,6 +73,7 @@ class Runs:
             checkpoint=int(checkpoint),
             state="running" if brake is None else "aborted" if brake.action == "abort" else "held",
             brake=brake,
+            scopes=read_scopes(scopes, run_id, agent.decode()),
             **json.loads(doc),
         )
 

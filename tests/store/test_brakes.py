@@ -137,6 +137,8 @@ async def test_a_run_that_starts_under_it_is_held_and_one_that_started_after_it_
     await asks.pass_time(store, 5)
     stopped = await pull(store, "stop", scope=wire.BrakeScope(agent=AGENT), said_at=said_at)
     assert stopped.word == "pulled"
+    assert stopped.brake
+    assert stopped.brake.said_at == said_at < stopped.brake.at
     await start(store, GRANDCHILD)
     states = [await state_of(store, run) for run in (RUN, CHILD, GRANDCHILD)]
     assert states == ["held", "running", "held"]
