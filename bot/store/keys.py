@@ -100,7 +100,7 @@ class Keys:
 
     @property
     def due(self) -> str:
-        """Sorted set: pending handoff -> deadline, Unix ms."""
+        """Sorted set: open handoff -> deadline, Unix ms; what is on hold comes after all, by the time that is left."""
         return f"{{{self.ns}}}:due"
 
     def asked(self, who: str) -> str:
