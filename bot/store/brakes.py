@@ -12,6 +12,7 @@ from bot.brake.order import BrakeOrder
 from bot.store.keys import Keys
 from bot.store.pipe import Pipe, load_script
 from bot.store.records import hashed, ms_of, read_brake, reply, scope_text
+from bot.store.run_asks import RunAsks
 
 _BRAKE, _HOLD, _HEARD = (load_script(name) for name in ("brake", "hold", "heard"))
 
@@ -49,6 +50,7 @@ class Brakes:
         """Share the handoffs' pipe."""
         self._pipe = pipe
         self._keys = keys
+        self._asks = RunAsks(pipe, keys)
 
     async def obey(self, order: BrakeOrder, agents: Collection[str] | None) -> Obeyed:
         """Pull or lift a brake, in one step; `agents` are told of it, None: all."""
@@ -128,11 +130,19 @@ class Brakes:
         steer that has just ended because its agent has read it.
         """
         told = "" if heard is None else heard.model_dump_json(include={"by", "text"}, exclude_none=True)
-        for key in (self._keys.due, self._keys.acting):
-            ids = [each.decode() for each in await self._pipe.call("ZRANGE", key, 0, -1)]
+        async for ids in self._met(scope):
             for first in range(0, len(ids), _AT_ONCE):
                 for each in await self._settle(ids[first : first + _AT_ONCE], scope, told):
                     yield each
+
+    async def _met(self, scope: wire.BrakeScope | None) -> AsyncIterator[list[str]]:
+        """Ids of what is open or may be acted on, in the scope at least."""
+        own = await self._asks.acted_on(scope.run) if scope is not None and scope.run is not None else None
+        if own is not None:
+            yield own
+            return
+        for key in (self._keys.due, self._keys.acting):
+            yield [each.decode() for each in await self._pipe.call("ZRANGE", key, 0, -1)]
 
     async def _settle(self, ids: list[str], scope: wire.BrakeScope | None, heard: str) -> list[Affected]:
         heads = await asyncio.gather(*(self._pipe.call("HMGET", self._keys.handoff(i), "run", "agent") for i in ids))
@@ -156,7 +166,9 @@ class Brakes:
 
     async def _hold(self, handoffs: Sequence[tuple[str, str, str]], heard: str) -> list[Affected]:
         keys = self._keys
-        each = [(keys.handoff(i), keys.run(run), keys.agent_events(agent)) for i, run, agent in handoffs]
+        each = [
+            (keys.handoff(i), keys.run(run), keys.agent_events(agent), keys.run_asks(run)) for i, run, agent in handoffs
+        ]
         said: list[list[Any]] = await self._pipe.run(
             _HOLD,
             (*(keys.due, keys.events, keys.brakes, keys.acting), *(key for keys_of in each for key in keys_of)),

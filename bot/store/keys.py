@@ -30,6 +30,14 @@ class Keys:
         """Hash: one run."""
         return f"{{{self.ns}}}:run:{run_id}"
 
+    def run_asks(self, run_id: str) -> str:
+        """Sorted set: handoff of a run -> when it was opened, or last put on hold or released, Unix ms."""
+        return f"{{{self.ns}}}:run:{run_id}:asks"
+
+    def run_children(self, run_id: str) -> str:
+        """Sorted set: run that a run has started -> when, Unix ms."""
+        return f"{{{self.ns}}}:run:{run_id}:children"
+
     def checkpoint(self, run_id: str) -> str:
         """Hash: its latest checkpoint."""
         return f"{{{self.ns}}}:run:{run_id}:checkpoint"
