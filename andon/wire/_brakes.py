@@ -112,7 +112,10 @@ class BrakeReceipt(Received):
     runs: int = Field(default=0, description="Runs with open asks or unclaimed decisions in the scope.")
     held: int = Field(default=0, description="Asks on hold in the scope; of a lift, asks that wait again.")
     in_flight: tuple[InFlight, ...] = Field(default=(), description="At most 20, the oldest claim first.")
-    still: tuple[Braked, ...] = Field(default=(), description="Of a lift: other brakes that still hold the run.")
+    still: tuple[Braked, ...] = Field(
+        default=(),
+        description="Of a lift: other brakes that hold the scope or a part of it, at most 20, the latest first.",
+    )
 
 
 class Heard(Sent):
