@@ -278,21 +278,33 @@ class RunBrake:
 
 def holds(brake: wire.Braked, run: wire.Run) -> bool | None:
     """Does this pull hold the run? None: only the service knows."""
-    scope, place = brake.scope, run.conversation
+    scope = brake.scope
     if scope.agent is not None and scope.agent != run.agent:
         return False  # a run comes from runs of its own agent alone
-    if (
-        scope.everything
-        or scope.agent is not None
-        or (scope.run is not None and scope.run in {run.id, run.parent})
-        or (scope.conversation is not None and place is not None and _channel(scope.conversation) == _channel(place))
-    ):
-        return True if run.started_at <= brake.at else None
-    return None if run.parent else False
+    scopes = run.scopes or _scopes(run)
+    if _place(scope) not in map(_place, scopes):
+        all_told = bool(run.scopes) or run.parent is None  # an older service tells none
+        return False if all_told and any(_place(scope)) else None
+    if run.started_at <= (brake.said_at or brake.at):
+        return True
+    # What began while it was on is held, if it is on still; but for an abort, and not what began before it came.
+    return None if run.started_at >= brake.at and brake.action != "abort" else False
 
 
-def _channel(place: wire.Place) -> tuple[str, str | None]:
-    return place.surface, place.channel
+def _scopes(run: wire.Run) -> list[wire.BrakeScope]:
+    """What holds it as far as its own record says."""
+    own = [wire.BrakeScope(run=run.id), wire.BrakeScope(agent=run.agent), wire.BrakeScope(everything=True)]
+    if run.parent is not None:
+        own.append(wire.BrakeScope(run=run.parent))
+    if run.conversation is not None and run.conversation.channel is not None:
+        own.append(wire.BrakeScope(conversation=run.conversation))
+    return own
+
+
+def _place(scope: wire.BrakeScope) -> tuple[object, ...]:
+    """What tells one scope from another; all empty: one that only a newer version knows."""
+    at = scope.conversation
+    return scope.run, scope.agent, scope.everything, at and at.surface, at and at.channel
 
 
 def _key(brake: wire.Braked) -> tuple[bool, wire.BrakeScope]:

@@ -22,7 +22,7 @@ from bot.store import Affected, Obeyed, Store
 log = logging.getLogger("andon.brake")
 
 _TOLD: Final = 20
-"""Actions in flight that a reply names."""
+"""Actions in flight, or other brakes, that a reply names."""
 
 
 class People(Protocol):
@@ -156,8 +156,7 @@ class Braking:
         if scope.agent is not None:
             return {scope.agent}
         if scope.conversation is not None:
-            place = scope.conversation
-            return await self._store.brakes.agents_at(place.surface, place.channel or "")
+            return await self._store.brakes.agents_at(scope.conversation)
         if scope.run is not None:
             run = await self._store.runs.load(scope.run)
             return {run.agent} if run else set()
@@ -166,13 +165,14 @@ class Braking:
     # --- what follows ---
 
     async def _receipt(self, scope: wire.BrakeScope, obeyed: Obeyed) -> wire.BrakeReceipt:
-        held, flying, runs = 0, [], set()
+        held, flying, runs, left = 0, [], set[str](), set[str]()
         lifted = obeyed.word in {"lifted", "off"}
         try:
             await self._told()  # else agents would hear while thousands of cards change, and because of them late
             async for each in self._settle(scope):
                 held += each.state == (State.PENDING if lifted else State.HELD)
                 runs |= {each.run} if each.state != State.CLOSED else set()
+                left |= {each.run} if each.by else set()
                 flying += [each.id] if each.state == State.CLAIMED else []
         except StoreUnavailable as error:  # the brake itself is confirmed; the timers take the rest up
             log.warning("brake.unsettled detail=%s", error)
@@ -183,7 +183,7 @@ class Braking:
             runs=len(runs),
             held=held,
             in_flight=() if lifted else tuple([each async for each in self._flying(flying)]),
-            still=await self._still(scope) if lifted else (),
+            still=await self._still(scope, left) if lifted else (),
         )
 
     async def _settle(self, scope: wire.BrakeScope | None, heard: wire.Braked | None = None) -> AsyncIterator[Affected]:
@@ -224,7 +224,8 @@ class Braking:
                 claimed_at=claim.at,
             )
 
-    async def _still(self, scope: wire.BrakeScope) -> tuple[wire.Braked, ...]:
-        """What holds a run beside the brake that was lifted."""
+    async def _still(self, scope: wire.BrakeScope, runs: Collection[str]) -> tuple[wire.Braked, ...]:
+        """What holds it, or a part of it, beside the brake that was lifted; `runs` are held still."""
         run = await self._store.runs.load(scope.run) if scope.run else None
-        return (run.brake,) if run and run.brake else ()
+        ended = (run.brake,) if run and run.brake and run.brake.action == "abort" else ()
+        return (*ended, *await self._store.brakes.beside(scope, runs))[:_TOLD]

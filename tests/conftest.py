@@ -5,6 +5,7 @@ import inspect
 import itertools
 import os
 import re
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,9 @@ from tests.servers import DATABASES, SECRET, Live, ServiceProcess, Valkey, lasti
 
 for _name in [name for name in os.environ if name.startswith(("ANDON_", "SLACK_", "TEAMS_"))]:
     del os.environ[_name]  # at import, so that no fixture of any scope can see them
+
+# A shell's background job ignores Ctrl-C, and so would what the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run: a red run is red again. HYPOTHESIS_PROFILE=explore looks further.
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None, print_blob=True)

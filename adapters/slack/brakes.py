@@ -160,11 +160,19 @@ class Brakes:
             given = await self._orders.give(wish, [scope])
             if not given.receipts:
                 raise NotAnApprover(given.refused or _OVER, handoff=handoff.id)
-            still = tuple((handoff.run_name, each) for each in given.receipts[0].still)
+            still = await self._still(handoff) if asked == "resume" else ()
             done = replace(_done(wish, given, scope_in_words(scope)), still=still)
             await self._replies.say(done, who.listener, thread=_thread(who), once=wish.id)
         except BotError as error:
             await self._whisper.tell(who.listener, why_not(error, user=who.user, now=self._clock()))
+
+    async def _still(self, handoff: Handoff) -> tuple[tuple[str, wire.Braked], ...]:
+        """What holds its run after a press that may have lifted something wider."""
+        try:
+            run = await self._desk.run(handoff.run)
+        except Gone:
+            return ()
+        return ((run.name, run.brake),) if run.state == "held" and run.brake else ()
 
     async def _person(self, who: Presser, asked: Action) -> Person:
         """Who presses, if they are one of ours.

@@ -5,7 +5,6 @@ This package imports pydantic alone and does no I/O.
 """
 
 from andon.wire._asks import (
-    STORED,
     Action,
     Ask,
     Candidate,
@@ -67,7 +66,7 @@ from andon.wire._handoffs import (
     Revision,
     WithdrawRequest,
 )
-from andon.wire._models import JsonObject, Name, Problem
+from andon.wire._models import STORED, JsonObject, Name, Problem
 from andon.wire._policy import Explanation, PolicyQuestion, PolicyTerm, RuleTried
 from andon.wire._replay import Missed, Replay, ReplayRow
 from andon.wire._runs import (

@@ -1,8 +1,6 @@
 """The three asks: a confirmation, a choice, an input."""
 
 import unicodedata
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -17,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from andon.wire._models import JsonObject, Line, Name, Prose, Sent
+from andon.wire._models import JsonObject, Line, Name, Prose, Sent, SentBack, is_stored
 
 Timing = Literal["before", "after"]
 
@@ -37,11 +35,8 @@ AFTER_IS_UNDONE = (
     "about before; send it with timing `before`, or say that it is reversible if it is"
 )
 
-STORED: Mapping[str, bool] = MappingProxyType({"stored": True})
-"""Context for reading back what was asked under an earlier version, which let some asks through that this refuses."""
 
-
-class Place(Sent):
+class Place(SentBack):
     """Where a card goes: a surface and, on it, a channel, a thread or a person; with none of them, its inbox."""
 
     surface: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] = Field(examples=["web", "slack"])
@@ -115,7 +110,7 @@ class Confirmation(_Ask):
 
     @model_validator(mode="after")
     def _after_can_be_undone(self, info: ValidationInfo) -> Self:
-        if self.timing == "after" and not self.reversible and not (info.context or {}).get("stored"):
+        if self.timing == "after" and not self.reversible and not is_stored(info):
             raise ValueError(AFTER_IS_UNDONE)
         return self
 

@@ -2,18 +2,21 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, StrictInt, model_validator
+from pydantic import AwareDatetime, Field, StrictInt, ValidationInfo, model_validator
 
 from andon.wire._asks import Place
 from andon.wire._decisions import Actor
-from andon.wire._models import Line, Name, Prose, Received, Sent
+from andon.wire._models import Line, Name, Prose, Received, Sent, SentBack, is_stored
 
 Conversation = Place
 RUN_ID = r"^run_[A-Za-z0-9_-]{22,64}$"
 
 
-class BrakeScope(Sent):
-    """What a brake holds: exactly one of a run with its child runs, a conversation's runs, an agent's, or all."""
+class BrakeScope(SentBack):
+    """What a brake holds: exactly one of a run with its child runs, a conversation's runs, an agent's, or all.
+
+    None of them: something that only a newer version knows. It is never sent.
+    """
 
     run: str | None = Field(default=None, pattern=RUN_ID)
     conversation: Conversation | None = Field(
@@ -23,9 +26,9 @@ class BrakeScope(Sent):
     everything: Literal[True] | None = None
 
     @model_validator(mode="after")
-    def _check_one(self) -> Self:
+    def _check_one(self, info: ValidationInfo) -> Self:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(given) != 1:
+        if len(given) != 1 and not (is_stored(info) and not given):
             raise ValueError("name exactly one of run, conversation, agent and everything")
         if self.conversation is not None and self.conversation.channel is None:
             raise ValueError("a conversation is named by its surface and channel")
@@ -73,7 +76,10 @@ class Braked(Received):
     action: Literal["stop", "pause", "steer", "abort"]
     scope: BrakeScope
     by: Actor
-    at: AwareDatetime = Field(description="Since when.")
+    at: AwareDatetime = Field(description="Since when: what starts from then on is held too, but for an abort.")
+    said_at: AwareDatetime | None = Field(
+        default=None, description="When they said it; what started after that and before `at` is not meant."
+    )
     text: str | None = Field(default=None, description="Why; of a steer, the words for the agent.")
     epoch: int = Field(description="The number of this pull: each later pull of any brake has a higher one.")
     steer: str | None = Field(default=None, description="Of a steer: the id that the agent acknowledges.")
@@ -106,7 +112,10 @@ class BrakeReceipt(Received):
     runs: int = Field(default=0, description="Runs with open asks or unclaimed decisions in the scope.")
     held: int = Field(default=0, description="Asks on hold in the scope; of a lift, asks that wait again.")
     in_flight: tuple[InFlight, ...] = Field(default=(), description="At most 20, the oldest claim first.")
-    still: tuple[Braked, ...] = Field(default=(), description="Of a lift: other brakes that still hold the run.")
+    still: tuple[Braked, ...] = Field(
+        default=(),
+        description="Of a lift: other brakes that hold the scope or a part of it, at most 20, the latest first.",
+    )
 
 
 class Heard(Sent):

@@ -1,8 +1,19 @@
 """The two base models, and the problem document."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationInfo, model_validator
+
+STORED: Mapping[str, bool] = MappingProxyType({"stored": True})
+"""Context for reading what was checked when it was sent: under an earlier version, which let some asks through that
+this refuses, or under a newer one, which knows more fields."""
+
+
+def is_stored(info: ValidationInfo) -> bool:
+    """Is it read back, rather than sent just now?"""
+    return bool((info.context or {}).get("stored"))
 
 
 class Sent(BaseModel):
@@ -18,6 +29,17 @@ class Received(BaseModel):
     """A body that the service sends: unknown fields are ignored, so that older readers keep working."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class SentBack(Sent):
+    """A part of what is sent that the service tells as well: read back, unknown fields are ignored."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_what_a_newer_one_knows(cls, given: object, info: ValidationInfo) -> object:
+        if is_stored(info) and isinstance(given, Mapping):
+            return {name: value for name, value in given.items() if name in cls.model_fields}
+        return given
 
 
 Line = Annotated[

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, JsonValue, StrictInt
 
 from andon.wire._asks import Place
-from andon.wire._brakes import RUN_ID, Braked, Conversation
+from andon.wire._brakes import RUN_ID, Braked, BrakeScope, Conversation
 from andon.wire._decisions import Actor
 from andon.wire._models import Line, Prose, Received, Sent
 
@@ -45,6 +45,11 @@ class Run(Received):
     labels: dict[str, str] = Field(default_factory=dict)
     started_at: AwareDatetime
     checkpoint: int = Field(default=0, description="Version of the latest checkpoint; 0: none yet.")
+    scopes: tuple[BrakeScope, ...] = Field(
+        default=(),
+        description="All that holds it when it is stopped: itself, the runs it comes from, the nearest first, its "
+        "conversation and theirs, its agent, and everything.",
+    )
 
 
 class CheckpointSave(Sent):

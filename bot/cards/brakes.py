@@ -19,13 +19,17 @@ def scope_in_words(scope: wire.BrakeScope) -> str:
     return "every agent" if scope.agent is None else f"all that {visible(scope.agent)} does"
 
 
-def pulled(brake: wire.Braked) -> str:
-    """Who pulled it, when and why, e.g. `Mira stopped this run at 22 Nov 2026, 14:02 UTC: not this list`."""
+def pulled(brake: wire.Braked, what: str = "") -> str:
+    """Who pulled it, when and why, e.g. `Mira stopped this run at 22 Nov 2026, 14:02 UTC: not this list`.
+
+    `what` it holds, where that is not plain from its scope.
+    """
     who, since = visible(brake.by.name), moment(brake.at)
     words = _short(brake.text or "")
     if brake.action == "steer":
         return f"{who} told the agent at {since}: “{words}” It is on hold until the agent has read that."
-    return f"{who} {_DID[brake.action]} {scope_in_words(brake.scope)} at {since}" + (f": {words}" if words else ".")
+    what = what or scope_in_words(brake.scope)
+    return f"{who} {_DID[brake.action]} {what} at {since}" + (f": {words}" if words else ".")
 
 
 def brake_lines(handoff: Handoff) -> tuple[str, ...]:

@@ -41,8 +41,9 @@ def receipt_view(receipt: wire.BrakeReceipt, action: str, standing: Collection[w
             words = ("Your words wait for the agent.",) if action == "steer" else ()
             return ReceiptView("It was on already", (pulled(brake), *words), *_flying(receipt))
         case "lifted":
-            still = tuple(f"It is still held: {pulled(each)}" for each in receipt.still)
-            return ReceiptView(f"Resumed: {_named(scope)}", still or (_waits_again(receipt.held),))
+            still = tuple(_still(scope, each) for each in receipt.still)
+            again = (_waits_again(receipt.held),) if receipt.held or not still else ()
+            return ReceiptView(f"Resumed: {_named(scope)}", (*still, *again))
         case "old" if brake:
             return ReceiptView("Nothing was lifted", ("Something newer stands:", pulled(brake)))
     return ReceiptView("Nothing was changed", ("It had been resumed already.",))
@@ -69,6 +70,12 @@ def _flying(receipt: wire.BrakeReceipt) -> tuple[tuple[Flight, ...], str]:
     many = f"{count}{more} actions are" if count > 1 else "1 action is"
     told = f"{many} in flight: claimed before, and no stop recalls what was claimed."
     return tuple(flight(each) for each in receipt.in_flight), told
+
+
+def _still(scope: wire.BrakeScope, brake: wire.Braked) -> str:
+    if scope.run is not None or brake.scope.everything:
+        return f"It is still held: {pulled(brake)}"
+    return f"Part of it is still held: {pulled(brake, 'one run' if brake.scope.run else '')}"
 
 
 def _waits_again(held: int) -> str:

@@ -11,7 +11,8 @@ from andon import wire
 from bot.brake.order import BrakeOrder
 from bot.store.keys import Keys
 from bot.store.pipe import Pipe, load_script
-from bot.store.records import hashed, ms_of, read_brake, reply, scope_text
+from bot.store.records import hashed, ms_of, read_brake, reply, scope_text, when
+from bot.store.run_asks import RunAsks
 
 _BRAKE, _HOLD, _HEARD = (load_script(name) for name in ("brake", "hold", "heard"))
 
@@ -42,6 +43,20 @@ class Affected:
     changed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What of a run says which brakes hold it."""
+
+    agent: str
+    started_at: datetime
+    scopes: frozenset[str]
+
+    def is_held_by(self, brake: wire.Braked) -> bool:
+        """As `_brake.lua` has it, of one that is no abort."""
+        said_at = brake.said_at or brake.at
+        return scope_text(brake.scope) in self.scopes and not said_at < self.started_at < brake.at
+
+
 class Brakes:
     """The brakes of one namespace."""
 
@@ -49,6 +64,7 @@ class Brakes:
         """Share the handoffs' pipe."""
         self._pipe = pipe
         self._keys = keys
+        self._asks = RunAsks(pipe, keys)
 
     async def obey(self, order: BrakeOrder, agents: Collection[str] | None) -> Obeyed:
         """Pull or lift a brake, in one step; `agents` are told of it, None: all."""
@@ -108,16 +124,51 @@ class Brakes:
         found = [read_brake(record) for record in await self._pipe.call("HVALS", self._keys.brakes)]
         return sorted((each for each in found if each.action != "abort"), key=lambda each: each.epoch, reverse=True)
 
+    async def beside(self, scope: wire.BrakeScope, runs: Collection[str]) -> list[wire.Braked]:
+        """The brakes that hold a scope, or a part of it, besides its own, the latest first; `runs` are some of its."""
+        standing, own = await self.standing(), scope_text(scope)
+        others = [each for each in standing if scope_text(each.scope) != own]
+        if scope.everything or not others:
+            return others
+        known = {*runs, *(each.scope.run for each in others if each.scope.run)}
+        known |= {scope.run} if scope.run else set()
+        if scope.conversation is not None:
+            known |= await self._bound(scope.conversation)
+        within = [run for run in await self._records(known) if own in run.scopes]
+        found = []
+        for each in others:
+            wide = scope.run is None and (each.scope.everything or await self._is_agent_in(scope.agent, each.scope))
+            if wide or any(run.is_held_by(each) for run in within):
+                found.append(each)
+        return found
+
     async def latest(self) -> str:
         """The event of the latest pull or lift of any brake; empty when there was none for a week."""
         newest = await self._pipe.call("XREVRANGE", self._keys.brakes_told, "+", "-", "COUNT", 1)
         return str(newest[0][0].decode()) if newest else ""
 
-    async def agents_at(self, surface: str, channel: str) -> set[str]:
+    async def agents_at(self, place: wire.Place) -> set[str]:
         """The agents with runs that are bound to a channel."""
-        ids = await self._pipe.call("ZRANGE", self._keys.conversation(surface, channel), 0, -1)
-        found = await asyncio.gather(*(self._pipe.call("HGET", self._keys.run(i.decode()), "agent") for i in ids))
-        return {agent.decode() for agent in found if agent}
+        found = await self._records(await self._bound(place))
+        return {run.agent for run in found}
+
+    async def _is_agent_in(self, agent: str | None, scope: wire.BrakeScope) -> bool:
+        place = scope.conversation
+        return agent is not None and place is not None and agent in await self.agents_at(place)
+
+    async def _bound(self, place: wire.Place) -> set[str]:
+        """The runs that are bound to a channel, the newest of them."""
+        ids = await self._pipe.call("ZRANGE", self._keys.conversation(place.surface, place.channel or ""), 0, -1)
+        return {each.decode() for each in ids}
+
+    async def _records(self, runs: Collection[str]) -> list[_Run]:
+        """What says whether a brake holds them; those that are gone left out."""
+        heads = [self._pipe.call("HMGET", self._keys.run(run), "agent", "started_at", "scopes") for run in runs]
+        return [
+            _Run(agent.decode(), when(started), _scopes(packed, run, agent.decode()))
+            for run, (agent, started, packed) in zip(runs, await asyncio.gather(*heads), strict=True)
+            if agent
+        ]
 
     async def settle(
         self, scope: wire.BrakeScope | None = None, heard: wire.Braked | None = None
@@ -128,11 +179,19 @@ class Brakes:
         steer that has just ended because its agent has read it.
         """
         told = "" if heard is None else heard.model_dump_json(include={"by", "text"}, exclude_none=True)
-        for key in (self._keys.due, self._keys.acting):
-            ids = [each.decode() for each in await self._pipe.call("ZRANGE", key, 0, -1)]
+        async for ids in self._met(scope):
             for first in range(0, len(ids), _AT_ONCE):
                 for each in await self._settle(ids[first : first + _AT_ONCE], scope, told):
                     yield each
+
+    async def _met(self, scope: wire.BrakeScope | None) -> AsyncIterator[list[str]]:
+        """Ids of what is open or may be acted on, in the scope at least."""
+        own = await self._asks.acted_on(scope.run) if scope is not None and scope.run is not None else None
+        if own is not None:
+            yield own
+            return
+        for key in (self._keys.due, self._keys.acting):
+            yield [each.decode() for each in await self._pipe.call("ZRANGE", key, 0, -1)]
 
     async def _settle(self, ids: list[str], scope: wire.BrakeScope | None, heard: str) -> list[Affected]:
         heads = await asyncio.gather(*(self._pipe.call("HMGET", self._keys.handoff(i), "run", "agent") for i in ids))
@@ -148,15 +207,13 @@ class Brakes:
             return {run for run, _ in runs}
         text = scope_text(scope)
         packed = await asyncio.gather(*(self._pipe.call("HGET", self._keys.run(run), "scopes") for run, _ in runs))
-        return {
-            run
-            for (run, agent), scopes in zip(runs, packed, strict=True)
-            if text in (scopes.decode().split("\n") if scopes else [f"run:{run}", f"agent:{agent}"])
-        }
+        return {run for (run, agent), scopes in zip(runs, packed, strict=True) if text in _scopes(scopes, run, agent)}
 
     async def _hold(self, handoffs: Sequence[tuple[str, str, str]], heard: str) -> list[Affected]:
         keys = self._keys
-        each = [(keys.handoff(i), keys.run(run), keys.agent_events(agent)) for i, run, agent in handoffs]
+        each = [
+            (keys.handoff(i), keys.run(run), keys.agent_events(agent), keys.run_asks(run)) for i, run, agent in handoffs
+        ]
         said: list[list[Any]] = await self._pipe.run(
             _HOLD,
             (*(keys.due, keys.events, keys.brakes, keys.acting), *(key for keys_of in each for key in keys_of)),
@@ -180,6 +237,10 @@ class Brakes:
         past = [name for name, packed in lifted if int(packed.split()[-1].rpartition(b"-")[2]) < oldest]
         if past:
             await self._pipe.call("HDEL", self._keys.brakes_lifted, *past)
+
+
+def _scopes(packed: bytes | None, run: str, agent: str) -> frozenset[str]:
+    return frozenset(packed.decode().split("\n") if packed else (f"run:{run}", f"agent:{agent}", "all"))
 
 
 def _pairs(raw: Any) -> list[tuple[bytes, bytes]]:

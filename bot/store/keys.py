@@ -30,6 +30,14 @@ class Keys:
         """Hash: one run."""
         return f"{{{self.ns}}}:run:{run_id}"
 
+    def run_asks(self, run_id: str) -> str:
+        """Sorted set: handoff of a run -> when it was opened, or last put on hold or released, Unix ms."""
+        return f"{{{self.ns}}}:run:{run_id}:asks"
+
+    def run_children(self, run_id: str) -> str:
+        """Sorted set: run that a run has started -> when, Unix ms."""
+        return f"{{{self.ns}}}:run:{run_id}:children"
+
     def checkpoint(self, run_id: str) -> str:
         """Hash: its latest checkpoint."""
         return f"{{{self.ns}}}:run:{run_id}:checkpoint"
@@ -100,7 +108,7 @@ class Keys:
 
     @property
     def due(self) -> str:
-        """Sorted set: pending handoff -> deadline, Unix ms."""
+        """Sorted set: open handoff -> deadline, Unix ms; what is on hold comes after all, by the time that is left."""
         return f"{{{self.ns}}}:due"
 
     def asked(self, who: str) -> str:

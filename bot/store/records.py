@@ -191,7 +191,9 @@ def scope_text(scope: wire.BrakeScope) -> str:
         return f"run:{scope.run}"
     if scope.conversation is not None:
         return f"at:{scope.conversation.surface}:{scope.conversation.channel}"
-    return "all" if scope.agent is None else f"agent:{scope.agent}"
+    if scope.agent is not None:
+        return f"agent:{scope.agent}"
+    return "all" if scope.everything else "none"  # what only a newer version knows is none of ours
 
 
 def scopes_of(run_id: str, agent: str, start: wire.RunStart) -> str:
@@ -203,11 +205,31 @@ def scopes_of(run_id: str, agent: str, start: wire.RunStart) -> str:
     return "\n".join(own if start.parent else [*own, f"agent:{agent}", "all"])
 
 
+def read_scopes(packed: bytes, run_id: str, agent: str) -> tuple[wire.BrakeScope, ...]:
+    """What `scopes_of` wrote, with that of the parent; a run of before it was written has only its own."""
+    lines = packed.decode().split("\n") if packed else [f"run:{run_id}", f"agent:{agent}", "all"]
+    return tuple(_read_scope(line) for line in lines)
+
+
+def _read_scope(text: str) -> wire.BrakeScope:
+    kind, _, name = text.partition(":")
+    match kind:
+        case "run":
+            return wire.BrakeScope(run=name)
+        case "at":
+            surface, _, channel = name.partition(":")
+            return wire.BrakeScope(conversation=wire.Place(surface=surface, channel=channel))
+        case "agent":
+            return wire.BrakeScope(agent=name)
+    return wire.BrakeScope(everything=True)
+
+
 def read_brake(record: bytes) -> wire.Braked:
     """A brake as `_brake.lua` keeps it."""
-    _, on, epoch, action, own = record.split(b" ", 4)
+    said, on, epoch, action, own = record.split(b" ", 4)
     return wire.Braked.model_validate(
-        {**json.loads(own), "action": action.decode(), "at": when(on), "epoch": int(epoch)}, context=wire.STORED
+        {**json.loads(own), "action": action.decode(), "at": when(on), "said_at": when(said), "epoch": int(epoch)},
+        context=wire.STORED,
     )
 
 

@@ -12,16 +12,14 @@ from bot.store.handoffs import RUN_LIFE_MS
 from bot.store.keys import Keys
 from bot.store.messages import STANDARD, Limits
 from bot.store.pipe import Pipe, load_script
-from bot.store.records import read_brake, reply, scopes_of, when
+from bot.store.records import read_brake, read_scopes, reply, scopes_of, when
+from bot.store.run_asks import INDEXED, MOST_RUNS, RunAsks
 
 _START, _CHECKPOINT, _NOTICE = (load_script(name) for name in ("start_run", "checkpoint", "notice"))
 _STEER, _LOOK = (load_script(name) for name in ("steer", "look_run"))
 
 
 _NOTICES_KEPT_MS: Final = 7 * 24 * 3600 * 1000
-_AT_ONCE: Final = 500
-_LATELY: Final = 1_000
-"""Of all handoffs, so many of the latest are looked through for those of one run that have ended."""
 
 
 class Runs:
@@ -31,6 +29,7 @@ class Runs:
         """Share the handoffs' pipe."""
         self._pipe = pipe
         self._keys = keys
+        self._asks = RunAsks(pipe, keys)
 
     async def start(
         self, run_id: str, agent: str, start: wire.RunStart, fingerprint: str, limits: Limits = STANDARD
@@ -45,6 +44,7 @@ class Runs:
                 self._keys.run(start.parent or run_id),
                 self._keys.agent_load(agent),
                 self._keys.conversation(place.surface, channel) if place and channel else self._keys.run(run_id),
+                self._keys.run_children(start.parent or run_id),
             ),
             fingerprint,
             agent,
@@ -55,6 +55,9 @@ class Runs:
             run_id if channel else "",
             start.parent or "",
             scopes_of(run_id, agent, start),
+            run_id,
+            INDEXED,
+            MOST_RUNS,
         )
         word, *rest = reply(raw)
         return word, int(rest[0]) if word == "too_fast" else 0
@@ -64,7 +67,7 @@ class Runs:
         raw = await self._pipe.run(_LOOK, (self._keys.run(run_id), self._keys.brakes), run_id)
         if not raw:
             return None
-        agent, doc, started_at, checkpoint, record = raw
+        agent, doc, started_at, checkpoint, record, scopes = raw
         brake = read_brake(record) if record else None
         return wire.Run(
             id=run_id,
@@ -73,6 +76,7 @@ class Runs:
             checkpoint=int(checkpoint),
             state="running" if brake is None else "aborted" if brake.action == "abort" else "held",
             brake=brake,
+            scopes=read_scopes(scopes, run_id, agent.decode()),
             **json.loads(doc),
         )
 
@@ -164,20 +168,8 @@ class Runs:
         return [run for run in found if run]
 
     async def asks(self, run_id: str) -> list[str]:
-        """The ids of its handoffs: all that are open or may be acted on, and those that ended lately, newest first."""
-        keys = self._keys
-        due, acting, latest = await asyncio.gather(
-            self._pipe.call("ZRANGE", keys.due, 0, -1),
-            self._pipe.call("ZRANGE", keys.acting, 0, -1),
-            self._pipe.call("ZRANGE", keys.index, 0, _LATELY - 1, "REV"),
-        )
-        ids = [each.decode() for each in dict.fromkeys([*due, *acting, *latest])]
-        found: list[str] = []
-        for first in range(0, len(ids), _AT_ONCE):
-            some = ids[first : first + _AT_ONCE]
-            runs = await asyncio.gather(*(self._pipe.call("HGET", keys.handoff(each), "run") for each in some))
-            found += [each for each, run in zip(some, runs, strict=True) if run == run_id.encode()]
-        return found
+        """The ids of its handoffs; see `RunAsks.of`."""
+        return await self._asks.of(run_id)
 
     async def checkpoint(self, run_id: str) -> wire.Checkpoint | None:
         """The latest one."""

@@ -59,6 +59,7 @@ class Unreported:
                 keys.agent_asks(first.agent),
                 keys.brakes,
                 keys.run(first.run),
+                keys.run_asks(first.run),
             ),
             first.id,
             *review_args(review),

@@ -180,6 +180,90 @@ async def test_what_is_opened_under_a_brake_by_a_report_is_held_too(settings: Se
         assert (await here.agent.look(review))["state"] == "pending"
 
 
+# --- what a resume leaves ---
+
+OPS: Json = {"conversation": {"surface": "web", "channel": "#ops"}}
+MAILER: Json = {"agent": "mailer"}
+ALL: Json = {"everything": True}
+
+
+async def start(agent: Agent, name: str, **more: Any) -> str:
+    """A run in the channel, unless told otherwise; it asks nothing."""
+    body = {"name": name, "conversation": {"surface": "web", "channel": "#ops"}, **more}
+    return str((await agent.call("POST", "/v1/runs", body)).ok()["id"])
+
+
+def still(said: Json) -> list[Json]:
+    return [each["scope"] for each in said.get("still", [])]
+
+
+@pytest.mark.parametrize("asks_something", [True, False])
+@pytest.mark.parametrize("scope", ["run", "conversation", "agent"])
+async def test_a_resume_says_what_else_holds_it_whatever_its_scope(
+    agent: Agent, mira: Person, scope: str, asks_something: bool
+) -> None:
+    run = await start(agent, "weekly")
+    if asks_something:
+        agent._run = run
+        await agent.ask()
+    lifted = {"run": {"run": run}, "conversation": OPS, "agent": MAILER}[scope]
+    others = [each for each in (ALL, MAILER, OPS, {"run": run}) if each != lifted]
+    for each in (lifted, *reversed(others)):
+        (await wide(mira, "stop", each)).ok()
+    for left in range(len(others), -1, -1):
+        said = (await wide(mira, "resume", lifted)).ok()
+        assert (said["did"], still(said)) == ("lifted", others[:left]), "the latest first"
+        if left:
+            (await wide(mira, "resume", others[left - 1])).ok()
+            (await wide(mira, "stop", lifted)).ok()
+
+
+async def test_a_resume_of_everything_says_all_that_is_on(agent: Agent, mira: Person) -> None:
+    run, other = await start(agent, "weekly"), await start(agent, "daily")
+    for each in (ALL, OPS, {"run": run}, {"agent": "nobody"}, {"run": other}):
+        (await wide(mira, "pause", each)).ok()
+    said = (await wide(mira, "resume", ALL)).ok()
+    assert still(said) == [{"run": other}, {"agent": "nobody"}, {"run": run}, OPS]
+
+
+async def test_a_resume_says_nothing_of_what_holds_others(service: Live, agent: Agent, mira: Person) -> None:
+    run = await start(agent, "weekly")
+    elsewhere: Json = {"conversation": {"surface": "web", "channel": "#dev"}}
+    other = await start(await service.new_agent("other"), "theirs", **elsewhere)
+    for each in ({"run": other}, {"agent": "other"}, elsewhere, {"agent": "nobody"}):
+        (await wide(mira, "stop", each)).ok()
+    for lifted in ({"run": run}, OPS, MAILER):
+        (await wide(mira, "stop", lifted)).ok()
+        assert still((await wide(mira, "resume", lifted)).ok()) == []
+
+
+async def test_a_resume_names_what_holds_the_runs_below(agent: Agent, mira: Person) -> None:
+    """A child run may be stopped by itself, or by a channel that its parent has nothing to do with."""
+    run = await start(agent, "weekly")
+    child = await start(agent, "child", parent=run, conversation={"surface": "web", "channel": "#dev"})
+    agent._run = child
+    await agent.ask()
+    dev: Json = {"conversation": {"surface": "web", "channel": "#dev"}}
+    for each in (dev, {"run": child}):
+        (await wide(mira, "stop", each)).ok()
+    for lifted in ({"run": run}, OPS, MAILER):
+        (await wide(mira, "stop", lifted)).ok()
+        assert still((await wide(mira, "resume", lifted)).ok()) == [{"run": child}, dev]
+
+
+async def test_a_resume_does_not_name_a_brake_that_was_said_before_the_run_began(
+    service: Live, agent: Agent, mira: Person
+) -> None:
+    """And came after it: that one never held it."""
+    said_at = await service.store.now()
+    await asks.pass_time(service.store, 5)
+    run = await start(agent, "weekly")
+    late = asks.order("stop", scope=wire.BrakeScope(agent="mailer"), said_at=said_at)
+    assert (await service.store.brakes.obey(late, {"mailer"})).word == "pulled"
+    (await pull(mira, run, "stop")).ok()
+    assert still((await pull(mira, run, "resume")).ok()) == []
+
+
 # --- who may ---
 
 

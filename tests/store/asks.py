@@ -1,5 +1,6 @@
 """Asks, runs and answers as the store's tests use them: real models, made in one line."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Literal
@@ -158,3 +159,8 @@ async def hold(store: Store, scope: wire.BrakeScope | None = None) -> None:
     await pull(store, "stop", scope=scope or wire.BrakeScope(run=RUN))
     async for _ in store.brakes.settle():
         pass
+
+
+def sha_of(source: str) -> str:
+    """What Redis calls a script."""
+    return hashlib.sha1(source.encode()).hexdigest()  # noqa: S324  # Redis names scripts by SHA-1

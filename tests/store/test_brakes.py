@@ -137,6 +137,8 @@ async def test_a_run_that_starts_under_it_is_held_and_one_that_started_after_it_
     await asks.pass_time(store, 5)
     stopped = await pull(store, "stop", scope=wire.BrakeScope(agent=AGENT), said_at=said_at)
     assert stopped.word == "pulled"
+    assert stopped.brake
+    assert stopped.brake.said_at == said_at < stopped.brake.at
     await start(store, GRANDCHILD)
     states = [await state_of(store, run) for run in (RUN, CHILD, GRANDCHILD)]
     assert states == ["held", "running", "held"]
@@ -248,6 +250,34 @@ async def test_what_is_held_keeps_its_time_its_votes_and_says_who_stopped_it(sto
     assert (again.expires_at - await store.now()).total_seconds() == pytest.approx(held.left_s or 0, abs=1)
     assert (await approve(store, again)).word == "won"
     assert await settle(store) == [Affected(waiting.id, RUN, "decided")]
+
+
+async def test_what_is_held_is_read_by_the_time_that_is_left_behind_what_runs(store: Store) -> None:
+    """Whatever order it was put on hold in; what an earlier version held comes last, as it was held."""
+    await asks.start_run(store)
+    await start(store, OTHER_RUN)
+    left = {}
+    for timeout_s in (600, 3600, 60):
+        left[timeout_s] = (await asks.opened(store, timeout_s=timeout_s)).id
+    before = (await asks.opened(store)).id
+    new = asks.new_handoff(run=OTHER_RUN, timeout_s=86_400)
+    await store.handoffs.open(new, NO_LIMITS)
+    for each in (before, left[3600], left[60], left[600]):
+        await pull(store, "stop")
+        await store.brakes._hold([(each, RUN, AGENT)], "")
+        await asks.pass_time(store, 2)
+    await store._pipe.call("ZADD", store.keys.due, 10_000_000_000_000 + ms_of(await store.now()), before)
+
+    order = [new.id, left[60], left[600], left[3600], before]
+    assert [each.id for each in (await store.handoffs.urgent(None, 10))[0]] == order
+    paged, place = await store.handoffs.urgent(None, 2)
+    while place:
+        page, place = await store.handoffs.urgent(place, 2)
+        paged += page
+    assert [each.id for each in paged] == order
+    await pull(store, "resume")
+    await settle(store)
+    assert [each.id for each in (await store.handoffs.urgent(None, 10))[0]][:2] == [left[60], left[600]]
 
 
 async def test_without_a_sweep_whoever_comes_finds_it_held_and_free_again(store: Store) -> None:

@@ -254,6 +254,20 @@ def test_a_resume_tells_what_waits_again_or_what_still_holds_it() -> None:
     assert still.lines == ("It is still held: Mira stopped all that assistant does at 22 Nov 2026, 12:00 UTC.",)
 
 
+def test_a_resume_of_more_than_a_run_tells_what_waits_again_and_what_does_not() -> None:
+    """What is left may be a part of it."""
+    left = receipt("lifted", brake=on(ALL), still=(on(THIS_RUN), on(MAILER)), held=2)
+    assert receipt_view(left.model_copy(update={"scope": ALL}), "resume", []).lines == (
+        "Part of it is still held: Mira stopped one run at 22 Nov 2026, 12:00 UTC.",
+        "Part of it is still held: Mira stopped all that assistant does at 22 Nov 2026, 12:00 UTC.",
+        "2 asks wait again.",
+    )
+    whole = receipt("lifted", brake=on(MAILER), still=(on(ALL),)).model_copy(update={"scope": MAILER})
+    assert receipt_view(whole, "resume", []).lines == (
+        "It is still held: Mira stopped every agent at 22 Nov 2026, 12:00 UTC.",
+    )
+
+
 def test_a_resume_of_what_was_resumed_or_pulled_again_says_so() -> None:
     assert receipt_view(receipt("off"), "resume", []).lines == ("It had been resumed already.",)
     newer = on(THIS_RUN, epoch=9, text="Again")

@@ -7,7 +7,9 @@
 -- A scope is "all", "agent:<name>", "at:<surface>:<channel>" or "run:<id>"; {ns}:run:<id> has in `scopes` all that hold
 -- it, one a line, those of the runs that it comes from among them.
 
-local HELD_FROM = 10000000000000  -- in {ns}:due, what is held has this much and since when: no deadline is as late
+-- In {ns}:due, what is held has this much and the time that is left: no deadline is as late. Of before, it may have since
+-- when it is held in place of that.
+local HELD_FROM = 10000000000000
 local HELD_KEPT_MS = 400 * 24 * 3600 * 1000
 local FORCE = { pause = 1, steer = 2, stop = 3, abort = 4 }
 
@@ -64,7 +66,7 @@ local function by_brake(handoff_key, due_key, events_key, agent_key, brakes_key,
       "life", redis.call("PTTL", handoff_key))
     redis.call("PEXPIRE", handoff_key, HELD_KEPT_MS)
     redis.call("PEXPIRE", run_key, HELD_KEPT_MS)
-    redis.call("ZADD", due_key, HELD_FROM + now, id)
+    redis.call("ZADD", due_key, HELD_FROM + left, id)
     tell(events_key, agent_key, now, "held", id, f[2], f[3], f[4], tostring(turn + 1))
     return "held"
   end

@@ -57,6 +57,12 @@ local function wait_for_answer(handoff_key, due_key, events_key, load_key, index
   tell(events_key, nil, now, "opened", id, agent, run, "1", "")
 end
 
+-- list_ask: put it among those of its run, for as long as the run is kept.
+local function list_ask(asks_key, run_key, at, id)
+  redis.call("ZADD", asks_key, "GT", at, id)
+  redis.call("PEXPIRE", asks_key, redis.call("PTTL", run_key))
+end
+
 -- fault: count what went wrong in the run that all come from; in the run itself where that one is gone.
 local function fault(root_key, run_key, life_ms)
   if redis.call("EXISTS", root_key) == 0 then

@@ -5,17 +5,18 @@
 -- KEYS[2]  {ns}:events                 stream
 -- KEYS[3]  {ns}:brakes                 hash
 -- KEYS[4]  {ns}:acting                 zset
--- KEYS[5]  {ns}:handoff:<id>           hash    these three of the first handoff, then of the next, up to a hundred
+-- KEYS[5]  {ns}:handoff:<id>           hash    these four of the first handoff, then of the next, up to a hundred
 -- KEYS[6]  {ns}:run:<id>               hash
 -- KEYS[7]  {ns}:agent:<agent>:events   stream
+-- KEYS[8]  {ns}:run:<id>:asks          zset
 -- ARGV[1]  the steer that was heard, JSON, or ""
 -- ARGV[2]  id of the first handoff, then of the next
 -- Returns  for each {<state>, <action of the brake or "">, <changed: 1 or 0>} | {"gone"}
 
 local now = now_ms()
 
-local function hold(handoff_key, run_key, agent_key, id)
-  local h = redis.call("HMGET", handoff_key, "state", "agent", "run", "rev", "brake")
+local function hold(handoff_key, run_key, agent_key, asks_key, id)
+  local h = redis.call("HMGET", handoff_key, "state", "agent", "run", "rev", "brake", "opened_at")
   if not h[1] then
     redis.call("ZREM", KEYS[1], id)
     redis.call("ZREM", KEYS[4], id)
@@ -27,6 +28,7 @@ local function hold(handoff_key, run_key, agent_key, id)
   local action, record = brake_on(KEYS[3], run_key, h[3], h[2])
   if h[1] == "pending" or h[1] == "held" then
     local state = by_brake(handoff_key, KEYS[1], KEYS[2], agent_key, KEYS[3], run_key, now, id)
+    list_ask(asks_key, run_key, state == h[1] and h[6] or now, id)  -- one that a process of before opened, too
     return { state, action or "", (state ~= h[1] or redis.call("HGET", handoff_key, "brake") ~= h[5]) and 1 or 0 }
   end
   if h[1] == "closed" then
@@ -46,7 +48,7 @@ end
 
 local found = {}
 for n = 1, #ARGV - 1 do
-  local at = 2 + 3 * n
-  found[n] = hold(KEYS[at], KEYS[at + 1], KEYS[at + 2], ARGV[n + 1])
+  local at = 1 + 4 * n
+  found[n] = hold(KEYS[at], KEYS[at + 1], KEYS[at + 2], KEYS[at + 3], ARGV[n + 1])
 end
 return found

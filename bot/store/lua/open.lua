@@ -15,6 +15,7 @@
 -- KEYS[13] {ns}:agent:<agent>:drawn    hash    tool -> what was drawn last, while none drawn was claimed; kept for a day
 -- KEYS[14] {ns}:brakes                 hash
 -- KEYS[15] {ns}:acting                 zset    id -> decided, Unix ms: what is allowed and not reported yet
+-- KEYS[16] {ns}:run:<id>:asks          zset    id -> opened, Unix ms; kept as its run is
 -- ARGV[1]  handoff id
 -- ARGV[2]  fingerprint of the request
 -- ARGV[3]  agent
@@ -116,6 +117,8 @@ if ARGV[25] == "uses" then
   redis.call("HSET", KEYS[11], "last:" .. ARGV[24], string.format("%.0f", now))
 end
 redis.call("PEXPIRE", KEYS[7], ARGV[16])
+redis.call("ZREMRANGEBYSCORE", KEYS[16], "-inf", now - tonumber(ARGV[9]) - 8 * 24 * 3600 * 1000)
+list_ask(KEYS[16], KEYS[7], now, ARGV[1])
 if ARGV[17] == "unsure" then
   fault(KEYS[12], KEYS[7], ARGV[16])
 end

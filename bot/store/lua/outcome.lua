@@ -18,6 +18,7 @@
 -- KEYS[16] {ns}:unreported             zset
 -- KEYS[17] {ns}:acting                 zset
 -- KEYS[18] {ns}:brakes                 hash
+-- KEYS[19] {ns}:run:<id>:asks          zset    id -> opened, Unix ms
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  status: executed, failed, undone, undo_failed
@@ -79,6 +80,7 @@ if ARGV[8] ~= "" and acted and redis.call("HEXISTS", KEYS[1], "review") == 0 the
   open_review(KEYS[1], KEYS[7], KEYS[8], KEYS[2], KEYS[9], KEYS[10], KEYS[11], now, ARGV[1], ARGV[2], h[8], h[10],
     { ARGV[8], ARGV[9], ARGV[10], ARGV[11], ARGV[12] }, ARGV[6], ARGV[3] == "failed" and "1" or "")
   is_held(KEYS[7], KEYS[8], KEYS[2], KEYS[3], KEYS[18], KEYS[4], ARGV[8])
+  list_ask(KEYS[19], KEYS[4], now, ARGV[8])
   word, count = crowd(KEYS[9], KEYS[15], now, ARGV[8], tonumber(ARGV[13]), tonumber(ARGV[14]), ARGV[15])
   if word then
     redis.call("HSET", KEYS[7], "crowd", word)

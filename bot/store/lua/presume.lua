@@ -14,6 +14,7 @@
 -- KEYS[12] {ns}:agent:<agent>:asks     zset    id -> asked, Unix ms; kept as long as a burst is counted
 -- KEYS[13] {ns}:brakes                 hash
 -- KEYS[14] {ns}:run:<id>               hash    its run
+-- KEYS[15] {ns}:run:<id>:asks          zset    id -> opened, Unix ms
 -- ARGV[1]  handoff id
 -- ARGV[2]  id of the review
 -- ARGV[3]  digest of the review
@@ -39,6 +40,7 @@ end
 open_review(KEYS[1], KEYS[6], KEYS[7], KEYS[2], KEYS[8], KEYS[9], KEYS[10], now, ARGV[1], h[2], h[3], h[4],
   { ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6] }, ARGV[7], "1")
 is_held(KEYS[6], KEYS[7], KEYS[2], KEYS[3], KEYS[13], KEYS[14], ARGV[2])
+list_ask(KEYS[15], KEYS[14], now, ARGV[2])
 local word = crowd(KEYS[8], KEYS[12], now, ARGV[2], tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10])
 if word then
   redis.call("HSET", KEYS[6], "crowd", word)

@@ -4,6 +4,7 @@
 -- KEYS[2]  {ns}:run:<parent>  hash  (KEYS[1] again when there is no parent)
 -- KEYS[3]  {ns}:agent:<agent>:load  hash  writes: when its allowance is full again, Unix ms
 -- KEYS[4]  {ns}:conversation:<surface>:<channel>:runs  zset  run -> started, Unix ms; the newest 200, kept as a run is
+-- KEYS[5]  {ns}:run:<parent>:children  zset  run -> started, Unix ms; the newest, kept for as long as a run may be on hold
 -- ARGV[1]  fingerprint of the request
 -- ARGV[2]  agent
 -- ARGV[3]  the run, JSON
@@ -14,6 +15,9 @@
 -- ARGV[8]  run id, or "" when it has no conversation (KEYS[4] is KEYS[1] again then)
 -- ARGV[9]  id of its parent, or ""
 -- ARGV[10] scopes that hold it beside those of its parent, one a line
+-- ARGV[11] run id
+-- ARGV[12] the form of a run whose asks and child runs are in an index
+-- ARGV[13] child runs of which the newest are kept; one more says that there were more
 -- Returns  {"started", <now ms>} | {"known"} | {"reused"} | {"no_parent"} | {"too_deep"} | {"too_fast", <retry ms>}
 
 local MOST_SCOPES = 16384  -- bytes: a hundred runs that started one another
@@ -40,11 +44,14 @@ local wait = spend(KEYS[3], "writes", now, tonumber(ARGV[6]), tonumber(ARGV[7]),
 if wait then
   return { "too_fast", wait }
 end
-redis.call("HSET", KEYS[1], "v", "1", "print", ARGV[1], "agent", ARGV[2], "doc", ARGV[3],
+redis.call("HSET", KEYS[1], "v", ARGV[12], "print", ARGV[1], "agent", ARGV[2], "doc", ARGV[3],
   "started_at", string.format("%.0f", now), "checkpoint", "0", "scopes", scopes)
 if ARGV[4] == "parent" then
   -- What goes wrong in it counts in the run that they all come from.
   redis.call("HSET", KEYS[1], "root", redis.call("HGET", KEYS[2], "root") or ARGV[9])
+  redis.call("ZADD", KEYS[5], now, ARGV[11])
+  redis.call("ZREMRANGEBYRANK", KEYS[5], 0, -2 - tonumber(ARGV[13]))
+  redis.call("PEXPIRE", KEYS[5], HELD_KEPT_MS)
 end
 redis.call("PEXPIRE", KEYS[1], ARGV[5])
 if ARGV[8] ~= "" then
