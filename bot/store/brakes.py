@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from andon import wire
 from bot.brake.order import BrakeOrder
+from bot.handoff import Handoff
 from bot.store.keys import Keys
 from bot.store.pipe import Pipe, load_script
 from bot.store.records import hashed, ms_of, read_brake, reply, scope_text
@@ -127,12 +128,17 @@ class Brakes:
         They are the open ones, and those whose decision allows something that was not reported yet. `heard` is the
         steer that has just ended because its agent has read it.
         """
-        told = "" if heard is None else heard.model_dump_json(include={"by", "text"}, exclude_none=True)
+        told = "" if heard is None else _words_of(heard)
         for key in (self._keys.due, self._keys.acting):
             ids = [each.decode() for each in await self._pipe.call("ZRANGE", key, 0, -1)]
             for first in range(0, len(ids), _AT_ONCE):
                 for each in await self._settle(ids[first : first + _AT_ONCE], scope, told):
                     yield each
+
+    async def note_heard(self, handoffs: Sequence[Handoff], heard: wire.Braked) -> None:
+        """Note on these that their agent has read the words of a steer; `settle` does it for those that still wait."""
+        if handoffs:
+            await self._hold([(each.id, each.run, each.agent) for each in handoffs], _words_of(heard))
 
     async def _settle(self, ids: list[str], scope: wire.BrakeScope | None, heard: str) -> list[Affected]:
         heads = await asyncio.gather(*(self._pipe.call("HMGET", self._keys.handoff(i), "run", "agent") for i in ids))
@@ -180,6 +186,10 @@ class Brakes:
         past = [name for name, packed in lifted if int(packed.split()[-1].rpartition(b"-")[2]) < oldest]
         if past:
             await self._pipe.call("HDEL", self._keys.brakes_lifted, *past)
+
+
+def _words_of(steer: wire.Braked) -> str:
+    return steer.model_dump_json(include={"by", "text"}, exclude_none=True)
 
 
 def _pairs(raw: Any) -> list[tuple[bytes, bytes]]:

@@ -319,6 +319,23 @@ async def test_what_is_decided_and_not_claimed_says_that_it_is_stopped(store: St
 # --- the end of a run ---
 
 
+async def test_what_is_taken_back_while_a_stop_moves_what_waits_is_not_marked(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would take the mark off again: what allows nothing is in no list of what a brake concerns."""
+    monkeypatch.setattr("bot.store.brakes._AT_ONCE", 1)
+    await asks.start_run(store)
+    await opened(store)
+    taken = await opened(store)
+    await pull(store, "stop")
+    settling = store.brakes.settle(THIS_RUN)
+    await anext(settling)
+    decision = wire.Withdrawn(by=asks.MIRA, at=await store.now(), revision=1, message_for_agent="Taken back.")
+    assert (await store.handoffs.withdraw(taken, decision)).word == "won"
+    assert [each.changed async for each in settling] == [False]
+    assert (await asks.look(store, taken.id)).brake is None
+
+
 async def test_what_was_aborted_never_goes_on(store: Store) -> None:
     await asks.start_run(store)
     allowed, waiting = await decided(store), await opened(store)
