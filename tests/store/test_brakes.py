@@ -423,7 +423,7 @@ async def test_reading_the_words_does_not_lift_a_stop(store: Store) -> None:
     steered = (await pull(store, "steer")).brake
     stopped = (await pull(store, "stop")).brake
     assert steered
-    assert await store.brakes.heard(RUN, AGENT, [steered.steer or ""]) == Obeyed("off")
+    assert await store.brakes.heard(RUN, AGENT, [steered.steer or ""]) == Obeyed("lifted", steered)
     assert await store.brakes.standing() == [stopped]
 
 
@@ -436,6 +436,58 @@ async def test_words_under_a_stop_wait_for_the_agent(store: Store) -> None:
     assert [steer.text for steer in receipt.steers] == ["Send it to Bob."]
     assert receipt.brake
     assert receipt.brake.action == "stop"
+
+
+async def test_reading_the_words_leaves_the_pause_that_lay_below_them(store: Store) -> None:
+    """Anybody may tell an agent something, and only an approver resumes."""
+    await asks.start_run(store)
+    allowed = await decided(store)
+    paused = (await pull(store, "pause")).brake
+    steered = (await pull(store, "steer", text="Go on.")).brake
+    assert steered
+    assert await store.brakes.heard(RUN, AGENT, [steered.steer or ""]) == Obeyed("lifted", steered)
+    assert await store.brakes.standing() == [paused]
+    assert await claim(store, allowed) == "braked"
+    assert (await pull(store, "resume")).word == "lifted"
+    assert await claim(store, allowed) == "permit"
+
+
+@pytest.mark.parametrize("order", [("stop", "steer"), ("steer", "stop")])
+async def test_words_that_nobody_read_still_hold_the_run_once_its_stop_is_lifted(
+    store: Store, order: tuple[Literal["stop", "steer"], ...]
+) -> None:
+    """Else what was approved before runs, although somebody was told that the agent would read them first."""
+    await asks.start_run(store)
+    allowed, waiting = await decided(store), await opened(store)
+    for action in order:
+        await pull(store, action, text="Send it to Bob.")
+    assert (await pull(store, "resume")).word == "lifted"
+    run = await store.runs.load(RUN)
+    assert run
+    assert run.brake
+    assert (run.state, run.brake.action) == ("held", "steer")
+    assert await claim(store, allowed) == "braked"
+    await settle(store)
+    assert (await asks.look(store, waiting.id)).state is State.HELD
+    assert (await store.brakes.heard(RUN, AGENT, [run.brake.steer or ""])) == Obeyed("lifted", run.brake)
+    assert await claim(store, allowed) == "permit"
+
+
+async def test_a_resume_that_names_the_words_lifts_them_and_leaves_the_stop(store: Store) -> None:
+    await asks.start_run(store)
+    stopped = (await pull(store, "stop")).brake
+    await pull(store, "steer", text="Send it to Bob.")
+    steered = next(each for each in await store.brakes.standing() if each.action == "steer")
+    assert (await pull(store, "resume", epoch=steered.epoch)).brake == steered
+    assert await store.brakes.standing() == [stopped]
+
+
+async def test_an_abort_takes_the_words_along(store: Store) -> None:
+    await asks.start_run(store)
+    await pull(store, "steer", text="Send it to Bob.")
+    await pull(store, "abort")
+    assert await store.brakes.standing() == []
+    assert await state_of(store) == "aborted"
 
 
 # --- who hears ---
