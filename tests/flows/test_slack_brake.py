@@ -96,6 +96,16 @@ async def test_a_card_of_a_run_that_the_conversation_holds_needs_no_stop_of_its_
     assert await scopes(slack) == [{"stop": {"conversation": slack.place()}}]
 
 
+async def test_a_run_and_its_child_with_cards_there_are_counted_once(slack: House) -> None:
+    parent = await run_in(slack, {"surface": "web"})
+    await slack.ask(to=[slack.place()])
+    await run_in(slack, {"surface": "web"}, name="child", parent=parent)
+    await slack.ask(to=[slack.place()])
+    await slack.mira.say(slack.ops, "stop")
+    assert "2 asks are on hold." in (await said(slack, "Mira stopped every run in this channel.")).shown
+    assert await scopes(slack) == [{"stop": {"run": parent}}]
+
+
 async def test_what_is_too_much_to_stop_one_by_one_is_said_to_go_on(
     slack: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
