@@ -16,6 +16,7 @@ from bot.brake.order import BrakeOrder
 from bot.brake.words import Typed, Vocabulary, Where
 from bot.errors import AlreadyDecided, Gone, NotAnApprover, StoreUnavailable
 from bot.handoff import OPEN, Handoff, Route, State
+from bot.history import asks_of
 from bot.ports import Standing
 from bot.store import Affected, Obeyed, Store
 
@@ -23,6 +24,8 @@ log = logging.getLogger("andon.brake")
 
 _TOLD: Final = 20
 """Actions in flight, or other brakes, that a reply names."""
+_LATELY: Final = 200
+"""A run's asks that are looked through for those that its agent took back."""
 
 
 class People(Protocol):
@@ -97,9 +100,10 @@ class Braking:
         if obeyed is None or found is None:
             msg = f"there is no run {run} of yours"
             raise Gone(msg)
-        if obeyed.word == "lifted":
+        if obeyed.word == "lifted" and obeyed.brake:
             async for _ in self._settle(wire.BrakeScope(run=run), obeyed.brake):
                 pass
+            await self._store.brakes.note_heard(await self._taken_back(run, obeyed.brake.at), obeyed.brake)
         return found
 
     async def standing(self) -> list[wire.Braked]:
@@ -163,6 +167,11 @@ class Braking:
         return None
 
     # --- what follows ---
+
+    async def _taken_back(self, run: str, since: datetime) -> list[Handoff]:
+        """What its agent took back because it was told something: there the person who told it looks for an answer."""
+        asked = await asks_of(self._store, run, limit=_LATELY)
+        return [each for each in asked if isinstance(each.decision, wire.Withdrawn) and each.decision.at >= since]
 
     async def _receipt(self, scope: wire.BrakeScope, obeyed: Obeyed) -> wire.BrakeReceipt:
         held, flying, runs, left = 0, [], set[str](), set[str]()

@@ -143,7 +143,8 @@ class Targets:
         runs = [run for run in found if run and run.state != "aborted"]
         if action == "resume":
             return [run_scope(run.id) for run in runs if run.brake and run.brake.scope.run == run.id]
-        covering = [receipt.scope for receipt in done]
+        covering, ids = [receipt.scope for receipt in done], {run.id for run in runs}
+        runs = [run for run in runs if run.parent not in ids]  # children stop with their parent
         return [run_scope(run.id) for run in runs if not (run.brake and run.brake.scope in covering)]
 
     async def _in_thread(self, around: Around, at: Address, above: str) -> Around:

@@ -25,7 +25,7 @@ FREE: Final[Mapping[Action, tuple[str, ...]]] = {
         "stoppez", "halte", "non, arrête", "non arrête", "non, stop",
         # Spanish
         "detente", "detén", "detengan", "deténgase", "detengase", "deténganse", "detener", "alto ahí", "alto ahi",
-        "detenga", "detenlo", "no, detente",
+        "detenga", "detenlo", "no, detente", "detente ya",
         # Spanish and Portuguese
         "pare", "paren", "parem", "parar", "pare já", "pare com isso", "para com isso", "interrompa", "interromper",
         "não, pare", "nao, pare",
@@ -37,6 +37,7 @@ FREE: Final[Mapping[Action, tuple[str, ...]]] = {
         "やめて", "止めて", "とめて", "停止", "ストップ", "中止", "やめてください", "止めてください",
         "停止してください", "ストップしてください", "中止してください", "やめてくれ", "止めてくれ", "やめてよ",
         "止めてよ", "やめてほしい", "止めてほしい", "やめろ", "止めろ", "止まれ", "止まって", "止まってください",
+        "やめてー", "止めてー",
         "停止して", "ストップして", "中止して", "停止お願いします", "ストップお願いします", "緊急停止",
         # Chinese
         "停下", "停下来", "停下來", "停手", "住手", "打住", "快停", "快停下", "停停停", "停止运行", "停止運行",
@@ -74,8 +75,8 @@ FREE: Final[Mapping[Action, tuple[str, ...]]] = {
         "nee wacht",
         # Japanese
         "待って", "まって", "待ってください", "待ってくれ", "待ってよ", "待ってね", "ちょっと待って", "ちょっとまって",
-        "ちょっと待ってください", "ちょっと待った", "待った", "一時停止", "一時停止して", "一時停止してください",
-        "一旦停止", "いったん止めて", "一旦止めて",
+        "ちょっと待ってください", "ちょっと待った", "待った", "待ってー", "一時停止", "一時停止して",
+        "一時停止してください", "一旦停止", "いったん止めて", "一旦止めて",
         # Chinese
         "等一下", "等一等", "等等", "等一会", "等一会儿", "等下", "先等等", "先等一下", "停一下", "先停一下", "暂停",
         "暫停", "暂停一下", "暫停一下", "先暂停", "先暫停", "请等一下", "請等一下", "请暂停", "請暫停",

@@ -35,14 +35,15 @@ _UNSEEN_RE: Final = re.compile(f"[{_UNSEEN}]+")
 # Three of them quote all that follows.
 _QUOTES_RE: Final = re.compile(rf"(?:[\s{_UNSEEN}]*(?:>>>[\s\S]*|>[^\n]*(?:\n|$)))*")
 _BLANK_RE: Final = re.compile(rf"[\s¡{_UNSEEN}]*")
-_SHOUT_RE: Final = re.compile("[❗❕]|:(?:heavy_|grey_)?exclamation(?:_mark)?:|:bangbang:")
+_SHOUT_RE: Final = re.compile("(?:[!❗❕]|:(?:heavy_|grey_)?exclamation(?:_mark)?:|:bangbang:)+")
 _WORDLESS_RE: Final = re.compile(r"(?::[\w+-]+:|\W)*+")
 _WIDE_MARK: Final = "\uff01"
 _APOSTROPHES: Final = str.maketrans("\u2018\u2019\u02bc\u00b4", "''''")
 
 # What sets words apart. A dot, a dash and a colon do so before a space only: "stop.py", "stop-gap".
 _MARK: Final = r"(?:[,;!。、\u2013\u2014]|\.{2,}|[.~〜](?=\W|$)|:(?= |$)|-+(?= |$))"
-_GAP_RE: Final = re.compile(rf":?(?: ?{_MARK})* ?")
+# A colon may begin the name of an emoji as well.
+_GAP_RE: Final = re.compile(rf"(?::(?![\w+-]+:))?(?: ?{_MARK})* ?")
 _AFTER_NAME_RE: Final = re.compile(r"(?P<mark> ?[,:、] ?)| ?を ?| |(?=[\u3041-\u9fff])")
 
 _UNSPACED_RE: Final = re.compile(r"[\u3041-\u30ff\u3400-\u9fff]")
@@ -78,7 +79,8 @@ class Vocabulary:
         for kind, lists in _BUILT_IN.items():
             for action, phrases in lists.items():
                 for phrase in phrases:
-                    self._phrases[_plain(phrase)] = action, _kind(phrase, kind)
+                    for spelt in _spellings(phrase):
+                        self._phrases[_plain(spelt)] = action, _kind(spelt, kind)
         self._all = {_plain(word): "all" for word in ALL}
         # Shorter ones first, so that one that begins with another is seen whatever their order.
         for action, phrase in sorted(_added(more or {}), key=lambda each: len(each[1])):
@@ -117,11 +119,20 @@ class Vocabulary:
             return Typed(action, target, rest) if rest and where == "bot" else None
         if not rest:
             return Typed(action, target)
-        if where == "channel" or action == "resume":
+        if where == "channel":
+            return self._again(action, target, rest) if len(rest) < len(words) else None
+        if action == "resume":
             return None
         if action == "pause":
             return self._paused(target, rest, where)
         return Typed(action, target, rest)
+
+    def _again(self, action: Action, target: str, rest: str) -> Typed | None:
+        """`Stop! Halt!`, `Wait, wait, stop!`: a message of such words alone is one command, and a stop if one is."""
+        more = self._said(rest.lstrip("¡"), "channel", {}) if len(rest) <= LONGEST else None
+        if more is None or more.target or {action, more.action} - {"stop", "pause"}:
+            return None
+        return Typed("stop" if "stop" in {action, more.action} else "pause", target)
 
     def _paused(self, target: str, rest: str, where: Where) -> Typed:
         """What a pause is with more words: an instruction, unless they are a smile, or a stop."""
@@ -171,6 +182,14 @@ _BUILT_IN: Final[Mapping[_Kind, Mapping[Action, Sequence[str]]]] = {
     "apart": APART,
     "addressed": ADDRESSED,
 }
+
+
+def _spellings(phrase: str) -> Iterator[str]:
+    """As listed, with other marks for its comma, and with the character that "please" in Japanese may have."""
+    yield phrase
+    yield phrase.replace("ください", "下さい")
+    for mark in "!.":
+        yield phrase.replace(",", mark)
 
 
 def _added(more: Mapping[str, Sequence[str]]) -> Iterator[tuple[Action, str]]:

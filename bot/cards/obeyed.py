@@ -15,6 +15,8 @@ Sentence = tuple[str | Words, ...]
 
 _NAMED: Final = 3
 """Actions under way, and brakes that still hold it, that a reply names."""
+_MOST: Final = 20
+"""Actions under way that a receipt names."""
 _NAME_CHARS: Final = 80
 _DONE: Final = {"stop": "stopped", "pause": "paused", "steer": "on hold", "abort": "ended", "resume": "resumed"}
 _MOST_TELLING: Final = ("pulled", "lifted", "stands", "off", "old")
@@ -122,8 +124,9 @@ def _flying(done: Done) -> Iterator[Sentence]:
         return
     some = sorted(flying.values(), key=lambda each: each.claimed_at)
     named = [f"“{_short(each.what)}” (since {moment(each.claimed_at)})" for each in some[:_NAMED]]
-    more = [f"{len(some) - _NAMED:,} more"] if len(some) > _NAMED else []
-    lead = "1 action was" if len(some) == 1 else f"{len(some):,} actions were"
+    or_more = " or more" if any(len(receipt.in_flight) >= _MOST for receipt in done.receipts) else ""
+    more = [f"{len(some) - _NAMED:,}{or_more or ' more'}"] if len(some) > _NAMED else []
+    lead = "1 action was" if len(some) == 1 else f"{len(some):,}{or_more} actions were"
     yield (f"{lead} begun before and cannot be recalled: {'; '.join([*named, *more])}.",)
 
 

@@ -75,7 +75,7 @@ class RunView:
     @property
     def others(self) -> tuple[BrakeLine, ...]:
         """What holds it beside its own brake: it is lifted elsewhere."""
-        return tuple(each for each in self.brakes if each is not self.own and each.action != "abort")
+        return tuple(each for each in self.brakes if each.run != self.id and each.action != "abort")
 
 
 def brake_line(brake: wire.Braked, run: wire.Run | None = None, *, here: str = "") -> BrakeLine:

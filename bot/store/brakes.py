@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from andon import wire
 from bot.brake.order import BrakeOrder
+from bot.handoff import Handoff
 from bot.store.keys import Keys
 from bot.store.pipe import Pipe, load_script
 from bot.store.records import hashed, ms_of, read_brake, reply, scope_text, when
@@ -178,11 +179,16 @@ class Brakes:
         They are the open ones, and those whose decision allows something that was not reported yet. `heard` is the
         steer that has just ended because its agent has read it.
         """
-        told = "" if heard is None else heard.model_dump_json(include={"by", "text"}, exclude_none=True)
+        told = "" if heard is None else _words_of(heard)
         async for ids in self._met(scope):
             for first in range(0, len(ids), _AT_ONCE):
                 for each in await self._settle(ids[first : first + _AT_ONCE], scope, told):
                     yield each
+
+    async def note_heard(self, handoffs: Sequence[Handoff], heard: wire.Braked) -> None:
+        """Note on these that their agent has read the words of a steer; `settle` does it for those that still wait."""
+        if handoffs:
+            await self._hold([(each.id, each.run, each.agent) for each in handoffs], _words_of(heard))
 
     async def _met(self, scope: wire.BrakeScope | None) -> AsyncIterator[list[str]]:
         """Ids of what is open or may be acted on, in the scope at least."""
@@ -237,6 +243,10 @@ class Brakes:
         past = [name for name, packed in lifted if int(packed.split()[-1].rpartition(b"-")[2]) < oldest]
         if past:
             await self._pipe.call("HDEL", self._keys.brakes_lifted, *past)
+
+
+def _words_of(steer: wire.Braked) -> str:
+    return steer.model_dump_json(include={"by", "text"}, exclude_none=True)
 
 
 def _scopes(packed: bytes | None, run: str, agent: str) -> frozenset[str]:

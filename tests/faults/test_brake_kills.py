@@ -28,7 +28,7 @@ WAITING = 250
 """More than one call of the sweep's script moves."""
 
 ALLOWED = 3
-SOON_S = 10.0
+SOON_S = 30.0
 """Within this, whoever runs has taken up what a process that died left."""
 
 _SHA = 40
@@ -48,7 +48,7 @@ class Moment:
 BEFORE = Moment("brake")
 UNTOLD = Moment("brake", replied=True)
 SWEEPING = Moment("hold", 2)
-SWEPT = Moment("hold", 4, replied=True)  # 250 that wait take three calls, and what is allowed the fourth
+SWEPT = Moment("hold", 3, replied=True)  # 250 that wait and 3 that are allowed take three calls
 ENDING = Moment("withdraw", 20)
 MOMENTS = {
     "before the script": BEFORE,

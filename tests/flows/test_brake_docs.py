@@ -6,6 +6,7 @@ import re
 import sys
 import textwrap
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,8 +34,9 @@ async def example(block: str, names: dict[str, Any]) -> None:
     await made["example"]()
 
 
-async def test_the_agent_replans_and_waits_as_people_want(office: Office, tmp_path: Path) -> None:
-    assert SECTION.startswith("6. When somebody pulls the cord\n")
+@asynccontextmanager
+async def agent_of_the_page(office: Office, tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The whole program, as somebody would run it."""
     script = tmp_path / "agent.py"
     script.write_text(BLOCKS[0])
     env = {**os.environ, "ANDON_URL": office.service.url, "ANDON_KEY": office.service.agent.key}
@@ -45,6 +47,16 @@ async def test_the_agent_replans_and_waits_as_people_want(office: Office, tmp_pa
         stdout=asyncio.subprocess.PIPE,
     )
     try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_the_agent_replans_and_waits_as_people_want(office: Office, tmp_path: Path) -> None:
+    assert SECTION.startswith("6. When somebody pulls the cord\n")
+    async with agent_of_the_page(office, tmp_path) as process:
         first = await office.card()
         await office.brake(first["run"], "steer", "Change the recipient to Bob")
         await office.comes_to(first["id"], "decided")
@@ -52,19 +64,30 @@ async def test_the_agent_replans_and_waits_as_people_want(office: Office, tmp_pa
         assert second["ask"]["action"]["args"]["to"] == "bob@example.com"
         await office.brake(first["run"], "stop", "Not before the audit")
         await office.comes_to(second["id"], "held")
+        await office.brake(first["run"], "steer", "Bob is right")
         await office.brake(first["run"], "resume")
         again = await office.card()
         assert again["id"] == second["id"]
         (await office.mira.approve(again)).ok()
         out, _ = await asyncio.wait_for(process.communicate(), 30)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
     said = out.decode().splitlines()
     assert said[0] == "mira says: Change the recipient to Bob Take this into account before you go on."
     assert said[1].startswith("mira stopped this run at ")
-    assert said[2:] == ["sent 'Report' to bob@example.com"]
+    assert said[2:] == [
+        "mira says: Bob is right Take this into account before you go on.",
+        "sent 'Report' to bob@example.com",
+    ]
+
+
+async def test_the_agent_ends_when_people_end_its_run(office: Office, tmp_path: Path) -> None:
+    async with agent_of_the_page(office, tmp_path) as process:
+        card = await office.card()
+        await office.brake(card["run"], "stop")
+        await office.comes_to(card["id"], "held")
+        await office.brake(card["run"], "abort", "The customer left")
+        out, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0
+    assert "ended this run" in out.decode().splitlines()[-1]
 
 
 async def test_what_is_under_way_is_broken_off(office: Office, capsys: pytest.CaptureFixture[str]) -> None:

@@ -190,6 +190,21 @@ async def test_words_at_a_checkpoint_end_the_pause_as_well(office: Office, run: 
     assert await run.checkpoint("next") == 2
 
 
+async def test_words_under_a_pause_are_read_at_once_and_do_not_lift_it(office: Office, run: Run) -> None:
+    """Anybody may tell an agent something; to let it go on takes an approver."""
+    waiting = task(gate(run))
+    await office.card()
+    await office.brake(run, "pause")
+    await office.brake(run, "steer", "To Bob")
+    assert "To Bob" in str(await steered_by(waiting))
+    assert [each["action"] for each in await office.on()] == ["pause"]
+    again = task(gate(run))
+    assert not await ends(again)
+    await office.brake(run, "resume")
+    (await office.mira.approve(await office.card())).ok()
+    assert await again == "sent 1"
+
+
 async def test_words_under_a_stop_come_after_it(office: Office, run: Run) -> None:
     await office.brake(run, "stop")
     await office.brake(run, "steer", "To Bob")

@@ -1,11 +1,14 @@
 """The cord in Slack: whoever sees an agent at work stops it with a word, and nothing is lost."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
+from andon import Andon
 from bot.config import Settings
 from tests.flows.cord import becomes, brakes, message_by, posts, quiet, run_in, said, scopes, told_of
+from tests.flows.office import confirm, steered_by
 from tests.flows.slack_house import House, house, told_below
 
 
@@ -91,6 +94,16 @@ async def test_a_card_of_a_run_that_the_conversation_holds_needs_no_stop_of_its_
     await said(slack, "Mira stopped every run in this channel.")
     await becomes(slack, child, "held")
     assert await scopes(slack) == [{"stop": {"conversation": slack.place()}}]
+
+
+async def test_a_run_and_its_child_with_cards_there_are_counted_once(slack: House) -> None:
+    parent = await run_in(slack, {"surface": "web"})
+    await slack.ask(to=[slack.place()])
+    await run_in(slack, {"surface": "web"}, name="child", parent=parent)
+    await slack.ask(to=[slack.place()])
+    await slack.mira.say(slack.ops, "stop")
+    assert "2 asks are on hold." in (await said(slack, "Mira stopped every run in this channel.")).shown
+    assert await scopes(slack) == [{"stop": {"run": parent}}]
 
 
 async def test_what_is_too_much_to_stop_one_by_one_is_said_to_go_on(
@@ -281,6 +294,22 @@ async def test_words_for_the_agent_hold_the_run_until_it_has_heard_them(slack: H
     await told_below(card, f"mailer has heard Ana: “{held['text']}”")
     await slack.until_settled()
     assert sum("has heard" in reply.shown for reply in card.replies) == 1
+
+
+async def test_the_card_that_an_agent_takes_back_because_of_the_words_says_that_it_heard_them(slack: House) -> None:
+    """Whoever spoke looks for an answer there: the next card asks something else, and may be in another place."""
+    async with (
+        Andon(slack.live.url, slack.agent.key) as andon,
+        andon.run("weekly-report", channel=f"slack:{slack.ops.id}") as run,
+    ):
+        asking = asyncio.create_task(confirm(run))
+        card = await slack.cloud.wait_for_card(slack.ops, "Approve send?")
+        await slack.ana.say(slack.ops, "wait, change the recipient to Bob", thread=card)
+        assert "change the recipient to Bob" in str(await steered_by(asking))
+        await told_below(card, "mailer has heard Ana: “change the recipient to Bob”")
+        await card.shows("The agent has heard Ana: “change the recipient to Bob”")
+        assert "Taken back" in card.shown
+        assert "on hold" not in card.shown
 
 
 async def test_an_agent_reads_people_by_their_names(slack: House) -> None:

@@ -87,6 +87,7 @@ def replies() -> dict[str, str]:
         "stop, nothing waits": done("stop"),
         "stop, one under way": done("stop", held=1, in_flight=many[:1]),
         "stop, many under way": done("stop", held=1_200, in_flight=many),
+        "stop, as many under way as a receipt names": done("stop", in_flight=tuple(flight(n) for n in range(20))),
         "stop, hostile": done("stop", by=HOSTILE_TEXT, in_flight=(flight(1, HOSTILE_TEXT),)),
         "stop, a question": done("stop", held=1, note="If it was your answer, press Answer."),
         "pause": done("pause", held=2),

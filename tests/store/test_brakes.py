@@ -349,6 +349,23 @@ async def test_what_is_decided_and_not_claimed_says_that_it_is_stopped(store: St
 # --- the end of a run ---
 
 
+async def test_what_is_taken_back_while_a_stop_moves_what_waits_is_not_marked(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would take the mark off again: what allows nothing is in no list of what a brake concerns."""
+    monkeypatch.setattr("bot.store.brakes._AT_ONCE", 1)
+    await asks.start_run(store)
+    await opened(store)
+    taken = await opened(store)
+    await pull(store, "stop")
+    settling = store.brakes.settle(THIS_RUN)
+    await anext(settling)
+    decision = wire.Withdrawn(by=asks.MIRA, at=await store.now(), revision=1, message_for_agent="Taken back.")
+    assert (await store.handoffs.withdraw(taken, decision)).word == "won"
+    assert [each.changed async for each in settling] == [False]
+    assert (await asks.look(store, taken.id)).brake is None
+
+
 async def test_what_was_aborted_never_goes_on(store: Store) -> None:
     await asks.start_run(store)
     allowed, waiting = await decided(store), await opened(store)
@@ -436,7 +453,7 @@ async def test_reading_the_words_does_not_lift_a_stop(store: Store) -> None:
     steered = (await pull(store, "steer")).brake
     stopped = (await pull(store, "stop")).brake
     assert steered
-    assert await store.brakes.heard(RUN, AGENT, [steered.steer or ""]) == Obeyed("off")
+    assert await store.brakes.heard(RUN, AGENT, [steered.steer or ""]) == Obeyed("lifted", steered)
     assert await store.brakes.standing() == [stopped]
 
 
@@ -449,6 +466,58 @@ async def test_words_under_a_stop_wait_for_the_agent(store: Store) -> None:
     assert [steer.text for steer in receipt.steers] == ["Send it to Bob."]
     assert receipt.brake
     assert receipt.brake.action == "stop"
+
+
+async def test_reading_the_words_leaves_the_pause_that_lay_below_them(store: Store) -> None:
+    """Anybody may tell an agent something, and only an approver resumes."""
+    await asks.start_run(store)
+    allowed = await decided(store)
+    paused = (await pull(store, "pause")).brake
+    steered = (await pull(store, "steer", text="Go on.")).brake
+    assert steered
+    assert await store.brakes.heard(RUN, AGENT, [steered.steer or ""]) == Obeyed("lifted", steered)
+    assert await store.brakes.standing() == [paused]
+    assert await claim(store, allowed) == "braked"
+    assert (await pull(store, "resume")).word == "lifted"
+    assert await claim(store, allowed) == "permit"
+
+
+@pytest.mark.parametrize("order", [("stop", "steer"), ("steer", "stop")])
+async def test_words_that_nobody_read_still_hold_the_run_once_its_stop_is_lifted(
+    store: Store, order: tuple[Literal["stop", "steer"], ...]
+) -> None:
+    """Else what was approved before runs, although somebody was told that the agent would read them first."""
+    await asks.start_run(store)
+    allowed, waiting = await decided(store), await opened(store)
+    for action in order:
+        await pull(store, action, text="Send it to Bob.")
+    assert (await pull(store, "resume")).word == "lifted"
+    run = await store.runs.load(RUN)
+    assert run
+    assert run.brake
+    assert (run.state, run.brake.action) == ("held", "steer")
+    assert await claim(store, allowed) == "braked"
+    await settle(store)
+    assert (await asks.look(store, waiting.id)).state is State.HELD
+    assert (await store.brakes.heard(RUN, AGENT, [run.brake.steer or ""])) == Obeyed("lifted", run.brake)
+    assert await claim(store, allowed) == "permit"
+
+
+async def test_a_resume_that_names_the_words_lifts_them_and_leaves_the_stop(store: Store) -> None:
+    await asks.start_run(store)
+    stopped = (await pull(store, "stop")).brake
+    await pull(store, "steer", text="Send it to Bob.")
+    steered = next(each for each in await store.brakes.standing() if each.action == "steer")
+    assert (await pull(store, "resume", epoch=steered.epoch)).brake == steered
+    assert await store.brakes.standing() == [stopped]
+
+
+async def test_an_abort_takes_the_words_along(store: Store) -> None:
+    await asks.start_run(store)
+    await pull(store, "steer", text="Send it to Bob.")
+    await pull(store, "abort")
+    assert await store.brakes.standing() == []
+    assert await state_of(store) == "aborted"
 
 
 # --- who hears ---

@@ -140,7 +140,7 @@ PHRASES = peeled([phrase for _, phrase in EVERYWHERE])
 TARGETS = peeled([*ALL, *AGENTS])
 EXTRA = f"(?:{peeled(list(FILLERS))}| )*"
 LEADS = f"(?:{peeled(list(BEFORE_A_NAME))} ?)?"
-COMMAND_RE = re.compile(rf"{EXTRA}(?:{TARGETS} ?を? ?{EXTRA})?(?:{PHRASES} ?)+{EXTRA}(?:{LEADS}{TARGETS})?{EXTRA}")
+COMMAND_RE = re.compile(rf"{EXTRA}(?:{TARGETS} ?を? ?{EXTRA})?(?:{PHRASES} ?{EXTRA})+(?:{LEADS}{TARGETS})?{EXTRA}")
 
 
 def in_the_lists(text: str) -> bool:

@@ -56,6 +56,14 @@ def test_its_own_brake_is_lifted_there_and_a_stronger_one_may_still_be_pulled(
     )
 
 
+def test_words_beside_its_stop_are_told_and_are_not_lifted_elsewhere() -> None:
+    stop, words = on(THIS_RUN), on(THIS_RUN, "steer", epoch=2, text="To Bob")
+    view = run_view(a_run(brake=stop, state="held"), [words, stop])
+    assert [line.action for line in view.brakes] == ["stop", "steer"]
+    assert view.own == view.brakes[0]
+    assert view.others == ()
+
+
 def test_what_has_ended_takes_no_press() -> None:
     ended = on(THIS_RUN, "abort")
     view = run_view(a_run(brake=ended, state="aborted"), [on(THIS_RUN, epoch=0), on(ALL, epoch=2)])

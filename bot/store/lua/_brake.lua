@@ -2,7 +2,8 @@
 -- script when the scripts are loaded, after `_settle`.
 --
 -- {ns}:brakes         hash  scope -> "<said> <on> <epoch> <action> <JSON>": when the person said it and when it was
---                           written (Unix ms), its number, what it is, and by whom and why; "!<scope>" for an abort
+--                           written (Unix ms), its number, what it is, and by whom and why; "!<scope>" for an abort,
+--                           "?run:<id>" for a steer, so that reading it lifts no pause and a stop loses no words
 -- {ns}:brakes:lifted  hash  scope -> "<on>-<off> …", the newest 20 stops that were lifted, Unix ms
 -- A scope is "all", "agent:<name>", "at:<surface>:<channel>" or "run:<id>"; {ns}:run:<id> has in `scopes` all that hold
 -- it, one a line, those of the runs that it comes from among them.
@@ -18,6 +19,9 @@ local function scopes_of(packed, run, agent)
   for scope in string.gmatch(packed or ("run:" .. run .. "\nagent:" .. agent .. "\nall"), "[^\n]+") do
     found[#found + 1] = scope
     found[#found + 1] = "!" .. scope
+    if string.sub(scope, 1, 4) == "run:" then
+      found[#found + 1] = "?" .. scope
+    end
   end
   return found
 end

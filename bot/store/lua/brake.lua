@@ -16,7 +16,8 @@
 -- ARGV[6]  agents who are told, with a space around each, or " * " for all
 -- ARGV[7]  run id, or ""
 -- ARGV[8]  of `steer`: the words as the list has them, JSON
--- Returns  {<word>, <record or "">}: pulled, stands (as strong a one was on), lifted (with the record that was), off, old
+-- Returns  {<word>, <record or "">}: pulled, stands (as strong a one was on; of `steer`, a stop: the words hold the run once
+--          that is lifted, until its agent has read them), lifted (with the record that was), off, old
 --          (something newer stands); {"old"} (the run started later) | {"gone"}
 
 local before = redis.call("GET", KEYS[6])
@@ -49,23 +50,35 @@ local function announce(event, record)
   redis.call("PEXPIRE", KEYS[4], EVENTS_KEPT_MS)
 end
 
-local stands = redis.call("HGET", KEYS[1], scope)
-local was = stands and { string.match(stands, "^(%d+) (%d+) (%d+) (%l+) ") }
+local function parts_of(record)
+  return record and { string.match(record, "^(%d+) (%d+) (%d+) (%l+) ") }
+end
+
+local words = "?" .. scope
+local stands, told = unpack(redis.call("HMGET", KEYS[1], scope, words))
 
 if action == "resume" then
-  if not stands then
+  local field, lifts = scope, stands
+  if told and (not stands or parts_of(told)[3] == ARGV[5]) then
+    field, lifts = words, told
+  end
+  if not lifts then
     redis.call("HSET", KEYS[3], "at " .. scope, string.format("%.0f", said))
     redis.call("PEXPIRE", KEYS[3], 30 * 24 * 3600 * 1000)
     return answer("off")
   end
+  local was = parts_of(lifts)
   if said < tonumber(was[1]) or (ARGV[5] ~= "" and ARGV[5] ~= was[3]) then
-    return answer("old", stands)
+    return answer("old", lifts)
   end
-  redis.call("HDEL", KEYS[1], scope)
+  redis.call("HDEL", KEYS[1], field)
   remember_stop(KEYS[3], scope, was[2], now)
   redis.call("HSET", KEYS[3], "at " .. scope, string.format("%.0f", said))
-  announce("lifted", stands)
-  return answer("lifted", stands)
+  announce("lifted", lifts)
+  if told and field == scope then
+    announce("braked", told)
+  end
+  return answer("lifted", lifts)
 end
 
 -- A run that was aborted has ended: there is nothing left to stop.
@@ -77,12 +90,14 @@ end
 -- An order that was said before the last resume is over: platforms deliver late, and again.
 local lifted_at = tonumber(redis.call("HGET", KEYS[3], "at " .. scope))
 if lifted_at and said < lifted_at then
-  return answer("old", stands or "")
+  return answer("old", stands or told or "")
 end
+local was = parts_of(stands)
 if action == "steer" then
   redis.call("RPUSH", KEYS[8], string.format("%.0f", now) .. " " .. ARGV[8])
   redis.call("LTRIM", KEYS[8], -20, -1)
   redis.call("PEXPIRE", KEYS[8], 30 * 24 * 3600 * 1000)
+  was = parts_of(told)
 end
 if was and (FORCE[was[4]] > FORCE[action] or (was[4] == action and action ~= "steer")) then
   return answer("stands", stands)
@@ -91,8 +106,11 @@ local epoch = redis.call("INCR", KEYS[2])
 local on = was and action ~= "abort" and was[2] or string.format("%.0f", now)
 local record = string.format("%.0f", said) .. " " .. on .. " " .. epoch .. " " .. action .. " " .. ARGV[4]
 if action == "abort" and ARGV[7] ~= "" then
-  redis.call("HDEL", KEYS[1], scope)
+  redis.call("HDEL", KEYS[1], scope, words)
 end
-redis.call("HSET", KEYS[1], (action == "abort" and "!" or "") .. scope, record)
+redis.call("HSET", KEYS[1], (({ abort = "!", steer = "?" })[action] or "") .. scope, record)
+if action == "steer" and stands and parts_of(stands)[4] == "stop" then
+  return answer("stands", stands)
+end
 announce("braked", record)
 return answer("pulled", record)

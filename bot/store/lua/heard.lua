@@ -28,16 +28,16 @@ for _, packed in ipairs(redis.call("LRANGE", KEYS[2], 0, -1)) do
   end
 end
 local scope = "run:" .. ARGV[1]
-local stands = redis.call("HGET", KEYS[3], scope)
+local stands = redis.call("HGET", KEYS[3], "?" .. scope)
 if not stands then
   return { "noted" }
 end
-local _, on, _, action, own = string.match(stands, "^(%d+) (%d+) (%d+) (%l+) (.*)$")
-if action ~= "steer" or not heard(cjson.decode(own).steer) then
+local _, on, _, _, own = string.match(stands, "^(%d+) (%d+) (%d+) (%l+) (.*)$")
+if not heard(cjson.decode(own).steer) then
   return { "noted" }
 end
 local now = now_ms()
-redis.call("HDEL", KEYS[3], scope)
+redis.call("HDEL", KEYS[3], "?" .. scope)
 remember_stop(KEYS[4], scope, on, now)
 local entry = tell(KEYS[6], nil, now, "lifted", "", " " .. ARGV[2] .. " ", ARGV[1], "0", stands)
 redis.call("XADD", KEYS[5], "MINID", "~", string.format("%.0f", now - EVENTS_KEPT_MS), entry,

@@ -1,5 +1,5 @@
 -- hold: put some handoffs where the brakes put them, so that their cards tell: an open one on hold or waiting again; one
--- that is decided and not acted on yet marked as stopped, or not any more.
+-- that is decided and not acted on yet marked as stopped, or not any more; one that allows nothing only hears of a steer.
 --
 -- KEYS[1]  {ns}:due                    zset
 -- KEYS[2]  {ns}:events                 stream
@@ -16,7 +16,7 @@
 local now = now_ms()
 
 local function hold(handoff_key, run_key, agent_key, asks_key, id)
-  local h = redis.call("HMGET", handoff_key, "state", "agent", "run", "rev", "brake", "opened_at")
+  local h = redis.call("HMGET", handoff_key, "state", "agent", "run", "rev", "brake", "opened_at", "allowed")
   if not h[1] then
     redis.call("ZREM", KEYS[1], id)
     redis.call("ZREM", KEYS[4], id)
@@ -33,6 +33,12 @@ local function hold(handoff_key, run_key, agent_key, asks_key, id)
   end
   if h[1] == "closed" then
     redis.call("ZREM", KEYS[4], id)
+  end
+  if h[1] == "decided" and (h[7] or "") == "" then
+    if ARGV[1] ~= "" then
+      tell(KEYS[2], nil, now, "freed", id, h[2], h[3], h[4], "")
+    end
+    return { h[1], action or "", ARGV[1] ~= "" and 1 or 0 }
   end
   if h[1] ~= "decided" or (record or false) == h[5] then
     return { h[1], action or "", 0 }
