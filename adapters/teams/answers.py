@@ -9,11 +9,11 @@ from typing import Any, Final
 from adapters.teams import reading
 from adapters.teams.address import Address
 from adapters.teams.answering import ANSWERING, answer
-from adapters.teams.carried import Pressed
 from adapters.teams.cards import Cards, For
+from adapters.teams.carried import Pressed
+from adapters.teams.declined import why_not
 from adapters.teams.forms import Filled
 from adapters.teams.people import People, Person
-from adapters.teams.declined import why_not
 from adapters.teams.references import Reference
 from adapters.teams.replying import Json, closing, in_dialog, with_card, with_fault, with_words
 from adapters.teams.sheets import MOST_PAGES, Sheet, Sheets
@@ -174,7 +174,7 @@ class Answers:
             return closing(why_not(error, user=presser.user, now=self._clock()))
         return None
 
-    def _sheet(  # noqa: PLR0913  # a case a sheet
+    def _sheet(  # a case a sheet
         self,
         name: str,
         press: Pressed,

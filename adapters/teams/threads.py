@@ -80,9 +80,7 @@ class Reply:
 class Threads:
     """Takes one message at a time; the same one again changes nothing and is not told again."""
 
-    def __init__(
-        self, desk: Desk, shelf: Shelf, *, people: People, places: Places, posts: Posts, cards: Cards
-    ) -> None:
+    def __init__(self, desk: Desk, shelf: Shelf, *, people: People, places: Places, posts: Posts, cards: Cards) -> None:
         """Answer at the desk."""
         self._desk = desk
         self._shelf = shelf
