@@ -22,10 +22,10 @@ log = logging.getLogger("andon.teams")
 _EXPECTED = (AlreadyDecided, AlreadyVoted, BadRequest, Conflict, Gone, NotAnApprover, StoreUnavailable)
 
 
-def why_not(error: BotError, *, by: str, now: datetime) -> str:
+def why_not(error: BotError, *, user: str, now: datetime) -> str:
     """The sentence; empty when there is nothing to say: a double tap of the person whose answer stands.
 
-    `by` is the id of whoever pressed, as their `Actor` has it.
+    `user` is the id in the directory of whoever pressed.
     """
     if isinstance(error, DirectoryDown):
         log.warning("teams.directory_down detail=%s", error)
@@ -33,6 +33,6 @@ def why_not(error: BotError, *, by: str, now: datetime) -> str:
         log.warning("teams.press_failed error=%s detail=%s", type(error).__name__, error)
 
     def is_mine(decider: wire.Actor) -> bool:
-        return decider.surface == "teams" and decider.id == by
+        return decider.surface == "teams" and decider.id.rpartition("/")[2] == user
 
     return cards.why_not(error, platform="Teams", is_mine=is_mine, now=now)

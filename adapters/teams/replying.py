@@ -38,7 +38,12 @@ def with_fault(status: int, text: str) -> Json:
 def in_dialog(card: Mapping[str, Any], title: str) -> Json:
     """A card in a dialog: the one that opens, or what stands in it next."""
     attachment = {"contentType": CARD, "content": dict(card)}
-    return {"task": {"type": "continue", "value": {"title": title, "height": "large", "width": "medium", "card": attachment}}}
+    return {
+        "task": {
+            "type": "continue",
+            "value": {"title": title, "height": "large", "width": "medium", "card": attachment},
+        }
+    }
 
 
 def closing(text: str = "") -> Json | None:

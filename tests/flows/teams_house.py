@@ -27,7 +27,9 @@ from tests.servers import Live, live, until
 _UNTAKEN: Final = ("BadSyntax", "Bad Argument", "MessageSizeTooBig", "was answered with")
 _SAFE_BYTES: Final = 80 * 1024
 _HIDDEN: Final = re.compile(r"[\u00ad\u034f\u061c\u115f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff]")
-_LIVE: Final = re.compile(r"!?\[[^\]]*\]\(([^)]*)\)|(?<!\w)([a-z][a-z0-9+.-]*://[^\s)]+)|\b(www\.[^\s)]+)", re.IGNORECASE)
+_LIVE: Final = re.compile(
+    r"!?\[[^\]]*\]\(([^)]*)\)|(?<!\w)([a-z][a-z0-9+.-]*://[^\s)]+)|\b(www\.[^\s)]+)", re.IGNORECASE
+)
 _AT: Final = re.compile(r"<at>.*?</at>")
 
 
