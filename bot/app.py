@@ -43,6 +43,7 @@ from bot.timers import Timers
 
 if TYPE_CHECKING:
     from adapters.slack import SlackConfig
+    from adapters.teams import TeamsConfig
 
 log = logging.getLogger("andon")
 
@@ -180,12 +181,36 @@ def slack_config(settings: Settings, url: str) -> "SlackConfig":
         app_token=_plain(settings.slack_app_token),
         client_id=settings.slack_client_id or "",
         client_secret=_plain(settings.slack_client_secret),
-        teams=tuple(filter(None, re.split(r"[,\s]+", settings.slack_teams or ""))),
+        teams=_listed(settings.slack_teams),
         channel=settings.slack_channel or "",
         api_url=settings.slack_api_url,
         public_url=url,
         templates=settings.templates,
     )
+
+
+def teams_config(settings: Settings, url: str) -> "TeamsConfig":
+    """What the surface Teams needs of the settings; `url` is the service's own address."""
+    from adapters.teams import TeamsConfig
+
+    return TeamsConfig(
+        app_id=settings.teams_app_id or "",
+        app_password=_plain(settings.teams_app_password),
+        tenant=settings.teams_tenant_id or "",
+        allowed_tenants=_listed(settings.teams_allowed_tenants),
+        channel=settings.teams_channel or "",
+        metadata_url=settings.teams_openid_metadata_url,
+        login_url=settings.teams_login_url,
+        public_url=url,
+        allow_anonymous=settings.teams_allow_anonymous,
+        on_loopback=settings.on_loopback,
+        templates=settings.templates,
+    )
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    """Names with commas or spaces between them."""
+    return tuple(filter(None, re.split(r"[,\s]+", text or "")))
 
 
 def _plain(secret: SecretStr | None) -> str:
@@ -332,6 +357,14 @@ async def check_slack(settings: Settings, opened: Opened | None) -> tuple[list[s
     shelf = SealedShelf(opened.store, settings.key_material(), "slack") if opened else None
     channels = [settings.slack_channel] if settings.slack_channel else []
     return await check(slack_config(settings, known_url(settings)), shelf, channels=channels)
+
+
+async def check_teams(settings: Settings, opened: Opened | None) -> tuple[list[str], list[str]]:
+    """Try the Teams settings on Microsoft's cloud: faults, and notes; `opened` as for `check_slack`."""
+    from adapters.teams.check import check
+
+    shelf = SealedShelf(opened.store, settings.key_material(), "teams") if opened else None
+    return await check(teams_config(settings, known_url(settings)), shelf)
 
 
 def teams_package(
