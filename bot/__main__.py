@@ -15,7 +15,17 @@ from typing import Any, Final, NoReturn
 from andon import wire
 from bot import grants_cli, manifest_cli, policy_cli, policy_help, trust_cli
 from bot.access import agent_name, person
-from bot.app import VERSION, check_slack, known_url, local_person, open_store, reach_of, service, sign_in_url
+from bot.app import (
+    VERSION,
+    check_slack,
+    check_teams,
+    known_url,
+    local_person,
+    open_store,
+    reach_of,
+    service,
+    sign_in_url,
+)
 from bot.cards.view import NO_POLICY
 from bot.config import Settings, load_settings, unknown_settings
 from bot.errors import BadRequest, BotError, ConfigError, StoreUnavailable
@@ -57,8 +67,9 @@ examples:
 
 _CHECK: Final = """usage: python -m bot check
 
-  Look over settings, store, permissions, policy and, when it is set up, Slack: tokens, scopes, the way in and the
-  default channel. List every fault at once, and exit: 0 fine, 1 not.
+  Look over settings, store, permissions, policy and, when they are set up, Slack (tokens, scopes, the way in, the
+  default channel) and Teams (the app's token, signing keys, the way in, where it is installed). List every fault at
+  once, and exit: 0 fine, 1 not.
 
 examples:
   python -m bot check
@@ -233,7 +244,8 @@ async def _checking() -> int:
     except ConfigError as error:
         return _tell([*faults, *error.faults], [])
     notes: list[str] = []
-    slack = None
+    checks = [check for wanted, check in ((settings.slack, check_slack), (settings.teams, check_teams)) if wanted]
+    surfaces: list[tuple[list[str], list[str]]] = []
     try:
         notes += policy_cli.policy_notes(settings.policy, reach_of(settings))
     except ConfigError as error:
@@ -254,15 +266,14 @@ async def _checking() -> int:
             if settings.policy and not settings.policy.exists() and last:
                 faults.append(f"the service ran with policy {last} before, and its file {settings.policy} is gone")
             notes.append(f"keys: {len(await opened.access.keys())}")
-            slack = await check_slack(settings, opened) if settings.slack else None
+            surfaces = [await check(settings, opened) for check in checks]
     except ConfigError as error:
         faults += error.faults
     except StoreUnavailable as error:
         faults.append(f"the store does not answer: {error.__cause__ or error}; start it, or mend ANDON_REDIS_URL")
     except BotError as error:
         faults.append(str(error))
-    if settings.slack:
-        wrong, told = slack or await check_slack(settings, None)
+    for wrong, told in surfaces or [await check(settings, None) for check in checks]:
         faults += wrong
         notes += told
     return _tell(faults, notes)

@@ -373,6 +373,14 @@ async def check_slack(settings: Settings, opened: Opened | None) -> tuple[list[s
     return await check(slack_config(settings, known_url(settings)), shelf, channels=channels)
 
 
+async def check_teams(settings: Settings, opened: Opened | None) -> tuple[list[str], list[str]]:
+    """Try the Teams settings on Microsoft's cloud: faults, and notes; `opened` as for `check_slack`."""
+    from adapters.teams.check import check
+
+    shelf = SealedShelf(opened.store, settings.key_material(), "teams") if opened else None
+    return await check(teams_config(settings, known_url(settings)), shelf)
+
+
 def teams_package(
     settings: Settings,
     *,

@@ -31,6 +31,8 @@ https://learn.microsoft.com/en-us/microsoftteams/platform/, read 2026-11.
 WITHOUT_MENTION: Final = frozenset({"ChannelMessage.Read.Group", "ChatMessage.Read.Chat"})
 """Those of them that let the app see messages that do not mention it."""
 
+GUID_RE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""The id of an app or a tenant."""
 NAME: Final = "Andon"
 MAKER: Final = "Andon"
 NAME_CHARS: Final = 30
@@ -40,7 +42,6 @@ _ICONS: Final = Path(__file__).parent / "icons"
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)
 """The time of each file, so that the same settings make the same bytes."""
 _READABLE: Final = 0o644 << 16
-_GUID_RE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _VERSION_RE: Final = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}")
 
 _SHORT: Final = "Software agents ask here before they do something that matters."
@@ -181,9 +182,9 @@ def _domain(url: str) -> str:
 def _faults(package: AppPackage) -> Iterator[str]:
     if not package.bot_id:
         yield "TEAMS_APP_ID is empty; copy the Application (client) ID from the Overview page of the app registration"
-    elif not _GUID_RE.fullmatch(package.bot_id):
+    elif not GUID_RE.fullmatch(package.bot_id):
         yield f"TEAMS_APP_ID is {package.bot_id!r}, which is no id: copy the Application (client) ID, 8-4-4-4-12 digits"
-    if package.app_id and not _GUID_RE.fullmatch(package.app_id):
+    if package.app_id and not GUID_RE.fullmatch(package.app_id):
         yield f"--id is {package.app_id!r}, which is no id of an app: 8-4-4-4-12 digits"
     if not package.url:
         yield "ANDON_PUBLIC_URL is not set; set it to the https address at which Teams reaches the service"
