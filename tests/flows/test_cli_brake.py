@@ -281,6 +281,18 @@ async def test_who_may_not_resume_is_told_so(settings: Settings, tmp_path: Path)
         assert "it takes somebody who may approve for it to resume this" in done.err
 
 
+async def test_nobody_answers_from_a_terminal_what_is_on_hold(office: Office, run: Run, terminal: Terminal) -> None:
+    """Exit code 5, as for whoever asked: somebody stopped it."""
+    waiting = task(confirm(run))
+    card = await office.card()
+    await office.brake(run, "stop")
+    await stopped_by(waiting)
+    done = await terminal.type("answer", card["id"], "approve", "--digest", card["digest"][:12])
+    assert done.code == 5
+    assert "the brake is on" in done.err
+    assert await office.state(card["id"]) == "held"
+
+
 @pytest.mark.parametrize(
     "words",
     [
