@@ -83,6 +83,8 @@ def _told(order: wire.WideBrake, receipt: wire.BrakeReceipt, now: datetime) -> I
         case "pulled":
             ended = "ended" if order.action == "abort" else "on hold"
             yield f"{_DONE[order.action]} {it}: {_count(receipt.held, 'ask')} {ended}"
+        case "stands" if stands and stands.action == "abort":
+            yield f"{it} was ended for good, {_since(stands)}{'; nobody was told' * (order.action == 'steer')}"
         case "stands" if stands and order.action == "steer":
             yield f"told {it}, which reads it once it goes on: {_DONE[stands.action]} {_since(stands)}"
         case "stands" if stands:

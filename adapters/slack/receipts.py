@@ -72,6 +72,10 @@ def _sentences(done: Done) -> Iterator[Sentence]:
             yield from _flying(done)
             if done.action != "abort":
                 yield from _going_on(done)
+        case "stands" if first.brake and first.brake.action == "abort":
+            nobody = "Nobody was told: " if done.action == "steer" else ""
+            yield (f"{nobody}{pulled(first.brake)} It never goes on.",)
+            yield from _flying(done)
         case "stands":
             if done.action == "steer":
                 yield ("I told the agent.",)
@@ -81,7 +85,9 @@ def _sentences(done: Done) -> Iterator[Sentence]:
             yield from _going_on(done)
         case "lifted":
             yield (f"{by} resumed {done.what}.",)
-            yield (_again(sum(each.held for each in done.receipts)),)
+            count = sum(each.held for each in done.receipts)
+            if count or not done.still:  # what is held elsewhere waits all the same
+                yield (_again(count),)
             yield from _still(done)
         case "off":
             yield ("Nothing was on hold here.",)
@@ -135,7 +141,8 @@ def _going_on(done: Done) -> Iterator[Sentence]:
 
 def _still(done: Done) -> Iterator[Sentence]:
     for run, brake in done.still[:_NAMED]:
-        yield (f"{_short(run)} is still on hold: {pulled(brake)}",)
+        state = "has ended" if brake.action == "abort" else "is still on hold"
+        yield (f"{_short(run)} {state}: {pulled(brake)}",)
 
 
 def _old(action: Action) -> str:

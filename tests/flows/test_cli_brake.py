@@ -216,6 +216,14 @@ async def test_what_is_in_flight_is_named(office: Office, run: Run, terminal: Te
     assert (receipt["did"], receipt["in_flight"][0]["handoff"]) == ("stands", permit.handoff)
 
 
+async def test_a_run_that_has_ended_is_said_to_have(office: Office, run: Run, terminal: Terminal) -> None:
+    await office.brake(run, "abort")
+    stopped = await terminal.type("stop", run.id)
+    assert re.search(r" was ended for good, by mira at [^;]+\n", stopped.out)
+    assert "resume" not in stopped.out
+    assert "; nobody was told\n" in (await terminal.type("steer", run.id, "Send it to Bob")).out
+
+
 async def test_what_still_holds_a_run_is_named(office: Office, run: Run, terminal: Terminal) -> None:
     await office.brake(run, "stop")
     await office.wide("stop", agent="mailer")
