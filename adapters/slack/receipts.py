@@ -72,17 +72,8 @@ def _sentences(done: Done) -> Iterator[Sentence]:
             yield from _flying(done)
             if done.action != "abort":
                 yield from _going_on(done)
-        case "stands" if first.brake and first.brake.action == "abort":
-            nobody = "Nobody was told: " if done.action == "steer" else ""
-            yield (f"{nobody}{pulled(first.brake)} It never goes on.",)
-            yield from _flying(done)
         case "stands":
-            if done.action == "steer":
-                yield ("I told the agent.",)
-            yield (_stands(done.action, first.brake),)
-            yield from _held(done)
-            yield from _flying(done)
-            yield from _going_on(done)
+            yield from _standing(done)
         case "lifted":
             yield (f"{by} resumed {done.what}.",)
             count = sum(each.held for each in done.receipts)
@@ -94,6 +85,20 @@ def _sentences(done: Done) -> Iterator[Sentence]:
             yield from _still(done)
         case "old":
             yield (_old(done.action),)
+
+
+def _standing(done: Done) -> Iterator[Sentence]:
+    brake, is_steer = done.first.brake, done.action == "steer"
+    if brake and brake.action == "abort":
+        yield (f"{'Nobody was told: ' if is_steer else ''}{pulled(brake)} It never goes on.",)
+        yield from _flying(done)
+        return
+    if is_steer:
+        yield ("I told the agent.",)
+    yield (_stands(done.action, brake),)
+    yield from _held(done)
+    yield from _flying(done)
+    yield from _going_on(done)
 
 
 def _stands(action: Action, brake: wire.Braked | None) -> str:

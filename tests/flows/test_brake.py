@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from andon import wire
 from bot.config import Settings
+from bot.errors import StoreUnavailable
+from bot.store.brakes import Brakes
 from tests.people import Agent, Json, Person, Reply
 from tests.servers import Live, live
 from tests.store import asks
@@ -65,6 +67,24 @@ async def test_a_stop_tells_what_it_held_and_what_it_cannot_recall(agent: Agent,
     assert (await agent.open(await agent.confirmation())).problem == "stopped"
     looked = (await agent.call("GET", f"/v1/runs/{run}")).ok()
     assert (looked["state"], looked["brake"]) == ("held", said["brake"])
+
+
+async def test_a_stop_that_is_stored_is_confirmed_though_the_store_goes_away_right_after(
+    agent: Agent, mira: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error would say that nothing was stopped. What is not swept yet is looked at by whoever comes to it."""
+    handoff, allowed = await agent.ask(), await agent.ask()
+    (await mira.approve(allowed)).ok()
+
+    def away(*_: object) -> NoReturn:
+        raise StoreUnavailable("not now")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Brakes, "settle", away)
+        said = (await pull(mira, handoff["run"], "stop")).ok()
+        assert (said["did"], said["held"]) == ("pulled", 0)
+        assert (await mira.approve(handoff)).problem == "handoff-held"
+        assert (await agent.claim(await agent.look(allowed["id"]))).problem == "stopped"
 
 
 async def test_a_resume_gives_all_of_it_back(agent: Agent, mira: Person) -> None:
