@@ -32,7 +32,7 @@ class Done:
     how: Sentence = ()
     """How somebody lets it go on."""
     still: tuple[tuple[str, wire.Braked], ...] = ()
-    """What holds it all the same, after a resume: each with the name of a run that it holds."""
+    """What holds it all the same, after a resume or beside a steer: each with the name of a run that it holds."""
     note: str = ""
     """Why something else was done than was said."""
 
@@ -65,6 +65,7 @@ def _sentences(done: Done) -> Iterator[Sentence]:
     match first.did:
         case "pulled" if done.action == "steer":
             yield ("I told the agent. It is on hold until it has read that.",)
+            yield from _still(done)
             yield from _flying(done)
         case "pulled":
             yield (f"{by} {_DONE[done.action]} {done.what}{' for good' if done.action == 'abort' else ''}.",)
