@@ -168,6 +168,33 @@ async def test_a_steer_ends_when_its_agent_has_heard_it(agent: Agent, mira: Pers
     assert await brakes(mira) == []
 
 
+async def test_a_resume_says_that_words_which_nobody_read_still_hold_the_run(agent: Agent, mira: Person) -> None:
+    handoff = await agent.ask()
+    run = handoff["run"]
+    await pull(mira, run, "stop")
+    assert (await pull(mira, run, "steer", text="Send it to Bob.")).ok()["did"] == "stands"
+    said = (await pull(mira, run, "resume")).ok()
+    assert (said["did"], [each["action"] for each in said["still"]]) == ("lifted", ["steer"])
+    held = await agent.look(handoff["id"])
+    assert (held["state"], held["brake"]["text"]) == ("held", "Send it to Bob.")
+    (await agent.call("POST", f"/v1/runs/{run}/heard", {"steers": [held["brake"]["steer"]]})).ok()
+    assert (await agent.look(handoff["id"]))["state"] == "pending"
+
+
+async def test_whoever_may_not_resume_lifts_no_pause_by_telling_the_agent_something(
+    settings: Settings,
+) -> None:
+    async with under(
+        settings, "rules: [{name: mail, tool: send_email, do: ask, approvers: [ana@example.com]}]"
+    ) as here:
+        handoff = await here.agent.ask()
+        await pull(here.person, handoff["run"], "pause")
+        said = (await pull(here.person, handoff["run"], "steer", text="Go on.")).ok()["brake"]
+        (await here.agent.call("POST", f"/v1/runs/{handoff['run']}/heard", {"steers": [said["steer"]]})).ok()
+        assert (await here.agent.look(handoff["id"]))["brake"]["action"] == "pause"
+        assert (await pull(here.person, handoff["run"], "resume")).status == 403
+
+
 async def test_an_abort_ends_what_waits_and_says_so_to_the_agent(agent: Agent, mira: Person) -> None:
     run = await agent.run()
     allowed, waiting = await agent.ask(), await agent.ask()
