@@ -154,6 +154,19 @@ async def test_nobody_resumes_from_home_what_they_do_not_see(slack: House) -> No
     assert len(await brakes(slack)) == 2
 
 
+async def test_whoever_stopped_what_they_are_not_in_sees_it_and_does_not_resume_it(slack: House) -> None:
+    """A command is typed in any public channel; to approve there takes a member of it."""
+    hall = slack.cloud.channel("#hall", members=[slack.mira], bot=True)
+    await run_in(slack, slack.place(hall))
+    asked = await slack.ask(to=[slack.place(hall)])
+    await slack.card(asked, hall)
+    await slack.ana.command("/andon", "stop", channel=hall)
+    await said(slack, "Ana stopped every run", hall)
+    outcome = await (await slack.ana.open_home()).press("Resume every run in its conversation")
+    await outcome.hears(DENIED)
+    assert await slack.state(asked) == "held"
+
+
 async def _pressed_on(slack: House, home: Home, epoch: str) -> Json:
     """A press on Resume that names another brake than the one shown."""
     async with cut_off(slack):
