@@ -155,6 +155,10 @@ async def test_a_channel_whose_runs_have_all_ended_can_still_be_resumed(slack: H
     await slack.mira.say(slack.ops, "resume")
     await said(slack, "Mira resumed every run in this channel.")
     assert await brakes(slack) == []
+    told = len(posts(slack))
+    await slack.mira.say(slack.ops, "stop")
+    await slack.until_settled()
+    assert (await brakes(slack), len(posts(slack))) == ([], told), "nothing works there any more"
 
 
 async def test_what_was_claimed_before_is_named_because_no_stop_recalls_it(slack: House) -> None:

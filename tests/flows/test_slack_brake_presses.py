@@ -101,6 +101,21 @@ async def test_a_resume_after_it_went_on_says_so(slack: House) -> None:
     await whispered(slack, "This is not on hold any more. Your press changed nothing.")
 
 
+async def test_a_press_on_stop_that_comes_after_the_resume_stops_nothing(slack: House) -> None:
+    await run_in(slack)
+    _, card = await slack.asked_card()
+    async with cut_off(slack):
+        await slack.ana.press(card, "Stop this run")
+    late = slack.last("block_actions")
+    await slack.mira.say(slack.ops, "stop", thread=card)
+    await told_below(card, "Mira stopped this run.")
+    await slack.mira.say(slack.ops, "resume", thread=card)
+    await told_below(card, "Mira resumed this run.")
+    await slack.send(late)
+    await whispered(slack, "that reached me late")
+    assert await brakes(slack) == []
+
+
 async def test_home_shows_what_is_stopped_and_resumes_it(slack: House) -> None:
     await run_in(slack)
     await slack.mira.say(slack.ops, "stop")
