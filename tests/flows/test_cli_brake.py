@@ -216,6 +216,26 @@ async def test_what_is_in_flight_is_named(office: Office, run: Run, terminal: Te
     assert (receipt["did"], receipt["in_flight"][0]["handoff"]) == ("stands", permit.handoff)
 
 
+async def test_a_channel_that_nobody_names_so_is_said_to_hold_nothing(
+    office: Office, run: Run, terminal: Terminal
+) -> None:
+    """To the store `#ops` and the channel's id are two conversations; what holds nothing must not look like a stop."""
+    waiting = task(ask(run))
+    await office.card()
+    hint = "\nno run that asks anything names the channel just so"
+    assert hint in (await terminal.type("stop", "--channel", "web:ops")).out
+    assert hint not in (await terminal.type("stop", "--channel", "web:#ops")).out
+    await stopped_by(waiting)
+
+
+async def test_a_run_that_has_ended_is_said_to_have(office: Office, run: Run, terminal: Terminal) -> None:
+    await office.brake(run, "abort")
+    stopped = await terminal.type("stop", run.id)
+    assert re.search(r" was ended for good, by mira at [^;]+\n", stopped.out)
+    assert "resume" not in stopped.out
+    assert "; nobody was told\n" in (await terminal.type("steer", run.id, "Send it to Bob")).out
+
+
 async def test_what_still_holds_a_run_is_named(office: Office, run: Run, terminal: Terminal) -> None:
     await office.brake(run, "stop")
     await office.wide("stop", agent="mailer")
