@@ -58,6 +58,8 @@ class RunBrake:
         self._run = run
         self._waits: dict[Wait, None] = {}
         self._changes = 0
+        self._told = 0
+        self._looking: tuple[tuple[int, int], asyncio.Future[wire.Run | None]] | None = None
         self._words: tuple[wire.Steer, ...] = ()
         self._met: set[str] = set()
         self._acknowledged: set[str] = set()
@@ -127,13 +129,14 @@ class RunBrake:
             Stopped, Steered: As `heed`; the words are acknowledged.
         """
         try:
-            if brake is None:
+            if brake is None and not self._events.is_up:  # where nothing holds it, no stream need be opened
                 brake = self.latest = (await self._api.read_run(self._run.id, for_ever=True)).brake
                 if brake is None:
                     return
-            self._note(brake)
-            if brake.steer not in self._met:
-                self.heed([brake], handoff, stops=stops)
+            if brake is not None:
+                self._note(brake)
+                if brake.steer not in self._met:
+                    self.heed([brake], handoff, stops=stops)
             with self.waiting(self._run.id) as wait:
                 await self._events.connected()
                 while True:
@@ -181,18 +184,52 @@ class RunBrake:
                     await self._look(wait)
 
     async def _look(self, wait: Wait) -> None:
-        """Read the run: what a wait has heard of before is out of date then."""
-        wait.stale = False
-        wait.brakes.clear()
-        run = await self._api.read_run(self._run.id, for_ever=True)
+        """Read the run, with all who want to now: what a wait has heard of before is out of date then.
+
+        What was read is of no use if anything was told meanwhile: the reply may be older.
+        """
+        run = None
+        while run is None:
+            wait.stale = False
+            wait.brakes.clear()
+            moment = self._moment
+            found = await self._read(moment)
+            run = found if moment == self._moment else None
         await self.saw(wait, run.brake)
         self.latest = max(wait.brakes.values(), key=_force, default=None)
+
+    @property
+    def _moment(self) -> tuple[int, int]:
+        """The same as long as nothing was told that could change what is known of the run."""
+        return self._told, self._events.gaps
+
+    async def _read(self, moment: tuple[int, int]) -> wire.Run | None:
+        """Read the run, or share a reading that began in the same moment; None: whoever did that was cancelled."""
+        if self._looking is not None and self._looking[0] == moment:
+            return await asyncio.shield(self._looking[1])
+        read: asyncio.Future[wire.Run | None] = asyncio.get_running_loop().create_future()
+        self._looking = mine = moment, read
+        try:
+            run = await self._api.read_run(self._run.id, for_ever=True)
+            read.set_result(run)
+        except Exception as error:
+            read.set_exception(error)
+            read.exception()  # perhaps nobody shares it
+            raise
+        finally:
+            if not read.done():
+                read.set_result(None)
+            if self._looking is mine:
+                self._looking = None
+        return run
 
     # --- what the event stream says ---
 
     def pulled(self, brake: wire.Braked) -> None:
         """Hear of a pull."""
-        match holds(brake, self._run):
+        meant = holds(brake, self._run)
+        self._told += meant is not False
+        match meant:
             case True:
                 self._note(brake)
                 # The latest first: a call that waits then raises by itself, before `on_stop` cancels its task.
@@ -206,6 +243,7 @@ class RunBrake:
         if holds(brake, self._run) is False:
             return
         self._changes += 1
+        self._told += 1
         if self.latest is not None and _key(self.latest) == _key(brake):
             self.latest = None
         for wait in self._waits:

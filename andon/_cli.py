@@ -137,7 +137,7 @@ def _code(error: Exception) -> int:
             return EXPIRED
         case errors.Refused():
             return REJECTED
-        case errors.Stopped() | errors.ClaimRefused(name="handoff-held"):
+        case errors.Stopped() | errors.Conflict(name="handoff-held"):
             return STOPPED
         case errors.Steered():
             return STEERED

@@ -83,6 +83,8 @@ def _told(order: wire.WideBrake, receipt: wire.BrakeReceipt, now: datetime) -> I
         case "pulled":
             ended = "ended" if order.action == "abort" else "on hold"
             yield f"{_DONE[order.action]} {it}: {_count(receipt.held, 'ask')} {ended}"
+        case "stands" if stands and stands.action == "abort":
+            yield f"{it} was ended for good, {_since(stands)}{'; nobody was told' * (order.action == 'steer')}"
         case "stands" if stands and order.action == "steer":
             yield f"told {it}, which reads it once it goes on: {_DONE[stands.action]} {_since(stands)}"
         case "stands" if stands:
@@ -93,6 +95,7 @@ def _told(order: wire.WideBrake, receipt: wire.BrakeReceipt, now: datetime) -> I
             yield f"nothing of its own held {it}"
         case _:
             yield f"nothing changed: {it} was resumed since, or something newer holds it"
+    yield from _missed(receipt)
     yield from _flying(receipt, now)
     for other in receipt.still:
         yield f"still {_DONE[other.action]} {_since(other)}; lift that with: andon resume {as_arguments(other.scope)}"
@@ -104,6 +107,12 @@ def _told(order: wire.WideBrake, receipt: wire.BrakeReceipt, now: datetime) -> I
 
 def _since(brake: wire.Braked) -> str:
     return f"by {brake.by.name} at {at(brake)}{f': {brake.text}' if brake.text else ''}"
+
+
+def _missed(receipt: wire.BrakeReceipt) -> Iterator[str]:
+    """Say where a channel was named in a way in which no run names it."""
+    if receipt.scope.conversation and not receipt.runs and receipt.did in {"pulled", "stands", "off"}:
+        yield "no run that asks anything names the channel just so; to runs, #ops and C0123ABCD are two channels"
 
 
 def _flying(receipt: wire.BrakeReceipt, now: datetime) -> Iterator[str]:

@@ -142,7 +142,8 @@ def _brake(command: str, task: str, *, why: str, examples: str) -> str:
 {task}
 
   --agent NAME               every run of this agent
-  --channel SURFACE:CHANNEL  every run bound to this channel, such as slack:C0123ABCD; #ops is the console's
+  --channel SURFACE:CHANNEL  every run bound to this channel, named as those name it, such as slack:C0123ABCD or
+                             slack:#ops; #ops is the console's
   --everything               every run there is
   --why TEXT                 {why}
   --key-file FILE            read the person's key from here (default: ANDON_KEY)

@@ -208,7 +208,6 @@ _CLAIM_PROBLEMS = frozenset(
         "already-claimed",
         "decision-too-old",
         "grant-ended",
-        "handoff-held",
     }
 )
 _BY_NAME: Mapping[str, type[ServiceError]] = {

@@ -84,10 +84,12 @@ class Events:
 
     Attributes:
         listeners: The runs that hear of brakes.
+        gaps: How often the stream began anew, so that whatever was known by it may be out of date.
     """
 
     def __init__(self, http: Http) -> None:
         self.listeners: set[Listens] = set()
+        self.gaps = 0
         self._http = http
         self._waits: dict[str, set[Wait]] = {}
         self._connected = asyncio.Event()
@@ -120,6 +122,11 @@ class Events:
         """Let all who wait for this read again."""
         for wait in self._waits.get(about, ()):
             wait.spoil()
+
+    @property
+    def is_up(self) -> bool:
+        """Does the stream tell of all that happens?"""
+        return self._connected.is_set()
 
     async def connected(self) -> None:
         """Return once the stream is up; or after 5 s, because it wakes every wait when it comes up later."""
@@ -195,6 +202,7 @@ class Events:
             wait.spoil()
 
     def _wake_all(self) -> None:
+        self.gaps += 1
         for about in self._waits:
             self.spoil(about)
 

@@ -16,7 +16,7 @@ from bot.cards import (
 )
 from bot.policies import Standing
 from bot.policy import Policy, Rule
-from bot.policy._file import Defaults
+from bot.policy._file import BrakeTerms, Defaults
 from bot.policy._terms import Ramp, Rung
 from bot.ports import PolicyWords, RuleWords
 
@@ -33,6 +33,7 @@ _STEPS: Final = {
     "critical": "A yes repeats the two digits on the card, by two people who opened all of it.",
 }
 _NOES: Final = {"any": "One no ends it.", "quorum": "It takes as many to say no as to say yes."}
+_BRAKES: Final = {"stop": "stops", "pause": "pauses", "resume": "resumes", "abort": "ends"}
 _HANDED_ON: Final = {
     "listed": "It can be handed on to those alone who may answer anyway.",
     "anyone": "It can be handed on to anyone, who then answers in the place of whoever asked them.",
@@ -144,6 +145,7 @@ def _besides(policy: Policy) -> Iterator[str]:
         yield f"After {policy.escalate_on_failure} failures in a run, whatever would run is asked about first."
     if policy.risk:
         yield f"How risky an action is, {policy.risk.url or f'the scorer “{policy.risk.name}”'} says of each."
+    yield from _brake(policy.brake)
     caps = policy.caps
     if caps.cards_per_approver_hour:
         yield f"At most {caps.cards_per_approver_hour} cards go to one person within an hour."
@@ -151,6 +153,15 @@ def _besides(policy: Policy) -> Iterator[str]:
         yield f"At most {caps.open_per_agent} asks of one agent are shown one by one."
     if caps.burst:
         yield f"{caps.burst} asks of one agent within {lasting(caps.burst_within)} are gathered."
+
+
+def _brake(terms: BrakeTerms) -> Iterator[str]:
+    if terms.resume:
+        yield f"Only {people_in_words(terms.resume)} may resume or end a run that somebody stopped."
+    for action, phrases in terms.words.items():
+        if phrases:
+            words = " or ".join(f"“{each}”" for each in phrases)
+            yield f"Typed in a message, {words} {_BRAKES[action]} too."
 
 
 def _rung(rung: Rung) -> str:

@@ -246,7 +246,9 @@ class Cord:
         elif wish.action in {"stop", "pause"} and not (typed.target or around.own) and len(around.loose) > MOST_LOOSE:
             note = _MORE.format(len(around.loose) - MOST_LOOSE)
         how = _how(said, typed, around)
-        still = await self._targets.still(around) if wish.action == "resume" else ()
+        still = await self._targets.still(around) if wish.action in {"resume", "steer"} else ()
+        if wish.action == "steer":
+            still = tuple(each for each in still if each[1].action != "steer")
         is_noise = not said.to_bot and wish.action == "resume" and not still
         if given.receipts:
             done = Done(wish.action, person.actor.name, what, given.receipts, how, still, note)

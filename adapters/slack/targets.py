@@ -131,10 +131,10 @@ class Targets:
             return frozenset()
 
     async def still(self, around: Around) -> tuple[tuple[str, wire.Braked], ...]:
-        """What holds the runs that are there, now: each brake once, with the name of a run that it holds."""
+        """What holds the runs that are there, now, or ended them: each brake once, with the name of a run."""
         ids = around.own or (*(run.id for run in around.bound), *around.loose)
         found = await asyncio.gather(*(self._run(each) for each in ids))
-        held = [(run.name, run.brake) for run in found if run and run.state == "held" and run.brake]
+        held = [(run.name, run.brake) for run in found if run and run.brake]
         return tuple({brake.epoch: (name, brake) for name, brake in held}.values())
 
     async def loose(self, around: Around, action: Action, done: Sequence[wire.BrakeReceipt]) -> list[wire.BrakeScope]:

@@ -34,7 +34,7 @@ class Done:
     how: Sentence = ()
     """How somebody lets it go on."""
     still: tuple[tuple[str, wire.Braked], ...] = ()
-    """What holds it all the same, after a resume: each with the name of a run that it holds."""
+    """What holds it all the same, after a resume or beside a steer: each with the name of a run that it holds."""
     note: str = ""
     """Why something else was done than was said."""
 
@@ -67,6 +67,7 @@ def _sentences(done: Done) -> Iterator[Sentence]:
     match first.did:
         case "pulled" if done.action == "steer":
             yield ("I told the agent. It is on hold until it has read that.",)
+            yield from _still(done)
             yield from _flying(done)
         case "pulled":
             yield (f"{by} {_DONE[done.action]} {done.what}{' for good' if done.action == 'abort' else ''}.",)
@@ -75,21 +76,32 @@ def _sentences(done: Done) -> Iterator[Sentence]:
             if done.action != "abort":
                 yield from _going_on(done)
         case "stands":
-            if done.action == "steer":
-                yield ("I told the agent.",)
-            yield (_stands(done.action, first.brake),)
-            yield from _held(done)
-            yield from _flying(done)
-            yield from _going_on(done)
+            yield from _standing(done)
         case "lifted":
             yield (f"{by} resumed {done.what}.",)
-            yield (_again(sum(each.held for each in done.receipts)),)
+            count = sum(each.held for each in done.receipts)
+            if count or not done.still:  # what is held elsewhere waits all the same
+                yield (_again(count),)
             yield from _still(done)
         case "off":
             yield ("Nothing was on hold here.",)
             yield from _still(done)
         case "old":
             yield (_old(done.action),)
+
+
+def _standing(done: Done) -> Iterator[Sentence]:
+    brake, is_steer = done.first.brake, done.action == "steer"
+    if brake and brake.action == "abort":
+        yield (f"{'Nobody was told: ' if is_steer else ''}{pulled(brake)} It never goes on.",)
+        yield from _flying(done)
+        return
+    if is_steer:
+        yield ("I told the agent.",)
+    yield (_stands(done.action, brake),)
+    yield from _held(done)
+    yield from _flying(done)
+    yield from _going_on(done)
 
 
 def _stands(action: Action, brake: wire.Braked | None) -> str:
@@ -137,7 +149,8 @@ def _going_on(done: Done) -> Iterator[Sentence]:
 
 def _still(done: Done) -> Iterator[Sentence]:
     for run, brake in done.still[:_NAMED]:
-        yield (f"{_short(run)} is still on hold: {pulled(brake)}",)
+        state = "has ended" if brake.action == "abort" else "is still on hold"
+        yield (f"{_short(run)} {state}: {pulled(brake)}",)
 
 
 def _old(action: Action) -> str:

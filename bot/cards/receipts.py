@@ -30,6 +30,9 @@ def receipt_view(receipt: wire.BrakeReceipt, action: str, standing: Collection[w
     brake, scope = receipt.brake, receipt.scope
     is_on = action == "abort" or any(each.scope == scope for each in standing)
     match receipt.did:
+        case "stands" if brake and brake.action == "abort":
+            words = ("Nobody was told.",) if action == "steer" else ()
+            return ReceiptView("It has ended", (pulled(brake), *words), *_flying(receipt))
         case "pulled" | "stands" if not is_on and action == "steer":
             return ReceiptView("The agent is told", ("It has read your words already, or somebody resumed it.",))
         case "pulled" | "stands" if not is_on:  # the same order again, from a page that was left and come back to

@@ -268,8 +268,59 @@ def _of_the_whole(old: Policy, new: Policy) -> Iterator[Difference]:
         if before != after:
             looser = after is None or (before is not None and after > before)
             yield Difference(_way(looser=looser), "caps", f"{name} was {before or 'none'}, and is {after or 'none'}")
+    yield from (Difference(way, "brake", says) for way, says in (*_resumers(old, new), *_brake_words(old, new)))
     if old.risk != new.risk:
         before_, after_ = ((each.url or each.name) if each else "none" for each in (old.risk, new.risk))
         yield Difference("different", "risk", f"the scorer was {before_}, and is {after_}")
     if old.people != new.people:
         yield Difference("different", "people", "who is who changed; look at it: whoever is linked votes as one")
+
+
+def _resumers(old: Policy, new: Policy) -> Iterator[tuple[Way, str]]:
+    """Who may lift a brake. Where nobody is named, whoever may answer may."""
+    was, now = set(old.who(old.brake.resume)), set(new.who(new.brake.resume))
+    if was and not now:
+        yield "looser", "whoever may answer for a run may resume or end it"
+        yield "tighter", f"{_list(was)} may not resume or end whatever it is any more"
+    elif now and not was:
+        if gained := {name for name in now if any(name not in listed for listed in _answering(old))}:
+            yield "looser", f"{_list(gained)} may resume or end a run for which others answer"
+        yield "tighter", f"only {_list(now)} may resume or end a run"
+    else:
+        if now - was:
+            yield "looser", f"{_list(now - was)} may resume or end a run"
+        if was - now:
+            yield "tighter", f"{_list(was - now)} may not resume or end a run any more"
+
+
+def _answering(policy: Policy) -> Iterator[set[str]]:
+    """Who is listed to answer, wherever not anybody may."""
+    for terms in (policy.defaults, *policy.rules):
+        names = [name for each in terms.stages or () for name in each.approvers]
+        if listed := set(policy.who((*(terms.approvers or ()), *names))):
+            yield listed
+
+
+_STOPS: Final = {"stop": ("stop",), "pause": ("pause", "stop"), "resume": ("resume",), "abort": ("abort",)}
+"""What a word does at the least where it does what it did before."""
+
+
+def _brake_words(old: Policy, new: Policy) -> Iterator[tuple[Way, str]]:
+    """What people type. Each word of either file is read with both."""
+    for action, phrase in _phrases(old):
+        if _says(new, phrase) not in _STOPS[action]:
+            looser = action in {"stop", "pause"}
+            yield "looser" if looser else "different", f"“{phrase}” {action}s nothing any more"
+    for action, phrase in _phrases(new):
+        if _says(old, phrase) not in _STOPS[action]:
+            yield "tighter" if action in {"stop", "pause"} else "different", f"“{phrase}” {action}s"
+
+
+def _phrases(policy: Policy) -> Iterator[tuple[str, str]]:
+    for action, phrases in policy.brake.words.items():
+        yield from ((action, phrase) for phrase in phrases)
+
+
+def _says(policy: Policy, phrase: str) -> str:
+    typed = policy.brake.vocabulary.read(phrase, "channel")
+    return typed.action if typed else ""

@@ -175,7 +175,14 @@ class FakeService:
 
     def _move(self, handoff: Json, state: str) -> None:
         handoff["state"] = state
-        event = (len(self._events) + 1, f"handoff.{state}", {"handoff": handoff["id"], "state": state})
+        self.tell(f"handoff.{state}", {"handoff": handoff["id"], "state": state})
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def tell(self, name: str, data: Json) -> None:
+        """An event, to all streams."""
+        event = (len(self._events) + 1, name, data)
         self._events.append(event)
         for queue in self._streams:
             queue.put_nowait(event)

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from andon import wire
 from bot.config import Settings
+from bot.errors import StoreUnavailable
+from bot.store.brakes import Brakes
 from tests.people import Agent, Json, Person, Reply
 from tests.servers import Live, live
 from tests.store import asks
@@ -65,6 +67,24 @@ async def test_a_stop_tells_what_it_held_and_what_it_cannot_recall(agent: Agent,
     assert (await agent.open(await agent.confirmation())).problem == "stopped"
     looked = (await agent.call("GET", f"/v1/runs/{run}")).ok()
     assert (looked["state"], looked["brake"]) == ("held", said["brake"])
+
+
+async def test_a_stop_that_is_stored_is_confirmed_though_the_store_goes_away_right_after(
+    agent: Agent, mira: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error would say that nothing was stopped. What is not swept yet is looked at by whoever comes to it."""
+    handoff, allowed = await agent.ask(), await agent.ask()
+    (await mira.approve(allowed)).ok()
+
+    def away(*_: object) -> NoReturn:
+        raise StoreUnavailable("not now")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Brakes, "settle", away)
+        said = (await pull(mira, handoff["run"], "stop")).ok()
+        assert (said["did"], said["held"]) == ("pulled", 0)
+        assert (await mira.approve(handoff)).problem == "handoff-held"
+        assert (await agent.claim(await agent.look(allowed["id"]))).problem == "stopped"
 
 
 async def test_a_resume_gives_all_of_it_back(agent: Agent, mira: Person) -> None:
@@ -146,6 +166,33 @@ async def test_a_steer_ends_when_its_agent_has_heard_it(agent: Agent, mira: Pers
     assert run["state"] == "running"
     assert (await agent.look(handoff["id"]))["state"] == "pending"
     assert await brakes(mira) == []
+
+
+async def test_a_resume_says_that_words_which_nobody_read_still_hold_the_run(agent: Agent, mira: Person) -> None:
+    handoff = await agent.ask()
+    run = handoff["run"]
+    await pull(mira, run, "stop")
+    assert (await pull(mira, run, "steer", text="Send it to Bob.")).ok()["did"] == "stands"
+    said = (await pull(mira, run, "resume")).ok()
+    assert (said["did"], [each["action"] for each in said["still"]]) == ("lifted", ["steer"])
+    held = await agent.look(handoff["id"])
+    assert (held["state"], held["brake"]["text"]) == ("held", "Send it to Bob.")
+    (await agent.call("POST", f"/v1/runs/{run}/heard", {"steers": [held["brake"]["steer"]]})).ok()
+    assert (await agent.look(handoff["id"]))["state"] == "pending"
+
+
+async def test_whoever_may_not_resume_lifts_no_pause_by_telling_the_agent_something(
+    settings: Settings,
+) -> None:
+    async with under(
+        settings, "rules: [{name: mail, tool: send_email, do: ask, approvers: [ana@example.com]}]"
+    ) as here:
+        handoff = await here.agent.ask()
+        await pull(here.person, handoff["run"], "pause")
+        said = (await pull(here.person, handoff["run"], "steer", text="Go on.")).ok()["brake"]
+        (await here.agent.call("POST", f"/v1/runs/{handoff['run']}/heard", {"steers": [said["steer"]]})).ok()
+        assert (await here.agent.look(handoff["id"]))["brake"]["action"] == "pause"
+        assert (await pull(here.person, handoff["run"], "resume")).status == 403
 
 
 async def test_an_abort_ends_what_waits_and_says_so_to_the_agent(agent: Agent, mira: Person) -> None:

@@ -216,6 +216,26 @@ async def test_what_is_in_flight_is_named(office: Office, run: Run, terminal: Te
     assert (receipt["did"], receipt["in_flight"][0]["handoff"]) == ("stands", permit.handoff)
 
 
+async def test_a_channel_that_nobody_names_so_is_said_to_hold_nothing(
+    office: Office, run: Run, terminal: Terminal
+) -> None:
+    """To the store `#ops` and the channel's id are two conversations; what holds nothing must not look like a stop."""
+    waiting = task(ask(run))
+    await office.card()
+    hint = "\nno run that asks anything names the channel just so"
+    assert hint in (await terminal.type("stop", "--channel", "web:ops")).out
+    assert hint not in (await terminal.type("stop", "--channel", "web:#ops")).out
+    await stopped_by(waiting)
+
+
+async def test_a_run_that_has_ended_is_said_to_have(office: Office, run: Run, terminal: Terminal) -> None:
+    await office.brake(run, "abort")
+    stopped = await terminal.type("stop", run.id)
+    assert re.search(r" was ended for good, by mira at [^;]+\n", stopped.out)
+    assert "resume" not in stopped.out
+    assert "; nobody was told\n" in (await terminal.type("steer", run.id, "Send it to Bob")).out
+
+
 async def test_what_still_holds_a_run_is_named(office: Office, run: Run, terminal: Terminal) -> None:
     await office.brake(run, "stop")
     await office.wide("stop", agent="mailer")
@@ -279,6 +299,18 @@ async def test_who_may_not_resume_is_told_so(settings: Settings, tmp_path: Path)
         done = await terminal.type("resume", run.id)
         assert done.code == 1
         assert "it takes somebody who may approve for it to resume this" in done.err
+
+
+async def test_nobody_answers_from_a_terminal_what_is_on_hold(office: Office, run: Run, terminal: Terminal) -> None:
+    """Exit code 5, as for whoever asked: somebody stopped it."""
+    waiting = task(confirm(run))
+    card = await office.card()
+    await office.brake(run, "stop")
+    await stopped_by(waiting)
+    done = await terminal.type("answer", card["id"], "approve", "--digest", card["digest"][:12])
+    assert done.code == 5
+    assert "the brake is on" in done.err
+    assert await office.state(card["id"]) == "held"
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,10 @@ async def test_a_channel_whose_runs_have_all_ended_can_still_be_resumed(slack: H
     await slack.mira.say(slack.ops, "resume")
     await said(slack, "Mira resumed every run in this channel.")
     assert await brakes(slack) == []
+    told = len(posts(slack))
+    await slack.mira.say(slack.ops, "stop")
+    await slack.until_settled()
+    assert (await brakes(slack), len(posts(slack))) == ([], told), "nothing works there any more"
 
 
 async def test_what_was_claimed_before_is_named_because_no_stop_recalls_it(slack: House) -> None:
@@ -302,6 +306,9 @@ async def test_the_card_that_an_agent_takes_back_because_of_the_words_says_that_
         Andon(slack.live.url, slack.agent.key) as andon,
         andon.run("weekly-report", channel=f"slack:{slack.ops.id}") as run,
     ):
+        before = await run.open({"kind": "input", "gate": "ask", "question": "Which list?"})
+        earlier = await slack.cloud.wait_for_card(slack.ops, "Which list?")
+        await before.withdraw()
         asking = asyncio.create_task(confirm(run))
         card = await slack.cloud.wait_for_card(slack.ops, "Approve send?")
         await slack.ana.say(slack.ops, "wait, change the recipient to Bob", thread=card)
@@ -310,6 +317,18 @@ async def test_the_card_that_an_agent_takes_back_because_of_the_words_says_that_
         await card.shows("The agent has heard Ana: “change the recipient to Bob”")
         assert "Taken back" in card.shown
         assert "on hold" not in card.shown
+        await slack.until_settled()
+        assert "has heard" not in earlier.shown, "that was over before anybody spoke"
+
+
+async def test_words_under_a_wider_stop_say_that_it_holds_on(slack: House) -> None:
+    await run_in(slack)
+    _, card = await slack.asked_card()
+    await slack.mira.say(slack.ops, "stop")
+    await said(slack, "Mira stopped every run")
+    await slack.ana.say(slack.ops, "wait, use the other list", thread=card)
+    told = await told_below(card, "I told the agent.")
+    assert "weekly-report is still on hold: Mira stopped every run in its conversation at" in told.shown
 
 
 async def test_an_agent_reads_people_by_their_names(slack: House) -> None:

@@ -101,6 +101,21 @@ async def test_a_resume_after_it_went_on_says_so(slack: House) -> None:
     await whispered(slack, "This is not on hold any more. Your press changed nothing.")
 
 
+async def test_a_press_on_stop_that_comes_after_the_resume_stops_nothing(slack: House) -> None:
+    await run_in(slack)
+    _, card = await slack.asked_card()
+    async with cut_off(slack):
+        await slack.ana.press(card, "Stop this run")
+    late = slack.last("block_actions")
+    await slack.mira.say(slack.ops, "stop", thread=card)
+    await told_below(card, "Mira stopped this run.")
+    await slack.mira.say(slack.ops, "resume", thread=card)
+    await told_below(card, "Mira resumed this run.")
+    await slack.send(late)
+    await whispered(slack, "that reached me late")
+    assert await brakes(slack) == []
+
+
 async def test_home_shows_what_is_stopped_and_resumes_it(slack: House) -> None:
     await run_in(slack)
     await slack.mira.say(slack.ops, "stop")
@@ -152,6 +167,19 @@ async def test_nobody_resumes_from_home_what_they_do_not_see(slack: House) -> No
     await slack.cloud.courier.ask("interaction", await _pressed_on(slack, home, str(hidden)))
     await slack.cloud.wait_for_card(slack.ana, "That brake is not on any more, or holds nothing that you can see.")
     assert len(await brakes(slack)) == 2
+
+
+async def test_whoever_stopped_what_they_are_not_in_sees_it_and_does_not_resume_it(slack: House) -> None:
+    """A command is typed in any public channel; to approve there takes a member of it."""
+    hall = slack.cloud.channel("#hall", members=[slack.mira], bot=True)
+    await run_in(slack, slack.place(hall))
+    asked = await slack.ask(to=[slack.place(hall)])
+    await slack.card(asked, hall)
+    await slack.ana.command("/andon", "stop", channel=hall)
+    await said(slack, "Ana stopped every run", hall)
+    outcome = await (await slack.ana.open_home()).press("Resume every run in its conversation")
+    await outcome.hears(DENIED)
+    assert await slack.state(asked) == "held"
 
 
 async def _pressed_on(slack: House, home: Home, epoch: str) -> Json:

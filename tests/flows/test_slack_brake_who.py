@@ -153,6 +153,20 @@ async def test_whoever_may_not_end_it_stops_it(settings: Settings) -> None:
         assert (await slack.agent.call("GET", f"/v1/runs/{run}")).ok()["state"] == "held"
 
 
+async def test_whoever_speaks_to_a_run_that_has_ended_is_told_so(slack: House) -> None:
+    await run_in(slack)
+    _, card = await slack.asked_card()
+    await slack.ana.say(slack.ops, "abort", thread=card)
+    await told_below(card, "Ana ended this run for good.")
+    await slack.mira.say(slack.ops, "stop", thread=card)
+    told = await told_below(card, "It never goes on.")
+    assert "resume" not in told.shown
+    await slack.mira.say(slack.ops, "wait, send it to Bob", thread=card)
+    await told_below(card, "Nobody was told: Ana ended this run at ")
+    await slack.mira.say(slack.ops, "resume", thread=card)
+    await slack.cloud.wait_for_told(slack.mira, "weekly-report has ended: Ana ended this run at ")
+
+
 async def test_a_resume_that_nothing_needs_is_talk_unless_it_is_said_to_the_bot(slack: House) -> None:
     await run_in(slack)
     await slack.mira.say(slack.ops, "continue")

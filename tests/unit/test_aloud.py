@@ -59,3 +59,14 @@ def test_each_word_of_a_rule_is_read_aloud_whatever_it_says(word: str) -> None:
 def aloud(rule: dict[str, Any]) -> RuleWords:
     """One rule as people read it."""
     return policy_in_words(Standing(Policy.model_validate({"rules": [rule]}))).rules[0]
+
+
+def test_the_brake_is_read_aloud() -> None:
+    words = {"stop": ["hold your horses", "whoa"], "resume": ["giddy up"]}
+    policy = Policy.model_validate({"brake": {"resume": ["role:ops", "ana@example.com"], "words": words}})
+    assert policy_in_words(Standing(policy)).besides == (
+        "Only the role ops and ana@example.com may resume or end a run that somebody stopped.",
+        "Typed in a message, “hold your horses” or “whoa” stops too.",
+        "Typed in a message, “giddy up” resumes too.",
+    )
+    assert policy_in_words(Standing(Policy())).besides == ()

@@ -263,6 +263,64 @@ def test_where_anybody_may_answer_the_ladder_lets_nobody_in() -> None:
     ]
 
 
+BRAKE = "brake: {resume: [ana@example.com], words: {stop: [hold your horses], pause: [tea break]}}"
+
+
+@pytest.mark.parametrize(
+    "old, new, way, says",
+    [
+        (
+            "[ana@example.com]",
+            "[ana@example.com, bob@example.com]",
+            "looser",
+            "bob@example.com may resume or end a run",
+        ),
+        ("resume: [ana@example.com], ", "", "looser", "whoever may answer for a run may resume or end it"),
+        ("ana@example.com", "bob@example.com", "tighter", "ana@example.com may not resume or end a run any more"),
+        ("[hold your horses]", "[]", "looser", "“hold your horses” stops nothing any more"),
+        ("words: {stop: [hold your horses], pause: [tea break]}", "words: {}", "looser", "“tea break” pauses nothing"),
+        ("pause: [tea break]", "stop: [tea break]", "looser", "“hold your horses” stops nothing any more"),
+        ("{stop: [hold your horses], pause: [tea break]}", "{pause: [hold your horses]}", "looser", "stops nothing"),
+        ("words: {stop", "words: {resume: [giddy up], stop", "different", "“giddy up” resumes"),
+        ("pause: [tea break]", "pause: [tea break], abort: [game over]", "different", "“game over” aborts"),
+    ],
+)
+def test_who_resumes_and_which_words_stop_is_told(old: str, new: str, way: str, says: str) -> None:
+    assert old in BRAKE
+    after = BRAKE.replace(old, new)
+    if new == "stop: [tea break]":
+        after = BRAKE.replace("stop: [hold your horses], pause: [tea break]", new)
+    found = compare(parse(BRAKE), parse(after))
+    told = [(each.way, each.says) for each in found.differences if each.about == "brake"]
+    assert any(is_way == way and says in what for is_way, what in told), told
+    back = [each.way for each in compare(parse(after), parse(BRAKE)).differences]
+    assert {"looser": "tighter", "tighter": "looser", "different": "different"}[way] in back, back
+
+
+def test_a_word_that_stops_all_the_same_is_not_missed() -> None:
+    """It is built in, or does more than before."""
+    built_in = compare(parse("brake: {words: {stop: [halt]}}"), parse("rules: []"))
+    assert not built_in.differences
+    stronger = compare(parse("brake: {words: {pause: [tea break]}}"), parse("brake: {words: {stop: [tea break]}}"))
+    assert not stronger.is_looser
+
+
+def test_naming_who_resumes_is_looser_only_for_those_who_could_not_answer() -> None:
+    listed = "rules: [{name: a, tool: x, do: ask, approvers: [ana@example.com, bob@example.com]}]"
+    few = compare(parse(listed), parse(f"brake: {{resume: [ana@example.com]}}\n{listed}"))
+    assert [(each.way, each.says) for each in few.differences] == [
+        ("tighter", "only ana@example.com may resume or end a run")
+    ]
+    other = compare(parse(listed), parse(f"brake: {{resume: [eve@example.com]}}\n{listed}"))
+    assert [(each.way, each.says) for each in other.differences] == [
+        ("looser", "eve@example.com may resume or end a run for which others answer"),
+        ("tighter", "only eve@example.com may resume or end a run"),
+    ]
+    assert not compare(parse("rules: []"), parse("brake: {resume: [eve@example.com]}")).is_looser, (
+        "anybody could answer"
+    )
+
+
 @pytest.mark.parametrize("old, new, about, says", LOOSER)
 def test_what_becomes_looser_is_told_and_back_again_tighter(old: str, new: str, about: str, says: str) -> None:
     found = changed(old, new)

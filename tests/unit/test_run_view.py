@@ -240,6 +240,14 @@ def test_what_was_on_already_names_who_pulled_it() -> None:
     assert receipt_view(receipt("stands", brake=brake), "steer", [brake]).lines[1] == "Your words wait for the agent."
 
 
+def test_a_press_on_what_has_ended_says_so() -> None:
+    ended = receipt("stands", brake=on(THIS_RUN, "abort"))
+    told = "Mira ended this run at 22 Nov 2026, 12:00 UTC."
+    for action, lines in (("stop", (told,)), ("steer", (told, "Nobody was told.")), ("abort", (told,))):
+        view = receipt_view(ended, action, [])
+        assert (view.headline, view.lines) == ("It has ended", lines)
+
+
 @pytest.mark.parametrize("did", ["pulled", "stands"])
 def test_a_press_whose_brake_was_lifted_since_does_not_say_that_it_holds(did: str) -> None:
     """The same order comes again with the reply of the first time."""

@@ -128,9 +128,7 @@ async def test_what_is_not_approved_does_not_run(service: FakeService, shell: Sh
     assert shell.left == []
 
 
-@pytest.mark.parametrize(
-    "problem,code", [("stopped", 5), ("handoff-held", 5), ("already-claimed", 1), ("decision-too-old", 1)]
-)
+@pytest.mark.parametrize("problem,code", [("stopped", 5), ("already-claimed", 1), ("decision-too-old", 1)])
 async def test_no_permit_no_run(service: FakeService, shell: Shell, problem: str, code: int) -> None:
     service.claim_problem = (409, problem)
     done = await shell.type(*ASK, "--", "touch", "ran")

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from andon import Andon, Handoff, Run
-from tests.fakes.service import KEY, FakeService, until
+from andon import Andon, Handoff, Run, Stopped
+from tests.fakes.service import KEY, STOP, FakeService, until
 
 
 @pytest.fixture
@@ -90,3 +90,23 @@ async def test_a_handoff_decided_at_once_opens_no_stream(service: FakeService) -
         await handoff.refresh()
         await run.wait(handoff)
     assert not service.calls["GET /v1/events"]
+
+
+async def test_a_brake_that_only_a_newer_service_knows_stops_all_the_same(service: FakeService) -> None:
+    """What its event means for a run, the service tells; and its scope is read as far as it is known."""
+    async with Andon(service.url, KEY) as andon:
+
+        async def job() -> None:
+            async with andon.run("tests", on_stop="cancel"):
+                await asyncio.sleep(60)
+
+        working = asyncio.create_task(job())
+        await until(lambda: service.calls["GET /v1/runs/{run}"] == 1)
+        brake = STOP | {"scope": {"team": "ops"}, "colour": "red"}
+        (run,) = service.runs.values()
+        run |= {"brake": brake, "state": "held", "conversation": {"surface": "slack", "channel": "C1", "topic": "x"}}
+        service.tell("brake.braked", brake)
+        with pytest.raises(Stopped) as stopped:
+            await asyncio.wait_for(working, 10)
+    assert stopped.value.brake.text == "Not before the audit"
+    assert service.calls["GET /v1/runs/{run}"] == 2
