@@ -154,7 +154,8 @@ async def service(
 
 def reach_of(settings: Settings | None = None) -> Reach:
     """What people are reached by under these settings; None: under any that could be."""
-    return Reach({"web": True, "slack": settings is None or settings.slack}, on_call.trouble())
+    wanted = {"slack": settings is None or settings.slack, "teams": settings is None or settings.teams}
+    return Reach({"web": True, **wanted}, on_call.trouble())
 
 
 def _surfaces(settings: Settings, access: Access, url: str) -> Mapping[str, MakeAdapter]:
@@ -168,6 +169,10 @@ def _surfaces(settings: Settings, access: Access, url: str) -> Mapping[str, Make
         from adapters.slack import slack
 
         surfaces["slack"] = partial(slack, slack_config(settings, url))
+    if settings.teams:
+        from adapters.teams import teams
+
+        surfaces["teams"] = partial(teams, teams_config(settings, url))
     return surfaces
 
 
@@ -234,7 +239,7 @@ async def _serving(
     surfaces = {**_surfaces(settings, access, url), **more}
     metrics = Metrics(waiting=lambda: hub.waiting, streams=lambda: hub.streams)
     metrics.watch_policy(loads=lambda: policies.loads, trouble=lambda: bool(policies.standing.trouble))
-    place = wire.Place(surface="slack", channel=settings.slack_channel) if settings.slack_channel else WEB
+    place = _default_place(settings)
     runs = Runs(store, access, default_place=place)
     directories: dict[str, Directory] = {}  # filled when the adapters, which need the flow, are there
     scoring = Scoring()
@@ -284,6 +289,15 @@ async def _serving(
             await policies.stop()
             await hub.stop()
             await asyncio.gather(runner.cleanup(), cards.stop())
+
+
+def _default_place(settings: Settings) -> wire.Place:
+    """Where cards go that name no place."""
+    if settings.slack_channel:
+        return wire.Place(surface="slack", channel=settings.slack_channel)
+    if settings.teams_channel:
+        return wire.Place(surface="teams", channel=settings.teams_channel)
+    return WEB
 
 
 def _clock() -> datetime:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from adapters.slack.answers import Presser, presser_of
 from adapters.slack.cards import RESUME
 from adapters.slack.inbound import Payload
-from adapters.slack.lists import LIFT, BrakeLine
+from adapters.slack.lists import LIFT
 from adapters.slack.orders import Given, Orders, Wish
 from adapters.slack.people import People, Person
 from adapters.slack.presses import pressed
@@ -21,6 +21,7 @@ from adapters.slack.whisper import Whisper
 from adapters.slack.whose import Whose
 from andon import wire
 from bot.cards import pulled, scope_in_words, visible
+from bot.cards.listing import BrakeLine
 from bot.cards.obeyed import Action, Done, plainly, reply
 from bot.cards.rich import code
 from bot.errors import BotError, DirectoryDown, Gone, NotAnApprover, StoreUnavailable

@@ -7,12 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
 
-from adapters.slack.fit import BUTTON, HEADER, OPTION, OPTIONS, ROOMS, Json, fits_message
+from adapters.slack.fit import BUTTON, HEADER, OPTION, OPTIONS, Json, fits_message
 from adapters.slack.markup import date_token, link, mrkdwn
 from adapters.slack.presses import ACTION, around, carried
-from andon import wire
 from bot.cards import Card, JsonTemplates, Offered, card, moment, offers, reading
-from bot.cards.reading import Room
+from bot.cards.reading import ROOMS, Room
 from bot.cards.rich import Piece, plain
 from bot.handoff import Handoff, State
 
@@ -143,14 +142,7 @@ class Cards:
     def options(self, handoff: Handoff, query: str, *, now: datetime) -> Json:
         """Candidates that hold every word of the query, those whose label begins with it first."""
         view = card(handoff, now=now, limit=OPTION)
-        wanted = query.casefold().split()
-        ranked: list[tuple[int, int]] = []
-        for index, each in enumerate(handoff.ask.candidates if isinstance(handoff.ask, wire.Choice) else ()):
-            label, rest = each.label.casefold(), f"{each.id} {each.details}".casefold()
-            if all(word in label or word in rest for word in wanted):
-                rank = 0 if label.startswith(" ".join(wanted)) else 1 if all(word in label for word in wanted) else 2
-                ranked.append((rank, index))
-        found = choices(view, [index for _, index in sorted(ranked)[:OPTIONS]])
+        found = choices(view, reading.candidates_for(handoff, query)[:OPTIONS])
         return dict(self.templates.render("options", options=found))
 
     def page(self, handoff_id: str) -> str:
@@ -276,11 +268,8 @@ def _reasons(view: Card) -> list[Control]:
 
 
 def _times(view: Card) -> tuple[Fact, ...]:
-    if not view.verdict:
-        until = mrkdwn(view.silence, _FACT_CHARS).replace(moment(view.expires_at), date_token(view.expires_at))
-        if view.state == "held":
-            return (Fact(f"{view.left} left once it goes on"),)
-        return (Fact(until if view.buttons else f"Until {date_token(view.expires_at)}", is_markup=True),)
-    decided = f"{view.verdict.headline} {date_token(view.verdict.at)}, after {view.verdict.took}"
-    steps = (f"{step.headline} {date_token(step.at)}" for step in view.steps)
-    return tuple(Fact(text, is_markup=True) for text in (decided, *steps))
+    told = reading.times(view)
+    return tuple(
+        Fact(mrkdwn(text, _FACT_CHARS).replace(moment(at), date_token(at)), is_markup=True) if at else Fact(text)
+        for text, at in told
+    )

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from bot.cards.reading import Room
 from bot.cards.rich import length
 
 Json = dict[str, Any]
@@ -35,15 +34,6 @@ INPUT: Final = 3_000
 
 BLOCK_TEXT: Final = 2_800
 """Of one block of rich text, in a modal."""
-
-ROOMS: Final = (
-    *(Room(limit=limit, told=min(limit, 2_000)) for limit in (4_000, 3_000, 2_000, 1_400, 1_000, 700, 450, 300)),
-    Room(limit=200, rows=60, candidates=8, details=150, told=300, changes=5),
-    Room(limit=120, rows=40, risks=12, candidates=8, details=80, told=200, changes=4),
-    Room(limit=80, rows=12, risks=8, candidates=6, details=60, told=150, changes=3),
-    Room(limit=60, rows=0, risks=4, candidates=4, details=40, told=80, changes=1),
-)
-"""From the most that a message may show to what always fits."""
 
 
 def fits_message(blocks: Sequence[Json]) -> bool:

@@ -14,13 +14,14 @@ from adapters.slack.cards import Cards
 from adapters.slack.fit import Json
 from adapters.slack.granting import Granting
 from adapters.slack.installs import Installs
-from adapters.slack.lists import HelpLine, Lists, PendingLine
+from adapters.slack.lists import Lists
 from adapters.slack.markup import mrkdwn
 from adapters.slack.pace import background
 from adapters.slack.saying import Listener, Saying
 from adapters.slack.threads import Threads, is_by_person
 from adapters.slack.waiting import Viewer, Waiting
 from bot.cards import visible
+from bot.cards.listing import HelpLine, PendingLine
 from bot.errors import BotError, DirectoryDown, StoreUnavailable
 from bot.ports import Shelf
 

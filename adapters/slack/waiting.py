@@ -14,13 +14,13 @@ from adapters.slack.address import Address
 from adapters.slack.api import NoAccess, SlackFailed
 from adapters.slack.cards import Cards
 from adapters.slack.installs import Installs
-from adapters.slack.lists import PendingLine, RunLine
 from adapters.slack.naming import names
 from adapters.slack.people import People, Person
 from adapters.slack.places import Places, Spot
 from adapters.slack.words import Reference
 from andon import wire
 from bot.cards import summary
+from bot.cards.listing import PendingLine, RunLine
 from bot.errors import DirectoryDown, Gone, NotAnApprover, TooMany, Undeliverable
 from bot.handoff import Handoff, State
 from bot.ports import Desk, Shelf

@@ -5,12 +5,15 @@ The pieces of what would run are made of the canonical arguments alone; no word 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from datetime import datetime
+from typing import Final, Protocol
 
 from andon import wire
 from bot.cards.brakes import scope_in_words
 from bot.cards.rich import Bullets, Code, Line, Piece, Quote, Words, bold, clip, code, joined, line, plain
+from bot.cards.sentences import moment
 from bot.cards.summaries import Summary
+from bot.cards.together import DigestRow
 from bot.cards.view import Card
 from bot.handoff import Handoff
 
@@ -23,6 +26,7 @@ _NAME_CHARS = 40
 _SENTENCE_CHARS = 900
 _MOST_VOTES = 10
 _VOTES_CHARS = 300
+_ROW_CHARS = 200
 
 
 class _Prose(Protocol):
@@ -67,7 +71,21 @@ class Room:
     """Arguments whose changes are shown."""
 
 
-WHOLE = Room(limit=None, rows=None, risks=None, candidates=None, details=None, told=None, changes=None)
+WHOLE: Final = Room(limit=None, rows=None, risks=None, candidates=None, details=None, told=None, changes=None)
+
+
+ROOMS: Final = (
+    *(Room(limit=limit, told=min(limit, 2_000)) for limit in (4_000, 3_000, 2_000, 1_400, 1_000, 700, 450, 300)),
+    Room(limit=200, rows=60, candidates=8, details=150, told=300, changes=5),
+    Room(limit=120, rows=40, risks=12, candidates=8, details=80, told=200, changes=4),
+    Room(limit=80, rows=12, risks=8, candidates=6, details=60, told=150, changes=3),
+    Room(limit=60, rows=0, risks=4, candidates=4, details=40, told=80, changes=1),
+)
+"""From the most that a message may show to what fits on every surface."""
+
+
+DIGEST_ROOMS: Final = (600, 300, 150, 60)
+"""Characters of one argument on a row of a digest: the most that its message takes. What is cut can only be opened."""
 
 
 def headline(view: Card) -> str:
@@ -99,6 +117,29 @@ def exactly(view: Card) -> str:
     parts += [_undo(view), f"confidence {view.confidence}" if view.confidence else "", view.policy]
     parts += [f"may answer: {view.approvers}" if view.approvers else ""]
     return " · ".join(filter(None, parts))
+
+
+def times(view: Card) -> tuple[tuple[str, datetime | None], ...]:
+    """Sentences about time, each with the moment in it that a surface may show in the reader's own zone."""
+    if view.verdict:
+        stands = view.verdict
+        decided = (f"{stands.headline} {moment(stands.at)}, after {stands.took}", stands.at)
+        return (decided, *((f"{step.headline} {moment(step.at)}", step.at) for step in view.steps))
+    if view.state == "held":
+        return ((f"{view.left} left once it goes on", None),)
+    return ((view.silence if view.buttons else f"Until {moment(view.expires_at)}", view.expires_at),)
+
+
+def candidates_for(handoff: Handoff, query: str) -> list[int]:
+    """Places of the candidates that hold every word of the query, those whose label begins with it first."""
+    wanted = query.casefold().split()
+    ranked: list[tuple[int, int]] = []
+    for index, each in enumerate(handoff.ask.candidates if isinstance(handoff.ask, wire.Choice) else ()):
+        label, rest = each.label.casefold(), f"{each.id} {each.details}".casefold()
+        if all(word in label or word in rest for word in wanted):
+            rank = 0 if label.startswith(" ".join(wanted)) else 1 if all(word in label for word in wanted) else 2
+            ranked.append((rank, index))
+    return [index for _, index in sorted(ranked)]
 
 
 def resuming(handoff: Handoff, brake: wire.Braked) -> str:
@@ -172,15 +213,6 @@ def votes(view: Card) -> tuple[Piece, ...]:
 def brake(view: Card) -> tuple[Piece, ...]:
     """Who stopped it, and what that means for who answers."""
     return joined([line(clip(text, _VOTES_CHARS)) for text in view.brake])
-
-
-def row_pieces(rows: Sequence[_Row], limit: int) -> list[Piece]:
-    """The arguments of a handoff on a row of a digest; what is too much is named and counted."""
-    if not rows:
-        return [line("It takes no arguments.")]
-    if len(rows) > _MOST_NAMES:
-        return _named(rows)
-    return [piece for each in rows for piece in _row(each, each.name, limit)]
 
 
 def result(view: Card, room: Room) -> tuple[Piece, ...]:
@@ -265,6 +297,39 @@ def is_summarised(view: Card, room: Room) -> bool:
     return (room.rows is not None and len(rows) > room.rows) or (
         room.risks is not None and len(view.risks) > room.risks
     )
+
+
+def row_of_digest(row: DigestRow, limit: int, *, answerable: bool) -> tuple[Piece, ...]:
+    """One handoff on a digest; `answerable` where it can be answered there, so that all of it is shown."""
+    pieces: list[Piece] = [line(bold(clip(row.title.text, limit if answerable else _ROW_CHARS)))]
+    if row.verdict:
+        return joined((*pieces, line(clip(row.verdict.sentence, _ROW_CHARS))))
+    if row.act:
+        pieces += [line("runs ", code(row.act.tool)), *_row_pieces(row.act.rows, limit)]
+    pieces += [line("Risk: ", clip(risk.text, limit)) for risk in row.risks] if answerable else []
+    exact = f"{row.agent} · gate {row.gate} · {row.left} left · digest {row.digest_short}"
+    pieces.append(line(plain(exact, _ROW_CHARS)))
+    pieces += [line(clip(row.alone, _ROW_CHARS))] if row.alone else []
+    return joined(pieces)
+
+
+def is_on_row(row: DigestRow, limit: int) -> bool:
+    """Is all of it on its row?"""
+    parts = [
+        row.title.text,
+        *(risk.text for risk in row.risks),
+        *(each.text for each in (row.act.rows if row.act else ())),
+    ]
+    return all(len(part) <= limit for part in parts)
+
+
+def _row_pieces(rows: Sequence[_Row], limit: int) -> list[Piece]:
+    """Arguments on a row of a digest; what is too much is named and counted."""
+    if not rows:
+        return [line("It takes no arguments.")]
+    if len(rows) > _MOST_NAMES:
+        return _named(rows)
+    return [piece for each in rows for piece in _row(each, each.name, limit)]
 
 
 def _rows(rows: Sequence[_Row], room: Room, most: int | None = None) -> list[Piece]:

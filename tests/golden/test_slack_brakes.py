@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from adapters.slack.cards import Cards
-from adapters.slack.lists import BrakeLine, Lists, RunLine
+from adapters.slack.lists import Lists
 from andon import wire
 from bot.cards import pulled, scope_in_words
+from bot.cards.listing import BrakeLine, RunLine
 from bot.cards.obeyed import Action, Done, plainly, reply
 from bot.cards.rich import code
 from tests.fakes.desk import MIRA, NOON, RUN, stopped
