@@ -1,7 +1,7 @@
 """Looks over the Teams settings before people depend on them: `python -m bot check`. It writes nothing to Teams."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -12,9 +12,13 @@ import aiohttp
 
 from adapters.teams.bearer import Bearer
 from adapters.teams.config import TeamsConfig
+from adapters.teams.connector import Connector
 from adapters.teams.errors import TeamsDown
 from adapters.teams.package import GUID_RE, endpoint
+from adapters.teams.people import People
+from adapters.teams.places import Places
 from adapters.teams.references import References
+from andon import wire
 from bot.cards import visible
 from bot.errors import BotError
 from bot.ports import Shelf
@@ -22,7 +26,7 @@ from bot.ports import Shelf
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
 _MOST_BYTES: Final = 1024 * 1024
 _CHANNEL: Final = "msteams"
-_MOST_NAMES: Final = 10
+_MOST_TEAMS: Final = 10
 
 
 @dataclass(slots=True)
@@ -44,19 +48,36 @@ async def check(config: TeamsConfig, shelf: Shelf | None) -> tuple[list[str], li
         Faults, which keep the surface from working, and notes, some of which are warnings. One sentence each.
     """
     found = _Findings()
-    if config.allow_anonymous:
-        found.notes.append("warning: Teams' requests need no token here; TEAMS_ALLOW_ANONYMOUS is for emulators alone")
-    else:
-        _check_ids(config, found)
-        async with aiohttp.ClientSession() as http:
-            await _check_token(config, http, found)
-            await _check_keys(config, http, found)
-            await _check_address(config, http, found)
-    if shelf:
-        await _check_places(References(shelf), found)
+    async with aiohttp.ClientSession() as http:
+        bearer = Bearer(config, http)
+        try:
+            if config.allow_anonymous:
+                found.notes.append(
+                    "warning: Teams' requests need no token here; TEAMS_ALLOW_ANONYMOUS is for emulators alone"
+                )
+            else:
+                _check_ids(config, found)
+                await _check_token(config, bearer, found)
+                await _check_keys(config, http, found)
+                await _check_address(config, http, found)
+            if shelf:
+                references = References(shelf)
+                await _check_places(references, found)
+                if config.channel:
+                    connector = Connector(config, bearer, references, shelf, _Silent(), http=http)
+                    await _check_channel(config.channel, connector, references, found)
+        finally:
+            await bearer.close()
     if not config.channel:
         found.notes.append("teams: TEAMS_CHANNEL is not set, so cards that name no place go to the web console alone")
     return found.faults, found.notes
+
+
+class _Silent:
+    """Alerts nobody: whoever runs the check reads it."""
+
+    async def alert(self, about: str, text: str) -> None:
+        """The fault says it."""
 
 
 # --- Microsoft's side ----------------------------------------------------------------------------
@@ -74,9 +95,8 @@ def _check_ids(config: TeamsConfig, found: _Findings) -> None:
             )
 
 
-async def _check_token(config: TeamsConfig, http: aiohttp.ClientSession, found: _Findings) -> None:
+async def _check_token(config: TeamsConfig, bearer: Bearer, found: _Findings) -> None:
     """Ask for the token of our own calls, which shows that app, secret and tenant belong together."""
-    bearer = Bearer(config, http)
     try:
         await bearer.get()
     except TeamsDown as error:
@@ -85,8 +105,6 @@ async def _check_token(config: TeamsConfig, http: aiohttp.ClientSession, found: 
         found.faults.append(f"Teams: {error}")
     else:
         found.notes.append(f"teams: Microsoft gives the app {config.app_id} a token")
-    finally:
-        await bearer.close()
 
 
 async def _check_keys(config: TeamsConfig, http: aiohttp.ClientSession, found: _Findings) -> None:
@@ -188,26 +206,36 @@ def _is_local(host: str) -> bool:
 async def _check_places(references: References, found: _Findings) -> None:
     """Say where the app is installed, as far as Teams has told: the service hears of each when it is added there."""
     teams, conversations = await references.teams(), await references.conversations()
-    chats = [each for each in conversations if each.kind == "groupChat"]
-    people = [each for each in conversations if each.kind == "personal"]
-    said = [
-        *([f"in {_counted(len(teams), 'team')} ({_named([team.name for team in teams])})"] if teams else []),
-        *([f"in {_counted(len(chats), 'group chat')}"] if chats else []),
-        *([f"for {_counted(len(people), 'person', 'people')}"] if people else []),
+    chats = sum(each.kind == "groupChat" for each in conversations)
+    people = sum(each.kind == "personal" for each in conversations)
+    for team in sorted(teams, key=lambda each: each.name)[:_MOST_TEAMS]:
+        group = f" (its members as approvers: teams:{team.group})" if team.group else ""
+        found.notes.append(f"teams: installed in the team {visible(team.name) or team.id}{group}")
+    more = [
+        *([f"{len(teams) - _MOST_TEAMS:,} more teams"] if len(teams) > _MOST_TEAMS else []),
+        *([_counted(chats, "group chat")] if chats else []),
+        *([_counted(people, "personal chat")] if people else []),
     ]
-    if said:
-        found.notes.append(f"teams: installed {', '.join(said)}")
-    else:
+    if more:
+        found.notes.append(f"teams: installed in {' and '.join(more)}")
+    if not teams and not more:
         found.notes.append(
             "warning: Teams has told of no place that has the app; upload the package, and add it to a team or chat "
             "while the service runs"
         )
 
 
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+async def _check_channel(channel: str, connector: Connector, references: References, found: _Findings) -> None:
+    """Find the default place as a card would, and ask who is there: Teams tells that only where the app is."""
+    places = Places(connector, references, People(connector, references))
+    try:
+        at = await places.find(wire.Place(surface="teams", channel=channel))
+        async for _ in connector.members(at):
+            break
+        found.notes.append(f"teams: cards go to {visible(await places.name(at))}")
+    except BotError as error:
+        found.faults.append(f"TEAMS_CHANNEL is {channel!r}: {error}")
 
 
-def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(sorted(visible(name) for name in names if name)[:_MOST_NAMES]) or "of unknown names"
-    return f"{shown}, …" if len(names) > _MOST_NAMES else shown
+def _counted(count: int, one: str) -> str:
+    return f"{count:,} {one}{'' if count == 1 else 's'}"

@@ -1,11 +1,9 @@
 """`python -m bot check`, as an operator meets it while setting Teams up: every fault says what to do."""
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,24 @@ from aiohttp import web
 
 from adapters.teams.check import check
 from adapters.teams.config import TeamsConfig
+from tests.adapters.teams_plumbing import config, plumbing
 from tests.fakes.shelf import MemoryShelf
 from tests.fakes.teams import Key, TeamsCloud
 from tests.servers import bare_environment
 
-TO_GO_ON = ("mend ", "set ", "copy it", "make a new one", "start ", "enable it", "consent", "let ", "check ", "upload ")
+TO_GO_ON = (
+    "mend ",
+    "add it",
+    "set ",
+    "copy it",
+    "make a new one",
+    "start ",
+    "enable it",
+    "consent",
+    "let ",
+    "check ",
+    "upload ",
+)
 
 
 @pytest.fixture
@@ -54,17 +65,8 @@ async def answering(status: int) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def config(cloud: TeamsCloud, url: str = "http://127.0.0.1:9", **changes: Any) -> TeamsConfig:
-    given = TeamsConfig(
-        app_id=cloud.app_id,
-        app_password=cloud.app_password,
-        tenant=cloud.home.id,
-        metadata_url=cloud.metadata_url,
-        login_url=cloud.login_url,
-        public_url=url,
-        on_loopback=True,
-    )
-    return replace(given, **changes)
+def settled(cloud: TeamsCloud, url: str = "http://127.0.0.1:9", **changes: Any) -> TeamsConfig:
+    return config(cloud, public_url=url, on_loopback=True, **changes)
 
 
 async def look(given: TeamsConfig, shelf: MemoryShelf | None = None) -> tuple[str, str]:
@@ -75,43 +77,39 @@ async def look(given: TeamsConfig, shelf: MemoryShelf | None = None) -> tuple[st
     return "\n".join(faults), "\n".join(notes)
 
 
-def knows(shelf: MemoryShelf, kind: str, name: str, **more: str) -> None:
-    """As the service keeps it when Teams tells where the app was added."""
-    place = {"tenant": "t", "service_url": "https://x/", "bot": "28:b", "conversation": name, "kind": kind, **more}
-    shelf.lasts[f"conversation:{name}"] = json.dumps(place)
+async def test_a_surface_that_is_set_up_well(cloud: TeamsCloud) -> None:
+    """The real way in, which has heard of the places where the app was added."""
+    ana, mira = cloud.person("Ana"), cloud.person("Mira")
+    operations = cloud.team("Operations", [ana, mira], channels=["Alerts"])
+    finance = cloud.team("Finance", [mira])
+    cloud.chat(ana, mira)
+    for person in (ana, mira):
+        cloud.personal(person, installed=True)
+    async with plumbing(cloud) as parts:
+        await cloud.announce()
+        url = cloud.endpoint.removesuffix("/api/messages")
 
-
-def has_team(shelf: MemoryShelf, id: str, name: str) -> None:
-    team = {"id": id, "name": name, "group": "g", "tenant": "t", "service_url": "https://x/", "bot": "28:b"}
-    shelf.lasts[f"team:{id}"] = json.dumps(team)
-
-
-async def test_a_surface_that_is_set_up_well(cloud: TeamsCloud, entry: str) -> None:
-    shelf = MemoryShelf(cloud.clock.now)
-    has_team(shelf, "19:a@thread.tacv2", "Operations")
-    has_team(shelf, "19:b@thread.tacv2", "Finance")
-    knows(shelf, "channel", "19:a@thread.tacv2", team="19:a@thread.tacv2")
-    knows(shelf, "groupChat", "19:c@thread.v2")
-    knows(shelf, "personal", "a:1", person="p1")
-    knows(shelf, "personal", "a:2", person="p2")
-
-    faults, notes = await look(config(cloud, entry, channel="19:a@thread.tacv2"), shelf)
+        faults, notes = await look(settled(cloud, url, channel="Operations/Alerts"), parts.shelf)
 
     assert faults == ""
     assert notes.splitlines() == [
         f"teams: Microsoft gives the app {cloud.app_id} a token",
         f"teams: {len(cloud.tokens.published)} signing keys at 127.0.0.1",
-        f"teams: {entry}/api/messages is there, and takes no request without a token",
+        f"teams: {url}/api/messages is there, and takes no request without a token",
         "teams: the Azure Bot's messaging endpoint must be that very address",
-        "teams: installed in 2 teams (Finance, Operations), in 1 group chat, for 2 people",
+        f"teams: installed in the team Finance (its members as approvers: teams:{finance.group_id})",
+        f"teams: installed in the team Operations (its members as approvers: teams:{operations.group_id})",
+        "teams: installed in 1 group chat and 2 personal chats",
+        "teams: cards go to Operations / Alerts",
     ]
+    assert cloud.effects == []
 
 
 # --- Microsoft's side ---
 
 
 async def test_a_wrong_secret_is_told_without_repeating_it(cloud: TeamsCloud) -> None:
-    faults, _ = await look(config(cloud, app_password="its id instead"))
+    faults, _ = await look(settled(cloud, app_password="its id instead"))
 
     assert "AADSTS7000215" in faults
     assert "TEAMS_APP_PASSWORD" in faults
@@ -120,15 +118,15 @@ async def test_a_wrong_secret_is_told_without_repeating_it(cloud: TeamsCloud) ->
 async def test_a_secret_that_has_ended_is_told(cloud: TeamsCloud) -> None:
     cloud.secret_expired = True
 
-    faults, _ = await look(config(cloud))
+    faults, _ = await look(settled(cloud))
 
     assert "AADSTS7000222" in faults
     assert "make a new one" in faults
 
 
 async def test_an_app_or_a_tenant_that_is_not_there_is_told(cloud: TeamsCloud) -> None:
-    no_app, _ = await look(config(cloud, app_id=cloud.new_guid()))
-    no_tenant, _ = await look(config(cloud, tenant=cloud.new_guid()))
+    no_app, _ = await look(settled(cloud, app_id=cloud.new_guid()))
+    no_tenant, _ = await look(settled(cloud, tenant=cloud.new_guid()))
 
     assert "AADSTS700016" in no_app
     assert "AADSTS90002" in no_tenant
@@ -136,13 +134,13 @@ async def test_an_app_or_a_tenant_that_is_not_there_is_told(cloud: TeamsCloud) -
 
 @pytest.mark.parametrize("name, field", [("TEAMS_APP_ID", "app_id"), ("TEAMS_TENANT_ID", "tenant")])
 async def test_what_is_no_id_is_told(cloud: TeamsCloud, name: str, field: str) -> None:
-    faults, _ = await look(config(cloud, **{field: "andon.example.com"}))
+    faults, _ = await look(settled(cloud, **{field: "andon.example.com"}))
 
     assert f"{name} has 'andon.example.com', which is no id: copy it from Microsoft Entra" in faults
 
 
 async def test_each_further_tenant_must_be_an_id(cloud: TeamsCloud) -> None:
-    faults, _ = await look(config(cloud, allowed_tenants=(cloud.new_guid(), "contoso")))
+    faults, _ = await look(settled(cloud, allowed_tenants=(cloud.new_guid(), "contoso")))
 
     assert "TEAMS_ALLOWED_TENANTS has 'contoso', which is no id" in faults
     assert faults.count("TEAMS_ALLOWED_TENANTS") == 1
@@ -153,7 +151,7 @@ async def test_each_further_tenant_must_be_an_id(cloud: TeamsCloud) -> None:
 async def test_signing_keys_that_cannot_be_read_are_told(cloud: TeamsCloud, door: str, mode: str) -> None:
     cloud.door_faults.modes[door] = mode
 
-    faults, notes = await look(config(cloud))
+    faults, notes = await look(settled(cloud))
 
     assert "TEAMS_OPENID_METADATA_URL" in faults
     assert len(faults.splitlines()) == 1
@@ -162,15 +160,15 @@ async def test_signing_keys_that_cannot_be_read_are_told(cloud: TeamsCloud, door
 
 async def test_keys_that_do_not_speak_for_teams_are_none(cloud: TeamsCloud) -> None:
     """Those of another channel are at such an address too."""
-    cloud.tokens.published[:] = [Key(["webchat"], "other")]
+    cloud.tokens.published[:] = [Key(["webchat"])]
 
-    faults, _ = await look(config(cloud))
+    faults, _ = await look(settled(cloud))
 
     assert "has no key that speaks for Teams" in faults
 
 
 async def test_a_microsoft_that_cannot_be_reached(cloud: TeamsCloud) -> None:
-    nowhere = config(cloud, metadata_url="http://127.0.0.1:9/metadata", login_url="http://127.0.0.1:9")
+    nowhere = settled(cloud, metadata_url="http://127.0.0.1:9/metadata", login_url="http://127.0.0.1:9")
 
     faults, _ = await look(nowhere)
 
@@ -194,14 +192,14 @@ async def test_a_microsoft_that_cannot_be_reached(cloud: TeamsCloud) -> None:
 )
 async def test_something_else_at_the_public_address_is_told(cloud: TeamsCloud, status: int, says: str) -> None:
     async with answering(status) as url:
-        faults, _ = await look(config(cloud, url))
+        faults, _ = await look(settled(cloud, url))
 
     assert f"{url}/api/messages {says}" in faults
 
 
 async def test_a_service_that_does_not_run_yet_is_no_fault(cloud: TeamsCloud) -> None:
     """One checks before one starts."""
-    faults, notes = await look(config(cloud))
+    faults, notes = await look(settled(cloud))
 
     assert faults == ""
     assert "nothing answers at http://127.0.0.1:9/api/messages now" in notes
@@ -216,7 +214,7 @@ async def test_a_service_that_does_not_run_yet_is_no_fault(cloud: TeamsCloud) ->
 )
 async def test_an_address_that_teams_cannot_reach_is_told(cloud: TeamsCloud, url: str, says: str) -> None:
     """Before anybody wonders why no press arrives."""
-    _, notes = await look(config(cloud, url, metadata_url="https://keys.invalid/metadata"))
+    _, notes = await look(settled(cloud, url, metadata_url="https://keys.invalid/metadata"))
 
     assert says in notes
 
@@ -225,33 +223,66 @@ async def test_an_address_that_teams_cannot_reach_is_told(cloud: TeamsCloud, url
 
 
 async def test_before_the_first_installation_that_is_told(cloud: TeamsCloud) -> None:
-    _, notes = await look(config(cloud), MemoryShelf())
+    _, notes = await look(settled(cloud), MemoryShelf())
 
     assert "Teams has told of no place that has the app; upload the package" in notes
 
 
 async def test_without_a_store_nothing_is_said_of_places(cloud: TeamsCloud) -> None:
-    _, notes = await look(config(cloud))
+    _, notes = await look(settled(cloud))
 
     assert "installed" not in notes
     assert "no place that has the app" not in notes
 
 
 async def test_many_teams_are_not_all_named(cloud: TeamsCloud) -> None:
-    shelf = MemoryShelf()
     for number in range(12):
-        has_team(shelf, f"19:{number}", f"Team {number:02}")
-    has_team(shelf, "19:x", "\u202eevil")
+        cloud.team(f"Team {number:02}")
+    cloud.team("\u202eevil")
+    async with plumbing(cloud) as parts:
+        await cloud.announce()
 
-    _, notes = await look(config(cloud), shelf)
+        _, notes = await look(settled(cloud), parts.shelf)
 
-    assert "installed in 13 teams (Team 00, " in notes
-    assert "Team 09, …)" in notes
+    assert notes.count("installed in the team ") == 10
+    assert "installed in 3 more teams" in notes
     assert "\u202e" not in notes
 
 
+@pytest.mark.parametrize(
+    "channel, says",
+    [
+        ("Sales", "Andon is in no team called 'Sales', but in Operations; mend the name, or add Andon there"),
+        ("Operations/Other", "The team Operations has no channel 'Other' that Andon sees; mend the name"),
+        ("19:nobody@thread.tacv2", "Andon is not installed in the channel 19:nobody@thread.tacv2; mend the id"),
+    ],
+)
+async def test_a_default_channel_where_no_card_can_go(cloud: TeamsCloud, channel: str, says: str) -> None:
+    cloud.team("Operations")
+    async with plumbing(cloud) as parts:
+        await cloud.announce()
+
+        faults, notes = await look(settled(cloud, channel=channel), parts.shelf)
+
+    assert f"TEAMS_CHANNEL is {channel!r}: {says}" in faults
+    assert "cards go to" not in notes
+
+
+async def test_a_default_channel_that_the_app_has_left_unheard(cloud: TeamsCloud) -> None:
+    """Teams does not always tell, as when the service was down; it lets nobody read who is there, though."""
+    team = cloud.team("Operations")
+    async with plumbing(cloud) as parts:
+        await cloud.announce()
+        team.is_installed = False
+
+        faults, _ = await look(settled(cloud, channel="Operations"), parts.shelf)
+
+    assert "TEAMS_CHANNEL is 'Operations': Andon is not installed in" in faults
+    assert "add it there" in faults
+
+
 async def test_without_a_default_channel_that_is_said(cloud: TeamsCloud) -> None:
-    _, notes = await look(config(cloud))
+    _, notes = await look(settled(cloud))
 
     assert "TEAMS_CHANNEL is not set, so cards that name no place go to the web console alone" in notes
 
