@@ -234,7 +234,7 @@ class _Adapter(BotAdapter):  # type: ignore[misc]  # the package has no types
         if activity.type != ActivityTypes.invoke:
             return web.Response()
         answer = turn.turn_state.get(self._INVOKE_RESPONSE_KEY)
-        reply: InvokeResponse = answer.value if answer else InvokeResponse(HTTPStatus.NOT_IMPLEMENTED)
+        reply: InvokeResponse = answer.value if answer else InvokeResponse(status=HTTPStatus.NOT_IMPLEMENTED)
         if reply.body is None:
             return web.Response(status=int(reply.status))
         return web.json_response(reply.body, status=int(reply.status))
@@ -275,9 +275,9 @@ class _Handler(ActivityHandler):  # type: ignore[misc]  # the package has no typ
         known = {"adaptiveCard/action": inbox.pressed, "task/fetch": inbox.opened, "task/submit": inbox.submitted}
         work = known.get(sent["name"])
         if work is None:
-            return InvokeResponse(HTTPStatus.NOT_IMPLEMENTED)
+            return InvokeResponse(status=HTTPStatus.NOT_IMPLEMENTED)
         reply = await self._inbound.invoke(sent, work)
-        return InvokeResponse(HTTPStatus.OK, dict(reply) if reply is not None else None)
+        return InvokeResponse(status=HTTPStatus.OK, body=dict(reply) if reply is not None else None)
 
 
 def _name(sent: Payload) -> str:
