@@ -184,7 +184,7 @@ class Inbound:
 
     async def invoke(self, sent: Payload, work: Callable[[Payload], Coroutine[Any, Any, Reply]]) -> Reply:
         """Do it each time that it comes, and answer in time; whoever works on it knows a repetition by its id."""
-        self._spawn(self._tell_heard(sent))  # beside the work: whoever pressed waits for nothing else
+        _ = self._spawn(self._tell_heard(sent))  # beside the work: whoever pressed waits for nothing else
         doing: asyncio.Task[Reply] = self._spawn(work(sent))
         await asyncio.wait({doing}, timeout=ACK_S)
         if doing.done():
