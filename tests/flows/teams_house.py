@@ -221,29 +221,34 @@ def _cards_in(source: object) -> Iterator[Json]:
 def _marks_of(card: Json, urls: Sequence[str]) -> Iterator[str]:
     called = [each["text"] for each in (card.get("msteams") or {}).get("entities") or ()]
     for element, _ in elements(card):
-        kind = element.get("type")
-        if kind in {"Image", "ImageSet", "Media"} or "backgroundImage" in element:
+        if element.get("type") in {"Image", "ImageSet", "Media", "FactSet"} or "backgroundImage" in element:
             yield str(element)
-        if kind == "FactSet":
-            yield from (mark for fact in element["facts"] for mark in _marks(str(fact), urls, called))
-        for name in ("text", "title", "label", "placeholder", "errorMessage", "fallbackText"):
-            if kind != "RichTextBlock" and isinstance(element.get(name), str):
-                yield from (f"{kind} {mark}" for mark in _marks(element[name], urls, called))
-        for choice in element.get("choices") or ():
-            yield from (f"{kind} {mark}" for mark in _marks(choice["title"], urls, called))
+        yield from (
+            f"{element.get('type')} {mark}" for text in _live_texts(element) for mark in _marks(text, urls, called)
+        )
         for run in element.get("inlines") or ():
-            if isinstance(run, dict) and "selectAction" in run:
-                yield str(run)
-            text = run if isinstance(run, str) else str(run.get("text", ""))
-            yield from (f"hidden {each!r} in {text[:80]!r}" for each in _HIDDEN.findall(text))
-            if re.search(r"\{\{\s*(DATE|TIME)", text, re.IGNORECASE):
-                yield f"a date function in {text[:80]!r}"
+            yield from _marks_of_run(run if isinstance(run, dict) else {"text": run})
     for action in actions(card):
         yield from _marks(action.title, urls, called)
         if action.kind == "Action.OpenUrl" and not _is_ours(action.source["url"], urls):
             yield str(action.source)
     for name in ("fallbackText", "speak"):
         yield from _marks(str(card.get(name) or ""), urls, called)
+
+
+def _live_texts(element: Json) -> Iterator[str]:
+    """What of an element some client reads as Markdown."""
+    if element.get("type") != "RichTextBlock":
+        names = ("text", "title", "label", "placeholder", "errorMessage", "fallbackText")
+        yield from (element[name] for name in names if isinstance(element.get(name), str))
+        yield from (str(choice["title"]) for choice in element.get("choices") or ())
+
+
+def _marks_of_run(run: Json) -> Iterator[str]:
+    text = str(run.get("text", ""))
+    if "selectAction" in run or re.search(r"\{\{\s*(DATE|TIME)", text, re.IGNORECASE):
+        yield str(run)
+    yield from (f"hidden {each!r} in {text[:80]!r}" for each in _HIDDEN.findall(text))
 
 
 def _marks(text: str, urls: Sequence[str], called: Sequence[str]) -> Iterator[str]:
