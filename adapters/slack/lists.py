@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from adapters.slack.cards import Cards, Fact, Option, Press
 from adapters.slack.fit import BUTTON, OPTION, OPTIONS, SECTION, Json, fits_message
 from adapters.slack.markup import date_token, link
 from adapters.slack.presses import ACTION
-from bot.cards import GrantLine, Summary
+from bot.cards import GrantLine, HelpLine, PendingLine, RunLine, StopLine
 from bot.cards.rich import Line, Piece, clip, code, joined, line, plain
 from bot.errors import BadRequest
 
@@ -34,44 +33,6 @@ _STATES: Final = {"running": "", "held": "⏸️ on hold", "aborted": "⛔ ended
 
 
 @dataclass(frozen=True, slots=True)
-class PendingLine:
-    """A card that waits."""
-
-    summary: Summary
-    where: str
-    """The channel as people call it."""
-    url: str
-    """Its page in the console."""
-    permalink: str | None = None
-    """Its message, where there is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunLine:
-    """A run in one of somebody's channels."""
-
-    name: str
-    agent: str
-    started_at: datetime
-    channel: str
-    open_cards: int
-    state: Literal["running", "held", "aborted"] = "running"
-
-
-@dataclass(frozen=True, slots=True)
-class BrakeLine:
-    """A brake that is on."""
-
-    sentence: str
-    """Who pulled it, what it holds, since when and why."""
-    where: str
-    """The channel or the run, as people call it; empty: it holds more than one of them."""
-    what: str
-    """What it holds: `this run`."""
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
 class SettingLine:
     """A setting of somebody's own; `options` are pairs of a value and its label, none where it is only shown."""
 
@@ -79,14 +40,6 @@ class SettingLine:
     label: str
     value: str
     options: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class HelpLine:
-    """Something that can be typed, and what it does."""
-
-    typed: str
-    meaning: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +90,7 @@ class Lists:
         runs: Sequence[RunLine] = (),
         settings: Sequence[SettingLine] = (),
         grants: Sequence[GrantLine] = (),
-        brakes: Sequence[BrakeLine] = (),
+        brakes: Sequence[StopLine] = (),
     ) -> Json:
         """The Home tab of one person: what is stopped, what waits for them, the runs of their channels, settings."""
         more_runs = len(runs) - _MOST_RUNS
@@ -167,7 +120,7 @@ class Lists:
                 return blocks
         return self._grants(lines, 0)
 
-    def brakes(self, lines: Sequence[BrakeLine]) -> list[Json]:
+    def brakes(self, lines: Sequence[StopLine]) -> list[Json]:
         """Brakes that are on, as a message; as many as fit, the others counted."""
         for most in range(min(len(lines), _MOST_BRAKES), 0, -1):
             blocks = self._brakes(lines, most)
@@ -191,7 +144,7 @@ class Lists:
         given = {"title": title, "grants": [_granted(each) for each in lines[:most]], "more": _more(len(lines) - most)}
         return list(self._templates.render("grants", **given))
 
-    def _brakes(self, lines: Sequence[BrakeLine], most: int) -> list[Json]:
+    def _brakes(self, lines: Sequence[StopLine], most: int) -> list[Json]:
         shown, more = [_braked(each) for each in lines[:most]], _more(len(lines) - most)
         return list(self._templates.render("brakes", brakes=shown, more=more))
 
@@ -242,7 +195,7 @@ def _entry(each: PendingLine, index: int) -> _Entry:
     )
 
 
-def _braked(each: BrakeLine) -> _Stands:
+def _braked(each: StopLine) -> _Stands:
     """One brake: what it holds, and the button that lifts it."""
     facts = (Fact(plain(each.where, _FACT_CHARS)),) if each.where else ()
     label = plain(f"Resume {each.what}", BUTTON)
