@@ -110,9 +110,10 @@ browser: install ## Install Chromium for the browser tests (Debian, as root; els
 	fi; \
 	echo "No Chromium found: the browser tests need one (Debian: apt-get install chromium; macOS: brew install --cask chromium)"
 
-# Packages of JavaScript that tests use, each pinned: Microsoft's own renderer of cards, and its schema of app packages.
+# Packages of JavaScript that tests use, each pinned: Microsoft's own renderer of cards, the Markdown that it shows, and its
+# schema of app packages.
 # The tests that need them say so and skip where they are missing, and fail in CI; so this never fails itself.
-NODE := adaptivecards@3.0.6 @microsoft/app-manifest@1.1.2
+NODE := adaptivecards@3.0.6 markdown-it@14.1.0 @microsoft/app-manifest@1.1.2
 NODE_READY := .venv/node/.$(subst /,_,$(subst @,_,$(subst $() ,_,$(NODE))))
 
 node: install ## Install what some tests use of npm (Debian, as root, brings npm too; elsewhere says what to do)

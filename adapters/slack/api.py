@@ -18,6 +18,7 @@ from adapters.slack.pace import Pace, patience_s
 from adapters.slack.tokens import NAME
 from bot.errors import BotError, TooMany
 from bot.ports import Desk, Shelf
+from bot.turns import Turns
 
 __all__ = ["Api", "NoAccess", "SlackFailed", "Unreachable"]
 
@@ -28,11 +29,8 @@ _BURST: Final = 3
 
 Source: Rate limits, https://docs.slack.dev/apis/web-api/rate-limits, read 2026-05.
 """
-_LONGEST: Final = timedelta(hours=1)
-_SHORT_S: Final = 1.0
-"""A wait that is slept; a longer one is told to whoever asks, who comes again."""
 _LATE_S: Final = 30.0
-"""How long a turn is kept for whoever does not come for it."""
+"""How long a rest is remembered after its end, so that turns from before it do not count."""
 _ALERT_S: Final = 3600.0
 _MOST_PAGES: Final = 1000
 _NAMES: Final = 10_000
@@ -60,7 +58,7 @@ class Api:
     ) -> None:
         """Call at `url`, through `http`."""
         self._installs = installs
-        self._shelf = shelf
+        self._turns = Turns(shelf, clock=clock)
         self._desk = desk
         self._caller = Caller(url, http)
         self._clock = clock
@@ -172,25 +170,15 @@ class Api:
             waited_s += wait_s
 
     async def _turn(self, team: str, arguments: Mapping[str, Any], *, rested_until: float) -> None:
-        """Wait for a turn to post, or raise `TooMany` and keep the turn on the shelf, where every process finds it."""
         channel = str(arguments.get("channel"))
-        ticket = f"turn:{_ticket(team, channel, arguments)}"
-        kept = await self._shelf.take(ticket)
-        due = float(kept) if kept else 0.0
-        if due <= rested_until:  # none, or one that Slack's rest has swallowed: those would come all at once
-            queue = f"post:{team}:{channel}"
-            taken, wait = await self._shelf.turn(queue, every=_EVERY, burst=_BURST, longest=_LONGEST)
-            if not taken:
-                over = wait - _LONGEST
-                detail = f"more than {_LONGEST.total_seconds():.0f} messages wait for {channel}"
-                raise TooMany(detail, retry_after_s=math.ceil(over.total_seconds()) or 1)
-            due = self._clock() + wait.total_seconds()
-        left_s = due - self._clock()
-        if left_s > _SHORT_S:
-            await self._shelf.save(ticket, str(due), timedelta(seconds=left_s + _LATE_S))
-            raise TooMany(f"{left_s:.0f} s of messages wait for {channel}", retry_after_s=math.ceil(left_s))
-        if left_s > 0:
-            await sleep(left_s)
+        await self._turns.take(
+            f"post:{team}:{channel}",
+            _ticket(team, channel, arguments),
+            every=_EVERY,
+            burst=_BURST,
+            where=channel,
+            rested_until=rested_until,
+        )
 
 
 def _ticket(team: str, channel: str, arguments: Mapping[str, Any]) -> str:

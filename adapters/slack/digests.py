@@ -16,18 +16,15 @@ from adapters.slack.presses import ACTION, around_row
 from adapters.slack.refusals import why_not
 from adapters.slack.saying import Listener
 from adapters.slack.whisper import Whisper
-from bot.cards import DigestRow, DigestView, digest, reading, skipped
-from bot.cards.rich import Piece, bold, clip, code, joined, line, plain
+from bot.cards import DigestRow, DigestView, digest, reading
+from bot.cards.rich import Piece, plain
 from bot.errors import BadRequest, BotError, NotAnApprover
 from bot.handoff import Digest
-from bot.ports import Desk, Row
+from bot.ports import Desk, Row, RowOutcome
 
 SHOWN: Final = f"{ACTION}shown:"
 _MOST_ROWS: Final = 10
 _ROW_RE: Final = re.compile(r"([A-Za-z0-9_-]{1,100}):([1-9][0-9]{0,8}):([0-9a-f]{64})")
-_SENTENCE_CHARS: Final = 200
-_ROOMS: Final = (600, 300, 150, 60)
-"""Characters of one argument on a row: the most that the message takes. What is cut here can only be opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +57,10 @@ class DigestCards:
     def message(self, value: Digest, *, now: datetime) -> Message:
         """The digest as it stands."""
         view = digest(value, now=now)
-        for limit in _ROOMS:
-            answerable = tuple(row for row in view.together if _fits(row, limit))
+        for limit in reading.DIGEST_ROOMS:
+            answerable = tuple(row for row in view.together if reading.is_on_row(row, limit))
             blocks = self._blocks(view, answerable, limit)
-            if fits_message(blocks) or limit == _ROOMS[-1]:
+            if fits_message(blocks) or limit == reading.DIGEST_ROOMS[-1]:
                 titles = "; ".join(row.title.text for row in view.rows if row.verdict is None)
                 text = mrkdwn(f"{view.headline}: {' '.join(titles.split())}", 1_000)
                 return Message(text, blocks, whole=bool(answerable))
@@ -86,19 +83,9 @@ class DigestCards:
         return list(made)
 
     def _row(self, row: DigestRow, answerable: bool, limit: int) -> _RowBlocks:  # noqa: FBT001  # of the same row
-        pieces: list[Piece] = [line(bold(clip(row.title.text, _SENTENCE_CHARS if not answerable else limit)))]
+        pieces = reading.row_of_digest(row, limit, answerable=answerable)
         if row.verdict:
-            said = f"{row.verdict.sentence}"
-            pieces.append(line(clip(said, _SENTENCE_CHARS)))
-            return _RowBlocks(row.id, joined(tuple(pieces)), "", ())
-        if row.act:
-            pieces.append(line("runs ", code(row.act.tool)))
-            pieces += reading.row_pieces(row.act.rows, limit)
-        pieces += [line("Risk: ", clip(risk.text, limit)) for risk in row.risks] if answerable else []
-        exact = f"{row.agent} · gate {row.gate} · {row.left} left · digest {row.digest_short}"
-        pieces.append(line(plain(exact, _SENTENCE_CHARS)))
-        if row.alone:
-            pieces.append(line(clip(row.alone, _SENTENCE_CHARS)))
+            return _RowBlocks(row.id, pieces, "", ())
         opened = (
             Press(f"{ACTION}read", "Open")
             if row.kind == "confirmation"
@@ -106,17 +93,7 @@ class DigestCards:
         )
         yes_no = (Press(f"{ACTION}approve", "Approve", style="primary"), Press(f"{ACTION}reject", "Reject…"))
         presses = (*(yes_no if answerable else ()), opened)
-        return _RowBlocks(row.id, joined(tuple(pieces)), around_row(row.id, row.revision, row.digest), presses)
-
-
-def _fits(row: DigestRow, limit: int) -> bool:
-    """Is all of it on its row?"""
-    parts = [
-        row.title.text,
-        *(risk.text for risk in row.risks),
-        *(each.text for each in (row.act.rows if row.act else ())),
-    ]
-    return all(len(part) <= limit for part in parts)
+        return _RowBlocks(row.id, pieces, around_row(row.id, row.revision, row.digest), presses)
 
 
 def _all(rows: Sequence[DigestRow]) -> tuple[_All, ...]:
@@ -172,8 +149,19 @@ class RowAnswers:
             if told := why_not(error, user=str(user["id"]), now=self._clock()):
                 await self._whisper.tell(listener, told)
             return
-        if told := skipped(kind, outcomes):
+        if told := _skipped(kind, outcomes):
             await self._whisper.tell(listener, told)
+
+
+def _skipped(kind: str, outcomes: Sequence[RowOutcome]) -> str:
+    """What did not count, in one message; empty when all did."""
+    skipped = [each for each in outcomes if not each.counted]
+    if not skipped:
+        return ""
+    verb = "Approved" if kind == "approve" else "Rejected"
+    done = len(outcomes) - len(skipped)
+    sentences = "\n".join(f"• …{each.row.handoff[-6:]}: {each.sentence}" for each in skipped)
+    return f"{verb} {done} of {len(outcomes)}. Skipped:\n{sentences}"
 
 
 def _read(action: dict[str, Any]) -> tuple[Literal["approve", "reject"], tuple[Row, ...]]:

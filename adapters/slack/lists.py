@@ -8,7 +8,21 @@ from adapters.slack.cards import Cards, Fact, Option, Press
 from adapters.slack.fit import BUTTON, OPTION, OPTIONS, SECTION, Json, fits_message
 from adapters.slack.markup import date_token, link
 from adapters.slack.presses import ACTION
-from bot.cards import GrantLine, HelpLine, PendingLine, RunLine, StopLine
+from bot.cards import GrantLine
+from bot.cards.listing import (
+    BrakeLine,
+    HelpLine,
+    PendingLine,
+    RunLine,
+    SettingLine,
+    about,
+    about_run,
+    beginning,
+    given_by,
+    more_in_console,
+    standing,
+    waiting,
+)
 from bot.cards.rich import Line, Piece, clip, code, joined, line, plain
 from bot.errors import BadRequest
 
@@ -29,17 +43,6 @@ LIFT: Final = f"{ACTION}lift:"
 _TITLE_CHARS: Final = 200
 _FACT_CHARS: Final = 300
 _SENTENCE_CHARS: Final = 900
-_STATES: Final = {"running": "", "held": "⏸️ on hold", "aborted": "⛔ ended for good"}
-
-
-@dataclass(frozen=True, slots=True)
-class SettingLine:
-    """A setting of somebody's own; `options` are pairs of a value and its label, none where it is only shown."""
-
-    key: str
-    label: str
-    value: str
-    options: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class Lists:
         runs: Sequence[RunLine] = (),
         settings: Sequence[SettingLine] = (),
         grants: Sequence[GrantLine] = (),
-        brakes: Sequence[StopLine] = (),
+        brakes: Sequence[BrakeLine] = (),
     ) -> Json:
         """The Home tab of one person: what is stopped, what waits for them, the runs of their channels, settings."""
         more_runs = len(runs) - _MOST_RUNS
@@ -100,14 +103,14 @@ class Lists:
             self._templates.render(
                 "home",
                 brakes=[_braked(each) for each in brakes[:_FEW]],
-                more_brakes=_more(len(brakes) - _FEW),
-                title=_waiting(lines),
+                more_brakes=more_in_console(len(brakes) - _FEW),
+                title=waiting(lines),
                 entries=_entries(lines[:most]),
-                more=_more(len(lines) - most),
+                more=more_in_console(len(lines) - most),
                 runs=[_run(each) for each in runs[:_MOST_RUNS]],
                 more_runs=f"… and {more_runs:,} more" if more_runs > 0 else "",
                 grants=[_granted(each) for each in grants[:_FEW]],
-                more_grants=_more(len(grants) - _FEW),
+                more_grants=more_in_console(len(grants) - _FEW),
                 settings=[_setting(each) for each in settings[:_MOST_SETTINGS]],
             )
         )
@@ -120,7 +123,7 @@ class Lists:
                 return blocks
         return self._grants(lines, 0)
 
-    def brakes(self, lines: Sequence[StopLine]) -> list[Json]:
+    def brakes(self, lines: Sequence[BrakeLine]) -> list[Json]:
         """Brakes that are on, as a message; as many as fit, the others counted."""
         for most in range(min(len(lines), _MOST_BRAKES), 0, -1):
             blocks = self._brakes(lines, most)
@@ -138,18 +141,20 @@ class Lists:
         return list(self._templates.render("help", title=plain(title, BUTTON), pieces=words))
 
     def _grants(self, lines: Sequence[GrantLine], most: int) -> list[Json]:
-        title = (
-            f"{len(lines):,} {'grant stands' if len(lines) == 1 else 'grants stand'}" if lines else "No grants stand"
-        )
-        given = {"title": title, "grants": [_granted(each) for each in lines[:most]], "more": _more(len(lines) - most)}
+        title = standing(lines)
+        given = {
+            "title": title,
+            "grants": [_granted(each) for each in lines[:most]],
+            "more": more_in_console(len(lines) - most),
+        }
         return list(self._templates.render("grants", **given))
 
-    def _brakes(self, lines: Sequence[StopLine], most: int) -> list[Json]:
-        shown, more = [_braked(each) for each in lines[:most]], _more(len(lines) - most)
+    def _brakes(self, lines: Sequence[BrakeLine], most: int) -> list[Json]:
+        shown, more = [_braked(each) for each in lines[:most]], more_in_console(len(lines) - most)
         return list(self._templates.render("brakes", brakes=shown, more=more))
 
     def _pending(self, lines: Sequence[PendingLine], most: int) -> list[Json]:
-        given = {"title": _waiting(lines), "entries": _entries(lines[:most]), "more": _more(len(lines) - most)}
+        given = {"title": waiting(lines), "entries": _entries(lines[:most]), "more": more_in_console(len(lines) - most)}
         return list(self._templates.render("pending", **given))
 
 
@@ -167,35 +172,26 @@ def setting_chosen(action: Mapping[str, Any]) -> tuple[str, str]:
     return name.removeprefix(start), value
 
 
-def _waiting(lines: Sequence[PendingLine]) -> str:
-    return f"{len(lines):,} waiting for a person" if lines else "Nothing waits for you"
-
-
-def _more(count: int) -> str:
-    return f"… and {count:,} more in the console" if count > 0 else ""
-
-
 def _entries(lines: Sequence[PendingLine]) -> tuple[_Entry, ...]:
     return tuple(_entry(each, index) for index, each in enumerate(lines))
 
 
 def _entry(each: PendingLine, index: int) -> _Entry:
     short = each.summary
-    start = "⚠️ Cannot be undone · " if short.hazard else "⏸️ On hold · " if short.state == "held" else ""
     facts = [
-        Fact(plain(" · ".join(filter(None, (short.agent, short.gate, each.where))), _FACT_CHARS)),
+        Fact(plain(about(each), _FACT_CHARS)),
         Fact(f"until {date_token(short.expires_at)}, {short.left} left", is_markup=True),
     ]
     facts += [Fact(link(each.url, "console"), is_markup=True)] if each.permalink else []
     return _Entry(
         id=f"{index}:{short.id}",
-        title=start + plain(short.title.text, _TITLE_CHARS),
+        title=beginning(short) + plain(short.title.text, _TITLE_CHARS),
         open=Press(f"{ACTION}open:{index}", "Open", url=each.permalink or each.url),
         facts=tuple(facts),
     )
 
 
-def _braked(each: StopLine) -> _Stands:
+def _braked(each: BrakeLine) -> _Stands:
     """One brake: what it holds, and the button that lifts it."""
     facts = (Fact(plain(each.where, _FACT_CHARS)),) if each.where else ()
     label = plain(f"Resume {each.what}", BUTTON)
@@ -210,7 +206,7 @@ def _braked(each: StopLine) -> _Stands:
 def _granted(each: GrantLine) -> _Stands:
     """One grant: all that it covers, who gave it, and the button that ends it."""
     until = Fact(f"until {date_token(each.until)}", is_markup=True)
-    given = Fact(plain(f"Given by {each.by} · {each.used} · {each.condition}", _FACT_CHARS))
+    given = Fact(plain(given_by(each), _FACT_CHARS))
     return _Stands(
         id=each.id,
         pieces=joined((line(each.covers),)),
@@ -220,10 +216,8 @@ def _granted(each: GrantLine) -> _Stands:
 
 
 def _run(each: RunLine) -> tuple[Fact, ...]:
-    waiting = f"{each.open_cards:,} waiting" if each.open_cards else "nothing waiting"
-    text = " · ".join(filter(None, (each.name, each.agent, each.channel, waiting, _STATES[each.state])))
     return (
-        Fact(plain(text, _FACT_CHARS)),
+        Fact(plain(about_run(each), _FACT_CHARS)),
         Fact(f"since {date_token(each.started_at)}", is_markup=True),
     )
 

@@ -11,10 +11,10 @@ from adapters.slack.api import NoAccess, SlackFailed
 from adapters.slack.brief import brief
 from adapters.slack.cards import Cards
 from adapters.slack.installs import Installs
-from adapters.slack.lists import SettingLine
 from adapters.slack.places import Places, Spot
 from adapters.slack.posts import Posts
 from andon import wire
+from bot.cards.listing import SettingLine
 from bot.errors import BadRequest, TooMany, Undeliverable
 from bot.handoff import Handoff
 from bot.ports import Shelf

@@ -4,7 +4,6 @@ from bot.cards.asides import Said, asides, crowded, questions, said
 from bot.cards.brakes import brake_lines, pulled, scope_in_words
 from bot.cards.characters import hidden_in, visible
 from bot.cards.form import ABSENT, Field, by_field, fields, read
-from bot.cards.lines import HelpLine, PendingLine, RunLine, StopLine
 from bot.cards.offered import GrantLine, Offered, as_grant, given, grant_line, in_words, offers
 from bot.cards.receipts import ReceiptView, receipt_view
 from bot.cards.refusals import skipped, why_no_reply, why_not
@@ -39,16 +38,12 @@ __all__ = [
     "Flight",
     "GrantLine",
     "Heard",
-    "HelpLine",
     "JsonTemplates",
     "NeedsForm",
     "Offered",
-    "PendingLine",
     "ReceiptView",
-    "RunLine",
     "RunView",
     "Said",
-    "StopLine",
     "Summary",
     "TrustLine",
     "as_grant",

@@ -13,6 +13,7 @@ from bot.cards.brakes import scope_in_words
 from bot.cards.rich import Bullets, Code, Line, Piece, Quote, Words, bold, clip, code, joined, line, plain
 from bot.cards.sentences import moment
 from bot.cards.summaries import Summary
+from bot.cards.together import DigestRow
 from bot.cards.view import Card
 from bot.handoff import Handoff
 
@@ -25,6 +26,7 @@ _NAME_CHARS = 40
 _SENTENCE_CHARS = 900
 _MOST_VOTES = 10
 _VOTES_CHARS = 300
+_ROW_CHARS = 200
 
 
 class _Prose(Protocol):
@@ -80,6 +82,10 @@ ROOMS: Final = (
     Room(limit=60, rows=0, risks=4, candidates=4, details=40, told=80, changes=1),
 )
 """From the most that a message may show to what fits on every surface."""
+
+
+DIGEST_ROOMS: Final = (600, 300, 150, 60)
+"""Characters of one argument on a row of a digest: the most that its message takes. What is cut can only be opened."""
 
 
 def headline(view: Card) -> str:
@@ -209,15 +215,6 @@ def brake(view: Card) -> tuple[Piece, ...]:
     return joined([line(clip(text, _VOTES_CHARS)) for text in view.brake])
 
 
-def row_pieces(rows: Sequence[_Row], limit: int) -> list[Piece]:
-    """The arguments of a handoff on a row of a digest; what is too much is named and counted."""
-    if not rows:
-        return [line("It takes no arguments.")]
-    if len(rows) > _MOST_NAMES:
-        return _named(rows)
-    return [piece for each in rows for piece in _row(each, each.name, limit)]
-
-
 def result(view: Card, room: Room) -> tuple[Piece, ...]:
     """What came of what was done already."""
     return joined((line(bold("What came of it")), *_rows((view.result,), room))) if view.result else ()
@@ -300,6 +297,39 @@ def is_summarised(view: Card, room: Room) -> bool:
     return (room.rows is not None and len(rows) > room.rows) or (
         room.risks is not None and len(view.risks) > room.risks
     )
+
+
+def row_of_digest(row: DigestRow, limit: int, *, answerable: bool) -> tuple[Piece, ...]:
+    """One handoff on a digest; `answerable` where it can be answered there, so that all of it is shown."""
+    pieces: list[Piece] = [line(bold(clip(row.title.text, limit if answerable else _ROW_CHARS)))]
+    if row.verdict:
+        return joined((*pieces, line(clip(row.verdict.sentence, _ROW_CHARS))))
+    if row.act:
+        pieces += [line("runs ", code(row.act.tool)), *_row_pieces(row.act.rows, limit)]
+    pieces += [line("Risk: ", clip(risk.text, limit)) for risk in row.risks] if answerable else []
+    exact = f"{row.agent} · gate {row.gate} · {row.left} left · digest {row.digest_short}"
+    pieces.append(line(plain(exact, _ROW_CHARS)))
+    pieces += [line(clip(row.alone, _ROW_CHARS))] if row.alone else []
+    return joined(pieces)
+
+
+def is_on_row(row: DigestRow, limit: int) -> bool:
+    """Is all of it on its row?"""
+    parts = [
+        row.title.text,
+        *(risk.text for risk in row.risks),
+        *(each.text for each in (row.act.rows if row.act else ())),
+    ]
+    return all(len(part) <= limit for part in parts)
+
+
+def _row_pieces(rows: Sequence[_Row], limit: int) -> list[Piece]:
+    """Arguments on a row of a digest; what is too much is named and counted."""
+    if not rows:
+        return [line("It takes no arguments.")]
+    if len(rows) > _MOST_NAMES:
+        return _named(rows)
+    return [piece for each in rows for piece in _row(each, each.name, limit)]
 
 
 def _rows(rows: Sequence[_Row], room: Room, most: int | None = None) -> list[Piece]:

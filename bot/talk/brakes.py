@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from andon import wire
-from bot.cards import StopLine, pulled, scope_in_words, visible
+from bot.cards import pulled, scope_in_words, visible
+from bot.cards.listing import BrakeLine
 from bot.cards.obeyed import Done, Sentence, plainly, reply
 from bot.errors import DirectoryDown, Gone, NotAnApprover, StoreUnavailable
 from bot.handoff import Handoff
@@ -28,7 +29,7 @@ class _Seen:
     """A brake that somebody may know of, how a list shows it, and what they are to it."""
 
     brake: wire.Braked
-    line: StopLine
+    line: BrakeLine
     standing: Standing
 
 
@@ -44,7 +45,7 @@ class Brakes:
 
     # --- lists ---
 
-    async def seen(self, viewer: Viewer) -> list[StopLine]:
+    async def seen(self, viewer: Viewer) -> list[BrakeLine]:
         """The brakes that are on and that this person may know of, the latest first.
 
         Raises:
@@ -101,7 +102,7 @@ class Brakes:
             is_there, where = await self._seen.is_among(viewer, run), f"{visible(run.name)} · {run.agent}"
         if not is_there and not is_mine:
             return None
-        line = StopLine(pulled(brake), where, scope_in_words(scope), brake.epoch)
+        line = BrakeLine(pulled(brake), where, scope_in_words(scope), brake.epoch)
         standing: Standing = viewer.person.standing
         if viewer.is_member:
             standing = "member" if is_there else "outside"

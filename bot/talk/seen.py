@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from andon import wire
-from bot.cards import PendingLine, RunLine, summary
+from bot.cards import summary
+from bot.cards.listing import PendingLine, RunLine
 from bot.errors import DirectoryDown, Gone, NotAnApprover
 from bot.handoff import Handoff, State
 from bot.ports import Desk, Shelf

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from bot.cards import GrantLine, HelpLine, PendingLine, RunLine, StopLine, visible
+from bot.cards import GrantLine, visible
+from bot.cards.listing import BrakeLine, HelpLine, PendingLine, RunLine
 from bot.errors import BotError, DirectoryDown, StoreUnavailable
 from bot.handoff import Handoff
 from bot.ports import Shelf
@@ -44,7 +45,7 @@ class Granted:
 class Stopped:
     """Brakes that are on."""
 
-    lines: Sequence[StopLine]
+    lines: Sequence[BrakeLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Overview:
     waiting: Sequence[PendingLine]
     runs: Sequence[RunLine]
     grants: Sequence[GrantLine]
-    brakes: Sequence[StopLine]
+    brakes: Sequence[BrakeLine]
 
 
 Body = Waits | Granted | Stopped | Shown | Helped | Overview

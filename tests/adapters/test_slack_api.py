@@ -241,7 +241,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sleep(_: float) -> None:
         """Go on at once."""
 
-    monkeypatch.setattr("adapters.slack.api.sleep", sleep)
+    monkeypatch.setattr("bot.turns.sleep", sleep)
 
 
 async def test_thirty_cards_for_one_channel_go_out_one_a_second_in_the_order_of_asking(
@@ -330,7 +330,7 @@ async def test_short_waits_are_slept(parts: Parts, monkeypatch: pytest.MonkeyPat
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr("adapters.slack.api.sleep", sleep)
+    monkeypatch.setattr("bot.turns.sleep", sleep)
     ops = parts.cloud.channel("#ops")
 
     for number in range(4):

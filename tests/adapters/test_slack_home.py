@@ -16,7 +16,7 @@ from bot.ports import BrakeOrder
 from tests.adapters.talkers import EMAIL, House, talkers
 from tests.fakes.desk import MIRA
 from tests.fakes.slack.people import Person
-from tests.fakes.slack.waiting import seen
+from tests.fakes.waiting import seen
 
 Json = dict[str, Any]
 TELL = "andon:setting:outcomes"

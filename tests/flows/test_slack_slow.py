@@ -14,7 +14,7 @@ from bot.shelf import SealedShelf
 from bot.store.outbox import Outbox
 from tests.fakes.slack.people import Person
 from tests.fakes.slack.screens import Modal
-from tests.fakes.slack.waiting import seen
+from tests.fakes.waiting import seen
 from tests.flows.slack_house import House, house
 from tests.servers import until
 

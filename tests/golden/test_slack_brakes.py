@@ -13,7 +13,8 @@ import pytest
 from adapters.slack.cards import Cards
 from adapters.slack.lists import Lists
 from andon import wire
-from bot.cards import RunLine, StopLine, pulled, scope_in_words
+from bot.cards import pulled, scope_in_words
+from bot.cards.listing import BrakeLine, RunLine
 from bot.cards.obeyed import Action, Done, plainly, reply
 from bot.cards.rich import code
 from tests.fakes.desk import MIRA, NOON, RUN, stopped
@@ -40,8 +41,8 @@ def brake(scope: str = "channel", action: Any = "stop", *, text: str | None = No
     return wire.Braked(action=action, scope=SCOPES[scope], by=by, at=NOON, text=text, epoch=7)
 
 
-def line(each: wire.Braked, where: str = "") -> StopLine:
-    return StopLine(pulled(each), where, scope_in_words(each.scope), each.epoch)
+def line(each: wire.Braked, where: str = "") -> BrakeLine:
+    return BrakeLine(pulled(each), where, scope_in_words(each.scope), each.epoch)
 
 
 BRAKES = [
@@ -61,7 +62,7 @@ RUNS = [
 ]
 
 
-def hostile() -> list[StopLine]:
+def hostile() -> list[BrakeLine]:
     return [line(brake("run", text=HOSTILE_TEXT, name=HOSTILE_TEXT), "<!channel> \u2028 · mailer")]
 
 

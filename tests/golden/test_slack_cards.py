@@ -17,10 +17,11 @@ import pytest
 
 from adapters.slack.cards import Cards, Message
 from adapters.slack.digests import DigestCards
-from adapters.slack.lists import Lists, SettingLine
+from adapters.slack.lists import Lists
 from adapters.slack.modals import Modal, Modals
 from andon import wire
-from bot.cards import HelpLine, PendingLine, RunLine, summary
+from bot.cards import summary
+from bot.cards.listing import HelpLine, PendingLine, RunLine, SettingLine
 from bot.handoff import Aside, Digest, Handoff, Reason, Risk, Route, Rung, State
 from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, HEARD, MIRA, NOON, handoff, stopped
 from tests.fakes.slack.kit import check_message, check_options, check_view

@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from tests.fakes.slack import Channel, Message, Modal, Person, SlackCloud, sign
 from tests.fakes.slack.samples import CARD, field, modal
 from tests.fakes.slack.scripted import ScriptedApp
-from tests.fakes.slack.waiting import seen
+from tests.fakes.waiting import seen
 
 Json = dict[str, Any]
 

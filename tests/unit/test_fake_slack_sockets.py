@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from tests.fakes.slack import Channel, Message, Person, SlackCloud
 from tests.fakes.slack.samples import CARD, modal
-from tests.fakes.slack.waiting import seen
+from tests.fakes.waiting import seen
 
 Json = dict[str, Any]
 

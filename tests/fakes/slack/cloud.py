@@ -17,8 +17,8 @@ from tests.fakes.slack.model import Channel, Group, Message, Team, User
 from tests.fakes.slack.people import Person
 from tests.fakes.slack.sockets import Sockets
 from tests.fakes.slack.state import State
-from tests.fakes.slack.waiting import seen
 from tests.fakes.slack.web_api import answer
+from tests.fakes.waiting import seen
 
 Json = dict[str, Any]
 Route = Callable[["SlackCloud", web.Request], Awaitable[web.StreamResponse]]

@@ -11,7 +11,7 @@ from tests.fakes.slack.model import Channel, Effect, Message, View
 from tests.fakes.slack.posting import post, whisper
 from tests.fakes.slack.refusals import Refused
 from tests.fakes.slack.surfaces import close, push_in_answer, replace
-from tests.fakes.slack.waiting import seen
+from tests.fakes.waiting import seen
 
 if TYPE_CHECKING:
     from tests.fakes.slack.cloud import SlackCloud

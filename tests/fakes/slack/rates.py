@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from tests.fakes.slack.clock import Clock
+from tests.fakes.clock import Clock
 from tests.fakes.slack.refusals import Refused
 
 PER_MINUTE: Final = {"tier1": 1, "tier2": 20, "tier3": 50, "tier4": 100, "special": 600, "post": 60}

@@ -5,8 +5,8 @@ import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tests.fakes.clock import Clock
 from tests.fakes.slack.app import App, Installation, Token
-from tests.fakes.slack.clock import Clock
 from tests.fakes.slack.grants import RESPONSE_URL_S, TOKEN_S, TRIGGER_S, ResponseUrl, Trigger
 from tests.fakes.slack.model import Channel, Effect, File, Group, Message, Team, User, View
 from tests.fakes.slack.people import Person

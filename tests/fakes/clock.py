@@ -14,5 +14,5 @@ class Clock:
         return time.time() + self._ahead_s
 
     def advance(self, seconds: float) -> None:
-        """Let time pass: triggers, tokens and response addresses grow old, rate limits recover."""
+        """Let time pass: tokens and addresses grow old, rate limits recover."""
         self._ahead_s += seconds

@@ -1,0 +1,1 @@
+"""The surface Microsoft Teams: cards as messages, answers as presses, forms and replies."""
