@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     teams_allowed_tenants: str | None = Field(
         default=None,
         alias="TEAMS_ALLOWED_TENANTS",
-        description="Teams: more tenants whose people may reach the app, by id, or `any` (default: its own alone).",
+        description="Teams: more tenants whose people may act, by id, with commas between (default: its own alone).",
     )
     teams_channel: str | None = Field(
         default=None,
@@ -146,11 +146,6 @@ class Settings(BaseSettings):
         default="https://login.microsoftonline.com",
         alias="TEAMS_LOGIN_URL",
         description="Teams: where the app's own token comes from; another for other clouds and tests.",
-    )
-    teams_service_url: Annotated[str, AfterValidator(_http_url)] | None = Field(
-        default=None,
-        alias="TEAMS_SERVICE_URL",
-        description="Teams: the one address of its Bot Connector, for emulators and tests (default: as Teams tells).",
     )
     teams_allow_anonymous: bool = Field(
         default=False,
