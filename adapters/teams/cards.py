@@ -198,7 +198,7 @@ def groups(view: Card, room: Room) -> tuple[Group, ...]:
     first = Group("act", blocks(reading.act(view, room) or reading.question(view)))
     others = (
         Group("brake", blocks(reading.brake(view)), "warning"),
-        Group("votes", blocks(reading.votes(view)), "emphasis"),
+        Group("votes", blocks(reading.votes(view)), "accent"),
         Group("candidates", blocks(reading.candidates(view, room))),
         Group("verdict", blocks(reading.verdict(view, room))),
         Group("changes", blocks(reading.changes(view, room))),

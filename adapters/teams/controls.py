@@ -109,9 +109,9 @@ def fetch(view: Card | Handoff | DigestRow, label: str, sheet: str, *, look: Loo
     return Press(plain(label, BUTTON), carried(view, "open", sheet=sheet), kind="fetch", look=look)
 
 
-def toggle(label: str, form: str, *, is_secondary: bool = False) -> Toggle:
+def toggle(label: str, form: str, *, hides: tuple[str, ...] = (), is_secondary: bool = False) -> Toggle:
     """A button that opens one of the forms of a card."""
-    return Toggle(plain(label, BUTTON), form, is_secondary=is_secondary)
+    return Toggle(plain(label, BUTTON), form, hides, is_secondary)
 
 
 def rows(controls: Sequence[Control]) -> tuple[Row, ...]:

@@ -275,5 +275,5 @@ class Sheets:
         parts: Sequence[Part],
         rows: Sequence[Row],
     ) -> Json:
-        group = Group("whole", tuple(text)) if text else None
+        group = Group("reading", tuple(text)) if text else None
         return self._cards.render("sheet", head=head, group=group, facts=facts, parts=parts, rows=rows)

@@ -185,7 +185,8 @@ def filled(action: Action, given: dict[str, str]) -> tuple[Json, dict[str, str]]
             value = given.get(each["id"], each.get("value"))
             if each["type"] == "Input.Toggle":
                 value = value if value is not None else each.get("valueOff", "false")
-            if each["type"] == "Input.ChoiceSet" and value is not None and not each.get("isMultiSelect"):
+            is_menu = each["type"] == "Input.ChoiceSet" and "choices.data" not in each  # else it is searched
+            if is_menu and value is not None and not each.get("isMultiSelect"):
                 known = {choice["value"] for choice in each.get("choices") or ()}
                 value = value if value in known else None
             name = str(each.get("label") or each["id"])

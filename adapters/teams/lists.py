@@ -1,0 +1,177 @@
+"""Lists for Teams: what waits, what is stopped, grants, runs, what can be typed; and short things said. No I/O."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from adapters.teams.cards import Cards, Head
+from adapters.teams.controls import Control, Link, Press, Row
+from adapters.teams.digests import Entry
+from adapters.teams.fit import BUTTON, Json, fits_message
+from adapters.teams.texts import Fact, blocks, link, ours, title
+from bot.cards import GrantLine, Heard, ReceiptView, RunView, moment, reading, summary, visible
+from bot.cards.listing import (
+    BrakeLine,
+    HelpLine,
+    PendingLine,
+    RunLine,
+    about,
+    about_run,
+    beginning,
+    given_by,
+    more_in_console,
+    standing,
+    waiting,
+)
+from bot.cards.rich import Line, Piece, Quote, bold, clip, code, joined, line, plain
+from bot.handoff import Handoff
+
+_MOST: Final = 20
+_MOST_STANDING: Final = 10
+_TITLE_CHARS: Final = 200
+_FACT_CHARS: Final = 300
+_SENTENCE_CHARS: Final = 900
+_TOLD_CHARS: Final = 500
+_RECEIPT: Final = {"go": "good", "held": "warning", "stop": "attention"}
+
+
+class Lists:
+    """Makes lists, with the same templates as the cards; as much of each as fits, the rest counted."""
+
+    def __init__(self, cards: Cards) -> None:
+        """Use the templates of the cards."""
+        self._cards = cards
+
+    def pending(self, lines: Sequence[PendingLine]) -> Json:
+        """Cards that wait, most urgent first as they come."""
+        return self._list(waiting(lines), [_entry(each) for each in lines[:_MOST]], of=len(lines))
+
+    def grants(self, lines: Sequence[GrantLine]) -> Json:
+        """Grants that stand, each with the button that ends it."""
+        return self._list(standing(lines), [_granted(each) for each in lines[:_MOST_STANDING]], of=len(lines))
+
+    def brakes(self, lines: Sequence[BrakeLine]) -> Json:
+        """Brakes that are on, each with the button that lifts it."""
+        heading = "What is stopped" if lines else "Nothing is stopped"
+        entries = [_braked(each) for each in lines[:_MOST_STANDING]]
+        return self._list(heading, entries, look="warning" if lines else "good", of=len(lines))
+
+    def runs(self, lines: Sequence[RunLine]) -> Json:
+        """The runs of a conversation."""
+        heading = "Runs in this conversation" if lines else "No run is bound here"
+        return self._list(heading, [_run(each) for each in lines[:_MOST]], of=len(lines))
+
+    def run(self, view: RunView) -> Json:
+        """One run: whose it is, what holds it, and what lets it go on."""
+        names = [view.agent, f"for {view.requester}" if view.requester else "", view.place]
+        pieces: list[Piece] = [line(plain(" · ".join(filter(None, names)), _FACT_CHARS))]
+        pieces += [line(bold(name), ": ", value) for name, value in view.labels]
+        if view.checkpoint:
+            pieces.append(line(f"Checkpoint {view.checkpoint}"))
+        facts = [Fact(ours(f"since {moment(view.started_at)}", view.started_at), is_ours=True)]
+        facts.append(Fact(link(f"{self._cards.console}/runs/{view.id}", "Open in the console"), is_ours=True))
+        entries = [Entry(blocks(joined(pieces)), tuple(facts))]
+        for each in view.brakes:
+            said = [line(bold(f"{each.did}: "), each.holds, " · by ", each.by)]
+            words: list[Piece] = [Quote(clip(each.words.text, _SENTENCE_CHARS))] if each.words.text else []
+            at = (Fact(ours(f"since {moment(each.at)}", each.at), is_ours=True),)
+            lifts = () if each.action == "abort" else (_lift("Resume this run", each.epoch),)
+            rows = (Row(lifts),) if lifts and each is view.own else ()
+            entries.append(Entry(blocks((*said, *words)), at, rows))
+        look = _RECEIPT.get(view.lamp, "emphasis")
+        return self._made(Head(plain(f"{view.headline} · {view.name}", _TITLE_CHARS), look), entries)
+
+    def receipt(self, view: ReceiptView) -> Json:
+        """What a press on the brake did."""
+        pieces: list[Piece] = [line(clip(text, _SENTENCE_CHARS)) for text in view.lines]
+        if view.flying:
+            pieces.append(line(bold(view.flying)))
+            pieces += [Quote(clip(each.what.text, _FACT_CHARS)) for each in view.flights]
+        return self._made(Head(plain(view.headline, _TITLE_CHARS), "warning"), [Entry(blocks(joined(pieces)))])
+
+    def said(self, words: Line) -> Json:
+        """A line of our own, with names and texts of others in it."""
+        return self._made(None, [Entry(blocks(joined((words,))))])
+
+    def help(self, heading: str, lines: Sequence[HelpLine]) -> Json:
+        """What can be typed."""
+        pieces = joined([line(code(each.typed), f"  {each.meaning}") for each in lines])
+        return self._made(Head(plain(heading, _TITLE_CHARS), "accent"), [Entry(blocks(pieces))])
+
+    def notice(self, told: Heard) -> Json:
+        """What an agent tells people without asking."""
+        pieces: tuple[Piece, ...] = (line(bold(told.agent), " says"), Quote(told.text.text), *_cut(told.text.cut))
+        about_it = Fact(plain(f"{told.agent} · run {told.run}", _FACT_CHARS))
+        facts = (about_it, Fact(ours(moment(told.at), told.at), is_ours=True))
+        return self._made(None, [Entry(blocks(joined(pieces)), facts)])
+
+    def brief(self, handoff: Handoff, *, now: datetime, url: str | None, lead: str = "") -> tuple[str, Json]:
+        """One handoff in a few lines for one person, and its text for notifications; `lead` says why it is shown."""
+        short = summary(handoff, now=now)
+        pieces: list[Piece] = [line(lead)] if lead else []
+        pieces += [Quote(clip(short.title.text, 2 * _SENTENCE_CHARS)), line(code(short.gate))]
+        if short.verdict:
+            pieces.append(line(bold(clip(short.verdict.sentence, _FACT_CHARS))))
+            pieces += [Quote(clip(short.verdict.reason, _TOLD_CHARS))] if short.verdict.reason else []
+        if handoff.outcome and handoff.outcome.error is not None:
+            pieces.append(Quote(clip(visible(handoff.outcome.error), _TOLD_CHARS)))
+        ends = short.verdict.at if short.verdict else short.expires_at
+        until = moment(ends) if short.verdict else f"until {moment(ends)}, {short.left} left"
+        facts = [Fact(plain(reading.who_asks(short), _FACT_CHARS)), Fact(ours(until, ends), is_ours=True)]
+        facts += [Fact(link(url, "Open the card"), is_ours=True)] if url else []
+        facts.append(Fact(link(self._cards.page(handoff.id), "Open in the console"), is_ours=True))
+        heading = f"{beginning(short) if not short.verdict else ''}{short.headline}"
+        made = self._made(Head(plain(heading, _TITLE_CHARS), "accent"), [Entry(blocks(joined(pieces)), tuple(facts))])
+        return title(" ".join(filter(None, (lead, f"{heading}:", short.title.text))), _TOLD_CHARS), made
+
+    def _list(self, heading: str, entries: Sequence[Entry], *, look: str = "accent", of: int) -> Json:
+        for shown in range(len(entries), -1, -1):
+            more = more_in_console(of - shown)
+            facts = (
+                (Fact(more), Fact(link(f"{self._cards.console}/", "Open the console"), is_ours=True)) if more else ()
+            )
+            made = self._made(Head(heading, look), entries[:shown], facts)
+            if fits_message(made):
+                return made
+        raise AssertionError("a heading always fits")
+
+    def _made(self, head: Head | None, entries: Sequence[Entry], facts: Sequence[Fact] = ()) -> Json:
+        return self._cards.render("list", head=head, entries=tuple(entries), facts=facts, rows=(), forms=())
+
+
+def _entry(each: PendingLine) -> Entry:
+    short = each.summary
+    until = ours(f"until {moment(short.expires_at)}, {short.left} left", short.expires_at)
+    opens: tuple[Control, ...] = (Link("Open", each.permalink or each.url),)
+    if each.permalink:
+        opens = (*opens, Link("Open in the console", each.url))
+    text = line(bold(beginning(short)), bold(plain(short.title.text, _TITLE_CHARS)))
+    facts = (Fact(plain(about(each), _FACT_CHARS)), Fact(until, is_ours=True))
+    return Entry(blocks((text,)), facts, (Row(opens),))
+
+
+def _granted(each: GrantLine) -> Entry:
+    """One grant: all that it covers, who gave it, and the button that ends it."""
+    end = Press("End it", {"andon": {"do": "end-grant", "id": each.id}}, look="destructive")
+    until = Fact(ours(f"until {moment(each.until)}", each.until), is_ours=True)
+    return Entry(blocks((line(each.covers),)), (Fact(plain(given_by(each), 600)), until), (Row((end,)),))
+
+
+def _braked(each: BrakeLine) -> Entry:
+    """One brake: what it holds, and the button that lifts it."""
+    facts = (Fact(plain(each.where, _FACT_CHARS)),) if each.where else ()
+    text = blocks((line(clip(each.sentence, _SENTENCE_CHARS)),))
+    return Entry(text, facts, (Row((_lift(f"Resume {each.what}", each.epoch),)),))
+
+
+def _run(each: RunLine) -> Entry:
+    since = Fact(ours(f"since {moment(each.started_at)}", each.started_at), is_ours=True)
+    return Entry(blocks((line(clip(about_run(each), _SENTENCE_CHARS)),)), (since,))
+
+
+def _lift(label: str, epoch: int) -> Press:
+    return Press(plain(label, BUTTON), {"andon": {"do": "lift", "epoch": epoch}})
+
+
+def _cut(count: int) -> tuple[Line, ...]:
+    return (line(f"… {count:,} more characters: open the console"),) if count else ()
