@@ -182,9 +182,10 @@ class Inbound:
 
     # --- invokes ---
 
-    async def invoke(self, sent: Payload, work: Callable[[Payload], Awaitable[Reply]]) -> Reply:
+    async def invoke(self, sent: Payload, work: Callable[[Payload], Coroutine[Any, Any, Reply]]) -> Reply:
         """Do it each time that it comes, and answer in time; whoever works on it knows a repetition by its id."""
-        doing: asyncio.Task[Reply] = self._spawn(self._answered(sent, work))
+        _ = self._spawn(self._tell_heard(sent))  # beside the work: whoever pressed waits for nothing else
+        doing: asyncio.Task[Reply] = self._spawn(work(sent))
         await asyncio.wait({doing}, timeout=ACK_S)
         if doing.done():
             return doing.result()
@@ -192,13 +193,12 @@ class Inbound:
         _ = self._spawn(self._catch_up(sent, doing))
         return reply
 
-    async def _answered(self, sent: Payload, work: Callable[[Payload], Awaitable[Reply]]) -> Reply:
+    async def _tell_heard(self, sent: Payload) -> None:
         for each in self._heard:
             try:
                 await each(sent)
-            except StoreUnavailable as error:  # whoever pressed hears it from `work`
+            except StoreUnavailable as error:
                 log.warning("teams.unheard id=%s detail=%s", sent.get("id"), error)
-        return await work(sent)
 
     async def _catch_up(self, sent: Payload, doing: "asyncio.Task[Reply]") -> None:
         await self._inbox.caught_up(sent, await doing)
@@ -234,7 +234,7 @@ class _Adapter(BotAdapter):  # type: ignore[misc]  # the package has no types
         if activity.type != ActivityTypes.invoke:
             return web.Response()
         answer = turn.turn_state.get(self._INVOKE_RESPONSE_KEY)
-        reply: InvokeResponse = answer.value if answer else InvokeResponse(HTTPStatus.NOT_IMPLEMENTED)
+        reply: InvokeResponse = answer.value if answer else InvokeResponse(status=HTTPStatus.NOT_IMPLEMENTED)
         if reply.body is None:
             return web.Response(status=int(reply.status))
         return web.json_response(reply.body, status=int(reply.status))
@@ -275,9 +275,9 @@ class _Handler(ActivityHandler):  # type: ignore[misc]  # the package has no typ
         known = {"adaptiveCard/action": inbox.pressed, "task/fetch": inbox.opened, "task/submit": inbox.submitted}
         work = known.get(sent["name"])
         if work is None:
-            return InvokeResponse(HTTPStatus.NOT_IMPLEMENTED)
+            return InvokeResponse(status=HTTPStatus.NOT_IMPLEMENTED)
         reply = await self._inbound.invoke(sent, work)
-        return InvokeResponse(HTTPStatus.OK, dict(reply) if reply is not None else None)
+        return InvokeResponse(status=HTTPStatus.OK, body=dict(reply) if reply is not None else None)
 
 
 def _name(sent: Payload) -> str:

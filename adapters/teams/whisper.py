@@ -26,7 +26,7 @@ class Whisper:
     async def tell(self, presser: Presser, text: str) -> None:
         """Say it if that works."""
         try:
-            chat = await self._references.personal(presser.where.tenant, presser.user)
+            chat = await self._references.personal(presser.user)
         except StoreUnavailable:
             chat = None
         card = self._cards.render("below", calls="", entities=[], blocks=blocks([line(visible(text))]), facts=())
