@@ -66,7 +66,7 @@ class Hall:
         """See `Hall`."""
         return bool(said.above and (await self._people.person(said.team, said.above, channel=None)).refusal)
 
-    async def tell(self, said: Spoken, text: str) -> None:
+    async def tell(self, said: Spoken, text: str, *, is_secret: bool = False) -> None:  # noqa: ARG002  # all are alone
         """See `Hall`."""
         await self._whisper.tell(said.listener, text)
 

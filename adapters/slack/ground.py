@@ -83,6 +83,10 @@ class SlackGround:
         """See `Ground`."""
         return Address(*_split(room), message).text
 
+    def thread(self, room: str, message: str) -> str:
+        """See `Ground`."""
+        return self.address(room, message)
+
     async def link(self, room: str, message: str) -> str | None:
         """See `Ground`."""
         team, channel = _split(room)

@@ -144,8 +144,11 @@ class Hall(Protocol[_SaidT_contra]):
         """Was it said below the message of another app?"""
         ...
 
-    async def tell(self, said: _SaidT_contra, text: str) -> None:
-        """Tell whoever said it, alone. What cannot be said is logged and lost."""
+    async def tell(self, said: _SaidT_contra, text: str, *, is_secret: bool = False) -> None:
+        """Tell whoever said it, alone where the platform can; `is_secret`: else not at all.
+
+        What cannot be said is logged and lost.
+        """
         ...
 
     async def reply(self, said: _SaidT_contra, done: Done) -> None:
@@ -180,8 +183,7 @@ class Cord(Generic[S]):
         Raises:
             StoreUnavailable: It may be done or not; the same again is safe.
         """
-        perhaps = self._perhaps(said.typed)
-        if perhaps is None:
+        if not self.may_be(said.typed):
             return False
         around = await self._targets.around(said.room, said.thread, below=said.below)
         if around.is_empty and not said.to_bot:
@@ -237,6 +239,10 @@ class Cord(Generic[S]):
                 self._untaken.clear()
             self._untaken.add(said.id)
             await self._tell_untaken(said, typed.action)
+
+    def may_be(self, text: str) -> bool:
+        """Can it be words to the brake at all? Nothing is looked up."""
+        return self._perhaps(text) is not None
 
     def sign(self, said: S) -> Typed | None:
         """What a sign says to the brake, if anything."""
@@ -373,7 +379,7 @@ class Cord(Generic[S]):
         word = typed.action
         named = ", ".join(f"`{word} {agent}`" for agent in agents)
         also = f"name an agent ({named}), or all of them (`{word} all`)" if named else f"name all agents (`{word} all`)"
-        return await self._hall.tell(said, f"{told}Say it in the thread of a card, or {also}.")
+        return await self._hall.tell(said, f"{told}Say it in the thread of a card, or {also}.", is_secret=True)
 
     async def _tell_untaken(self, said: S, action: str) -> None:
         told = f"I cannot reach my own store just now, so {_DOWN[action]}. {_IN_CONSOLE}"

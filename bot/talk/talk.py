@@ -22,6 +22,7 @@ _ANSWERED: Final = timedelta(days=1)
 _FIRST: Final = 5
 _NOT_THERE: Final = "There is no such card for you."
 _DOWN: Final = "I cannot look that up just now. Try again in a minute."
+_GREETING: Final = "Agents ask here before they do what matters. This is what you can ask me"
 _MINE: Final = "what waits for you"
 _STOPS: Final = "every agent that works in this {}; stop <agent>: that one; stop all: every agent"
 _STOPS_ONE: Final = "the agents that ask you; stop <agent>: that one; stop all: every agent"
@@ -148,6 +149,10 @@ class Talk:
                     await self._shelf.forget(what)
             raise
 
+    def greeting(self, place: Place) -> Said:
+        """What to say where the bot was just added."""
+        return self._help(place, _GREETING)
+
     # --- what to say ---
 
     async def _reply(self, text: str, viewer: Viewer, place: Place) -> Said:
@@ -155,7 +160,9 @@ class Talk:
         match asked.verb:
             case "pending":
                 where = scope(asked.rest)
-                return self.help(place, "pending") if where is None else await self._pending(viewer, place, where)
+                return (
+                    self._help(place, _goes("pending")) if where is None else await self._pending(viewer, place, where)
+                )
             case "home":
                 found = await self.overview(viewer)
                 return Said(_waiting(found.waiting), found, is_private=True)
@@ -166,9 +173,10 @@ class Talk:
             case "brakes":
                 return await self._stopped(viewer)
             case "help":
-                return self.help(place)
+                return self._help(place)
             case _:
-                return self.help(place, suggestion(asked.word), is_known=False)
+                meant = suggestion(asked.word)
+                return self._help(place, f"Did you mean “{meant}”?" if meant else "I do not know that word")
 
     async def _pending(self, viewer: Viewer, place: Place, where: str) -> Said:
         is_here = place.here and (where == "here" or (not where and place.asks_here))
@@ -194,7 +202,7 @@ class Talk:
     async def _show(self, viewer: Viewer, rest: str, place: Place) -> Said:
         found = await self._seen.find(viewer, rest)
         if found is None:
-            return self.help(place, "show")
+            return self._help(place, _goes("show"))
         if found.several:
             return Said(f"{found.several} cards end like that. Type more of the id.", is_private=True)
         if found.handoff is None:
@@ -202,12 +210,7 @@ class Talk:
         link = await self._seen.link(viewer, found.handoff, found.at)
         return Said("", Shown(found.handoff, link), is_private=True)
 
-    def help(self, place: Place, meant: str = "", *, is_known: bool = True) -> Said:
-        """What can be said; `meant` is what was probably meant, of a word that `is_known` or not."""
-        if meant:
-            title = f"Did you mean “{meant}”?" if not is_known else f"This is how “{meant}” goes"
-        else:
-            title = "What you can ask me" if is_known else "I do not know that word"
+    def _help(self, place: Place, title: str = "What you can ask me") -> Said:
         here = f"what waits in this {place.noun}"
         names_here = place.here is not None and not place.asks_here
         stops = _STOPS.format(place.noun) if place.asks_here or place.here else _STOPS_ONE
@@ -224,6 +227,10 @@ class Talk:
         ]
         said = "\n".join([f"{title}:", *(f"{each.typed}: {each.meaning}" for each in lines), self._asking])
         return Said(said, Helped(title, lines))
+
+
+def _goes(word: str) -> str:
+    return f"This is how “{word}” goes"
 
 
 def _waiting(found: Sequence[PendingLine]) -> str:

@@ -73,9 +73,9 @@ def run_scope(run_id: str) -> wire.BrakeScope:
     return wire.BrakeScope(run=run_id)
 
 
-def asked_in(address: str) -> str:
-    """Where the shelf keeps which question was asked last in the thread below this message."""
-    return f"asked-in:{address}"
+def asked_in(thread: str) -> str:
+    """Where the shelf keeps which question was asked last in this thread."""
+    return f"asked-in:{thread}"
 
 
 class Targets:
@@ -148,7 +148,7 @@ class Targets:
 
     async def _in_thread(self, around: Around, room: str, thread: str, ways: Sequence[str], below: Below) -> Around:
         card = await self.card(room, thread, below=below)
-        asked = card or await self._look(await self._shelf.load(asked_in(self._ground.address(room, thread))))
+        asked = card or await self._look(await self._shelf.load(asked_in(self._ground.thread(room, thread))))
         question = asked if asked and _takes_replies(asked) else None
         if card:
             return replace(around, own=(card.run,), question=question)

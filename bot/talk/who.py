@@ -92,6 +92,10 @@ class Ground(Protocol):
         """Where a message is, as a `CardRef` has it."""
         ...
 
+    def thread(self, room: str, message: str) -> str:
+        """Where the thread below a message is, for what the shelf keeps of it."""
+        ...
+
     async def link(self, room: str, message: str) -> str | None:
         """A link to a message; None: not known."""
         ...
