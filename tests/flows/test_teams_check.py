@@ -15,7 +15,7 @@ from adapters.teams.config import TeamsConfig
 from tests.adapters.teams_plumbing import config, plumbing
 from tests.fakes.shelf import MemoryShelf
 from tests.fakes.teams import Key, TeamsCloud
-from tests.servers import bare_environment
+from tests.servers import ServiceProcess, bare_environment
 
 TO_GO_ON = (
     "mend ",
@@ -334,6 +334,25 @@ async def test_the_command_tries_teams_too(cloud: TeamsCloud, entry: str, tmp_pa
     assert wrong_code == 1
     assert "fault: Teams: Microsoft gives the app no token (AADSTS7000215)" in wrong
     assert cloud.app_password not in said + wrong
+
+
+async def test_the_whole_way_with_the_service_running(cloud: TeamsCloud, tmp_path: Path) -> None:
+    """The real service refuses strangers at its real address, and has kept where it was added."""
+    cloud.team("Operations", channels=["Alerts"])
+    given = {**settings(cloud, ""), "TEAMS_CHANNEL": "Operations/Alerts"}
+    process = ServiceProcess(tmp_path / "state", given)
+    await process.start()
+    try:
+        cloud.endpoint = f"{process.url}/api/messages"
+        await cloud.announce()
+        code, said = await run(process.state, **given)
+    finally:
+        await process.close()
+
+    assert code == 0, said
+    assert f"teams: {process.url}/api/messages is there, and takes no request without a token" in said
+    assert "teams: installed in the team Operations (its members as approvers: teams:" in said
+    assert "teams: cards go to Operations / Alerts" in said
 
 
 async def test_settings_that_are_half_there_are_faults(cloud: TeamsCloud, entry: str, tmp_path: Path) -> None:
