@@ -17,9 +17,10 @@ from pydantic import SecretStr
 from bot.config import Settings
 from bot.outbox import Pace
 from tests.adapters.surface import HOUR_PACE
-from tests.fakes.teams import Channel, Conversation, Delivery, Message, Outcome, Person, TeamsCloud
+from tests.fakes.teams import Channel, Conversation, Delivery, Message, Outcome, Person, TeamsCloud, payloads
 from tests.fakes.teams.cards import CARD, actions, elements
 from tests.fakes.teams.doors import size_utf16
+from tests.fakes.teams.outcomes import apply
 from tests.flows.paper_house import settled
 from tests.people import Agent, Json
 from tests.servers import Live, live, until
@@ -103,6 +104,12 @@ class House:
     async def until_settled(self) -> None:
         """Everything that happened is shown."""
         await settled(self.live)
+
+    async def plant(self, where: Conversation) -> Message:
+        """A message of the bot somewhere, which is nobody's card."""
+        message = Message(where, where.next_id(self.cloud.clock.now()), None, {"type": "message", "text": "Hello"})
+        where.messages.append(message)
+        return message
 
     def last(self, kind: str) -> Delivery:
         """The last activity of this kind that was sent to the service."""
@@ -262,7 +269,7 @@ def _marks(text: str, urls: Sequence[str], called: Sequence[str]) -> Iterator[st
 
 
 def _is_ours(address: str, urls: Sequence[str]) -> bool:
-    return any(address.startswith(f"{url}/") for url in urls)
+    return any(address == url or address.startswith(f"{url}/") for url in urls)
 
 
 # --- presses ---
@@ -274,6 +281,11 @@ def button(card: Mapping[str, Any], title: str) -> Json:
     return copied
 
 
-async def late(person: Person, card: Message, source: Json, given: Mapping[str, str] | None = None) -> Outcome:
-    """Press what somebody saw before the card changed."""
-    return await person.press_source(card, source, dict(given or {}))
+async def late(person: Person, card: Message, source: Json) -> Outcome:
+    """Press what somebody saw before the card changed, or before they left; or what nobody ever saw."""
+    name, value = "adaptiveCard/action", {"action": source, "trigger": "manual"}
+    if source["type"] == "Action.Submit":
+        name, value = "task/fetch", {"data": source["data"], "context": {"theme": "default"}}
+    since = len(person.cloud.effects)
+    sent = await person.cloud.courier.send(payloads.invoke(person.cloud, name, card, person, value))
+    return apply(person, card, sent, since)
