@@ -19,7 +19,7 @@ from adapters.teams.fit import REFRESHED
 from adapters.teams.ground import placed
 from adapters.teams.inbound import Inbound
 from adapters.teams.lists import Lists
-from adapters.teams.people import People
+from adapters.teams.people import FRESH_S, People
 from adapters.teams.places import Places
 from adapters.teams.posts import Posts, message
 from adapters.teams.references import Reference
@@ -29,6 +29,7 @@ from andon import wire
 from bot.cards import heard
 from bot.errors import BotError, DirectoryDown, StoreUnavailable
 from bot.handoff import Aside, Digest, Handoff, State, Told
+from bot.memory import Memory
 from bot.ports import CardRef, Desk, Directory
 
 log = logging.getLogger("andon.teams")
@@ -78,6 +79,7 @@ class Teams:
         self._inbound = inbound
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
+        self._accounts: Memory[Reference, Sequence[str]] = Memory(self._ask_accounts, life_s=FRESH_S)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """Where Teams sends to."""
@@ -165,11 +167,15 @@ class Teams:
         refresh: Sequence[str] = ()
         if handoff.state is State.PENDING:
             try:
-                refresh = await self._people.accounts(where, most=REFRESHED) or ()
+                refresh = await self._accounts.get(where.in_thread(None))
             except DirectoryDown as error:
                 log.info("teams.no_views id=%s detail=%s", handoff.id, error)
         made = self._cards.message(handoff, now=self._clock(), whom=For(refresh=refresh))
         return message(made.card, made.summary, mark=f"card:{handoff.id}")
+
+    async def _ask_accounts(self, where: Reference) -> Sequence[str]:
+        """Everybody there, if they are few."""
+        return await self._people.accounts(where, most=REFRESHED) or ()
 
     # --- when a place cannot be reached ---
 

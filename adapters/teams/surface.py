@@ -55,7 +55,7 @@ async def teams(
         posts = Posts(connector, references, shelf)
         whisper = Whisper(posts, references, cards=cards)
         strays, whose = Strays(shelf), Whose(desk, places=places)
-        threads = Threads(desk, shelf, people=people, places=places, posts=posts, cards=cards)
+        threads = Threads(desk, shelf, people=people, places=places, posts=posts, whisper=whisper, cards=cards)
         answers = Answers(
             desk, people=people, whose=whose, strays=strays, cards=cards, sheets=Sheets(cards), clock=clock
         )
