@@ -48,7 +48,7 @@ class Moment:
 BEFORE = Moment("brake")
 UNTOLD = Moment("brake", replied=True)
 SWEEPING = Moment("hold", 2)
-SWEPT = Moment("hold", 4, replied=True)  # 250 that wait take three calls, and what is allowed the fourth
+SWEPT = Moment("hold", 3, replied=True)  # what waits and what is allowed takes three calls
 ENDING = Moment("withdraw", 20)
 MOMENTS = {
     "before the script": BEFORE,
