@@ -5,6 +5,7 @@ succeeds. Agents hear by its event; cards change last. What follows the script (
 cards, so that nothing depends on when it happens, and any process takes up what another left.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
@@ -21,6 +22,9 @@ from bot.ports import Standing
 from bot.store import Affected, Obeyed, Store
 
 log = logging.getLogger("andon.brake")
+
+_AT_ONCE: Final = 32
+"""Asks of aborted runs that are decided at once."""
 
 _TOLD: Final = 20
 """Actions in flight, or other brakes, that a reply names."""
@@ -196,13 +200,21 @@ class Braking:
         )
 
     async def _settle(self, scope: wire.BrakeScope | None, heard: wire.Braked | None = None) -> AsyncIterator[Affected]:
+        ended: list[str] = []
         async for each in self._store.brakes.settle(scope, heard):
             if each.by == "abort" and each.state == State.HELD:
-                await self._abort(each.id)
+                ended.append(each.id)
+            if len(ended) == _AT_ONCE:
+                await self._abort(ended)
+                ended = []
             yield each
+        await self._abort(ended)
 
-    async def _abort(self, handoff_id: str) -> None:
-        """Decide what waits in a run that was aborted."""
+    async def _abort(self, ids: Sequence[str]) -> None:
+        """Decide what waits in runs that were aborted, many at a time."""
+        await asyncio.gather(*(self._abort_one(each) for each in ids))
+
+    async def _abort_one(self, handoff_id: str) -> None:
         handoff = await self._store.handoffs.load(handoff_id)
         if handoff is None or handoff.brake is None or handoff.state not in OPEN:
             return
