@@ -180,6 +180,7 @@ class Braking:
     async def _receipt(self, scope: wire.BrakeScope, obeyed: Obeyed) -> wire.BrakeReceipt:
         held, flying, runs, left = 0, [], set[str](), set[str]()
         lifted = obeyed.word in {"lifted", "off"}
+        is_steer = obeyed.word == "pulled" and obeyed.brake is not None and obeyed.brake.action == "steer"
         try:
             await self._told()  # else agents would hear while thousands of cards change, and because of them late
             async for each in self._settle(scope):
@@ -196,7 +197,7 @@ class Braking:
             runs=len(runs),
             held=held,
             in_flight=() if lifted else tuple([each async for each in self._flying(flying)]),
-            still=await self._still(scope, left) if lifted else (),
+            still=await self._still(scope, left, obeyed.brake) if lifted or is_steer else (),
         )
 
     async def _settle(self, scope: wire.BrakeScope | None, heard: wire.Braked | None = None) -> AsyncIterator[Affected]:
@@ -245,8 +246,11 @@ class Braking:
                 claimed_at=claim.at,
             )
 
-    async def _still(self, scope: wire.BrakeScope, runs: Collection[str]) -> tuple[wire.Braked, ...]:
-        """What holds it, or a part of it, beside the brake that was lifted; `runs` are held still."""
+    async def _still(
+        self, scope: wire.BrakeScope, runs: Collection[str], own: wire.Braked | None
+    ) -> tuple[wire.Braked, ...]:
+        """What holds it, or a part of it, beside the brake that was lifted, or the words; `runs` are held still."""
         run = await self._store.runs.load(scope.run) if scope.run else None
         ended = (run.brake,) if run and run.brake and run.brake.action == "abort" else ()
-        return (*ended, *await self._store.brakes.beside(scope, runs))[:_TOLD]
+        beside = await self._store.brakes.beside(scope, runs)
+        return (*ended, *(each for each in beside if own is None or each.epoch != own.epoch))[:_TOLD]
