@@ -101,7 +101,7 @@ def _told(order: wire.WideBrake, receipt: wire.BrakeReceipt, now: datetime) -> I
         yield f"still {_DONE[other.action]} {_since(other)}; lift that with: andon resume {as_arguments(other.scope)}"
     if receipt.did in {"pulled", "stands"} and stands and stands.action in {"stop", "pause"}:
         yield f"resume with: andon resume {it}"
-    if receipt.did == "pulled" and order.action == "steer":
+    if receipt.did == "pulled" and order.action == "steer" and not receipt.still:
         yield "it goes on as soon as its agent has read that"
 
 

@@ -6,7 +6,7 @@ A refusal is here too: it is not a fault, yet it never looks like a result.
 import json
 from collections.abc import Mapping
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -118,7 +118,7 @@ class Steered(AndonError):
     """
 
     def __init__(self, steers: tuple[wire.Steer, ...], *, version: int | None = None) -> None:
-        said = " ".join(f"{steer.by.name} says: {steer.text.strip()}" for steer in steers)
+        said = " ".join(f"{steer.by.name} says: {_sentence(steer.text)}" for steer in steers)
         super().__init__(f"{said} Take this into account before you go on.")
         self.steers = steers
         self.version = version
@@ -252,7 +252,10 @@ def _stopped(brake: wire.Braked, *, waits: bool) -> str:
     )
 
 
+_ENDS: Final = (".", "!", "?", "\u2026", "\u3002", "\uff01", "\uff1f")  # the last three in Chinese and Japanese
+
+
 def _sentence(text: str) -> str:
     """A person's words, closed with a full stop if they have no end of their own."""
     text = text.strip()
-    return text if text.endswith((".", "!", "?", "…", "。")) else f"{text}."
+    return text if text.endswith(_ENDS) else f"{text}."

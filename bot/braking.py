@@ -5,6 +5,7 @@ succeeds. Agents hear by its event; cards change last. What follows the script (
 cards, so that nothing depends on when it happens, and any process takes up what another left.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
@@ -21,6 +22,9 @@ from bot.ports import Standing
 from bot.store import Affected, Obeyed, Store
 
 log = logging.getLogger("andon.brake")
+
+_AT_ONCE: Final = 32
+"""Asks of aborted runs that are decided at once."""
 
 _TOLD: Final = 20
 """Actions in flight, or other brakes, that a reply names."""
@@ -176,6 +180,7 @@ class Braking:
     async def _receipt(self, scope: wire.BrakeScope, obeyed: Obeyed) -> wire.BrakeReceipt:
         held, flying, runs, left = 0, [], set[str](), set[str]()
         lifted = obeyed.word in {"lifted", "off"}
+        is_steer = obeyed.word == "pulled" and obeyed.brake is not None and obeyed.brake.action == "steer"
         try:
             await self._told()  # else agents would hear while thousands of cards change, and because of them late
             async for each in self._settle(scope):
@@ -192,17 +197,25 @@ class Braking:
             runs=len(runs),
             held=held,
             in_flight=() if lifted else tuple([each async for each in self._flying(flying)]),
-            still=await self._still(scope, left) if lifted else (),
+            still=await self._still(scope, left, obeyed.brake) if lifted or is_steer else (),
         )
 
     async def _settle(self, scope: wire.BrakeScope | None, heard: wire.Braked | None = None) -> AsyncIterator[Affected]:
+        ended: list[str] = []
         async for each in self._store.brakes.settle(scope, heard):
             if each.by == "abort" and each.state == State.HELD:
-                await self._abort(each.id)
+                ended.append(each.id)
+            if len(ended) == _AT_ONCE:
+                await self._abort(ended)
+                ended = []
             yield each
+        await self._abort(ended)
 
-    async def _abort(self, handoff_id: str) -> None:
-        """Decide what waits in a run that was aborted."""
+    async def _abort(self, ids: Sequence[str]) -> None:
+        """Decide what waits in runs that were aborted, many at a time."""
+        await asyncio.gather(*(self._abort_one(each) for each in ids))
+
+    async def _abort_one(self, handoff_id: str) -> None:
         handoff = await self._store.handoffs.load(handoff_id)
         if handoff is None or handoff.brake is None or handoff.state not in OPEN:
             return
@@ -233,8 +246,11 @@ class Braking:
                 claimed_at=claim.at,
             )
 
-    async def _still(self, scope: wire.BrakeScope, runs: Collection[str]) -> tuple[wire.Braked, ...]:
-        """What holds it, or a part of it, beside the brake that was lifted; `runs` are held still."""
+    async def _still(
+        self, scope: wire.BrakeScope, runs: Collection[str], own: wire.Braked | None
+    ) -> tuple[wire.Braked, ...]:
+        """What holds it, or a part of it, beside the brake that was lifted, or the words; `runs` are held still."""
         run = await self._store.runs.load(scope.run) if scope.run else None
         ended = (run.brake,) if run and run.brake and run.brake.action == "abort" else ()
-        return (*ended, *await self._store.brakes.beside(scope, runs))[:_TOLD]
+        beside = await self._store.brakes.beside(scope, runs)
+        return (*ended, *(each for each in beside if own is None or each.epoch != own.epoch))[:_TOLD]

@@ -114,7 +114,7 @@ class BrakeReceipt(Received):
     in_flight: tuple[InFlight, ...] = Field(default=(), description="At most 20, the oldest claim first.")
     still: tuple[Braked, ...] = Field(
         default=(),
-        description="Of a lift: other brakes that hold the scope or a part of it, at most 20, the latest first.",
+        description="Of a lift or a steer: what else holds the scope or a part of it, at most 20, the latest first.",
     )
 
 

@@ -126,9 +126,8 @@ class Brakes:
         return sorted((each for each in found if each.action != "abort"), key=lambda each: each.epoch, reverse=True)
 
     async def beside(self, scope: wire.BrakeScope, runs: Collection[str]) -> list[wire.Braked]:
-        """The brakes that hold a scope, or a part of it, besides its own, the latest first; `runs` are some of its."""
-        standing, own = await self.standing(), scope_text(scope)
-        others = [each for each in standing if scope_text(each.scope) != own]
+        """The brakes that hold a scope, or a part of it, the latest first; `runs` are some of its."""
+        others, own = await self.standing(), scope_text(scope)
         if scope.everything or not others:
             return others
         known = {*runs, *(each.scope.run for each in others if each.scope.run)}

@@ -31,7 +31,7 @@ class Keys:
         return f"{{{self.ns}}}:run:{run_id}"
 
     def run_asks(self, run_id: str) -> str:
-        """Sorted set: handoff of a run -> when it was opened, or last put on hold or released, Unix ms."""
+        """Sorted set: handoff of a run -> when it was opened; one that was on hold for long: last seen. Unix ms."""
         return f"{{{self.ns}}}:run:{run_id}:asks"
 
     def run_children(self, run_id: str) -> str:

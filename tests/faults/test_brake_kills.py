@@ -48,7 +48,7 @@ class Moment:
 BEFORE = Moment("brake")
 UNTOLD = Moment("brake", replied=True)
 SWEEPING = Moment("hold", 2)
-SWEPT = Moment("hold", 3, replied=True)  # 250 that wait and 3 that are allowed take three calls
+SWEPT = Moment("hold", 3, replied=True)  # what waits and what is allowed takes three calls
 ENDING = Moment("withdraw", 20)
 MOMENTS = {
     "before the script": BEFORE,

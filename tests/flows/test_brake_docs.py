@@ -71,10 +71,10 @@ async def test_the_agent_replans_and_waits_as_people_want(office: Office, tmp_pa
         (await office.mira.approve(again)).ok()
         out, _ = await asyncio.wait_for(process.communicate(), 30)
     said = out.decode().splitlines()
-    assert said[0] == "mira says: Change the recipient to Bob Take this into account before you go on."
+    assert said[0] == "mira says: Change the recipient to Bob. Take this into account before you go on."
     assert said[1].startswith("mira stopped this run at ")
     assert said[2:] == [
-        "mira says: Bob is right Take this into account before you go on.",
+        "mira says: Bob is right. Take this into account before you go on.",
         "sent 'Report' to bob@example.com",
     ]
 

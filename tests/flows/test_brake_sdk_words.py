@@ -113,7 +113,7 @@ async def test_words_interrupt_a_call_that_waits_and_the_pauseends(
     card = await office.card()
     await office.brake(run, "steer", "Change the recipient to Bob")
     steered = await steered_by(waiting)
-    assert str(steered) == "mira says: Change the recipient to Bob Take this into account before you go on."
+    assert str(steered) == "mira says: Change the recipient to Bob. Take this into account before you go on."
     assert [(said.text, said.by.name) for said in steered.steers] == [("Change the recipient to Bob", "mira")]
     assert steered.version == (1 if wait is milestone else None)
     assert (await office.mira.look(card["id"]))["decision"]["kind"] == "withdrawn"
@@ -164,7 +164,7 @@ async def test_all_who_wait_hear_the_words_and_they_are_acknowledged_once(
     await office.card(count=3)
     await office.brake(run, "steer", "To Bob")
     assert {str(await steered_by(wait)) for wait in waits} == {
-        "mira says: To Bob Take this into account before you go on."
+        "mira says: To Bob. Take this into account before you go on."
     }
     assert len(told) == 1
     assert await office.on() == []

@@ -251,9 +251,12 @@ async def test_people_tell_a_run_something(office: Office, run: Run, terminal: T
     done = await terminal.type("steer", run.id, "Change the recipient to Bob")
     assert done.code == 0
     assert done.out.startswith(f"told {run.id}: ")
-    assert done.out.endswith("it goes on as soon as its agent has read that\n")
+    assert re.search(rf"\nstill paused by mira at [^;]+; lift that with: andon resume {run.id}\n$", done.out)
     with pytest.raises(Exception, match="mira says: Change the recipient to Bob"):
         await waiting
+    await office.brake(run, "resume")
+    again = await terminal.type("steer", run.id, "And to Carol")
+    assert again.out.endswith("it goes on as soon as its agent has read that\n")
     await office.brake(run, "stop")
     late = await terminal.type("steer", run.id, "And quickly")
     assert late.out.startswith(f"told {run.id}, which reads it once it goes on: stopped by mira at ")

@@ -492,6 +492,7 @@ async def test_words_that_nobody_read_still_hold_the_run_once_its_stop_is_lifted
     for action in order:
         await pull(store, action, text="Send it to Bob.")
     assert (await pull(store, "resume")).word == "lifted"
+    assert (await events(store))[-2:] == ["lifted", "braked"], "whoever reads the stream alone hears of the words, too"
     run = await store.runs.load(RUN)
     assert run
     assert run.brake

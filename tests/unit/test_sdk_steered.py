@@ -44,7 +44,7 @@ async def test_a_checkpoint_tells_what_people_said_and_is_saved(service: FakeSer
         ("And not before nine.", "Mira"),
     ]
     assert str(steered) == (
-        "Mira says: Send it to Bob instead Mira says: And not before nine. Take this into account before you go on."
+        "Mira says: Send it to Bob instead. Mira says: And not before nine. Take this into account before you go on."
     )
     saved = await run.load_checkpoint()
     assert saved

@@ -59,7 +59,7 @@ end
 
 -- list_ask: put it among those of its run, for as long as the run is kept.
 local function list_ask(asks_key, run_key, at, id)
-  redis.call("ZADD", asks_key, "GT", at, id)
+  redis.call("ZADD", asks_key, at, id)
   redis.call("PEXPIRE", asks_key, redis.call("PTTL", run_key))
 end
 

@@ -13,7 +13,21 @@
 -- ARGV[2]  id of the first handoff, then of the next
 -- Returns  for each {<state>, <action of the brake or "">, <changed: 1 or 0>} | {"gone"}
 
+local DAY_MS = 24 * 3600 * 1000
+local MONTH_MS = 30 * DAY_MS
 local now = now_ms()
+
+-- stay_listed: keep it among those of its run, one that a process of before opened too. Almost always nothing is written.
+local function stay_listed(asks_key, run_key, now, opened_at, id)
+  local at = opened_at < now - MONTH_MS and now or opened_at
+  if (tonumber(redis.call("ZSCORE", asks_key, id)) or 0) < at then
+    redis.call("ZADD", asks_key, at, id)
+  end
+  local life = redis.call("PTTL", run_key)
+  if math.abs(life - redis.call("PTTL", asks_key)) > DAY_MS then
+    redis.call("PEXPIRE", asks_key, life)
+  end
+end
 
 local function hold(handoff_key, run_key, agent_key, asks_key, id)
   local h = redis.call("HMGET", handoff_key, "state", "agent", "run", "rev", "brake", "opened_at", "allowed")
@@ -28,7 +42,7 @@ local function hold(handoff_key, run_key, agent_key, asks_key, id)
   local action, record = brake_on(KEYS[3], run_key, h[3], h[2])
   if h[1] == "pending" or h[1] == "held" then
     local state = by_brake(handoff_key, KEYS[1], KEYS[2], agent_key, KEYS[3], run_key, now, id)
-    list_ask(asks_key, run_key, state == h[1] and h[6] or now, id)  -- one that a process of before opened, too
+    stay_listed(asks_key, run_key, now, tonumber(h[6]), id)
     return { state, action or "", (state ~= h[1] or redis.call("HGET", handoff_key, "brake") ~= h[5]) and 1 or 0 }
   end
   if h[1] == "closed" then
