@@ -8,7 +8,7 @@ from adapters.teams.answers import Answers, Presser
 from adapters.teams.carried import Pressed, pressed
 from adapters.teams.declined import why_not
 from adapters.teams.inbound import Payload, Reply
-from adapters.teams.replying import Json, closing, with_words
+from adapters.teams.replying import Json, closing, found, with_words
 from adapters.teams.rows import RowAnswers
 from adapters.teams.whisper import Whisper
 from bot.errors import BadRequest, BotError
@@ -72,8 +72,15 @@ class Reception:
         """A button in a dialog."""
         return await self.opened(activity)
 
+    async def searched(self, activity: Payload) -> Reply:
+        """Candidates."""
+        value = activity["value"]
+        return await self._answers.searched(value["dataset"], value.get("queryText") or "", Presser(activity))
+
     async def still_working(self, activity: Payload) -> Reply:
         """The store, or Teams, takes its time."""
+        if activity["name"] == "application/search":
+            return found([])
         if activity["name"] == "adaptiveCard/action":
             return with_words(_WORKING)
         return closing(_WORKING)
