@@ -20,7 +20,7 @@ Taker = Callable[[Pressed, Presser], Awaitable[Json]]
 """Takes a press that is not about the answer to a card."""
 
 _SHOWN: Final = frozenset({"approve-shown", "reject-shown"})
-_WORKING: Final = "Your answer is being recorded. The card shows it as soon as it is."
+_WORKING: Final = "This takes its time. If the card does not show your answer in a minute, press again: it counts once."
 
 
 class Reception:
