@@ -43,6 +43,7 @@ from bot.timers import Timers
 
 if TYPE_CHECKING:
     from adapters.slack import SlackConfig
+    from adapters.teams import TeamsConfig
 
 log = logging.getLogger("andon")
 
@@ -153,7 +154,8 @@ async def service(
 
 def reach_of(settings: Settings | None = None) -> Reach:
     """What people are reached by under these settings; None: under any that could be."""
-    return Reach({"web": True, "slack": settings is None or settings.slack}, on_call.trouble())
+    wanted = {"slack": settings is None or settings.slack, "teams": settings is None or settings.teams}
+    return Reach({"web": True, **wanted}, on_call.trouble())
 
 
 def _surfaces(settings: Settings, access: Access, url: str) -> Mapping[str, MakeAdapter]:
@@ -167,6 +169,10 @@ def _surfaces(settings: Settings, access: Access, url: str) -> Mapping[str, Make
         from adapters.slack import slack
 
         surfaces["slack"] = partial(slack, slack_config(settings, url))
+    if settings.teams:
+        from adapters.teams import teams
+
+        surfaces["teams"] = partial(teams, teams_config(settings, url))
     return surfaces
 
 
@@ -180,12 +186,36 @@ def slack_config(settings: Settings, url: str) -> "SlackConfig":
         app_token=_plain(settings.slack_app_token),
         client_id=settings.slack_client_id or "",
         client_secret=_plain(settings.slack_client_secret),
-        teams=tuple(filter(None, re.split(r"[,\s]+", settings.slack_teams or ""))),
+        teams=_listed(settings.slack_teams),
         channel=settings.slack_channel or "",
         api_url=settings.slack_api_url,
         public_url=url,
         templates=settings.templates,
     )
+
+
+def teams_config(settings: Settings, url: str) -> "TeamsConfig":
+    """What the surface Teams needs of the settings; `url` is the service's own address."""
+    from adapters.teams import TeamsConfig
+
+    return TeamsConfig(
+        app_id=settings.teams_app_id or "",
+        app_password=_plain(settings.teams_app_password),
+        tenant=settings.teams_tenant_id or "",
+        allowed_tenants=_listed(settings.teams_allowed_tenants),
+        channel=settings.teams_channel or "",
+        metadata_url=settings.teams_openid_metadata_url,
+        login_url=settings.teams_login_url,
+        public_url=url,
+        allow_anonymous=settings.teams_allow_anonymous,
+        on_loopback=settings.on_loopback,
+        templates=settings.templates,
+    )
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    """Names with commas or spaces between them."""
+    return tuple(filter(None, re.split(r"[,\s]+", text or "")))
 
 
 def _plain(secret: SecretStr | None) -> str:
@@ -209,7 +239,7 @@ async def _serving(
     surfaces = {**_surfaces(settings, access, url), **more}
     metrics = Metrics(waiting=lambda: hub.waiting, streams=lambda: hub.streams)
     metrics.watch_policy(loads=lambda: policies.loads, trouble=lambda: bool(policies.standing.trouble))
-    place = wire.Place(surface="slack", channel=settings.slack_channel) if settings.slack_channel else WEB
+    place = _default_place(settings)
     runs = Runs(store, access, default_place=place)
     directories: dict[str, Directory] = {}  # filled when the adapters, which need the flow, are there
     scoring = Scoring()
@@ -259,6 +289,15 @@ async def _serving(
             await policies.stop()
             await hub.stop()
             await asyncio.gather(runner.cleanup(), cards.stop())
+
+
+def _default_place(settings: Settings) -> wire.Place:
+    """Where cards go that name no place."""
+    if settings.slack_channel:
+        return wire.Place(surface="slack", channel=settings.slack_channel)
+    if settings.teams_channel:
+        return wire.Place(surface="teams", channel=settings.teams_channel)
+    return WEB
 
 
 def _clock() -> datetime:

@@ -19,6 +19,8 @@ from bot.errors import ConfigError
 _SCHEMES: Final = ("redis://", "rediss://", "unix://")
 _AGENT_SIDE: Final = frozenset({"ANDON_URL", "ANDON_KEY"})
 _SECRET_BYTES: Final = 32
+_PLATFORMS: Final = ("SLACK_", "TEAMS_")
+_OURS: Final = ("ANDON_", *_PLATFORMS)
 
 
 def _redis_url(url: SecretStr) -> SecretStr:
@@ -114,6 +116,42 @@ class Settings(BaseSettings):
         alias="SLACK_API_URL",
         description="Slack: another address of its Web API, for gateways and tests.",
     )
+    teams_app_id: str | None = Field(
+        default=None, alias="TEAMS_APP_ID", description="Teams: the app's (client) id, from its app registration."
+    )
+    teams_app_password: SecretStr | None = Field(
+        default=None,
+        alias="TEAMS_APP_PASSWORD",
+        description="Teams: a client secret of the app registration, its value.",
+    )
+    teams_tenant_id: str | None = Field(
+        default=None, alias="TEAMS_TENANT_ID", description="Teams: the directory (tenant) id that the app is of."
+    )
+    teams_allowed_tenants: str | None = Field(
+        default=None,
+        alias="TEAMS_ALLOWED_TENANTS",
+        description="Teams: more tenants whose people may act, by id, with commas between (default: its own alone).",
+    )
+    teams_channel: str | None = Field(
+        default=None,
+        alias="TEAMS_CHANNEL",
+        description="Teams: cards that name no place go here, and those whose own channel cannot be reached.",
+    )
+    teams_openid_metadata_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        default="https://login.botframework.com/v1/.well-known/openidconfiguration",
+        alias="TEAMS_OPENID_METADATA_URL",
+        description="Teams: where the keys are told that sign its requests; another for other clouds and tests.",
+    )
+    teams_login_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        default="https://login.microsoftonline.com",
+        alias="TEAMS_LOGIN_URL",
+        description="Teams: where the app's own token comes from; another for other clouds and tests.",
+    )
+    teams_allow_anonymous: bool = Field(
+        default=False,
+        alias="TEAMS_ALLOW_ANONYMOUS",
+        description="Teams: take requests without a token, on loopback and without an app id: for local emulators.",
+    )
     unsafe_store: bool = Field(
         default=False, description="Start although the store may lose or drop decisions; every fault is logged."
     )
@@ -152,6 +190,31 @@ class Settings(BaseSettings):
             )
         if not self.slack and (self.slack_app_token or self.slack_signing_secret or self.slack_channel):
             yield "SLACK_BOT_TOKEN is empty; copy it from the app's OAuth & Permissions page"
+
+    @model_validator(mode="after")
+    def _teams_is_whole(self) -> Self:
+        if faults := list(self._teams_faults()):
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _teams_faults(self) -> Iterator[str]:
+        if self.teams_allow_anonymous:
+            if self.teams_app_id:
+                yield "TEAMS_ALLOW_ANONYMOUS is for emulators; with TEAMS_APP_ID each request needs its token"
+            if not self.on_loopback:
+                yield f"TEAMS_ALLOW_ANONYMOUS needs ANDON_HOST to be loopback, and it is {self.host}"
+            return
+        if self.teams_app_id and not self.teams_app_password:
+            yield "TEAMS_APP_PASSWORD is empty; copy the value of a client secret from the app registration"
+        if self.teams_app_id and not self.teams_tenant_id:
+            yield "TEAMS_TENANT_ID is empty; copy the directory (tenant) id from the app registration's overview"
+        if not self.teams_app_id and (self.teams_app_password or self.teams_tenant_id or self.teams_channel):
+            yield "TEAMS_APP_ID is empty; copy the application (client) id from the app registration's overview"
+
+    @property
+    def teams(self) -> bool:
+        """Is the surface Teams wanted?"""
+        return bool(self.teams_app_id) or self.teams_allow_anonymous
 
     @property
     def slack(self) -> bool:
@@ -216,10 +279,10 @@ def load_settings(**given: object) -> Settings:
 def unknown_settings() -> list[str]:
     """Variables that look like ours and are none: most likely typing errors."""
     known = {setting_name(name) for name in Settings.model_fields} | _AGENT_SIDE
-    return sorted(name for name in os.environ if name.startswith(("ANDON_", "SLACK_")) and name not in known)
+    return sorted(name for name in os.environ if name.startswith(_OURS) and name not in known)
 
 
 def setting_name(field: str) -> str:
     """The environment variable of a field: `SLACK_CHANNEL` of `slack_channel`, `ANDON_PORT` of `port`."""
     name = field.upper()
-    return name if name.startswith("SLACK_") else f"ANDON_{name}"
+    return name if name.startswith(_PLATFORMS) else f"ANDON_{name}"

@@ -20,11 +20,10 @@ from adapters.slack.people import People, Person
 from adapters.slack.replies import Replies
 from adapters.slack.spoken import Spoken
 from adapters.slack.targets import MOST_LOOSE, Around, Targets, run_scope
-from adapters.slack.threads import is_offered
 from adapters.slack.waiting import Waiting
 from adapters.slack.whisper import Whisper
 from andon import wire
-from bot.cards import visible
+from bot.cards import is_offered, visible
 from bot.cards.obeyed import Done, Sentence
 from bot.cards.rich import code
 from bot.errors import BotError, DirectoryDown, StoreUnavailable

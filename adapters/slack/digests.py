@@ -16,11 +16,11 @@ from adapters.slack.presses import ACTION, around_row
 from adapters.slack.refusals import why_not
 from adapters.slack.saying import Listener
 from adapters.slack.whisper import Whisper
-from bot.cards import DigestRow, DigestView, digest, reading
+from bot.cards import DigestRow, DigestView, digest, reading, skipped
 from bot.cards.rich import Piece, plain
 from bot.errors import BadRequest, BotError, NotAnApprover
 from bot.handoff import Digest
-from bot.ports import Desk, Row, RowOutcome
+from bot.ports import Desk, Row
 
 SHOWN: Final = f"{ACTION}shown:"
 _MOST_ROWS: Final = 10
@@ -149,19 +149,8 @@ class RowAnswers:
             if told := why_not(error, user=str(user["id"]), now=self._clock()):
                 await self._whisper.tell(listener, told)
             return
-        if told := _skipped(kind, outcomes):
+        if told := skipped(kind, outcomes):
             await self._whisper.tell(listener, told)
-
-
-def _skipped(kind: str, outcomes: Sequence[RowOutcome]) -> str:
-    """What did not count, in one message; empty when all did."""
-    skipped = [each for each in outcomes if not each.counted]
-    if not skipped:
-        return ""
-    verb = "Approved" if kind == "approve" else "Rejected"
-    done = len(outcomes) - len(skipped)
-    sentences = "\n".join(f"• …{each.row.handoff[-6:]}: {each.sentence}" for each in skipped)
-    return f"{verb} {done} of {len(outcomes)}. Skipped:\n{sentences}"
 
 
 def _read(action: dict[str, Any]) -> tuple[Literal["approve", "reject"], tuple[Row, ...]]:

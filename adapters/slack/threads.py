@@ -1,12 +1,9 @@
 """A reply below a card, taken as the answer to its question; people may talk below every other card."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-
-from pydantic import JsonValue
 
 from adapters.slack import words
 from adapters.slack.address import Address, asked_in
@@ -19,16 +16,13 @@ from adapters.slack.places import Places
 from adapters.slack.saying import Listener, Saying
 from adapters.slack.whisper import Whisper
 from andon import wire
-from bot.cards import ABSENT, Field, fields, read, too_late, visible
-from bot.cards.rich import clip
+from bot.cards import NEEDS_FORM, NeedsForm, not_recorded, recorded, typed_answer, why_no_reply
 from bot.errors import (
     AlreadyDecided,
     BotError,
     Conflict,
     DirectoryDown,
     Gone,
-    HandoffExpired,
-    HandoffHeld,
     InvalidAnswer,
     NotAnApprover,
 )
@@ -46,15 +40,7 @@ _ODD: Final = frozenset({"thread_broadcast", "file_share", "me_message"})
 """What people post in a thread that is not a plain reply."""
 
 _ODD_TOLD: Final = "Not recorded: only a plain reply is an answer. Send the text alone, to this thread only."
-_FORM: Final = "This question has several parts, so a reply cannot answer it. Press Answer on the card."
 _TOLD_CHARS: Final = 3_000
-_SHOWN_CHARS: Final = 300
-_WHOLE: Final = "Your answer"
-"""The label of the one field of an answer without parts, as `bot.cards.fields` has it."""
-
-_SHAPED: Final = frozenset({"type", "enum", "const", "anyOf", "oneOf", "allOf", "not", "$ref"})
-_YES: Final = frozenset({"yes", "y", "true"})
-_NO: Final = frozenset({"no", "n", "false"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,17 +151,17 @@ class Threads:
             if not message.is_plain:
                 return await self._tell(message, f"odd:{message.channel}:{message.ts}", _ODD_TOLD)
         try:
-            value = _value(handoff, await self._typed(message, handoff, own))
+            value = typed_answer(handoff, await self._typed(message, handoff, own))
             answer = wire.Reply(revision=handoff.revision, digest=handoff.digest, answer=value)
             answer_id = f"slack:{Address(message.team, message.channel, message.ts).text}"
             await self._desk.answer(handoff.id, answer, person.actor, answer_id=answer_id, standing=person.standing)
-        except _NeedsForm:
-            return await self._below(message, f"form:{handoff.id}", _FORM)
+        except NeedsForm:
+            return await self._below(message, f"form:{handoff.id}", NEEDS_FORM)
         except InvalidAnswer as error:
             if handoff.decision:
                 raise AlreadyDecided("", handoff=handoff.id, decision=handoff.decision) from error
-            return await self._below(message, f"fault:{message.channel}:{message.ts}", _faults(error))
-        return await self._below(message, f"recorded:{handoff.id}", _recorded(handoff, value, person))
+            return await self._below(message, f"fault:{message.channel}:{message.ts}", not_recorded(error))
+        return await self._below(message, f"recorded:{handoff.id}", recorded(handoff, value, person.actor))
 
     async def _typed(self, message: Message, handoff: Handoff, own: str) -> str:
         """What was typed, with the names of whom it mentions; of a reply that comes too late nobody reads them."""
@@ -192,22 +178,9 @@ class Threads:
 
     async def _why_not(self, message: Message, handoff: Handoff, error: BotError) -> None:
         """Tell the author alone, once an hour: they may be talking to each other."""
-        match error:
-            case AlreadyDecided(decision=decision):
-                told = too_late(decision).replace("your press", "your reply")
-            case HandoffExpired():
-                told = "The time was up before your reply, so it changed nothing."
-            case HandoffHeld():
-                told = "The brake is on, so your reply was not recorded. Send it again when the brake is off."
-            case NotAnApprover():
-                told = f"{error.detail[:1].upper()}{error.detail[1:]} Your reply was not recorded."
-            case Gone():
-                told = "This card is older than what Andon keeps, so your reply changed nothing."
-            case DirectoryDown():
-                told = "Your reply was not recorded: Slack does not say now who may answer. Send it again soon."
-            case _:
-                told = "The card changed, so your reply was not recorded. Look at it again, then reply."
-        await self._tell(message, f"why_not:{error.slug}:{handoff.id}:{message.user}", told)
+        await self._tell(
+            message, f"why_not:{error.slug}:{handoff.id}:{message.user}", why_no_reply(error, platform="Slack")
+        )
 
     async def _tell(self, message: Message, once: str, text: str) -> None:
         """Tell the author alone."""
@@ -249,66 +222,3 @@ def is_by_person(event: Mapping[str, Any]) -> bool:
     """Did a person just write it? Not a bot or an app, and no change to what was written before."""
     by_machine = event.get("bot_id") or event.get("bot_profile") or event.get("user") in {None, "", "USLACKBOT"}
     return not by_machine and not event.get("hidden") and not event.get("edited")
-
-
-class _NeedsForm(Exception):
-    """The answer has parts, or a shape that a line of text cannot have."""
-
-
-def _value(handoff: Handoff, text: str) -> JsonValue:
-    """The answer that a reply stands for.
-
-    Raises:
-        InvalidAnswer: It is not of the type that is asked for.
-        _NeedsForm: No text is.
-    """
-    assert isinstance(handoff.ask, wire.Input)  # noqa: S101  # `_asked` saw to it
-    schema = handoff.ask.answer_schema
-    form = fields(schema, ABSENT)
-    if [field.label for field in form] != [_WHOLE]:
-        raise _NeedsForm
-    if form[0].kind == "json":
-        if _SHAPED & schema.keys():
-            raise _NeedsForm
-        return _any_value(schema, form[0], text)
-    return read(schema, ABSENT, {form[0].name: [_filled(form[0], text)]})
-
-
-def _any_value(schema: Mapping[str, JsonValue], field: Field, text: str) -> JsonValue:
-    """Where everything is allowed: a number, a yes or a no as such, all else as the text that it is."""
-    try:
-        value = read(schema, ABSENT, {field.name: [text]})
-    except InvalidAnswer:
-        return text
-    return value if isinstance(value, bool | int | float) else text
-
-
-def _filled(field: Field, text: str) -> str:
-    """What the field of the form would submit for what was typed."""
-    word = words.plain_word(text)
-    if field.kind == "boolean":
-        return "true" if word in _YES else "false" if word in _NO else text
-    if field.kind == "enum":
-        options = (each for each in field.options if each.value)
-        return next((each.value for each in options if word in {each.value, words.plain_word(each.label)}), text)
-    return text
-
-
-def is_offered(handoff: Handoff, text: str) -> bool:
-    """Is this one of the answers that the question itself lists?"""
-    if not isinstance(handoff.ask, wire.Input):
-        return False
-    word = words.plain_word(text)
-    listed = [option for field in fields(handoff.ask.answer_schema, ABSENT) for option in field.options if option.value]
-    return any(word in {words.plain_word(each.value), words.plain_word(each.label)} for each in listed)
-
-
-def _faults(error: InvalidAnswer) -> str:
-    wrong = "; ".join(visible(fault.detail) for fault in error.faults) or visible(error.detail)
-    return f"Not recorded: {clip(wrong, _SHOWN_CHARS)}. Reply again, or press Answer on the card."
-
-
-def _recorded(handoff: Handoff, value: JsonValue, person: Person) -> str:
-    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    answer = clip(" ".join(visible(shown).split()), _SHOWN_CHARS)
-    return f"Recorded: {answer}\n{visible(handoff.agent)} gets this as {visible(person.actor.name)}'s answer."

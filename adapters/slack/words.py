@@ -1,11 +1,12 @@
 """What people typed, read out of the way in which Slack writes it. Pure."""
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
+
+from bot.cards import plain_word
 
 VERBS: Final[Mapping[str, str]] = {
     "": "help",
@@ -27,7 +28,6 @@ VERBS: Final[Mapping[str, str]] = {
 
 _HERE: Final = frozenset({"here", "channel", "this channel", "in this channel", "in here"})
 _MINE: Final = frozenset({"mine", "me", "my", "for me"})
-_EDGES: Final = " \t\n.,:;!?…"
 _LEAST_END: Final = 4
 
 # Source: Formatting text for app surfaces, https://docs.slack.dev/messaging/formatting-message-text, read 2026-11:
@@ -69,11 +69,6 @@ def said(text: str) -> Said:
         first, rest = parts
     word = plain_word(first) or ("?" if first.strip() == "?" else "")
     return Said(VERBS.get(word, ""), rest.strip(), word)
-
-
-def plain_word(text: str) -> str:
-    """Words for comparing: one way to write each, small letters, no punctuation around."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(_EDGES)
 
 
 def scope(rest: str) -> str | None:

@@ -6,10 +6,13 @@ from bot.cards.characters import hidden_in, visible
 from bot.cards.form import ABSENT, Field, by_field, fields, read
 from bot.cards.offered import GrantLine, Offered, as_grant, given, grant_line, in_words, offers
 from bot.cards.receipts import ReceiptView, receipt_view
+from bot.cards.refusals import skipped, why_no_reply, why_not
 from bot.cards.render import JsonTemplates, environment
+from bot.cards.replies import NEEDS_FORM, NeedsForm, is_offered, not_recorded, plain_word, recorded, typed_answer
 from bot.cards.runs import BrakeLine, Flight, RunView, brake_line, flights, named_runs, run_view
 from bot.cards.schema import check, check_schema
 from bot.cards.sentences import HEADLINES, lasting, moment, silence, too_late
+from bot.cards.stories import Story, stories_of
 from bot.cards.summaries import Heard, Summary, heard, summary
 from bot.cards.terms import (
     grant_in_words,
@@ -27,6 +30,7 @@ from bot.cards.view import Card, card
 __all__ = [
     "ABSENT",
     "HEADLINES",
+    "NEEDS_FORM",
     "BrakeLine",
     "Card",
     "DigestRow",
@@ -36,10 +40,12 @@ __all__ = [
     "GrantLine",
     "Heard",
     "JsonTemplates",
+    "NeedsForm",
     "Offered",
     "ReceiptView",
     "RunView",
     "Said",
+    "Story",
     "Summary",
     "TrustLine",
     "as_grant",
@@ -62,26 +68,35 @@ __all__ = [
     "heard",
     "hidden_in",
     "in_words",
+    "is_offered",
     "lasting",
     "listed",
     "moment",
     "named_runs",
+    "not_recorded",
     "offers",
     "people_in_words",
     "places_in_words",
+    "plain_word",
     "pulled",
     "questions",
     "read",
     "receipt_view",
+    "recorded",
     "run_view",
     "rung_in_words",
     "said",
     "scope_in_words",
     "silence",
+    "skipped",
     "stages_in_words",
+    "stories_of",
     "summary",
     "term_in_words",
     "too_late",
     "trust_line",
+    "typed_answer",
     "visible",
+    "why_no_reply",
+    "why_not",
 ]

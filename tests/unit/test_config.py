@@ -206,3 +206,53 @@ def test_names_that_are_none_of_slack_s_are_found(monkeypatch: pytest.MonkeyPatc
 def test_a_setting_is_read_under_the_name_that_is_told(field: str) -> None:
     """A fault, the documents and the warning about unknown names all use `setting_name`."""
     assert setting_name(field) == (Settings.model_fields[field].alias or f"ANDON_{field.upper()}")
+
+
+# --- Teams ---
+
+TEAMS = {
+    "TEAMS_APP_ID": "0d5f2c2e-7a3b-4c57-9e0a-6c4f6f1f2a10",
+    "TEAMS_APP_PASSWORD": "p4ss-hunter2",
+    "TEAMS_TENANT_ID": "72f988bf-0000-4000-8000-2d7cd011db47",
+}
+
+
+def without(name: str) -> dict[str, str]:
+    return {each: value for each, value in TEAMS.items() if each != name}
+
+
+@pytest.mark.parametrize(
+    "given, says",
+    [
+        (without("TEAMS_APP_PASSWORD"), "TEAMS_APP_PASSWORD is empty; copy the value of a client secret"),
+        (without("TEAMS_TENANT_ID"), "TEAMS_TENANT_ID is empty; copy the directory (tenant) id"),
+        (without("TEAMS_APP_ID"), "TEAMS_APP_ID is empty; copy the application (client) id"),
+        ({"TEAMS_CHANNEL": "Ops"}, "TEAMS_APP_ID is empty"),
+        ({**TEAMS, "TEAMS_ALLOW_ANONYMOUS": "1"}, "TEAMS_ALLOW_ANONYMOUS is for emulators"),
+        (
+            {"TEAMS_ALLOW_ANONYMOUS": "1", "ANDON_HOST": "192.0.2.1"},
+            "needs ANDON_HOST to be loopback, and it is 192.0.2.1",
+        ),
+        ({**TEAMS, "TEAMS_LOGIN_URL": "login"}, "TEAMS_LOGIN_URL: "),
+    ],
+)
+def test_a_half_set_teams_is_refused_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], says: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert says in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [TEAMS, {"TEAMS_ALLOW_ANONYMOUS": "1"}], ids=["app", "emulator"])
+def test_a_teams_that_is_whole_is_wanted(monkeypatch: pytest.MonkeyPatch, given: dict[str, str]) -> None:
+    assert not load_settings().teams
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.teams
+    assert "hunter2" not in repr(settings)
+    assert unknown_settings() == []

@@ -1,0 +1,88 @@
+"""Puts the surface together, and takes it apart."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import aiohttp
+
+from adapters.teams.adapter import Teams
+from adapters.teams.answers import Answers
+from adapters.teams.bearer import Bearer
+from adapters.teams.below import Below
+from adapters.teams.cards import Cards
+from adapters.teams.config import TeamsConfig
+from adapters.teams.connector import Connector
+from adapters.teams.digests import DigestCards
+from adapters.teams.inbound import Inbound, Payload
+from adapters.teams.keys import Keys
+from adapters.teams.lists import Lists
+from adapters.teams.people import People
+from adapters.teams.places import Places
+from adapters.teams.posts import Posts
+from adapters.teams.reception import Reception
+from adapters.teams.references import References
+from adapters.teams.rows import RowAnswers
+from adapters.teams.sheets import Sheets
+from adapters.teams.strays import Strays
+from adapters.teams.threads import Threads
+from adapters.teams.tokens import Verifier
+from adapters.teams.whisper import Whisper
+from adapters.teams.whose import Whose
+from bot.ports import Adapter, Desk, Shelf
+
+
+@asynccontextmanager
+async def teams(
+    config: TeamsConfig, desk: Desk, shelf: Shelf, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> AsyncIterator[Adapter]:
+    """Open the surface: its connections, and its ear."""
+    async with aiohttp.ClientSession() as http:
+        references, keys = References(shelf), Keys(config.metadata_url, http)
+        bearer = Bearer(config, http)
+        connector = Connector(config, bearer, references, shelf, desk, http=http)
+        people = People(connector, references)
+        places = Places(connector, references, people, default=config.channel)
+        cards = Cards(config.templates, console=config.public_url)
+        posts = Posts(connector, references, shelf)
+        whisper = Whisper(posts, references, cards=cards)
+        strays, whose = Strays(shelf), Whose(desk, places=places)
+        threads = Threads(desk, shelf, people=people, places=places, posts=posts, whisper=whisper, cards=cards)
+        answers = Answers(
+            desk, people=people, whose=whose, strays=strays, cards=cards, sheets=Sheets(cards), clock=clock
+        )
+
+        async def replied(activity: Payload) -> bool:
+            return await threads.replied(activity, now=clock())
+
+        reception = Reception(
+            answers=answers,
+            rows=RowAnswers(desk, people=people, clock=clock),
+            whisper=whisper,
+            hearers=(replied,),
+            takers={},
+            clock=clock,
+        )
+        heard = (references.learn, people.heard, places.heard)
+        inbound = Inbound(config, Verifier(config, keys), shelf, reception, heard=heard)
+        adapter = Teams(
+            config,
+            desk,
+            places=places,
+            people=people,
+            cards=cards,
+            lists=Lists(cards),
+            digests=DigestCards(cards),
+            posts=posts,
+            below=Below(posts, people=people, cards=cards),
+            strays=strays,
+            threads=threads,
+            inbound=inbound,
+            clock=clock,
+        )
+        try:
+            async with inbound.open():
+                yield adapter
+        finally:
+            await adapter.close()
+            await keys.close()
