@@ -2,13 +2,15 @@
 
 Source: Universal Actions for Adaptive Cards,
 https://learn.microsoft.com/adaptive-cards/authoring-cards/universal-action-model, and Use dialogs with bots,
-https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/task-modules/task-modules-bots, read 2026-11.
+https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/task-modules/task-modules-bots, and Typeahead
+search in Adaptive Cards, https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/dynamic-search,
+read 2026-11.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from adapters.teams.texts import linkless
 from bot.cards import visible
 
 Json = dict[str, Any]
@@ -16,8 +18,8 @@ Json = dict[str, Any]
 CARD: Final = "application/vnd.microsoft.card.adaptive"
 _MESSAGE: Final = "application/vnd.microsoft.activity.message"
 _FAULT: Final = "application/vnd.microsoft.error"
+_FOUND: Final = "application/vnd.microsoft.search.searchResponse"
 _MOST: Final = 2_000
-_LINKS_RE: Final = re.compile(r"\](?=\()|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
 
 
 def with_card(card: Mapping[str, Any]) -> Json:
@@ -51,6 +53,11 @@ def closing(text: str = "") -> Json | None:
     return {"task": {"type": "message", "value": literal(text)}} if text else None
 
 
+def found(results: Sequence[Mapping[str, Any]]) -> Json:
+    """Entries for a menu that asks for them."""
+    return {"statusCode": 200, "type": _FOUND, "value": {"results": [dict(each) for each in results]}}
+
+
 def literal(text: str) -> str:
     """Words in which no client finds a link: names in them are other people's."""
-    return _LINKS_RE.sub(lambda found: f"{found[0]} ", visible(text))[:_MOST]
+    return linkless(visible(text))[:_MOST]
