@@ -14,16 +14,19 @@ from adapters.slack.fit import OPTION, OPTIONS, TITLE, Json
 from adapters.slack.inputs import Input, block
 from adapters.slack.markup import mrkdwn
 from adapters.slack.modals import Modals
+from adapters.slack.naming import names
 from adapters.slack.pace import background
-from adapters.slack.people import People, Person
+from adapters.slack.people import People
+from adapters.slack.places import Places
 from adapters.slack.presses import ACTION
 from adapters.slack.saying import Saying
-from adapters.slack.waiting import Waiting
+from adapters.slack.words import typed
 from andon import wire
 from bot.cards import visible
 from bot.cards.rich import Quote, bold, clip, joined, length, line, plain
 from bot.errors import BotError, Gone, StoreUnavailable
 from bot.ports import Desk, Shelf
+from bot.talk import Person, Seen
 
 log = logging.getLogger("andon.slack")
 
@@ -84,7 +87,8 @@ class Asking:
         api: Api,
         *,
         people: People,
-        waiting: Waiting,
+        places: Places,
+        seen: Seen,
         saying: Saying,
         cards: Cards,
         modals: Modals,
@@ -94,7 +98,8 @@ class Asking:
         self._shelf = shelf
         self._api = api
         self._people = people
-        self._waiting = waiting
+        self._places = places
+        self._seen = seen
         self._saying = saying
         self._cards = cards
         self._modals = modals
@@ -173,8 +178,8 @@ class Asking:
 
     async def _quote(self, about: _About) -> _Quoted:
         """The message as people read it."""
-        text = await self._waiting.typed(about.team, about.text)
-        author = await self._waiting.called(about.team, about.by) if about.by else "a bot"
+        text = typed(about.text, await names(self._people, self._places, about.team, about.text))
+        author = await self._people.name(about.team, about.by) if about.by else "a bot"
         return _Quoted(visible(author)[:_NAME_CHARS], text)
 
     async def _choices(self, about: _About) -> Sequence[_Choice]:
@@ -187,7 +192,7 @@ class Asking:
                 except Gone:
                     continue
                 return [_Choice(handoff.run, handoff.agent, handoff.run_name)]
-        bound = await self._waiting.bound(about.team, about.channel)
+        bound = await self._seen.bound(f"{about.team}/{about.channel}")
         own = [run for run in bound if _thread(run) == about.thread]
         wide = [run for run in bound if _thread(run) is None]
         return [_Choice(run.id, run.agent, run.name) for run in (own or wide or bound)[:_MOST_RUNS]]

@@ -9,7 +9,7 @@ from adapters.slack.modals import File
 from adapters.slack.places import Spot
 from adapters.slack.posts import Posts
 from andon import wire
-from bot.cards import Story, stories, visible
+from bot.cards import Story, stories_of, visible
 from bot.cards.rich import chunks
 from bot.handoff import Handoff
 
@@ -31,7 +31,7 @@ class Stories:
         Raises:
             TooMany, Unreachable, NoAccess, SlackFailed: It was not told, and the next try tells it.
         """
-        for story in stories(handoff):
+        for story in stories_of(handoff):
             await self._tell(handoff, story, at)
 
     async def _tell(self, handoff: Handoff, story: Story, at: Address) -> None:

@@ -16,9 +16,10 @@ from adapters.teams.config import TeamsConfig
 from adapters.teams.digests import DigestCards
 from adapters.teams.errors import Unreachable
 from adapters.teams.fit import REFRESHED
+from adapters.teams.ground import placed
 from adapters.teams.inbound import Inbound
 from adapters.teams.lists import Lists
-from adapters.teams.people import People
+from adapters.teams.people import FRESH_S, People
 from adapters.teams.places import Places
 from adapters.teams.posts import Posts, message
 from adapters.teams.references import Reference
@@ -28,6 +29,7 @@ from andon import wire
 from bot.cards import heard
 from bot.errors import BotError, DirectoryDown, StoreUnavailable
 from bot.handoff import Aside, Digest, Handoff, State, Told
+from bot.memory import Memory
 from bot.ports import CardRef, Desk, Directory
 
 log = logging.getLogger("andon.teams")
@@ -56,6 +58,7 @@ class Teams:
         below: Below,
         strays: Strays,
         threads: Threads,
+        posted: Callable[[str, str, str], Awaitable[None]],
         inbound: Inbound,
         clock: Callable[[], datetime],
     ) -> None:
@@ -72,9 +75,11 @@ class Teams:
         self._below = below
         self._strays = strays
         self._threads = threads
+        self._posted = posted
         self._inbound = inbound
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
+        self._accounts: Memory[Reference, Sequence[str]] = Memory(self._ask_accounts, life_s=FRESH_S)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """Where Teams sends to."""
@@ -151,6 +156,7 @@ class Teams:
         await self._strays.saw(handoff, at)  # should the store not hear of it, it is found again
         with contextlib.suppress(StoreUnavailable):  # else a reply to it is no answer
             await self._threads.asked(handoff, at)
+            await self._posted(handoff.id, *placed(at))
         return CardRef(self.name, at.text)
 
     async def _change(self, at: Address, handoff: Handoff) -> None:
@@ -161,11 +167,15 @@ class Teams:
         refresh: Sequence[str] = ()
         if handoff.state is State.PENDING:
             try:
-                refresh = await self._people.accounts(where, most=REFRESHED) or ()
+                refresh = await self._accounts.get(where.in_thread(None))
             except DirectoryDown as error:
                 log.info("teams.no_views id=%s detail=%s", handoff.id, error)
         made = self._cards.message(handoff, now=self._clock(), whom=For(refresh=refresh))
         return message(made.card, made.summary, mark=f"card:{handoff.id}")
+
+    async def _ask_accounts(self, where: Reference) -> Sequence[str]:
+        """Everybody there, if they are few."""
+        return await self._people.accounts(where, most=REFRESHED) or ()
 
     # --- when a place cannot be reached ---
 

@@ -10,7 +10,7 @@ _THREAD: Final = ";messageid="
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One message: its tenant, its conversation, and its id there. In a channel the conversation is that of a thread."""
+    """One message: its tenant, its conversation, in a channel with the thread, and its id there."""
 
     tenant: str
     conversation: str

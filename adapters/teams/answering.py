@@ -57,22 +57,30 @@ def _made(handoff: Handoff, press: Pressed, tenant: str, now: datetime) -> wire.
             args = reading.arguments(handoff, card(handoff, now=now).form, press)
             approve = not handoff.route.not_requester and not press.save
             return wire.Edit.model_validate({**remarked, **agreed, "args": args, "approve": approve})
-        case "choose" if isinstance(handoff.ask, wire.Choice):
-            index = reading.candidate(press)
-            if index is not None and 0 <= index < len(handoff.ask.candidates):
-                choice = handoff.ask.candidates[index].id
-                return wire.Choose.model_validate({**remarked, **agreed, "choice": choice})
+        case "choose" if isinstance(handoff.ask, wire.Choice) and (chosen := _chosen(handoff.ask, press)):
+            return wire.Choose.model_validate({**remarked, **agreed, "choice": chosen})
         case "answer" if isinstance(handoff.ask, wire.Input):
             reply = reading.reply(handoff.ask.answer_schema, press)
             return wire.Reply.model_validate({**given, **agreed, "answer": reply})
-        case "ask-agent":
-            return wire.AskAgent.model_validate({**given, "question": reading.question(press)})
-        case "ask-else":
-            if to := reading.somebody(press, tenant):
-                return wire.Reassign.model_validate({**given, "to": to, "note": reading.note(press)})
-            msg = "Pick somebody, or type their address."
-            raise InvalidAnswer(msg, handoff=handoff.id, faults=[Fault("to", msg)])
+        case "ask-agent" | "ask-else":
+            return _for_others(handoff, press, given, tenant)
     raise InvalidAnswer("This card does not take that answer.", handoff=handoff.id)
+
+
+def _chosen(ask: wire.Choice, press: Pressed) -> str:
+    """The id of the candidate; empty: there is none at that place."""
+    index = reading.candidate(press)
+    return ask.candidates[index].id if index is not None and 0 <= index < len(ask.candidates) else ""
+
+
+def _for_others(handoff: Handoff, press: Pressed, given: Mapping[str, Any], tenant: str) -> wire.Answer:
+    """What leaves it open: somebody else is asked, or the agent."""
+    if press.do == "ask-agent":
+        return wire.AskAgent.model_validate({**given, "question": reading.question(press)})
+    if not (to := reading.somebody(press, tenant)):
+        msg = "Pick somebody, or type their address."
+        raise InvalidAnswer(msg, handoff=handoff.id, faults=[Fault("to", msg)])
+    return wire.Reassign.model_validate({**given, "to": to, "note": reading.note(press)})
 
 
 def _reason(handoff: Handoff, press: Pressed) -> str:

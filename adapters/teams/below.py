@@ -13,7 +13,7 @@ from adapters.teams.posts import Posts, message
 from adapters.teams.references import Reference
 from adapters.teams.texts import Fact, blocks, link
 from andon import wire
-from bot.cards import Said, Story, said, stories, summary, visible
+from bot.cards import Said, Story, said, stories_of, summary, visible
 from bot.cards.rich import Code, Piece, Quote, bold, chunks, clip, line
 from bot.errors import DirectoryDown
 from bot.handoff import Aside, Handoff
@@ -62,7 +62,7 @@ class Below:
 
     async def tell(self, at: Address, handoff: Handoff) -> None:
         """Tell what the card is too small for, once each; raises as `say`."""
-        for story in stories(handoff):
+        for story in stories_of(handoff):
             where = await self._posts.where(at)
             mark = f"{story.name}:{at.text}"
             await self._posts.once(mark, where, await self._story(where, handoff, story, mark), kept=_KEPT)

@@ -182,9 +182,10 @@ class Inbound:
 
     # --- invokes ---
 
-    async def invoke(self, sent: Payload, work: Callable[[Payload], Awaitable[Reply]]) -> Reply:
+    async def invoke(self, sent: Payload, work: Callable[[Payload], Coroutine[Any, Any, Reply]]) -> Reply:
         """Do it each time that it comes, and answer in time; whoever works on it knows a repetition by its id."""
-        doing: asyncio.Task[Reply] = self._spawn(self._answered(sent, work))
+        _ = self._spawn(self._tell_heard(sent))  # beside the work: whoever pressed waits for nothing else
+        doing: asyncio.Task[Reply] = self._spawn(work(sent))
         await asyncio.wait({doing}, timeout=ACK_S)
         if doing.done():
             return doing.result()
@@ -192,13 +193,12 @@ class Inbound:
         _ = self._spawn(self._catch_up(sent, doing))
         return reply
 
-    async def _answered(self, sent: Payload, work: Callable[[Payload], Awaitable[Reply]]) -> Reply:
+    async def _tell_heard(self, sent: Payload) -> None:
         for each in self._heard:
             try:
                 await each(sent)
-            except StoreUnavailable as error:  # whoever pressed hears it from `work`
+            except StoreUnavailable as error:
                 log.warning("teams.unheard id=%s detail=%s", sent.get("id"), error)
-        return await work(sent)
 
     async def _catch_up(self, sent: Payload, doing: "asyncio.Task[Reply]") -> None:
         await self._inbox.caught_up(sent, await doing)

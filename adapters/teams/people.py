@@ -12,6 +12,7 @@ from typing import Any, Final
 from adapters.teams.connector import Connector
 from adapters.teams.references import Reference, References
 from andon import wire
+from bot import talk
 from bot.errors import BotError, DirectoryDown
 from bot.memory import Memory
 from bot.ports import Standing
@@ -25,13 +26,9 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Person(talk.Person):
     """Somebody, as far as an answer of theirs goes."""
 
-    actor: wire.Actor
-    standing: Standing
-    refusal: str
-    """Why they may never answer, listed or not: a sentence for them. Empty when nothing of that kind is known."""
     account: str = ""
     """Their id for this bot, 29:…: whom a mention or a card's refresh names."""
 

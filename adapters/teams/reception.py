@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from adapters.teams.answers import Answers, Presser
 from adapters.teams.carried import Pressed, pressed
+from adapters.teams.cord import Cord
 from adapters.teams.declined import why_not
 from adapters.teams.inbound import Payload, Reply
 from adapters.teams.replying import Json, closing, with_words
 from adapters.teams.rows import RowAnswers
+from adapters.teams.talk import Talk
 from adapters.teams.whisper import Whisper
 from bot.errors import BadRequest, BotError
 
@@ -34,6 +36,8 @@ class Reception:
         whisper: Whisper,
         hearers: Sequence[Hearer],
         takers: Mapping[str, Taker],
+        cord: Cord,
+        talk: Talk,
         clock: Callable[[], datetime],
     ) -> None:
         """Words go to the first of `hearers` that they are meant for; presses in `takers`, by what they do."""
@@ -42,6 +46,8 @@ class Reception:
         self._whisper = whisper
         self._hearers = tuple(hearers)
         self._takers = dict(takers)
+        self._cord = cord
+        self._talk = talk
         self._clock = clock
 
     async def pressed(self, activity: Payload) -> Reply:
@@ -90,13 +96,16 @@ class Reception:
                 return
 
     async def reacted(self, activity: Payload) -> None:
-        """Nothing follows from a reaction."""
+        """It may be a sign to the brake."""
+        await self._cord.reacted(activity)
 
     async def happened(self, activity: Payload) -> None:
         """Where the bot is, and who is there, is known by now."""
+        await self._talk.happened(activity)
 
     async def untaken(self, activity: Payload) -> None:
-        """Teams sends it again."""
+        """Whoever wanted something stopped is told that it was not; Teams sends it again."""
+        await self._cord.untaken(activity)
 
 
 def _words(reply: Reply) -> str:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.teams.address import Address
+from adapters.teams.answers import Presser
 from adapters.teams.cards import Cards
 from adapters.teams.errors import NoAccess, TeamsFailed, Unreachable
 from adapters.teams.people import People, Person
@@ -19,10 +20,11 @@ from adapters.teams.places import Places
 from adapters.teams.posts import Posts, message
 from adapters.teams.references import Reference
 from adapters.teams.texts import blocks
+from adapters.teams.whisper import Whisper
 from andon import wire
 from bot.cards import NEEDS_FORM, NeedsForm, not_recorded, recorded, typed_answer, visible, why_no_reply
 from bot.cards.rich import clip, line
-from bot.errors import AlreadyDecided, Conflict, DirectoryDown, Gone, InvalidAnswer, NotAnApprover
+from bot.errors import AlreadyDecided, BotError, Conflict, DirectoryDown, Gone, InvalidAnswer, NotAnApprover
 from bot.handoff import Handoff
 from bot.ports import Desk, Shelf
 
@@ -80,13 +82,16 @@ class Reply:
 class Threads:
     """Takes one message at a time; the same one again changes nothing and is not told again."""
 
-    def __init__(self, desk: Desk, shelf: Shelf, *, people: People, places: Places, posts: Posts, cards: Cards) -> None:
+    def __init__(
+        self, desk: Desk, shelf: Shelf, *, people: People, places: Places, posts: Posts, whisper: Whisper, cards: Cards
+    ) -> None:
         """Answer at the desk."""
         self._desk = desk
         self._shelf = shelf
         self._people = people
         self._places = places
         self._posts = posts
+        self._whisper = whisper
         self._cards = cards
 
     async def asked(self, handoff: Handoff, at: Address) -> None:
@@ -123,10 +128,17 @@ class Threads:
         try:
             await self._answer(reply, handoff)
         except (Conflict, NotAnApprover, Gone, DirectoryDown) as error:
-            sender = (activity.get("from") or {}).get("id")
-            told = why_no_reply(error, platform="Teams")
-            await self._say(reply, f"why_not:{error.slug}:{handoff.id}:{sender}", told, kept=_AGAIN)
+            await self._why_not(reply, handoff, error)
         return True
+
+    async def _why_not(self, reply: Reply, handoff: Handoff, error: BotError) -> None:
+        """Tell the author, alone where that works, once an hour: they may be talking to each other."""
+        author, told = Presser(reply.activity), why_no_reply(error, platform="Teams")
+        once = f"why_not:{error.slug}:{handoff.id}:{author.user}"
+        if not await self._shelf.once(f"reply:{once}", _AGAIN):
+            return
+        if reply.where.kind == "personal" or not await self._whisper.tell(author, told):
+            await self._post(reply, once, told)
 
     async def _above(self, reply: Reply, now: datetime) -> Sequence[Handoff]:
         """In a channel: the question whose card the thread hangs from, or that was asked last in the thread."""
@@ -192,14 +204,15 @@ class Threads:
             raise NotAnApprover(person.refusal, handoff=handoff.id)
         return person
 
-    async def _say(self, reply: Reply, once: str, text: str, *, kept: timedelta = _KEPT) -> None:
-        """Tell it where the reply was written: Teams has no message in a thread that one person alone sees."""
-        if not await self._shelf.once(f"reply:{once}", kept):
-            return
+    async def _say(self, reply: Reply, once: str, text: str) -> None:
+        """Tell everybody where the reply was written, once."""
+        if await self._shelf.once(f"reply:{once}", _KEPT) and not await self._post(reply, once, text):
+            await self._shelf.forget(f"reply:{once}")  # the answer itself is recorded, and the card shows it
+
+    async def _post(self, reply: Reply, mark: str, text: str) -> bool:
         said = clip(visible(text), _TOLD_CHARS)
         card = self._cards.render("below", calls="", entities=[], blocks=blocks([line(said)]), facts=())
-        if not await self._posts.say(reply.where, message(card, said, mark=f"reply:{once}")):
-            await self._shelf.forget(f"reply:{once}")  # the answer itself is recorded, and the card shows it
+        return await self._posts.say(reply.where, message(card, said, mark=f"reply:{mark}"))
 
 
 def _takes_replies(handoff: Handoff) -> bool:

@@ -1,4 +1,4 @@
-"""Tells one person something that nobody else sees, where no reply can say it any more: in their chat with the bot."""
+"""Tells one person what nobody else sees, where no reply to a press can say it: in their chat with the bot."""
 
 import logging
 
@@ -15,7 +15,7 @@ log = logging.getLogger("andon.teams")
 
 
 class Whisper:
-    """Where the app is not installed for somebody, it is logged and lost: the card tells the same to all."""
+    """Reaches those for whom the app is installed."""
 
     def __init__(self, posts: Posts, references: References, *, cards: Cards) -> None:
         """Say it by `posts`."""
@@ -23,13 +23,15 @@ class Whisper:
         self._references = references
         self._cards = cards
 
-    async def tell(self, presser: Presser, text: str) -> None:
-        """Say it if that works."""
+    async def tell(self, to: Presser, text: str) -> bool:
+        """Say it if that works; returns whether it did."""
         try:
-            chat = await self._references.personal(presser.where.tenant, presser.user)
+            chat = await self._references.personal(to.user)
         except StoreUnavailable:
             chat = None
         card = self._cards.render("below", calls="", entities=[], blocks=blocks([line(visible(text))]), facts=())
-        activity = message(card, text, mark=f"told:{presser.answer_id}")
-        if chat is None or not await self._posts.say(chat, activity):
-            log.warning("teams.untold user=%s", presser.user)
+        activity = message(card, text, mark=f"told:{to.answer_id}")
+        if chat is not None and await self._posts.say(chat, activity):
+            return True
+        log.info("teams.untold user=%s", to.user)
+        return False

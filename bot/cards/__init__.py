@@ -12,7 +12,7 @@ from bot.cards.replies import NEEDS_FORM, NeedsForm, is_offered, not_recorded, p
 from bot.cards.runs import BrakeLine, Flight, RunView, brake_line, flights, named_runs, run_view
 from bot.cards.schema import check, check_schema
 from bot.cards.sentences import HEADLINES, lasting, moment, silence, too_late
-from bot.cards.stories import Story, stories
+from bot.cards.stories import Story, stories_of
 from bot.cards.summaries import Heard, Summary, heard, summary
 from bot.cards.terms import (
     grant_in_words,
@@ -90,7 +90,7 @@ __all__ = [
     "silence",
     "skipped",
     "stages_in_words",
-    "stories",
+    "stories_of",
     "summary",
     "term_in_words",
     "too_late",

@@ -33,7 +33,7 @@ class Story:
     """The person who must."""
 
 
-def stories(handoff: Handoff) -> tuple[Story, ...]:
+def stories_of(handoff: Handoff) -> tuple[Story, ...]:
     """What is to be told of a handoff as it stands, the oldest first."""
     return tuple(each for each in (_heard(handoff), _ended(handoff)) if each)
 

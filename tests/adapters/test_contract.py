@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from adapters.slack import SlackConfig, slack
+from adapters.teams import TeamsConfig, teams
 from adapters.web import WebConsole
 from andon import wire
 from bot.handoff import Handoff
@@ -22,6 +23,7 @@ from tests.fakes.board import TOKEN, Board
 from tests.fakes.desk import MIRA, NOON, MemoryDesk, MemorySignIn
 from tests.fakes.shelf import MemoryShelf
 from tests.fakes.slack import SlackCloud
+from tests.fakes.teams import TeamsCloud
 
 LATER = NOON + timedelta(minutes=1)
 
@@ -123,4 +125,48 @@ class TestSlack(AdapterContract):
             desk = MemoryDesk(clock=lambda: LATER)
             async with slack(config, desk, MemoryShelf(), clock=lambda: LATER) as adapter:
                 yield SlackStage(adapter, cloud, wire.Place(surface="slack", channel=ops.id))
+            desk.close()
+
+
+@dataclass
+class TeamsStage:
+    adapter: Adapter
+    cloud: TeamsCloud
+    place: wire.Place
+    nowhere: wire.Place | None = wire.Place(surface="teams", channel="19:nowhere@thread.tacv2")  # noqa: RUF009  # frozen
+
+    def put(self, handoff: Handoff) -> None:
+        """A message shows what it was sent."""
+
+    async def look(self, ref: CardRef) -> Shown:
+        _, conversation, activity = ref.address.split("/")
+        found = self.cloud.where(conversation)
+        assert found
+        message = found.find(activity)
+        assert message
+        own = (title for title in message.buttons if not title.startswith("Open"))
+        return Shown(message.shown, frozenset(title.removesuffix("…") for title in own))
+
+
+class TestTeams(AdapterContract):
+    @pytest.fixture
+    async def stage(self) -> AsyncIterator[TeamsStage]:
+        async with TeamsCloud().serving() as cloud:
+            ops = cloud.team("Ops", [cloud.person("Mira")], channels=["deploys"]).channel("deploys")
+            config = TeamsConfig(
+                app_id=cloud.app_id,
+                app_password=cloud.app_password,
+                tenant=cloud.home.id,
+                metadata_url=cloud.metadata_url,
+                login_url=cloud.login_url,
+                public_url="http://127.0.0.1:8080",
+            )
+            desk = MemoryDesk(clock=lambda: LATER)
+            app = web.Application()
+            async with teams(config, desk, MemoryShelf(), clock=lambda: LATER) as adapter:
+                app.add_routes(adapter.routes())
+                async with TestServer(app) as server:
+                    cloud.endpoint = str(server.make_url("/api/messages"))
+                    await cloud.announce()
+                    yield TeamsStage(adapter, cloud, wire.Place(surface="teams", channel=ops.id))
             desk.close()

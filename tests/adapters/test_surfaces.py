@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from bot.store.embedded import server_binary
 from tests.adapters.slack_surface import SlackSurface, slack_surface
 from tests.adapters.surface import OwnStore, SurfaceContract
+from tests.adapters.teams_surface import TeamsSurface, teams_surface
 from tests.adapters.web_surface import WebSurface, web_surface
 from tests.servers import Valkey
 
@@ -49,4 +50,11 @@ class TestSlack(SurfaceContract):
     @pytest.fixture
     async def surface(self) -> AsyncIterator[SlackSurface]:
         async with slack_surface() as opened:
+            yield opened
+
+
+class TestTeams(SurfaceContract):
+    @pytest.fixture
+    async def surface(self) -> AsyncIterator[TeamsSurface]:
+        async with teams_surface() as opened:
             yield opened

@@ -17,9 +17,10 @@ from pydantic import SecretStr
 from bot.config import Settings
 from bot.outbox import Pace
 from tests.adapters.surface import HOUR_PACE
-from tests.fakes.teams import Channel, Conversation, Delivery, Message, Outcome, Person, TeamsCloud
+from tests.fakes.teams import Channel, Conversation, Delivery, Message, Outcome, Person, TeamsCloud, payloads
 from tests.fakes.teams.cards import CARD, actions, elements
 from tests.fakes.teams.doors import size_utf16
+from tests.fakes.teams.outcomes import apply
 from tests.flows.paper_house import settled
 from tests.people import Agent, Json
 from tests.servers import Live, live, until
@@ -103,6 +104,12 @@ class House:
     async def until_settled(self) -> None:
         """Everything that happened is shown."""
         await settled(self.live)
+
+    async def plant(self, where: Conversation) -> Message:
+        """A message of the bot somewhere, which is nobody's card."""
+        message = Message(where, where.next_id(self.cloud.clock.now()), None, {"type": "message", "text": "Hello"})
+        where.messages.append(message)
+        return message
 
     def last(self, kind: str) -> Delivery:
         """The last activity of this kind that was sent to the service."""
@@ -221,29 +228,34 @@ def _cards_in(source: object) -> Iterator[Json]:
 def _marks_of(card: Json, urls: Sequence[str]) -> Iterator[str]:
     called = [each["text"] for each in (card.get("msteams") or {}).get("entities") or ()]
     for element, _ in elements(card):
-        kind = element.get("type")
-        if kind in {"Image", "ImageSet", "Media"} or "backgroundImage" in element:
+        if element.get("type") in {"Image", "ImageSet", "Media", "FactSet"} or "backgroundImage" in element:
             yield str(element)
-        if kind == "FactSet":
-            yield from (mark for fact in element["facts"] for mark in _marks(str(fact), urls, called))
-        for name in ("text", "title", "label", "placeholder", "errorMessage", "fallbackText"):
-            if kind != "RichTextBlock" and isinstance(element.get(name), str):
-                yield from (f"{kind} {mark}" for mark in _marks(element[name], urls, called))
-        for choice in element.get("choices") or ():
-            yield from (f"{kind} {mark}" for mark in _marks(choice["title"], urls, called))
+        yield from (
+            f"{element.get('type')} {mark}" for text in _live_texts(element) for mark in _marks(text, urls, called)
+        )
         for run in element.get("inlines") or ():
-            if isinstance(run, dict) and "selectAction" in run:
-                yield str(run)
-            text = run if isinstance(run, str) else str(run.get("text", ""))
-            yield from (f"hidden {each!r} in {text[:80]!r}" for each in _HIDDEN.findall(text))
-            if re.search(r"\{\{\s*(DATE|TIME)", text, re.IGNORECASE):
-                yield f"a date function in {text[:80]!r}"
+            yield from _marks_of_run(run if isinstance(run, dict) else {"text": run})
     for action in actions(card):
         yield from _marks(action.title, urls, called)
         if action.kind == "Action.OpenUrl" and not _is_ours(action.source["url"], urls):
             yield str(action.source)
     for name in ("fallbackText", "speak"):
         yield from _marks(str(card.get(name) or ""), urls, called)
+
+
+def _live_texts(element: Json) -> Iterator[str]:
+    """What of an element some client reads as Markdown."""
+    if element.get("type") != "RichTextBlock":
+        names = ("text", "title", "label", "placeholder", "errorMessage", "fallbackText")
+        yield from (element[name] for name in names if isinstance(element.get(name), str))
+        yield from (str(choice["title"]) for choice in element.get("choices") or ())
+
+
+def _marks_of_run(run: Json) -> Iterator[str]:
+    text = str(run.get("text", ""))
+    if "selectAction" in run or re.search(r"\{\{\s*(DATE|TIME)", text, re.IGNORECASE):
+        yield str(run)
+    yield from (f"hidden {each!r} in {text[:80]!r}" for each in _HIDDEN.findall(text))
 
 
 def _marks(text: str, urls: Sequence[str], called: Sequence[str]) -> Iterator[str]:
@@ -257,7 +269,7 @@ def _marks(text: str, urls: Sequence[str], called: Sequence[str]) -> Iterator[st
 
 
 def _is_ours(address: str, urls: Sequence[str]) -> bool:
-    return any(address.startswith(f"{url}/") for url in urls)
+    return any(address == url or address.startswith(f"{url}/") for url in urls)
 
 
 # --- presses ---
@@ -269,6 +281,11 @@ def button(card: Mapping[str, Any], title: str) -> Json:
     return copied
 
 
-async def late(person: Person, card: Message, source: Json, given: Mapping[str, str] | None = None) -> Outcome:
-    """Press what somebody saw before the card changed."""
-    return await person.press_source(card, source, dict(given or {}))
+async def late(person: Person, card: Message, source: Json) -> Outcome:
+    """Press what somebody saw before the card changed, or before they left; or what nobody ever saw."""
+    name, value = "adaptiveCard/action", {"action": source, "trigger": "manual"}
+    if source["type"] == "Action.Submit":
+        name, value = "task/fetch", {"data": source["data"], "context": {"theme": "default"}}
+    since = len(person.cloud.effects)
+    sent = await person.cloud.courier.send(payloads.invoke(person.cloud, name, card, person, value))
+    return apply(person, card, sent, since)

@@ -1,0 +1,121 @@
+"""What somebody typed, or the reaction that they put on a card, where it may be words to the brake. Pure."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from adapters.teams import words
+from adapters.teams.ground import room_of
+from adapters.teams.references import Reference
+from bot.talk import Below
+
+log = logging.getLogger("andon.teams")
+
+_AHEAD: Final = timedelta(minutes=1)
+"""So far may Teams' clock be ahead of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Who said what, where and when."""
+
+    activity: Mapping[str, Any]
+    """As it came, verified."""
+    where: Reference
+    """The conversation, with its thread."""
+    id: str
+    """The same for each time that Teams tells of it."""
+    typed: str
+    """Without the mention of the bot."""
+    to_bot: bool
+    thread: str | None
+    """The message at the top of the thread, or that was quoted, or that the sign was put on."""
+    at: datetime | None
+    below: Below = ""
+    """Whose that message is."""
+    is_plain: bool = False
+    """Did it come without a mention, where people also talk to each other?"""
+
+    @property
+    def user(self) -> str:
+        """Their id in the directory; empty for somebody who has none."""
+        return str(self.activity["from"].get("aadObjectId") or "")
+
+    @property
+    def room(self) -> str:
+        """The conversation, by a key that no other has."""
+        return room_of(self.where)
+
+    @property
+    def noun(self) -> str:
+        """What people call it."""
+        return "channel" if self.where.kind == "channel" else "chat"
+
+    @property
+    def is_direct(self) -> bool:
+        """Is it the chat of one person with the bot?"""
+        return self.where.kind == "personal"
+
+    @property
+    def bot(self) -> str:
+        """What the bot is called there."""
+        return str(self.activity["recipient"].get("name") or "Andon")
+
+
+def message(activity: Mapping[str, Any], *, now: datetime) -> Spoken | None:
+    """A message; None for what nobody just said, and for what has files."""
+    if not words.is_by_person(activity) or words.has_files(activity):
+        return None
+    where, id = Reference.of(activity), str(activity.get("id") or "")
+    is_called, is_direct = words.is_called(activity), where.kind == "personal"
+    above = where.thread if where.kind == "channel" else words.quoted(activity)
+    return Spoken(
+        activity,
+        where,
+        id=f"{room_of(where)}/{id}",
+        typed=words.addressed(activity),
+        to_bot=is_called or is_direct,
+        thread=above if above and above != id else None,
+        at=said_at(activity, now=now),
+        is_plain=not (is_called or is_direct),
+    )
+
+
+def reactions(activity: Mapping[str, Any], *, now: datetime) -> list[Spoken]:
+    """The signs that somebody put on a message of the bot, as if each were typed below it."""
+    on, sender = str(activity.get("replyToId") or ""), activity.get("from") or {}
+    if not on or not words.is_by_person(activity):
+        return []
+    where = Reference.of(activity)
+    kinds = [str(each.get("type") or "") for each in activity.get("reactionsAdded") or () if isinstance(each, Mapping)]
+    return [
+        Spoken(
+            activity,
+            where,
+            id=f"{room_of(where)}/{on}/{sender.get('aadObjectId') or sender.get('id')}/{activity.get('id')}/{kind}",
+            typed=words.sign(kind),
+            to_bot=False,
+            thread=f"{where.thread}/{on}" if where.thread else on,
+            at=said_at(activity, now=now),
+            below="us",
+        )
+        for kind in kinds
+        if kind
+    ]
+
+
+def said_at(activity: Mapping[str, Any], *, now: datetime) -> datetime | None:
+    """When it was said or pressed, by Teams' clock; a time that has not come yet is now. None: it does not tell."""
+    try:
+        at = datetime.fromisoformat(str(activity.get("timestamp")))
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    if at - now > _AHEAD:
+        log.warning(
+            "teams.ahead conversation=%s seconds=%.0f", activity["conversation"]["id"], (at - now).total_seconds()
+        )
+        return now
+    return at
