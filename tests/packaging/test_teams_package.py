@@ -15,6 +15,7 @@ import pytest
 from adapters.teams.package import RESOURCE_CONSENT, SCHEMA, WITHOUT_MENTION, AppPackage, endpoint, manifest, zipped
 from bot.brake.words import Vocabulary
 from bot.errors import ConfigError
+from bot.talk.requests import request
 from docs import teams_icons
 
 pytestmark = pytest.mark.packaging
@@ -118,6 +119,12 @@ def test_commands_say_where_they_reach() -> None:
     assert "pending mine" not in said["personal"]
     for words in said.values():
         assert {"help", "pending", "show", "stop", "pause", "wait", "resume", "abort", "brakes", "grants"} <= set(words)
+
+
+def test_every_other_word_is_a_request_that_the_bot_knows() -> None:
+    for commands in manifest(PACKAGE)["bots"][0]["commandLists"]:
+        for title in {each["title"] for each in commands["commands"]} - {"wait", *BRAKE_WORDS}:
+            assert request(title).verb == title.partition(" ")[0]
 
 
 @pytest.mark.parametrize(
