@@ -96,10 +96,14 @@ def pages(whole: Sequence[Block], *, most: int, most_bytes: int) -> list[tuple[B
 
 def title(text: str, most: int = _TITLE_CHARS) -> str:
     """One line for a choice or a label, which some clients show as Markdown: with nothing in it that links."""
-    short = plain(text, most)
+    return linkless(plain(text, most))
+
+
+def linkless(text: str) -> str:
+    """The text with nothing in it that some client makes a link, a picture, a mention or a time of."""
     for live, dead in _DEAD.items():
-        short = short.replace(live, dead)
-    return _TWO_BRACES_RE.sub("{ ", _WWW_RE.sub("www .", short))
+        text = text.replace(live, dead)
+    return _TWO_BRACES_RE.sub("{ ", _WWW_RE.sub("www .", text))
 
 
 def ours(text: str, at: datetime | None = None) -> str:
