@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Page, async_playwright
 from pydantic import SecretStr
 
 from andon import Andon
@@ -16,7 +16,7 @@ from bot.app import open_store, service
 from bot.config import Settings
 from docs.screenshot import EMAIL, IMAGES, find_browser, flags
 from docs.slack_pictures import POLICY
-from tests.browser.teams_page import MARKDOWN, RENDERER, draw
+from tests.browser.teams_page import MARKDOWN, RENDERER, draw, easel
 from tests.fakes.teams import Message, Person, TeamsCloud
 from tests.servers import until
 
@@ -29,6 +29,7 @@ async def main() -> None:
         mira = cloud.person("Mira", email="mira@example.com")
         general = cloud.team("Operations", [mira]).general
         chromium = await playwright.chromium.launch(executable_path=find_browser(), args=["--disable-gpu", *flags()])
+        page = await easel(chromium)
         with tempfile.TemporaryDirectory(prefix="andon-") as state:
             policy = Path(state) / "policy.yaml"
             policy.write_text(POLICY, encoding="utf-8")
@@ -57,22 +58,21 @@ async def main() -> None:
 
                     await until(posted, what="the card")
                     (card,) = cloud.posts(general)
-                    await _photograph(chromium, card, mira, "card")
-                    await _photograph(chromium, card, mira, "edit", press="Edit…")
+                    await _photograph(page, card, mira, "card")
+                    await _photograph(page, card, mira, "edit", press="Edit…")
                     await mira.press(card, "Approve with changes", {"to": "bob@example.com"})
                     await handoff.wait()
                     await card.shows("Approved with changes")
-                    await _photograph(chromium, card, mira, "done")
+                    await _photograph(page, card, mira, "done")
         await chromium.close()
 
 
-async def _photograph(chromium: Browser, card: Message, person: Person, name: str, *, press: str = "") -> None:
+async def _photograph(page: Page, card: Message, person: Person, name: str, *, press: str = "") -> None:
     """The card as this person has it, as wide as on a desktop."""
-    drawn = await draw(chromium, card.card_for(person))
+    drawn = await draw(page, card.card_for(person))
     if press:
         await drawn.press(press)
     await drawn.picture(IMAGES / f"teams-{name}.png")
-    await drawn.page.close()
 
 
 if __name__ == "__main__":
