@@ -53,11 +53,14 @@ async def main() -> None:
                 async with Andon(running.url, key) as andon, andon.run("weekly-report") as run:
                     handoff = await run.open({**EMAIL, "run": run.id})
 
+                    def cards() -> list[Message]:
+                        return [each for each in cloud.posts(general) if "alice@example.com" in each.shown]
+
                     async def posted() -> bool:
-                        return bool(cloud.posts(general))
+                        return bool(cards())
 
                     await until(posted, what="the card")
-                    (card,) = cloud.posts(general)
+                    (card,) = cards()
                     await _photograph(page, card, mira, "card")
                     await _photograph(page, card, mira, "edit", press="Edit…")
                     await mira.press(card, "Approve with changes", {"to": "bob@example.com"})
