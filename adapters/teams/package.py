@@ -32,6 +32,8 @@ https://learn.microsoft.com/en-us/microsoftteams/platform/, read 2026-11.
 WITHOUT_MENTION: Final = frozenset({"ChannelMessage.Read.Group", "ChatMessage.Read.Chat"})
 """Those of them that let the app see messages that do not mention it."""
 
+ASK_AGENT: Final = "ask_agent"
+"""The command under More actions of a message, as `composeExtension/fetchTask` names it."""
 GUID_RE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 """The id of an app or a tenant."""
 NAME: Final = "Andon"
@@ -154,6 +156,21 @@ def manifest(package: AppPackage) -> dict[str, Any]:
                     _commands("personal", _PERSONAL),
                     _commands("team", _TEAM),
                     _commands("groupChat", _GROUP),
+                ],
+            }
+        ],
+        "composeExtensions": [
+            {
+                "botId": package.bot_id,
+                "commands": [
+                    {
+                        "id": ASK_AGENT,
+                        "type": "action",
+                        "context": ["message"],
+                        "title": "Ask the agent about this",
+                        "description": "Hand a message to an agent that works here",
+                        "fetchTask": True,
+                    }
                 ],
             }
         ],
