@@ -70,7 +70,7 @@ class TeamsGround:
 
     async def is_in(self, viewer: Viewer, room: str) -> bool:
         """See `Ground`."""
-        at = await self._at(room)
+        at = await self._at(room) or await self._found(room)
         if at is None or at.tenant != viewer.home or not viewer.user:
             return False
         if at.kind == "personal":
@@ -79,12 +79,9 @@ class TeamsGround:
 
     async def shared(self, viewer: Viewer) -> Sequence[str]:
         """See `Ground`."""
-        known = await self._references.conversations()
-        return [
-            room_of(at)
-            for at in known
-            if at.tenant == viewer.home and (at.kind != "personal" or at.person == viewer.user)
-        ]
+        known = await self._places.everywhere()
+        theirs = [at for at in known if at.kind != "personal" or at.person == viewer.user]
+        return [room_of(at) for at in theirs if at.tenant == viewer.home]
 
     def named(self, viewer: Viewer) -> frozenset[str]:
         """See `Ground`."""
@@ -124,6 +121,15 @@ class TeamsGround:
     async def marked(self, room: str, message: str) -> str | None:  # noqa: ARG002  # of any message
         """See `Ground`: Teams lets no bot read a message."""
         return None
+
+    async def _found(self, room: str) -> Reference | None:
+        """A channel from which nothing has come yet."""
+        try:
+            return await self._places.find(wire.Place(surface=self.surface, channel=_split(room)[1]))
+        except StoreUnavailable:
+            raise
+        except BotError:
+            return None
 
     async def _at(self, room: str) -> Reference | None:
         return await self._references.find(_split(room)[1])

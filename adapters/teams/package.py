@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from bot.errors import ConfigError
+from bot.talk import Place, help_lines
 
 SCHEMA: Final = "1.29"
 """Of the manifest.
@@ -31,6 +32,8 @@ https://learn.microsoft.com/en-us/microsoftteams/platform/, read 2026-11.
 WITHOUT_MENTION: Final = frozenset({"ChannelMessage.Read.Group", "ChatMessage.Read.Chat"})
 """Those of them that let the app see messages that do not mention it."""
 
+ASK_AGENT: Final = "ask_agent"
+"""The command under More actions of a message, as `composeExtension/fetchTask` names it."""
 GUID_RE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 """The id of an app or a tenant."""
 NAME: Final = "Andon"
@@ -57,22 +60,24 @@ Mention the app, or write to it, with “help” to see what you can ask it.
 
 Your organisation runs the service behind this app itself. What agents and people write here is kept there."""
 
-_Command = tuple[str, str]
-"""What is typed, and what it does."""
-
-_STOP_ELSE: Final = "stop <agent>: that one; stop all: every agent"
-_MINE: Final[tuple[_Command, ...]] = (
-    ("pending", "what waits for you"),
-    ("show", "one card, for you alone; type the link to it, or the end of its id, after it"),
-    ("stop", f"the agents that ask you; {_STOP_ELSE}"),
-    ("pause", "as stop, and the agents just wait"),
-    ("wait", "holds the agent until it has read the rest: wait, change the recipient to Bob"),
-    ("resume", "let it go on; it takes somebody who may approve for it"),
-    ("abort", "ends the work for good; it takes somebody who may approve for it"),
-    ("brakes", "what is stopped, by whom, and how to let it go on"),
-    ("grants", "what people let run without being asked again, and how to end it"),
-    ("help", "what you can ask"),
-)
+_PERSONAL: Final = Place("", None)
+_TEAM: Final = Place("", "here", asks_here=True)
+_GROUP: Final = Place("", "here", asks_here=True, noun="chat")
+_MORE: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "stop": (
+        ("pause", "the same, and the agents just wait"),
+        ("wait", "holds the agent until it has read the rest: wait, change the recipient to Bob"),
+    ),
+    "resume": (("abort", "ends the work for good; it takes somebody who may approve for it"),),
+}
+"""Commands of the brake that help does not list, by the one that they stand behind."""
+_HOME: Final = {"title": "home", "description": "what is stopped, what waits for you, what runs and what is granted"}
+"""In the chat with the bot."""
+_SAYS: Final[Mapping[str, str]] = {
+    "show": "one card, for you alone; type its link, or the end of its id, after the word",
+    "help": "what you can ask",
+}
+"""What help says otherwise, where it stands beside what it speaks of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +153,24 @@ def manifest(package: AppPackage) -> dict[str, Any]:
                 "isNotificationOnly": False,
                 "supportsFiles": False,
                 "commandLists": [
-                    _commands("personal", _MINE),
-                    _commands("team", _shared("channel")),
-                    _commands("groupChat", _shared("chat")),
+                    _commands("personal", _PERSONAL),
+                    _commands("team", _TEAM),
+                    _commands("groupChat", _GROUP),
+                ],
+            }
+        ],
+        "composeExtensions": [
+            {
+                "botId": package.bot_id,
+                "commands": [
+                    {
+                        "id": ASK_AGENT,
+                        "type": "action",
+                        "context": ["message"],
+                        "title": "Ask the agent about this",
+                        "description": "Hand a message to an agent that works here",
+                        "fetchTask": True,
+                    }
                 ],
             }
         ],
@@ -164,15 +184,14 @@ def manifest(package: AppPackage) -> dict[str, Any]:
     }
 
 
-def _shared(place: str) -> tuple[_Command, ...]:
-    """The commands where several people are: `pending` is what waits there, and `stop` holds what works there."""
-    here = {"pending": f"what waits in this {place}", "stop": f"every agent that works in this {place}; {_STOP_ELSE}"}
-    first, *rest = ((word, here.get(word, meaning)) for word, meaning in _MINE)
-    return (first, ("pending mine", "what waits for you, for you alone"), *rest)
-
-
-def _commands(scope: str, commands: tuple[_Command, ...]) -> dict[str, Any]:
-    return {"scopes": [scope], "commands": [{"title": word, "description": meaning} for word, meaning in commands]}
+def _commands(scope: str, place: Place) -> dict[str, Any]:
+    """What help lists at such a place, and the rest of the brake's words."""
+    commands = [] if place.asks_here else [_HOME]
+    for line in help_lines(place):
+        word = line.typed.partition(" <")[0]
+        for title, meaning in ((word, _SAYS.get(word, line.meaning)), *_MORE.get(word, ())):
+            commands.append({"title": title, "description": meaning})
+    return {"scopes": [scope], "commands": commands}
 
 
 def _domain(url: str) -> str:

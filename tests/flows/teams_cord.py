@@ -4,11 +4,12 @@ import asyncio
 import json
 from typing import Any
 
-from tests.fakes.teams import Conversation, Message, Person, payloads
+from tests.fakes.teams import Conversation, Message, Person, TeamsCloud, payloads
 from tests.flows.teams_house import House
 from tests.people import Agent, Json
 from tests.servers import until
 
+GREETING = "Agents ask here"
 DENIED = "it takes somebody who may approve for it"
 STOP_SIGN = "1f6d1_stopsign"
 
@@ -39,7 +40,12 @@ async def said(teams: House, containing: str, where: Conversation | Person | Non
 def posts(teams: House, where: Conversation | None = None) -> list[str]:
     """All that the bot has posted in a conversation, the channel unless told otherwise, that is no card."""
     there = teams.cloud.posts(where or teams.ops)
-    return [m.shown for m in there if '"handoff"' not in json.dumps(m.source)]
+    return [plain(m) for m in there if '"handoff"' not in json.dumps(m.source) and GREETING not in m.shown]
+
+
+def plain(message: Message) -> str:
+    """All that can be read in a message, with its spaces as they are typed."""
+    return message.shown.replace("\u00a0", " ")
 
 
 async def quiet(teams: House) -> None:
@@ -47,8 +53,15 @@ async def quiet(teams: House) -> None:
     await teams.until_settled()
     assert await brakes(teams) == []
     assert posts(teams) == []
-    assert [m.shown for m in teams.cloud.posts(teams.ana)] == []
-    assert [m.shown for m in teams.cloud.posts(teams.mira)] == []
+    assert [posts(teams, each.direct) for each in (teams.ana, teams.mira)] == [[], []]
+
+
+def with_consent(cloud: TeamsCloud) -> None:
+    """The team's owner consented that the app reads every message, and people have added the app for themselves."""
+    for team in cloud.teams.values():
+        team.rsc = True
+        for person in team.members:
+            cloud.personal(person, installed=True)
 
 
 async def becomes(teams: House, asked: Json, state: str) -> None:
@@ -89,4 +102,5 @@ def message_of(teams: House, by: Person, text: str, where: Conversation | None =
     where = where or teams.ops
     source = {"type": "message", "text": text}
     message = Message(where, where.next_id(teams.cloud.clock.now()), by, source)
+    where.messages.append(message)
     return payloads.message(teams.cloud, message, by, []) | changes

@@ -5,20 +5,26 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.config import Settings
-from tests.fakes.teams import TeamsCloud
-from tests.flows.teams_cord import becomes, brakes, message_of, posts, quiet, run_in, said, scopes, send, state_of
+from tests.flows.teams_cord import (
+    becomes,
+    brakes,
+    message_of,
+    plain,
+    posts,
+    quiet,
+    run_in,
+    said,
+    scopes,
+    send,
+    state_of,
+    with_consent,
+)
 from tests.flows.teams_house import House, house, told_below
-
-
-def hears_all(cloud: TeamsCloud) -> None:
-    """The team's owner consented that the app reads every message."""
-    for team in cloud.teams.values():
-        team.rsc = True
 
 
 @pytest.fixture
 async def teams(settings: Settings) -> AsyncIterator[House]:
-    async with house(settings, prepare=hears_all) as running:
+    async with house(settings, prepare=with_consent) as running:
         yield running
 
 
@@ -37,7 +43,7 @@ async def test_a_word_in_the_channel_stops_every_run_that_is_bound_to_it(teams: 
 
     told = await told_below(word, "Ana stopped every run in this channel.")
     assert "1 ask is on hold." in told.shown
-    assert "somebody who may approve for it types resume here." in told.shown
+    assert "somebody who may approve for it types resume here." in plain(told)
     assert (await teams.agent.claim(allowed)).problem == "stopped"
     await becomes(teams, waiting, "held")
     await card.shows("Ana stopped every run in its conversation")
@@ -136,9 +142,10 @@ async def test_an_agent_is_stopped_by_its_name(teams: House) -> None:
     untouched = await run_in(teams, agent=other)
     await teams.ana.say(teams.ops, "mailer, stop")
     told = await said(teams, "Ana stopped all that mailer does.")
-    assert "types resume mailer" in told.shown
+    assert "types resume mailer" in plain(told)
     assert await scopes(teams) == [{"stop": {"agent": "mailer"}}]
-    assert (await state_of(teams, elsewhere), await state_of(teams, untouched)) == ("held", "running")
+    assert await state_of(teams, elsewhere) == "held"
+    assert (await other.call("GET", f"/v1/runs/{untouched}")).ok()["state"] == "running"
     await teams.ana.say(teams.ops, "resume mailer")
     await said(teams, "Ana resumed all that mailer does.")
 
@@ -167,7 +174,7 @@ async def test_in_the_thread_of_a_card_it_is_that_run(teams: House) -> None:
     await teams.ana.say(teams.ops, "stop, this is the wrong list", thread=card)
 
     told = await told_below(card, "Ana stopped this run.")
-    assert "types resume in this thread" in told.shown
+    assert "types resume in this thread" in plain(told)
     assert await scopes(teams) == [{"stop": {"run": run}}]
     await card.shows("Ana stopped this run at")
     await card.shows("this is the wrong list")
@@ -205,7 +212,7 @@ async def test_below_the_bots_own_words_a_resume_is_the_channels(teams: House) -
     await run_in(teams)
     await teams.mira.say(teams.ops, "stop")
     told = await said(teams, "Mira stopped every run")
-    await teams.mira.say(teams.ops, "go on", thread=told)
+    await teams.mira.say(teams.ops, "resume", thread=told)
     await said(teams, "Mira resumed every run in this channel.")
     assert await brakes(teams) == []
 
@@ -269,7 +276,7 @@ async def test_without_consent_a_mention_stops_and_a_bare_word_does_not_even_com
         assert await brakes(teams) == []
         await teams.ana.say(teams.ops, "stop, it writes to the wrong people", mention=True)
         told = await said(teams, "Ana stopped every run in this channel.")
-        assert "types @Andon resume here." in told.shown
+        assert "types @Andon resume here." in plain(told)
         (held,) = await brakes(teams)
         assert held["text"] == "it writes to the wrong people"
         await teams.mira.say(teams.ops, "resume", mention=True)
@@ -329,7 +336,7 @@ async def test_a_personal_chat_stops_what_asks_there(teams: House) -> None:
     card = await teams.card(asked, teams.ana.direct)
     await teams.ana.dm("stop")
     told = await said(teams, "Ana stopped every run here.", teams.ana)
-    assert "types resume here" in told.shown
+    assert "types resume here" in plain(told)
     await becomes(teams, asked, "held")
     await card.shows("Ana stopped this run")
     await teams.ana.dm("go on")
@@ -388,5 +395,5 @@ async def test_a_reply_that_quotes_a_card_in_a_chat_is_about_its_run(teams: Hous
     html = [{"contentType": "text/html", "content": f"{quote}<p>stop</p>"}]
     await send(teams, message_of(teams, teams.ana, "stop", chat, attachments=html))
     told = await said(teams, "Ana stopped this run.", chat)
-    assert "types resume in reply to the card" in told.shown
+    assert "types resume in reply to the card" in plain(told)
     assert await scopes(teams) == [{"stop": {"run": run}}]

@@ -12,9 +12,19 @@ from typing import Any, Final
 import jsonschema_rs
 import pytest
 
-from adapters.teams.package import RESOURCE_CONSENT, SCHEMA, WITHOUT_MENTION, AppPackage, endpoint, manifest, zipped
+from adapters.teams.package import (
+    ASK_AGENT,
+    RESOURCE_CONSENT,
+    SCHEMA,
+    WITHOUT_MENTION,
+    AppPackage,
+    endpoint,
+    manifest,
+    zipped,
+)
 from bot.brake.words import Vocabulary
 from bot.errors import ConfigError
+from bot.talk.requests import request
 from docs import teams_icons
 
 pytestmark = pytest.mark.packaging
@@ -120,6 +130,12 @@ def test_commands_say_where_they_reach() -> None:
         assert {"help", "pending", "show", "stop", "pause", "wait", "resume", "abort", "brakes", "grants"} <= set(words)
 
 
+def test_every_other_word_is_a_request_that_the_bot_knows() -> None:
+    for commands in manifest(PACKAGE)["bots"][0]["commandLists"]:
+        for title in {each["title"] for each in commands["commands"]} - {"wait", *BRAKE_WORDS}:
+            assert request(title).verb == title.partition(" ")[0]
+
+
 @pytest.mark.parametrize(
     "title, typed", [("wait", "wait, change the recipient to Bob"), *((each, each) for each in BRAKE_WORDS)]
 )
@@ -130,6 +146,18 @@ def test_the_brake_knows_the_words_that_are_offered(title: str, typed: str) -> N
     assert read.action == ("steer" if title == "wait" else title)
     for commands in manifest(PACKAGE)["bots"][0]["commandLists"]:
         assert title in {each["title"] for each in commands["commands"]}
+
+
+def test_a_message_can_be_handed_to_an_agent() -> None:
+    """As Slack's shortcut does, in the menu of a message; Teams shows 32 characters of its title."""
+    (extension,) = manifest(PACKAGE)["composeExtensions"]
+    (command,) = extension["commands"]
+
+    assert extension["botId"] == BOT
+    assert (command["id"], command["type"], command["context"]) == (ASK_AGENT, "action", ["message"])
+    assert command["fetchTask"]
+    assert len(command["title"]) <= 32
+    assert len(command["description"]) <= 128
 
 
 def test_consent_is_asked_for_what_is_used() -> None:
