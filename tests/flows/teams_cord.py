@@ -45,7 +45,7 @@ def posts(teams: House, where: Conversation | None = None) -> list[str]:
 
 def plain(message: Message) -> str:
     """All that can be read in a message, with its spaces as they are typed."""
-    return message.shown.replace("\u00a0", " ")
+    return message.shown.replace("\u00a0", " ").replace("  ", " ")
 
 
 async def quiet(teams: House) -> None:

@@ -25,6 +25,8 @@ from tests.flows.paper_house import settled
 from tests.people import Agent, Json
 from tests.servers import Live, live, until
 
+MESSAGES: Final = "https://teams.microsoft.com/l/message"
+"""Where links to cards lead."""
 _UNTAKEN: Final = ("BadSyntax", "Bad Argument", "MessageSizeTooBig", "was answered with")
 _SAFE_BYTES: Final = 80 * 1024
 _HIDDEN: Final = re.compile(r"[\u00ad\u034f\u061c\u115f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff]")
@@ -163,7 +165,7 @@ async def house(
             cloud.endpoint = f"{running.url}/api/messages"
             await cloud.announce()
             yield House(cloud, ops, mira, ana, running)
-            check(cloud, running.url, may_be_refused=may_be_refused)
+            check(cloud, running.url, MESSAGES, may_be_refused=may_be_refused)
 
 
 def check(cloud: TeamsCloud, *urls: str, may_be_refused: tuple[str, ...] = ()) -> None:
