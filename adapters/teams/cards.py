@@ -38,7 +38,7 @@ from adapters.teams.controls import Press, press, rows
 from adapters.teams.fit import BUTTON, FOUND, REFRESHED, Json, fits_message
 from adapters.teams.forms import Filled
 from adapters.teams.pressable import Pressable, choices, pressable
-from adapters.teams.texts import Block, Fact, blocks, link, ours, title
+from adapters.teams.texts import Block, Fact, Run, blocks, link, ours, runs, title
 from bot.cards import Card, JsonTemplates, card, reading
 from bot.cards.reading import ROOMS, Room
 from bot.cards.rich import plain
@@ -46,7 +46,8 @@ from bot.handoff import Handoff, State
 
 _REMEMBERED: Final = 1_024
 """Cards of which it is known whether they show everything; presses come soon after."""
-_SUMMARY_CHARS: Final = 500
+_SUMMARY_CHARS: Final = 400
+_ABOUT_CHARS: Final = 200
 _FACT_CHARS: Final = 1_000
 _BANDS: Final = {"go": "good", "stop": "attention", "off": "emphasis", "held": "warning", "alarm": "attention"}
 
@@ -78,6 +79,11 @@ class Head:
 
     text: str
     look: str
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The text, literally."""
+        return runs(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +161,7 @@ class Cards:
             head=head(view),
             groups=groups(view, room),
             facts=self._facts(view),
-            refused=plain(whom.refused, _FACT_CHARS) if whom.refused else "",
+            refused=runs(plain(whom.refused, _FACT_CHARS)) if whom.refused else (),
             pick=made.pick,
             rows=(*rows(made.controls), *made.reasons),
             forms=made.forms,
@@ -188,9 +194,8 @@ def head(view: Card) -> Head:
 def summary_text(view: Card) -> str:
     """The card as one line of plain text."""
     hazard = ", cannot be undone" if view.hazard and view.buttons else ""
-    start, end = f"{view.headline}: ", f" ({view.agent}, {view.gate}{hazard})"
-    said = title(view.title.text, _SUMMARY_CHARS - min(200, len(start) + len(end)))
-    return f"{start}{said}{title(end, 200) if len(end) > 200 else end}"  # noqa: PLR2004  # of 500 in all
+    about = title(f"({view.agent}, {view.gate}{hazard})", _ABOUT_CHARS)
+    return f"{view.headline}: {title(view.title.text, _SUMMARY_CHARS)} {about}"
 
 
 def groups(view: Card, room: Room) -> tuple[Group, ...]:

@@ -40,7 +40,7 @@ SEEN: Final = timedelta(hours=24)
 _DOING: Final = timedelta(seconds=30)
 """How long whoever began with an event may still be at it."""
 _STOP_S: Final = 10.0
-_BODY_BYTES: Final = 1024 * 1024
+_BODY_BYTES: Final = 512 * 1024
 _SENT: Final = "andon.sent"
 
 

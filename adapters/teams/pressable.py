@@ -185,7 +185,7 @@ def _asking_agent(view: Card, filled: Filled | None) -> Form:
 
 def _pick(view: Card, *, searched: bool) -> Input:
     """The menu of candidates, or a search for them."""
-    shown = choices(view, range(FOUND if searched else len(view.candidates)))
+    shown = choices(view, range(min(FOUND, len(view.candidates)) if searched else len(view.candidates)))
     placeholder = "Search and choose…" if searched else "Choose…"
     source = f"andon:{view.id}" if searched else ""
     return Input("choice", "Which one?", "choices", options=shown, placeholder=placeholder, search=source)

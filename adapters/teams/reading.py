@@ -19,6 +19,11 @@ from bot.handoff import Handoff
 
 ERROR_CHARS: Final = 300
 
+_FORMS: Final = frozenset({"edit", "answer"})
+_BESIDE_FORMS: Final = {"code": "code", "reason": "edit-reason"}
+_BESIDE: Final = {"code": "code", "reason": "reason", "to": "address", "note": "note", "question": "question"}
+"""Inputs that are no fields of a form, by what the service calls them."""
+
 Values = Mapping[str, str]
 """`Pressed.inputs`."""
 
@@ -58,10 +63,11 @@ def submitted(form: Sequence[Field], values: Values) -> Mapping[str, Sequence[st
     """What `bot.cards.read` takes; a field that has no input on any card keeps its value.
 
     Raises:
-        InvalidAnswer: Nothing came back of a form that had something in it: it was not the form that was sent.
+        InvalidAnswer: Nothing at all came back of a form that had several things in it: no client sent that form.
     """
     shown = [(index, field) for index, (field, each) in enumerate(zip(form, inputs(form), strict=True)) if each]
-    if any(field.text for _, field in shown) and not any(field_id(index) in values for index, _ in shown):
+    had = sum(bool(field.text) for _, field in shown)
+    if had > 1 and not any(field_id(index) in values for index, _ in shown):
         raise InvalidAnswer("Nothing of the form arrived. Open it again and send it again.", faults=[])
     found: dict[str, Sequence[str]] = {}
     for index, field in shown:
@@ -106,15 +112,11 @@ def candidate(press: Pressed) -> int | None:
 
 def filled(view: Card, press: Pressed, faults: Sequence[Fault]) -> Filled:
     """What was typed, and each fault at its input, for a card or a sheet that is drawn anew."""
+    form = view.form if press.do in _FORMS else ()
     has_input = {
-        field.name: field_id(index)
-        for index, (field, each) in enumerate(zip(view.form, inputs(view.form), strict=True))
-        if each
+        field.name: field_id(index) for index, (field, each) in enumerate(zip(form, inputs(form), strict=True)) if each
     }
-    names = {"to": "address", "note": "note", "question": "question", "reason": "reason", "choice": "choice"}
-    if press.do == "edit":
-        names["reason"] = "edit-reason"
-    own = {"code": "code"} | ({} if press.do in {"edit", "answer"} else names) | {"reason": names["reason"]}
+    own = _BESIDE_FORMS if press.do in _FORMS else _BESIDE
     said: dict[str, list[str]] = {}
     others: list[Fault] = []
     for fault in faults:
@@ -127,7 +129,7 @@ def filled(view: Card, press: Pressed, faults: Sequence[Fault]) -> Filled:
             f"{each.field}: {each.detail}" if each.field else each.detail for each in others
         )
         others = []
-    for name, texts in by_field(view.form, others).items():
+    for name, texts in by_field(form, others).items():
         lost = name and name not in has_input
         said.setdefault(has_input.get(name, ""), []).extend(f"{name}: {text}" if lost else text for text in texts)
     errors = {place: clip("; ".join(texts), ERROR_CHARS) for place, texts in said.items() if texts}

@@ -5,10 +5,10 @@ https://learn.microsoft.com/adaptive-cards/authoring-cards/universal-action-mode
 https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/task-modules/task-modules-bots, read 2026-11.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from adapters.teams.texts import linkless
 from bot.cards import visible
 
 Json = dict[str, Any]
@@ -17,7 +17,6 @@ CARD: Final = "application/vnd.microsoft.card.adaptive"
 _MESSAGE: Final = "application/vnd.microsoft.activity.message"
 _FAULT: Final = "application/vnd.microsoft.error"
 _MOST: Final = 2_000
-_LINKS_RE: Final = re.compile(r"\](?=\()|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
 
 
 def with_card(card: Mapping[str, Any]) -> Json:
@@ -53,4 +52,4 @@ def closing(text: str = "") -> Json | None:
 
 def literal(text: str) -> str:
     """Words in which no client finds a link: names in them are other people's."""
-    return _LINKS_RE.sub(lambda found: f"{found[0]} ", visible(text))[:_MOST]
+    return linkless(visible(text))[:_MOST]

@@ -21,15 +21,15 @@ from bot.cards.rich import Bullets, Code, Line, Piece, Style, Words, chunks, len
 _BRACE_RE: Final = re.compile(r"(?<=\{)(?=\{\s*(?:DATE|TIME))", re.IGNORECASE)
 _SPACES_RE: Final = re.compile(r"^ +| {2,}| +$", re.MULTILINE)
 _MARKDOWN_RE: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~&])")
-_WWW_RE: Final = re.compile(r"\bwww\.", re.IGNORECASE)
+_WWW_RE: Final = re.compile(r"www\.", re.IGNORECASE)
+_TWO_BRACES_RE: Final = re.compile(r"\{(?=\{)")
 _DEAD: Final = {
     "](": "] (",
     "://": ": //",
     "<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}",
     ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
-    "{{": "{ {",
 }
-"""What begins a link, an image, a tag or a time, and what it is on a title."""
+"""What begins a link, an image or a tag, and what it is on a title."""
 _TITLE_CHARS: Final = 110
 _BLOCK_BYTES: Final = 160
 _LINE_BYTES: Final = 112
@@ -62,6 +62,11 @@ class Fact:
     text: str
     is_ours: bool = False
 
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The text where it is literal."""
+        return runs(self.text)
+
 
 def blocks(pieces: Sequence[Piece]) -> tuple[Block, ...]:
     """Pieces as they stand on a card."""
@@ -91,10 +96,14 @@ def pages(whole: Sequence[Block], *, most: int, most_bytes: int) -> list[tuple[B
 
 def title(text: str, most: int = _TITLE_CHARS) -> str:
     """One line for a choice or a label, which some clients show as Markdown: with nothing in it that links."""
-    short = plain(text, most)
+    return linkless(plain(text, most))
+
+
+def linkless(text: str) -> str:
+    """The text with nothing in it that some client makes a link, a picture, a mention or a time of."""
     for live, dead in _DEAD.items():
-        short = short.replace(live, dead)
-    return _WWW_RE.sub("www .", short)
+        text = text.replace(live, dead)
+    return _TWO_BRACES_RE.sub("{ ", _WWW_RE.sub("www .", text))
 
 
 def ours(text: str, at: datetime | None = None) -> str:

@@ -65,6 +65,7 @@ def hidden_in(identifier: str) -> tuple[str, ...]:
     return tuple(f"U+{ord(character):04X}" for character in _HIDDEN_RE.findall(identifier))
 
 
+@lru_cache(maxsize=1_024)
 def visible_name(name: str) -> str:
     """A name for reading: like `visible`, and spaces that would not show have their marks too."""
     return _EDGE_RE.sub(lambda found: "".join(map(_token, found[0])), escaped(name)) or "⟦empty⟧"

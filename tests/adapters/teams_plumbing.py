@@ -124,7 +124,7 @@ async def plumbing(
         )
         app = web.Application()
         app.add_routes(inbound.routes())
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, lingering_time=1.0)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         cloud.endpoint = f"http://127.0.0.1:{runner.addresses[0][1]}/api/messages"

@@ -2,52 +2,16 @@
 
 import asyncio
 import gc
-import threading
 import time
-from pathlib import Path
-from typing import Self
 
 import pytest
 from coverage import Coverage
 
 from tests.people import MAIL, Json
 from tests.servers import Live
+from tests.timing import Watchdog
 
 BLOCKED_S = 0.1
-
-
-class Watchdog:
-    """Measures the longest time that the loop did not come round."""
-
-    def __init__(self) -> None:
-        self.longest_s = 0.0
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        gc.collect()
-        gc.freeze()  # the test runner's own heap is large, and walking it is no work of the service's
-        self._task = asyncio.create_task(self._watch())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        gc.unfreeze()
-        assert self._task
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _watch(self) -> None:
-        while True:
-            began, queued = time.monotonic(), queued_s()
-            await asyncio.sleep(0.001)
-            self.longest_s = max(self.longest_s, time.monotonic() - began - (queued_s() - queued))
-
-
-def queued_s() -> float:
-    """How long this thread has waited for a core: a machine that is busy elsewhere is no fault of the loop's."""
-    try:
-        return int(Path(f"/proc/self/task/{threading.get_native_id()}/schedstat").read_text().split()[1]) / 1e9
-    except OSError:
-        return 0.0
 
 
 @pytest.mark.skipif(Coverage.current() is not None, reason="every line is being traced")
