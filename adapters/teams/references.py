@@ -121,6 +121,8 @@ class References:
         Raises:
             StoreUnavailable: It may not be remembered; the same activity again is safe.
         """
+        if str(activity.get("name") or "").startswith("composeExtension/"):
+            return None  # it is used where people are, and the bot may not be
         found = Reference.of(activity)
         data = activity.get("channelData") or {}
         if _is_farewell(activity, found.bot):
