@@ -44,6 +44,12 @@ class Notebook:
     async def submitted(self, activity: Payload) -> Reply:
         return await self._take(activity)
 
+    async def asked(self, activity: Payload) -> Reply:
+        return await self._take(activity)
+
+    async def ask_submitted(self, activity: Payload) -> Reply:
+        return await self._take(activity)
+
     async def still_working(self, activity: Payload) -> Reply:
         return {"statusCode": 200, "type": "application/vnd.microsoft.activity.message", "value": "a moment"}
 

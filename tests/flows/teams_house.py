@@ -128,10 +128,15 @@ async def told_below(card: Message, containing: str, *, within_s: float = 5) -> 
     """The reply below a card that says this."""
 
     async def there() -> bool:
-        return any(containing in reply.shown for reply in card.replies)
+        return any(containing in plain(reply.shown) for reply in card.replies)
 
     await until(there, within_s=within_s, what=f"{containing!r} below the card: {[r.shown for r in card.replies]}")
-    return next(reply for reply in card.replies if containing in reply.shown)
+    return next(reply for reply in card.replies if containing in plain(reply.shown))
+
+
+def plain(shown: str) -> str:
+    """What can be read, with its spaces as they are typed."""
+    return shown.replace("\u00a0", " ").replace("  ", " ")
 
 
 @asynccontextmanager
