@@ -67,8 +67,12 @@ class Inbox(Protocol):
         """`composeExtension/submitAction`: its dialog was submitted."""
         ...
 
+    async def searched(self, activity: Payload) -> Reply:
+        """`application/search`: somebody types into a menu whose entries are asked for."""
+        ...
+
     async def still_working(self, activity: Payload) -> Reply:
-        """What to answer when one of the five takes longer than Teams waits."""
+        """What to answer when one of these takes longer than Teams waits."""
         ...
 
     async def caught_up(self, activity: Payload, reply: Reply) -> None:
@@ -282,6 +286,7 @@ class _Handler(ActivityHandler):  # type: ignore[misc]  # the package has no typ
         sent, inbox = turn_context.turn_state[_SENT], self._inbound.inbox
         known = {
             "adaptiveCard/action": inbox.pressed,
+            "application/search": inbox.searched,
             "task/fetch": inbox.opened,
             "task/submit": inbox.submitted,
             "composeExtension/fetchTask": inbox.asked,
