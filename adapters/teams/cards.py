@@ -38,7 +38,7 @@ from adapters.teams.controls import Press, press, rows
 from adapters.teams.fit import BUTTON, FOUND, REFRESHED, Json, fits_message
 from adapters.teams.forms import Filled
 from adapters.teams.pressable import Pressable, choices, pressable
-from adapters.teams.texts import Block, Fact, Run, blocks, link, ours, runs, title
+from adapters.teams.texts import Block, Fact, blocks, link, ours, runs, title
 from bot.cards import Card, JsonTemplates, card, reading
 from bot.cards.reading import ROOMS, Room
 from bot.cards.rich import plain
@@ -80,11 +80,6 @@ class Head:
     text: str
     look: str
 
-    @property
-    def runs(self) -> tuple[Run, ...]:
-        """The text, literally."""
-        return runs(self.text)
-
 
 @dataclass(frozen=True, slots=True)
 class For:
@@ -110,7 +105,7 @@ class Cards:
 
     def __init__(self, templates: Path | None, *, console: str) -> None:
         """Prepare the templates; `console` is the address that people reach the web console at."""
-        self.templates = JsonTemplates("teams", templates)
+        self.templates = JsonTemplates("teams", templates, runs=runs)
         self.console = console.rstrip("/")
         self._made: OrderedDict[str, tuple[Handoff, bool]] = OrderedDict()
 
@@ -161,7 +156,7 @@ class Cards:
             head=head(view),
             groups=groups(view, room),
             facts=self._facts(view),
-            refused=runs(plain(whom.refused, _FACT_CHARS)) if whom.refused else (),
+            refused=plain(whom.refused, _FACT_CHARS) if whom.refused else "",
             pick=made.pick,
             rows=(*rows(made.controls), *made.reasons),
             forms=made.forms,
