@@ -8,7 +8,7 @@ import pytest
 from adapters.teams.inbound import Payload, Reply
 from bot.errors import BadRequest, StoreUnavailable
 from tests.adapters.teams_plumbing import Parts, plumbing
-from tests.fakes.teams import Message, Person, Team, TeamsCloud, cards
+from tests.fakes.teams import Delivery, Message, Person, Team, TeamsCloud, cards
 from tests.servers import until
 
 CARD = {
@@ -95,6 +95,19 @@ async def test_what_comes_at_two_replicas_at_once_is_done_once(parts: Parts, mir
         await parts.cloud.redeliver_last("message")
 
         assert len(parts.inbox.came) + len(other.inbox.came) == 1
+
+
+async def test_what_comes_fifty_times_at_once_is_done_once(parts: Parts, mira: Person, ops: Team) -> None:
+    await mira.say(ops.general, "hello", mention=True)
+    parts.inbox.came.clear()
+    sent = {**parts.cloud.deliveries[-1].activity, "id": "another"}
+
+    deliveries = [Delivery(sent) for _ in range(50)]
+    await asyncio.gather(*(parts.cloud.courier.once(each) for each in deliveries))
+
+    assert len(parts.inbox.came) == 1
+    assert {each.ack.status for each in deliveries} <= {200, 503}
+    assert (await parts.cloud.courier.send(sent)).ok
 
 
 async def test_what_the_store_does_not_know_is_not_acknowledged(parts: Parts, mira: Person, ops: Team) -> None:

@@ -261,3 +261,16 @@ async def test_a_large_conversation_is_not_listed(parts: Parts) -> None:
     assert isinstance(here, Reference)
 
     assert await parts.people.accounts(here, most=60) is None
+
+
+async def test_a_roster_for_a_refresh_is_asked_for_once_a_minute(parts: Parts, mira: Person, ops: Team) -> None:
+    """Every change of a card wants it."""
+    here = await parts.references.find(ops.id)
+    assert here
+    for _ in range(5):
+        await parts.people.accounts(here, most=60)
+    assert parts.cloud.calls["members"] == 1
+
+    await parts.cloud.join(ops, parts.cloud.person("Ana"))
+
+    assert len(await parts.people.accounts(here, most=60) or ()) == 2

@@ -218,6 +218,7 @@ BAD: dict[str, Callable[[Try], None]] = {
     "another audience": _claims(aud="00000000-0000-0000-0000-000000000000"),
     "no audience": _claims(aud=None),
     "many audiences": _claims(aud=["x", "y"]),
+    "our audience among others": lambda it: it.token(aud=[it.cloud.app_id, "y"]),
     "another issuer": _claims(iss="https://sts.windows.net/d6d49420-f39b-4df7-a1dc-d59a935871db/"),
     "no issuer": _claims(iss=None),
     "no serviceurl in the token": _claims(serviceurl=None),
