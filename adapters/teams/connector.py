@@ -7,7 +7,7 @@ import time
 from asyncio import sleep, timeout
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 import aiohttp
@@ -19,7 +19,7 @@ from adapters.teams.pace import Pace
 from adapters.teams.references import Reference, References, Team
 from adapters.teams.refusals import code_of, why
 from bot.errors import BotError, TooMany
-from bot.ports import Desk, Shelf
+from bot.ports import Shelf
 
 log = logging.getLogger("andon.teams")
 
@@ -49,6 +49,14 @@ _ALERT_S: Final = 3600.0
 Json = Mapping[str, Any]
 
 
+class Alarm(Protocol):
+    """What the connector needs of the desk."""
+
+    async def alert(self, about: str, text: str) -> None:
+        """Tell operators."""
+        ...
+
+
 class Connector:
     """The Bot Connector, for the conversations that the bot has a reference to."""
 
@@ -58,7 +66,7 @@ class Connector:
         bearer: Bearer,
         references: References,
         shelf: Shelf,
-        desk: Desk,
+        desk: Alarm,
         *,
         http: aiohttp.ClientSession,
         clock: Callable[[], float] = time.time,

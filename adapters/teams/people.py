@@ -72,7 +72,7 @@ class People:
             detail = "You are not signed in to an organisation here, so you may not answer."
             return Person(actor, "external", detail, account)
         try:
-            member = await self._members.get(((where or here).conversation, aad))
+            member = await self._members.get(((where or here).conversation, account or aad))
         except BotError as error:
             raise _down(f"who {name} is", error) from error
         if member is None:

@@ -10,7 +10,7 @@ from bot.talk.grants import Grants
 from bot.talk.orders import Orders, Wish
 from bot.talk.requests import is_request
 from bot.talk.seen import Seen
-from bot.talk.talk import Granted, Helped, Overview, Place, Said, Shown, Stopped, Talk, Waits
+from bot.talk.talk import Granted, Helped, Overview, Place, Said, Shown, Stopped, Talk, Waits, help_lines
 from bot.talk.targets import Below, Targets, asked_in
 from bot.talk.who import Person, Pointed, Viewer
 
@@ -45,5 +45,6 @@ __all__ = [
     "Waits",
     "Wish",
     "asked_in",
+    "help_lines",
     "is_request",
 ]

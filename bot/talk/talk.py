@@ -211,22 +211,27 @@ class Talk:
         return Said("", Shown(found.handoff, link), is_private=True)
 
     def _help(self, place: Place, title: str = "What you can ask me") -> Said:
-        here = f"what waits in this {place.noun}"
-        names_here = place.here is not None and not place.asks_here
-        stops = _STOPS.format(place.noun) if place.asks_here or place.here else _STOPS_ONE
-        lines = [
-            HelpLine(f"{place.address}pending", here if place.asks_here else _MINE),
-            *([HelpLine(f"{place.address}pending mine", f"{_MINE}, for you alone")] if place.asks_here else []),
-            *([HelpLine(f"{place.address}pending here", here)] if names_here else []),
-            HelpLine(f"{place.address}show <id or link>", "one card, for you alone; the end of an id will do"),
-            HelpLine(f"{place.address}stop", stops),
-            HelpLine(f"{place.address}resume", "let it go on; it takes somebody who may approve for it"),
-            HelpLine(f"{place.address}brakes", "what is stopped, by whom, and how to let it go on"),
-            HelpLine(f"{place.address}grants", "what people let run without being asked again, and how to end it"),
-            HelpLine(f"{place.address}help", "this"),
-        ]
+        lines = help_lines(place)
         said = "\n".join([f"{title}:", *(f"{each.typed}: {each.meaning}" for each in lines), self._asking])
         return Said(said, Helped(title, lines))
+
+
+def help_lines(place: Place) -> tuple[HelpLine, ...]:
+    """What can be asked at a place, and what each does."""
+    here = f"what waits in this {place.noun}"
+    names_here = place.here is not None and not place.asks_here
+    stops = _STOPS.format(place.noun) if place.asks_here or place.here else _STOPS_ONE
+    return (
+        HelpLine(f"{place.address}pending", here if place.asks_here else _MINE),
+        *([HelpLine(f"{place.address}pending mine", f"{_MINE}, for you alone")] if place.asks_here else []),
+        *([HelpLine(f"{place.address}pending here", here)] if names_here else []),
+        HelpLine(f"{place.address}show <id or link>", "one card, for you alone; the end of an id will do"),
+        HelpLine(f"{place.address}stop", stops),
+        HelpLine(f"{place.address}resume", "let it go on; it takes somebody who may approve for it"),
+        HelpLine(f"{place.address}brakes", "what is stopped, by whom, and how to let it go on"),
+        HelpLine(f"{place.address}grants", "what people let run without being asked again, and how to end it"),
+        HelpLine(f"{place.address}help", "this"),
+    )
 
 
 def _goes(word: str) -> str:
