@@ -36,13 +36,13 @@ _WHOLE: Final = ("adapters", "browser", "flows", "packaging")
 """Folders of tests on whole processes and browsers, whose deadlines a busy machine may miss."""
 
 _SAFETY: Final = re.compile(r"race|guard|once|twice|forged|kill|stop|brake|token|sign", re.IGNORECASE)
-"""In a name: the test is about safety, and one failure in a hundred runs is a failure."""
+"""In the name of a test or of its file: it is about safety, and one failure in a hundred runs is a failure."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let some tests be tried once more; the summary names each that needed it. See docs/decisions/0012."""
     for item in items:
-        if item.path.parent.name in _WHOLE and not _SAFETY.search(item.name):
+        if item.path.parent.name in _WHOLE and not _SAFETY.search(item.nodeid):
             item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=1))
 
 

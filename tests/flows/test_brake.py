@@ -11,7 +11,10 @@ import pytest
 from andon import wire
 from bot.config import Settings
 from bot.errors import StoreUnavailable
+from bot.handoff import Change
+from bot.hub import Hub
 from bot.store.brakes import Brakes
+from bot.store.feed import Feed
 from tests.people import Agent, Json, Person, Reply
 from tests.servers import Live, live
 from tests.store import asks
@@ -41,6 +44,34 @@ async def under(settings: Settings, policy: str) -> AsyncIterator[Live]:
 
 
 # --- what people and agents are told ---
+
+
+async def test_agents_hear_before_any_card_is_moved(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However late this process reads of the stop that it has just written."""
+    order: list[str] = []
+    tail, tell, hold = Feed.tail, Hub._tell_of_brake, Brakes._hold
+
+    async def late(feed: Feed, after: str) -> AsyncIterator[list[Change]]:
+        async for changes in tail(feed, after):
+            await asyncio.sleep(0.1)
+            yield changes
+
+    def told(hub: Hub, change: Change) -> None:
+        order.append("agents")
+        tell(hub, change)
+
+    async def held(brakes: Brakes, *what: Any) -> Any:
+        order.append("cards")
+        return await hold(brakes, *what)
+
+    monkeypatch.setattr(Feed, "tail", late)
+    monkeypatch.setattr(Hub, "_tell_of_brake", told)
+    monkeypatch.setattr(Brakes, "_hold", held)
+    async with live(settings) as here:
+        await here.agent.ask()
+        assert (await pull(here.person, await here.agent.run(), "stop")).ok()["held"] == 1
+    assert order[0] == "agents"
+    assert "cards" in order
 
 
 async def test_a_stop_tells_what_it_held_and_what_it_cannot_recall(agent: Agent, mira: Person) -> None:

@@ -1,4 +1,4 @@
-"""Ten thousand waits in one process: a stop, and its end, send no more calls than there are runs to look at."""
+"""Thousands of waits in one process: a stop, and its end, send no more calls than there are runs to look at."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +12,7 @@ from andon._line import Line
 from tests.fakes.service import KEY, FakeService, until
 from tests.people import Json
 
-WAITS = 10_000
+WAITS = 2_000
 STOPPED = [
     *({"everything": True}, {"agent": "tester"}),
     {"conversation": {"surface": "slack", "channel": "C0OPS"}},
