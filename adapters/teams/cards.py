@@ -49,7 +49,8 @@ _REMEMBERED: Final = 1_024
 _SUMMARY_CHARS: Final = 400
 _ABOUT_CHARS: Final = 200
 _FACT_CHARS: Final = 1_000
-_BANDS: Final = {"go": "good", "stop": "attention", "off": "emphasis", "held": "warning", "alarm": "attention"}
+BANDS: Final = {"go": "good", "stop": "attention", "off": "emphasis", "held": "warning", "alarm": "attention"}
+"""The look of a card\'s first line by its lamp; what waits has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ class Cards:
 
 def head(view: Card) -> Head:
     """The first line: what is wanted, or what became of it; what cannot be undone looks different."""
-    look = ("attention" if view.hazard else "accent") if view.buttons else _BANDS.get(view.lamp, "emphasis")
+    look = ("attention" if view.hazard else "accent") if view.buttons else BANDS.get(view.lamp, "emphasis")
     return Head(plain(reading.headline(view), 200), look)
 
 
