@@ -28,7 +28,7 @@ sentence of ours, without a word of anybody else in it.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -118,6 +118,8 @@ class Cards:
     def message(self, handoff: Handoff, *, now: datetime, whom: For = EVERYBODY) -> Message:
         """The card of a handoff as it stands, for everybody or for one person."""
         made = self._message(handoff, now, whom)
+        if replace(whom, refresh=()) != EVERYBODY:
+            return made  # it may have room for more than the card that all see
         self._made[handoff.id] = (handoff, made.whole)
         self._made.move_to_end(handoff.id)
         if len(self._made) > _REMEMBERED:
