@@ -14,8 +14,9 @@ from adapters.teams.carried import Pressed
 from adapters.teams.declined import why_not
 from adapters.teams.forms import Filled
 from adapters.teams.people import People, Person
+from adapters.teams.pressable import SOURCE
 from adapters.teams.references import Reference
-from adapters.teams.replying import Json, closing, in_dialog, with_card, with_fault, with_words
+from adapters.teams.replying import Json, closing, found, in_dialog, with_card, with_fault, with_words
 from adapters.teams.sheets import MOST_PAGES, Sheet, Sheets
 from adapters.teams.strays import Strays
 from adapters.teams.whose import Whose
@@ -150,6 +151,15 @@ class Answers:
 
     async def _card(self, handoff: Handoff, whom: For) -> Json:
         return with_card(self._cards.message(handoff, now=self._clock(), whom=whom).card)
+
+    async def searched(self, source: str, query: str, presser: Presser) -> Json:
+        """Candidates that fit what was typed into the menu of a choice; none for who is not where its card is."""
+        try:
+            handoff = await self._desk.look(source.removeprefix(SOURCE))
+            await self._whose.check(handoff, presser.address)
+        except BotError:
+            return found([])
+        return found(self._cards.options(handoff, query, now=self._clock()))
 
     # --- in dialogs ---
 

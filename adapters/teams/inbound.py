@@ -59,8 +59,12 @@ class Inbox(Protocol):
         """`task/submit`: a dialog is submitted."""
         ...
 
+    async def searched(self, activity: Payload) -> Reply:
+        """`application/search`: somebody types into a menu whose entries are asked for."""
+        ...
+
     async def still_working(self, activity: Payload) -> Reply:
-        """What to answer when one of the three takes longer than Teams waits."""
+        """What to answer when one of these takes longer than Teams waits."""
         ...
 
     async def caught_up(self, activity: Payload, reply: Reply) -> None:
@@ -272,7 +276,12 @@ class _Handler(ActivityHandler):  # type: ignore[misc]  # the package has no typ
 
     async def on_invoke_activity(self, turn_context: TurnContext) -> InvokeResponse:
         sent, inbox = turn_context.turn_state[_SENT], self._inbound.inbox
-        known = {"adaptiveCard/action": inbox.pressed, "task/fetch": inbox.opened, "task/submit": inbox.submitted}
+        known = {
+            "adaptiveCard/action": inbox.pressed,
+            "application/search": inbox.searched,
+            "task/fetch": inbox.opened,
+            "task/submit": inbox.submitted,
+        }
         work = known.get(sent["name"])
         if work is None:
             return InvokeResponse(status=HTTPStatus.NOT_IMPLEMENTED)

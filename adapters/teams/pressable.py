@@ -15,6 +15,8 @@ from adapters.teams.texts import Fact, title
 from bot.cards import Card, Offered
 from bot.cards.rich import clip
 
+SOURCE: Final = "andon:"
+"""Begins the name of where a menu of candidates gets its entries; the handoff follows."""
 _FACT_CHARS: Final = 1_000
 _ONE_TAP_REASONS: Final = 4
 
@@ -187,5 +189,5 @@ def _pick(view: Card, *, searched: bool) -> Input:
     """The menu of candidates, or a search for them."""
     shown = choices(view, range(min(FOUND, len(view.candidates)) if searched else len(view.candidates)))
     placeholder = "Search and choose…" if searched else "Choose…"
-    source = f"andon:{view.id}" if searched else ""
+    source = f"{SOURCE}{view.id}" if searched else ""
     return Input("choice", "Which one?", "choices", options=shown, placeholder=placeholder, search=source)

@@ -21,7 +21,7 @@ ERROR_CHARS: Final = 300
 
 _FORMS: Final = frozenset({"edit", "answer"})
 _BESIDE_FORMS: Final = {"code": "code", "reason": "edit-reason"}
-_BESIDE: Final = {"code": "code", "reason": "reason", "to": "address", "note": "note", "question": "question"}
+_BESIDE: Final = {name: name for name in ("choice", "code", "note", "question", "reason")} | {"to": "address"}
 """Inputs that are no fields of a form, by what the service calls them."""
 
 Values = Mapping[str, str]

@@ -9,7 +9,7 @@ from adapters.teams.carried import Pressed, pressed
 from adapters.teams.cord import Cord
 from adapters.teams.declined import why_not
 from adapters.teams.inbound import Payload, Reply
-from adapters.teams.replying import Json, closing, with_words
+from adapters.teams.replying import Json, closing, found, with_words
 from adapters.teams.rows import RowAnswers
 from adapters.teams.talk import Talk
 from adapters.teams.whisper import Whisper
@@ -22,7 +22,7 @@ Taker = Callable[[Pressed, Presser], Awaitable[Json]]
 """Takes a press that is not about the answer to a card."""
 
 _SHOWN: Final = frozenset({"approve-shown", "reject-shown"})
-_WORKING: Final = "Your answer is being recorded. The card shows it as soon as it is."
+_WORKING: Final = "This takes its time. If the card does not show your answer in a minute, press again: it counts once."
 
 
 class Reception:
@@ -78,8 +78,15 @@ class Reception:
         """A button in a dialog."""
         return await self.opened(activity)
 
+    async def searched(self, activity: Payload) -> Reply:
+        """Candidates."""
+        value = activity["value"]
+        return await self._answers.searched(value["dataset"], value.get("queryText") or "", Presser(activity))
+
     async def still_working(self, activity: Payload) -> Reply:
         """The store, or Teams, takes its time."""
+        if activity["name"] == "application/search":
+            return found([])
         if activity["name"] == "adaptiveCard/action":
             return with_words(_WORKING)
         return closing(_WORKING)

@@ -2,10 +2,12 @@
 
 Source: Universal Actions for Adaptive Cards,
 https://learn.microsoft.com/adaptive-cards/authoring-cards/universal-action-model, and Use dialogs with bots,
-https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/task-modules/task-modules-bots, read 2026-11.
+https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/task-modules/task-modules-bots, and Typeahead
+search in Adaptive Cards, https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/dynamic-search,
+read 2026-11.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from adapters.teams.texts import linkless
@@ -16,6 +18,7 @@ Json = dict[str, Any]
 CARD: Final = "application/vnd.microsoft.card.adaptive"
 _MESSAGE: Final = "application/vnd.microsoft.activity.message"
 _FAULT: Final = "application/vnd.microsoft.error"
+_FOUND: Final = "application/vnd.microsoft.search.searchResponse"
 _MOST: Final = 2_000
 
 
@@ -48,6 +51,11 @@ def in_dialog(card: Mapping[str, Any], title: str) -> Json:
 def closing(text: str = "") -> Json | None:
     """Close the dialog, with a sentence if there is something to say."""
     return {"task": {"type": "message", "value": literal(text)}} if text else None
+
+
+def found(results: Sequence[Mapping[str, Any]]) -> Json:
+    """Entries for a menu that asks for them."""
+    return {"statusCode": 200, "type": _FOUND, "value": {"results": [dict(each) for each in results]}}
 
 
 def literal(text: str) -> str:

@@ -89,8 +89,14 @@ class _Task(_Part):
     data: Fields | None = None
 
 
+class _Search(_Part):
+    dataset: str = Field(max_length=512)
+    queryText: str | None = Field(default=None, max_length=4096)  # noqa: N815  # Teams' name
+
+
 _VALUES: Final[Mapping[str, type[BaseModel]]] = {
     "adaptiveCard/action": _Pressed,
+    "application/search": _Search,
     "task/fetch": _Task,
     "task/submit": _Task,
 }

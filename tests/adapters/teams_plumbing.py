@@ -44,6 +44,9 @@ class Notebook:
     async def submitted(self, activity: Payload) -> Reply:
         return await self._take(activity)
 
+    async def searched(self, activity: Payload) -> Reply:
+        return await self._take(activity)
+
     async def still_working(self, activity: Payload) -> Reply:
         return {"statusCode": 200, "type": "application/vnd.microsoft.activity.message", "value": "a moment"}
 

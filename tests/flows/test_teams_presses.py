@@ -13,7 +13,8 @@ from andon import wire
 from bot.config import Settings
 from bot.errors import StoreUnavailable
 from bot.store.outbox import Outbox
-from tests.fakes.teams import Message, Person, TeamsCloud
+from tests.fakes.teams import Message, Person, TeamsCloud, payloads
+from tests.fakes.teams.cards import actions, elements
 from tests.flows.teams_house import House, button, house, late
 from tests.people import MAIL, Json
 from tests.servers import until
@@ -428,6 +429,78 @@ rules:
 
 
 def card_titles(card: Message) -> list[str]:
-    from tests.fakes.teams.cards import actions
 
     return [each.title for each in actions(card.card or {})]
+
+
+# --- candidates ---
+
+
+async def search(teams: House, by: Person, card: Message, query: str, source: str = "") -> list[str]:
+    """Type into the menu of a choice."""
+    menu = next(each for each, _ in elements(card.card or {}) if each.get("id") == "choice")
+    dataset = source or menu["choices.data"]["dataset"]
+    value = {"queryText": query, "queryOptions": {"skip": 0, "top": 15}, "dataset": dataset}
+    sent = await teams.cloud.courier.send(payloads.invoke(teams.cloud, "application/search", card, by, value))
+    assert sent.ack.body["type"] == "application/vnd.microsoft.search.searchResponse"
+    return [each["title"] for each in sent.ack.body["value"]["results"]]
+
+
+async def test_one_of_very_many_candidates_is_found_by_typing_and_read_before_it_is_chosen(teams: House) -> None:
+    flights = [{"id": f"f{n}", "label": f"Flight {n:03d}", "details": f"Gate {n}"} for n in range(200)]
+    asked = await teams.agent.choose(*flights, to=[teams.place()])
+    card = await teams.card(asked)
+    found = await search(teams, teams.mira, card, "flight 17")
+    assert found[:10] == [f"Flight {n}" for n in range(170, 180)]
+    assert len(found) <= 15
+    elsewhere = await teams.plant(teams.cloud.chat(teams.mira))
+    elsewhere.versions[:] = card.versions
+    assert await search(teams, teams.mira, elsewhere, "flight") == [], "it is told only where its card is"
+    forged = button(card.card or {}, "Look at it, then choose…")
+    forged["data"]["choice"] = "171"
+    looked = await late(teams.mira, card, forged)
+    assert "Gate 171" in looked.shown
+    chosen = await late(teams.mira, card, button(looked.view or {}, "Choose this one"))
+    assert "Mira chose Flight 171" in chosen.shown
+    assert (await teams.agent.wait(asked["id"]))["decision"]["choice"] == "f171"
+
+
+async def test_nothing_is_chosen_before_it_is_picked_and_looked_at(teams: House) -> None:
+    flights = [{"id": f"f{n}", "label": f"Flight {n}"} for n in range(3)]
+    asked = await teams.agent.choose(*flights, to=[teams.place()])
+    card = await teams.card(asked)
+    nothing = await teams.mira.press(card, "Look at it, then choose…")
+    assert "Pick one first." in nothing.shown
+    back = await teams.mira.press(card, "Look at it, then choose…", {"choice": "1"})
+    assert "Choose this one?" in back.shown
+    assert "Look at it, then choose…" in (await teams.mira.press(card, "Back")).shown
+    assert await teams.state(asked) == "pending"
+
+
+# --- slowness ---
+
+
+async def test_what_takes_longer_than_teams_waits_is_recorded_all_the_same(teams: House) -> None:
+    asked, card = await teams.asked_card()
+    teams.cloud.slow_s = 3.0
+    pressed = await teams.mira.press(card, "Approve")
+    teams.cloud.slow_s = 0.0
+    assert (
+        pressed.said
+        == "This takes its time. If the card does not show your answer in a minute, press again: it counts once."
+    )
+    assert (await teams.agent.wait(asked["id"]))["decision"]["kind"] == "approved"
+    await card.shows("Mira approved")
+
+
+async def test_whoever_waited_in_vain_is_told_in_their_chat(teams: House) -> None:
+    guest = teams.cloud.person("Gus", tenant=teams.cloud.tenant("Fabrikam"), guest=True)
+    teams.ops.team.members.append(guest)
+    await teams.cloud.install(guest.direct)
+    asked, card = await teams.asked_card()
+    teams.cloud.slow_s = 3.0
+    pressed = await late(guest, card, button(card.card or {}, "Approve"))
+    teams.cloud.slow_s = 0.0
+    assert pressed.said.startswith("This takes its time.")
+    await teams.cloud.wait_for_post(guest, "guests of this workspace may not answer")
+    assert await teams.state(asked) == "pending"
