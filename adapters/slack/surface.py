@@ -128,12 +128,11 @@ async def slack(
             clock=clock,
         )
         asking = Asking(
-            desk,
             shelf,
             api,
             people=people,
             places=places,
-            seen=seen,
+            talking=talk.Asking(desk, seen=seen, home="workspace"),
             saying=saying,
             cards=cards,
             modals=modals,

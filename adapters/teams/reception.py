@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.teams.answers import Answers, Presser
+from adapters.teams.asking import Asking
 from adapters.teams.carried import Pressed, pressed
 from adapters.teams.cord import Cord
 from adapters.teams.declined import why_not
@@ -36,6 +37,7 @@ class Reception:
         whisper: Whisper,
         hearers: Sequence[Hearer],
         takers: Mapping[str, Taker],
+        asking: Asking,
         cord: Cord,
         talk: Talk,
         clock: Callable[[], datetime],
@@ -46,6 +48,7 @@ class Reception:
         self._whisper = whisper
         self._hearers = tuple(hearers)
         self._takers = dict(takers)
+        self._asking = asking
         self._cord = cord
         self._talk = talk
         self._clock = clock
@@ -77,6 +80,14 @@ class Reception:
     async def submitted(self, activity: Payload) -> Reply:
         """A button in a dialog."""
         return await self.opened(activity)
+
+    async def asked(self, activity: Payload) -> Reply:
+        """Ask the agent about this."""
+        return await self._asking.asked(activity)
+
+    async def ask_submitted(self, activity: Payload) -> Reply:
+        """The words for it."""
+        return await self._asking.submitted(activity)
 
     async def searched(self, activity: Payload) -> Reply:
         """Candidates."""

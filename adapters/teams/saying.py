@@ -10,6 +10,7 @@ from adapters.teams.connector import Connector
 from adapters.teams.lists import Lists
 from adapters.teams.posts import message
 from adapters.teams.references import Reference, References
+from adapters.teams.texts import title
 from bot.cards import visible
 from bot.cards.rich import line
 from bot.errors import BotError, TooMany
@@ -19,6 +20,7 @@ log = logging.getLogger("andon.teams")
 _TRIES: Final = 5
 _LONGEST_S: Final = 30
 _CHARS: Final = 3_000
+_SUMMARY_CHARS: Final = 500
 _ALONE: Final = (
     "{}, that is for you alone, and I cannot write to you: add me for yourself under Apps, then ask again in our chat."
 )
@@ -68,7 +70,7 @@ class Saying:
 
     async def say(self, to: Reference, words: Words, *, mark: str) -> bool:
         """Post it for everybody there, in its turn; returns whether it was posted. The same `mark` is the same."""
-        activity = message(words.card, words.summary, mark=mark)
+        activity = _activity(words, mark)
         try:
             for _ in range(_TRIES):
                 try:
@@ -91,7 +93,7 @@ class Saying:
                 words = self.words(_ALONE.format(to.name))
         # No turn is taken: turns are in the store, and that it is away is one of the things to be told.
         try:
-            await self._connector.send(to.where, message(words.card, words.summary, mark=mark), is_paced=False)
+            await self._connector.send(to.where, _activity(words, mark), is_paced=False)
         except BotError as error:
             log.warning("teams.untold user=%s detail=%s", to.user, error)
 
@@ -105,3 +107,7 @@ class Saying:
         except BotError as error:
             log.info("teams.no_chat user=%s detail=%s", to.user, error)
             return None
+
+
+def _activity(words: Words, mark: str) -> dict[str, Any]:
+    return message(words.card, title(words.summary, _SUMMARY_CHARS), mark=mark)

@@ -8,6 +8,7 @@ import aiohttp
 
 from adapters.teams.adapter import Teams
 from adapters.teams.answers import Answers
+from adapters.teams.asking import Asking
 from adapters.teams.bearer import Bearer
 from adapters.teams.below import Below
 from adapters.teams.brakes import Brakes
@@ -101,6 +102,15 @@ async def teams(
                 "lift": brakes.lifted,
                 "end-grant": brakes.ended,
             },
+            asking=Asking(
+                talk.Asking(desk, seen=seen, home="organisation"),
+                shelf,
+                references=references,
+                people=people,
+                cards=cards,
+                lists=lists,
+                saying=saying,
+            ),
             cord=cord,
             talk=speaking,
             clock=clock,

@@ -16,6 +16,9 @@ _CODE_RE: Final = re.compile(r"([0-9a-f]{2,6}(?:-[0-9a-f]{2,6})*)(?:_[a-z0-9-]*)
 # Source: Deep link to a chat message or channel,
 # https://learn.microsoft.com/microsoftteams/platform/concepts/build-and-test/deep-link-teams, read 2026-11.
 _LINK_RE: Final = re.compile(r"/l/message/([^/\s]+)/(\d{1,20})(?:\?(\S*))?")
+_HIDDEN_RE: Final = re.compile(r"<(attachment|blockquote)\b[^<>]*>.*?</\1>", re.DOTALL | re.IGNORECASE)
+_BREAK_RE: Final = re.compile(r"<br\b[^<>]*>|</(?:p|div|li|h[1-6]|tr)>", re.IGNORECASE)
+_TAG_RE: Final = re.compile(r"<[^<>]*>")
 _MENTION: Final = "\0"
 
 
@@ -53,6 +56,14 @@ def quoted(activity: Json) -> str | None:
             if item:
                 return item[1]
     return None
+
+
+def from_html(content: str) -> str:
+    """A message as people read it, from the HTML that Teams makes of it."""
+    text = _HIDDEN_RE.sub("", content)
+    text = _TAG_RE.sub("", _BREAK_RE.sub("\n", text))
+    lines = (" ".join(each.split()) for each in html.unescape(text).split("\n"))
+    return "\n".join(each for each in lines if each)
 
 
 def has_files(activity: Json) -> bool:

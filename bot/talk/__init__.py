@@ -3,6 +3,7 @@
 A surface reads its platform's messages into `Spoken`, and says what comes of them; what they mean is found here.
 """
 
+from bot.talk.asking import CHOOSE, DOWN, EMPTY, NOBODY, NOT_OFFERED, Asking, Choice, Quoted
 from bot.talk.brakes import Brakes
 from bot.talk.cord import Cord, Spoken
 from bot.talk.grants import Grants
@@ -14,8 +15,15 @@ from bot.talk.targets import Below, Targets, asked_in
 from bot.talk.who import Person, Pointed, Viewer
 
 __all__ = [
+    "CHOOSE",
+    "DOWN",
+    "EMPTY",
+    "NOBODY",
+    "NOT_OFFERED",
+    "Asking",
     "Below",
     "Brakes",
+    "Choice",
     "Cord",
     "Granted",
     "Grants",
@@ -25,6 +33,7 @@ __all__ = [
     "Person",
     "Place",
     "Pointed",
+    "Quoted",
     "Said",
     "Seen",
     "Shown",

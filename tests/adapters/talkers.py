@@ -245,12 +245,11 @@ async def talkers() -> AsyncIterator[House]:
             clock=clock,
         )
         asking = Asking(
-            desk,
             shelf,
             api,
             people=people,
             places=places,
-            seen=seen,
+            talking=core.Asking(desk, seen=seen, home="workspace"),
             saying=saying,
             cards=cards,
             modals=Modals(cards),

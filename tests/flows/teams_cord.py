@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from tests.fakes.teams import Conversation, Message, Person, TeamsCloud, payloads
+from tests.flows import teams_house
 from tests.flows.teams_house import House
 from tests.people import Agent, Json
 from tests.servers import until
@@ -45,7 +46,7 @@ def posts(teams: House, where: Conversation | None = None) -> list[str]:
 
 def plain(message: Message) -> str:
     """All that can be read in a message, with its spaces as they are typed."""
-    return message.shown.replace("\u00a0", " ")
+    return teams_house.plain(message.shown)
 
 
 async def quiet(teams: House) -> None:
