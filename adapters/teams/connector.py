@@ -42,6 +42,8 @@ _AGAIN: Final = frozenset(
 """Source: Optimize your bot with rate limiting in Teams,
 https://learn.microsoft.com/microsoftteams/platform/bots/how-to/rate-limit, read 2026-11.
 """
+_LEFT: Final = frozenset({"BotNotInConversationRoster", "ConversationNotFound"})
+"""The app was removed, and nothing was told of it, or not yet."""
 _ALERT_S: Final = 3600.0
 
 Json = Mapping[str, Any]
@@ -146,12 +148,12 @@ class Connector:
     async def member(self, of: Reference, who: str) -> Json | None:
         """One person of a conversation: by the id for this bot, the directory's, or the name that they sign in with.
 
-        None: nobody of that name is there; raises as `send`.
+        None: nobody of that name is there, or the app itself is not; raises as `send`.
         """
         try:
             return await self._call("GET", of, f"/v3/conversations/{_part(of.conversation)}/members/{_part(who)}")
-        except TeamsFailed as error:
-            if error.code in {"MemberNotFoundInConversation", "http_404"}:
+        except (TeamsFailed, Unreachable) as error:
+            if error.code in {"MemberNotFoundInConversation", "http_404", *_LEFT}:
                 return None
             raise
 
@@ -160,8 +162,16 @@ class Connector:
         return await self._call("GET", team.general, f"/v3/teams/{_part(team.id)}")
 
     async def channels(self, team: Team) -> Sequence[Json]:
-        """A team's channels; the first one, General, has no name of its own. Raises as `send`."""
-        told = await self._call("GET", team.general, f"/v3/teams/{_part(team.id)}/conversations")
+        """A team's channels; General, which is the first, has no name of its own. Raises as `send`.
+
+        None at all, where the app is not any more.
+        """
+        try:
+            told = await self._call("GET", team.general, f"/v3/teams/{_part(team.id)}/conversations")
+        except Unreachable as error:
+            if error.code in _LEFT:
+                return ()
+            raise
         return list(told.get("conversations") or ())
 
     # --- calling ---
@@ -198,8 +208,9 @@ class Connector:
                 self._bearer.refused(token)
                 is_new_token = True
                 continue
-            pause_s = after or min(_FIRST_PAUSE_S * 2**number, _LONGEST_PAUSE_S) * (0.5 + self._jitter())
-            if status not in _AGAIN or number == _TRIES - 1 or pause_s > _LONGEST_PAUSE_S:
+            step_s = min(_FIRST_PAUSE_S * 2**number, _LONGEST_PAUSE_S)
+            pause_s = after + step_s * self._jitter() if after else step_s * (0.5 + self._jitter())
+            if status not in _AGAIN or number == _TRIES - 1 or after > _LONGEST_PAUSE_S:
                 raise self._refusal(method, at, status, told, after, paced=paced)
             log.info("teams.again status=%d call=%s seconds=%.1f", status, method, pause_s)
             await sleep(pause_s)

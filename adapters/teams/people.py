@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.teams.connector import Connector
+from adapters.teams.errors import Unreachable
 from adapters.teams.references import Reference, References
 from andon import wire
 from bot.errors import BotError, DirectoryDown
@@ -51,6 +52,9 @@ class People:
         self._connector = connector
         self._references = references
         self._members: Memory[tuple[str, str], Json | None] = Memory(self._ask_member, life_s=FRESH_S, clock=clock)
+        self._accounts: Memory[tuple[str, int], Sequence[str] | None] = Memory(
+            self._ask_accounts, life_s=FRESH_S, clock=clock
+        )
         self._groups: Memory[str, Reference | None] = Memory(self._ask_group, life_s=FRESH_S, clock=clock)
 
     async def person(self, activity: Json, *, where: Reference | None = None) -> Person:
@@ -106,6 +110,8 @@ class People:
                     found = _person(each, _aad(each), tenant=where.tenant, account="")
                     if found.actor.email:
                         return found
+        except Unreachable:
+            return None  # the app was removed there
         except BotError as error:
             raise _down(f"who {email} is", error) from error
         return None
@@ -139,20 +145,16 @@ class People:
         Raises:
             DirectoryDown: Teams does not tell.
         """
-        found = []
         try:
-            async for each in self._connector.members(where):
-                found.append(str(each.get("id") or ""))
-                if len(found) > most:
-                    return None
+            return await self._accounts.get((where.conversation, most))
         except BotError as error:
             raise _down("who is in this conversation", error) from error
-        return [each for each in found if each]
 
     async def heard(self, activity: Json) -> None:
         """Drop what a change of a conversation's people, or of where the app is, makes old."""
         if activity.get("type") in {"conversationUpdate", "installationUpdate"}:
             self._members.forget(lambda _: True)
+            self._accounts.forget(lambda _: True)
             self._groups.forget(lambda _: True)
 
     # --- asking ----------------------------------------------------------------------------------
@@ -161,6 +163,18 @@ class People:
         conversation, who = key
         reference = await self._references.find(conversation) or await self._channel(conversation)
         return await self._connector.member(reference, who) if reference else None
+
+    async def _ask_accounts(self, key: tuple[str, int]) -> Sequence[str] | None:
+        conversation, most = key
+        where = await self._references.find(conversation) or await self._channel(conversation)
+        found: list[str] = []
+        if where is None:
+            return found
+        async for each in self._connector.members(where):
+            found.append(str(each.get("id") or ""))
+            if len(found) > most:
+                return None
+        return [each for each in found if each]
 
     async def _ask_group(self, group: str) -> Reference | None:
         if reference := await self._references.find(group) or await self._channel(group):

@@ -21,6 +21,9 @@ _SOON_S: Final = 15.0
 """A name that is not known is looked for again, this often: the channel may be new."""
 _PROMPT_S: Final = 1.0
 """So long whoever is in a hurry waits for a channel's name; then the one of before counts."""
+_MOST_CHATS: Final = 500
+_AT_ONCE: Final = 20
+"""So many personal chats are looked through for an address that no team's roster has, so many at a time."""
 _GENERAL: Final = "General"
 _ID_RE: Final = re.compile(r"(19:[^\s/;]{1,200}@[a-z0-9.]{1,40}|a:[A-Za-z0-9_-]{1,200})(;messageid=\d{1,20})?")
 _THREAD_RE: Final = re.compile(r"\d{1,20}")
@@ -223,13 +226,15 @@ class Places:
             if found := await self._people.named(at, wanted):
                 return at, found
         if "@" in wanted:
-            for at in await self._references.conversations():
-                found = await self._people.named(at, at.person) if at.person else None
-                if found and (found.actor.email or "").casefold() == wanted:
-                    return at, found
             for at in teams:  # the address may not be what they sign in with
                 if found := await self._people.by_email(at, wanted):
                     return at, found
+            chats = [at for at in await self._references.conversations() if at.person][:_MOST_CHATS]
+            for some in (chats[n : n + _AT_ONCE] for n in range(0, len(chats), _AT_ONCE)):
+                known = await asyncio.gather(*(self._people.named(at, at.person) for at in some))
+                for at, person in zip(some, known, strict=True):
+                    if person and (person.actor.email or "").casefold() == wanted:
+                        return at, person
         detail = (
             f"Andon meets nobody on Teams who is {wanted}; let them add Andon under Apps, or an administrator install "
             "it for them, or name somebody in a team that has Andon"

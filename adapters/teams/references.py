@@ -16,7 +16,8 @@ from bot.ports import Shelf
 log = logging.getLogger("andon.teams")
 
 Kind = Literal["personal", "groupChat", "channel"]
-KINDS: Final = frozenset({"personal", "groupChat", "channel"})
+_KINDS: Final = frozenset({"personal", "groupChat", "channel"})
+_ENDS: Final = frozenset({"teamDeleted", "teamHardDeleted"})
 _THREAD: Final = ";messageid="
 _AT: Final = "conversation:"
 _TEAM: Final = "team:"
@@ -58,16 +59,19 @@ class Reference:
         """The conversation, and the thread, that a verified activity came from."""
         conversation = activity["conversation"]
         id, _, thread = str(conversation["id"]).partition(_THREAD)
-        kind = conversation.get("conversationType")
         data = activity.get("channelData") or {}
         channel = data.get("channel") or {}
+        team = str((data.get("team") or {}).get("id") or data.get("teamsTeamId") or "")
+        kind = conversation.get("conversationType")
+        if kind not in _KINDS:
+            kind = "channel" if team else "groupChat" if id.startswith("19:") else "personal"
         found = cls(
             tenant=tenant_of(activity),
             service_url=str(activity["serviceUrl"]),
             bot=str(activity["recipient"]["id"]),
             conversation=id,
-            kind=cast("Kind", kind) if kind in KINDS else "channel" if "@thread.tacv2" in id else "personal",
-            team=str((data.get("team") or {}).get("id") or data.get("teamsTeamId") or ""),
+            kind=cast("Kind", kind),
+            team=team,
             name=str(conversation.get("name") or (channel.get("name") if channel.get("id") == id else "") or ""),
             thread=thread,
         )
@@ -123,8 +127,11 @@ class References:
         """
         found = Reference.of(activity)
         data = activity.get("channelData") or {}
-        if _is_farewell(activity, found.bot):
+        event = data.get("eventType")
+        if _is_farewell(activity, found.bot) or event in _ENDS:
             return await self._forget(found)
+        if event == "channelDeleted" and (channel := (data.get("channel") or {}).get("id")):
+            await self._shelf.drop_lasting(f"{_AT}{channel}")
         if not found.name and (known := await self.find(found.conversation)):
             found = replace(found, name=known.name)
         await self._keep(f"{_AT}{found.conversation}", found.text)

@@ -8,7 +8,7 @@ import pytest
 from adapters.teams.inbound import Payload, Reply
 from bot.errors import BadRequest, StoreUnavailable
 from tests.adapters.teams_plumbing import Parts, plumbing
-from tests.fakes.teams import Message, Person, Team, TeamsCloud, cards
+from tests.fakes.teams import Delivery, Message, Person, Team, TeamsCloud, cards
 from tests.servers import until
 
 CARD = {
@@ -95,6 +95,34 @@ async def test_what_comes_at_two_replicas_at_once_is_done_once(parts: Parts, mir
         await parts.cloud.redeliver_last("message")
 
         assert len(parts.inbox.came) + len(other.inbox.came) == 1
+
+
+async def test_what_comes_fifty_times_at_once_is_done_once(
+    parts: Parts, mira: Person, ops: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await mira.say(ops.general, "hello", mention=True)
+    parts.inbox.came.clear()
+    sent = {**parts.cloud.deliveries[-1].activity, "id": "another"}
+    go, came = asyncio.Event(), list[Payload]()
+
+    async def slowly(activity: Payload) -> None:
+        came.append(activity)
+        await go.wait()
+
+    monkeypatch.setattr(parts.inbox, "said", slowly)
+    deliveries = [Delivery(sent) for _ in range(50)]
+    sending = [asyncio.create_task(parts.cloud.courier.once(each)) for each in deliveries]
+
+    async def refused() -> bool:
+        return sum(task.done() for task in sending) >= 49
+
+    await until(refused, what="those who come while it is done are sent away")
+    go.set()
+    await asyncio.gather(*sending)
+
+    assert len(came) == 1
+    assert sorted({each.ack.status for each in deliveries}) == [200, 503]
+    assert (await parts.cloud.courier.send(sent)).ok
 
 
 async def test_what_the_store_does_not_know_is_not_acknowledged(parts: Parts, mira: Person, ops: Team) -> None:

@@ -196,8 +196,18 @@ async def test_members_of_a_group_chat_belong_to_it(parts: Parts, mira: Person, 
 async def test_what_is_no_group_has_nobody_in_it(parts: Parts, mira: Person, ops: Team) -> None:
     """The policy's other entries are people: their ids come here too."""
     actor = (await who(parts, mira, ops.general)).actor
+    await parts.cloud.install(mira.direct)
 
-    for group in (mira.aad, actor.id, "19:nowhere@thread.tacv2", ops.general.id.upper(), "a:1234", "", "x"):
+    for group in (
+        mira.direct.id,
+        mira.aad,
+        actor.id,
+        "19:nowhere@thread.tacv2",
+        ops.general.id.upper(),
+        "a:1234",
+        "",
+        "x",
+    ):
         assert not await parts.people.belongs(actor, group)
 
 
@@ -261,3 +271,16 @@ async def test_a_large_conversation_is_not_listed(parts: Parts) -> None:
     assert isinstance(here, Reference)
 
     assert await parts.people.accounts(here, most=60) is None
+
+
+async def test_a_roster_for_a_refresh_is_asked_for_once_a_minute(parts: Parts, mira: Person, ops: Team) -> None:
+    """Every change of a card wants it."""
+    here = await parts.references.find(ops.id)
+    assert here
+    for _ in range(5):
+        await parts.people.accounts(here, most=60)
+    assert parts.cloud.calls["members"] == 1
+
+    await parts.cloud.join(ops, parts.cloud.person("Ana"))
+
+    assert len(await parts.people.accounts(here, most=60) or ()) == 2

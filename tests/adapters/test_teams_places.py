@@ -9,7 +9,7 @@ from adapters.teams.errors import Unreachable
 from adapters.teams.references import Reference
 from andon import wire
 from tests.adapters.teams_plumbing import Parts, config, plumbing
-from tests.fakes.teams import Person, Team, TeamsCloud
+from tests.fakes.teams import Person, Team, TeamsCloud, payloads
 
 
 @pytest.fixture
@@ -234,3 +234,26 @@ async def test_a_person_who_leaves_takes_no_place_along(parts: Parts, mira: Pers
     await parts.cloud.leave(ops, mira)
 
     assert (await find(parts, channel="Site Operations")).conversation == ops.id
+
+
+async def test_a_team_that_the_app_left_unseen_does_not_hide_people_of_another(
+    parts: Parts, mira: Person, ops: Team
+) -> None:
+    old = parts.cloud.team("Old", [])
+    await parts.cloud.install(old)
+    old.is_installed = False  # of which the bot did not hear
+    ana = parts.cloud.person("Ana Sousa", upn="a.sousa@contoso.example")
+    await parts.cloud.join(ops, ana)
+
+    assert (await find(parts, person=ana.email)).conversation == ana.direct.id
+    assert (await find(parts, channel=ops.channel("Alerts").id)).team == ops.id
+
+
+async def test_a_deleted_channel_is_forgotten(parts: Parts, mira: Person, ops: Team) -> None:
+    alerts = ops.channel("Alerts")
+    await find(parts, channel=alerts.id)
+    ops.channels.remove(alerts)
+    await parts.cloud.courier.send(payloads.channel_changed(parts.cloud, alerts, mira, "channelDeleted"))
+
+    with pytest.raises(Unreachable):
+        await find(parts, channel=alerts.id)
