@@ -25,7 +25,6 @@ from adapters.teams.references import Reference
 from adapters.teams.strays import Strays
 from adapters.teams.threads import Threads
 from andon import wire
-from bot.cards import heard
 from bot.errors import BotError, DirectoryDown, StoreUnavailable
 from bot.handoff import Aside, Digest, Handoff, State, Told
 from bot.memory import Memory
@@ -137,8 +136,8 @@ class Teams:
     async def tell(self, told: Told, to: wire.Place) -> None:
         """Post a notice, once."""
         what = f"notice:{told.id}:{to.model_dump_json(exclude_none=True)}"
-        shown = heard(told)
-        activity = message(self._lists.notice(shown), f"{shown.agent} says: {shown.text.text}", mark=what)
+        summary, card = self._lists.notice(told)
+        activity = message(card, summary, mark=what)
 
         async def say(where: Reference) -> None:
             await self._posts.once(what, where, activity, kept=_NOTICE_KEPT)

@@ -28,7 +28,7 @@ sentence of ours, without a word of anybody else in it.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -38,7 +38,7 @@ from adapters.teams.controls import Press, press, rows
 from adapters.teams.fit import BUTTON, FOUND, REFRESHED, Json, fits_message
 from adapters.teams.forms import Filled
 from adapters.teams.pressable import Pressable, choices, pressable
-from adapters.teams.texts import Block, Fact, Run, blocks, link, ours, runs, title
+from adapters.teams.texts import Block, Fact, blocks, link, ours, runs, title
 from bot.cards import Card, JsonTemplates, card, reading
 from bot.cards.reading import ROOMS, Room
 from bot.cards.rich import plain
@@ -49,7 +49,8 @@ _REMEMBERED: Final = 1_024
 _SUMMARY_CHARS: Final = 400
 _ABOUT_CHARS: Final = 200
 _FACT_CHARS: Final = 1_000
-_BANDS: Final = {"go": "good", "stop": "attention", "off": "emphasis", "held": "warning", "alarm": "attention"}
+BANDS: Final = {"go": "good", "stop": "attention", "off": "emphasis", "held": "warning", "alarm": "attention"}
+"""The look of a card\'s first line by its lamp; what waits has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,6 @@ class Head:
     text: str
     look: str
 
-    @property
-    def runs(self) -> tuple[Run, ...]:
-        """The text, literally."""
-        return runs(self.text)
-
 
 @dataclass(frozen=True, slots=True)
 class For:
@@ -110,7 +106,7 @@ class Cards:
 
     def __init__(self, templates: Path | None, *, console: str) -> None:
         """Prepare the templates; `console` is the address that people reach the web console at."""
-        self.templates = JsonTemplates("teams", templates)
+        self.templates = JsonTemplates("teams", templates, runs=runs)
         self.console = console.rstrip("/")
         self._made: OrderedDict[str, tuple[Handoff, bool]] = OrderedDict()
 
@@ -122,6 +118,8 @@ class Cards:
     def message(self, handoff: Handoff, *, now: datetime, whom: For = EVERYBODY) -> Message:
         """The card of a handoff as it stands, for everybody or for one person."""
         made = self._message(handoff, now, whom)
+        if replace(whom, refresh=()) != EVERYBODY:
+            return made  # it may have room for more than the card that all see
         self._made[handoff.id] = (handoff, made.whole)
         self._made.move_to_end(handoff.id)
         if len(self._made) > _REMEMBERED:
@@ -161,7 +159,7 @@ class Cards:
             head=head(view),
             groups=groups(view, room),
             facts=self._facts(view),
-            refused=runs(plain(whom.refused, _FACT_CHARS)) if whom.refused else (),
+            refused=plain(whom.refused, _FACT_CHARS) if whom.refused else "",
             pick=made.pick,
             rows=(*rows(made.controls), *made.reasons),
             forms=made.forms,
@@ -187,7 +185,7 @@ class Cards:
 
 def head(view: Card) -> Head:
     """The first line: what is wanted, or what became of it; what cannot be undone looks different."""
-    look = ("attention" if view.hazard else "accent") if view.buttons else _BANDS.get(view.lamp, "emphasis")
+    look = ("attention" if view.hazard else "accent") if view.buttons else BANDS.get(view.lamp, "emphasis")
     return Head(plain(reading.headline(view), 200), look)
 
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from pydantic import JsonValue
 
-from adapters.teams.texts import Run, runs, title
+from adapters.teams.texts import title
 from bot.cards import Card, Field, hidden_in
 from bot.cards.rich import clip
 
@@ -58,16 +58,6 @@ class Input:
     search: str = ""
     """Of a menu whose entries are asked for: the name of their source."""
     kind: Literal["input"] = "input"
-
-    @property
-    def hint_runs(self) -> tuple[Run, ...]:
-        """The hint, literally."""
-        return runs(self.hint)
-
-    @property
-    def error_runs(self) -> tuple[Run, ...]:
-        """What is wrong, literally."""
-        return runs(f"⚠ {self.error}") if self.error else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,11 +62,6 @@ class Fact:
     text: str
     is_ours: bool = False
 
-    @property
-    def runs(self) -> tuple[Run, ...]:
-        """The text where it is literal."""
-        return runs(self.text)
-
 
 def blocks(pieces: Sequence[Piece]) -> tuple[Block, ...]:
     """Pieces as they stand on a card."""

@@ -1,7 +1,7 @@
 """Templates: where they are found, and what they may use. A template arranges; Python decides."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,10 +42,14 @@ def environment(theirs: Path | None = None) -> jinja2.Environment:
 class JsonTemplates:
     """The templates of a surface that takes JSON."""
 
-    def __init__(self, surface: str, theirs: Path | None) -> None:
-        """Prepare those in the surface's folder; a file in `theirs` replaces ours of the same path."""
+    def __init__(self, surface: str, theirs: Path | None, **filters: Callable[[str], object]) -> None:
+        """Prepare those in the surface's folder; a file in `theirs` replaces ours of the same path.
+
+        `filters` are the surface's own, by the names that its templates use.
+        """
         self._surface = surface
         self._templates = environment(theirs)
+        self._templates.filters.update(filters)
 
     def render(self, name: str, **given: object) -> Any:
         """The JSON that a template makes."""

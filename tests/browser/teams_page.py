@@ -1,6 +1,5 @@
 """Cards as Microsoft's own renderer draws them, dressed as Teams dresses them: in a browser, light and dark."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -161,11 +160,17 @@ class Drawn:
         await self.page.screenshot(path=path, full_page=True)
 
 
-async def draw(browser: Browser, card: dict[str, Any], *, theme: Theme = "light", width: str = "desktop") -> Drawn:
-    """Draw a card as Teams would; the page is closed with the browser."""
+async def easel(browser: Browser, theme: Theme = "light", width: str = "desktop") -> Page:
+    """A page to draw cards on, one after another; it is closed with the browser."""
     page = await browser.new_page(viewport={"width": WIDTHS[width], "height": 700}, device_scale_factor=1)
+    page.set_default_timeout(10_000)
     await page.set_content(_PAGE % _COLOURS[theme])
     await page.add_script_tag(path=RENDERER)
     await page.add_script_tag(path=MARKDOWN)
-    told: list[str] = await page.evaluate(_DRAW, [json.loads(json.dumps(card)), host_config(theme)])
+    return page
+
+
+async def draw(page: Page, card: dict[str, Any], theme: Theme = "light") -> Drawn:
+    """Draw a card as Teams would, in the place of the one before."""
+    told: list[str] = await page.evaluate(_DRAW, [card, host_config(theme)])
     return Drawn(page, told)

@@ -248,7 +248,7 @@ async def test_an_undo_that_failed_calls_whoever_wanted_it(teams: House) -> None
 async def test_a_notice_appears_once_and_literally(teams: House) -> None:
     path = f"/v1/runs/{await teams.agent.run()}/notices"
     assert (await teams.agent.call("POST", path, {"text": HOSTILE * 5, "to": [teams.place()]})).status == 202
-    await teams.cloud.wait_for_post(teams.ops, "says")
+    await teams.cloud.wait_for_post(teams.ops, "Notice from")
     await teams.until_settled()
     assert len(teams.cloud.posts(teams.ops)) == 1
 
