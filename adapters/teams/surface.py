@@ -14,6 +14,7 @@ from adapters.teams.cards import Cards
 from adapters.teams.config import TeamsConfig
 from adapters.teams.connector import Connector
 from adapters.teams.digests import DigestCards
+from adapters.teams.endings import Endings
 from adapters.teams.inbound import Inbound, Payload
 from adapters.teams.keys import Keys
 from adapters.teams.lists import Lists
@@ -44,6 +45,7 @@ async def teams(
         people = People(connector, references)
         places = Places(connector, references, people, default=config.channel)
         cards = Cards(config.templates, console=config.public_url)
+        lists = Lists(cards)
         posts = Posts(connector, references, shelf)
         whisper = Whisper(posts, references, cards=cards)
         strays, whose = Strays(shelf), Whose(desk, places=places)
@@ -71,10 +73,11 @@ async def teams(
             places=places,
             people=people,
             cards=cards,
-            lists=Lists(cards),
+            lists=lists,
             digests=DigestCards(cards),
             posts=posts,
             below=Below(posts, people=people, cards=cards),
+            endings=Endings(posts, references, lists=lists, clock=clock),
             strays=strays,
             threads=threads,
             inbound=inbound,
