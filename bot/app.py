@@ -165,7 +165,7 @@ def _packages_of(extra: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         msg = f"{error.name} is not installed; the surface needs the extra `{extra}`, which `make install` brings"
-        raise ConfigError(msg) from error
+        raise ConfigError([msg]) from error
 
 
 def _surfaces(settings: Settings, access: Access, url: str) -> Mapping[str, MakeAdapter]:
