@@ -77,7 +77,6 @@ async def teams(
             replies=replies,
             targets=Targets(desk, shelf, seen=seen),
             orders=orders,
-            clock=clock,
         )
         brakes = Brakes(
             desk,
@@ -87,7 +86,6 @@ async def teams(
             people=people,
             whose=whose,
             replies=replies,
-            clock=clock,
         )
         talking = talk.Talk(shelf, seen=seen, grants=grants, brakes=stops, asking=ASKING)
         speaking = Talk(talking, shelf, ground=ground, saying=saying, lists=lists, clock=clock)
