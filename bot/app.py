@@ -6,8 +6,8 @@ import logging
 import os
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -158,6 +158,16 @@ def reach_of(settings: Settings | None = None) -> Reach:
     return Reach({"web": True, **wanted}, on_call.trouble())
 
 
+@contextmanager
+def _packages_of(extra: str) -> Iterator[None]:
+    """Around the import of a surface: say what to install where its packages are missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        msg = f"{error.name} is not installed; the surface needs the extra `{extra}`, which `make install` brings"
+        raise ConfigError([msg]) from error
+
+
 def _surfaces(settings: Settings, access: Access, url: str) -> Mapping[str, MakeAdapter]:
     """The adapters that the settings ask for."""
 
@@ -166,11 +176,13 @@ def _surfaces(settings: Settings, access: Access, url: str) -> Mapping[str, Make
 
     surfaces: dict[str, MakeAdapter] = {"web": console}
     if settings.slack:
-        from adapters.slack import slack
+        with _packages_of("slack"):
+            from adapters.slack import slack
 
         surfaces["slack"] = partial(slack, slack_config(settings, url))
     if settings.teams:
-        from adapters.teams import teams
+        with _packages_of("teams"):
+            from adapters.teams import teams
 
         surfaces["teams"] = partial(teams, teams_config(settings, url))
     return surfaces
@@ -366,7 +378,8 @@ def write_private(path: Path, text: str) -> None:
 
 async def check_slack(settings: Settings, opened: Opened | None) -> tuple[list[str], list[str]]:
     """Try the Slack settings on Slack: faults, and notes; `opened` is None when the store cannot be opened."""
-    from adapters.slack.check import check
+    with _packages_of("slack"):
+        from adapters.slack.check import check
 
     shelf = SealedShelf(opened.store, settings.key_material(), "slack") if opened else None
     channels = [settings.slack_channel] if settings.slack_channel else []
@@ -375,7 +388,8 @@ async def check_slack(settings: Settings, opened: Opened | None) -> tuple[list[s
 
 async def check_teams(settings: Settings, opened: Opened | None) -> tuple[list[str], list[str]]:
     """Try the Teams settings on Microsoft's cloud: faults, and notes; `opened` as for `check_slack`."""
-    from adapters.teams.check import check
+    with _packages_of("teams"):
+        from adapters.teams.check import check
 
     shelf = SealedShelf(opened.store, settings.key_material(), "teams") if opened else None
     return await check(teams_config(settings, known_url(settings)), shelf)
@@ -395,7 +409,8 @@ def teams_package(
     Raises:
         ConfigError: Every fault, one sentence each.
     """
-    from adapters.teams.package import MAKER, NAME, AppPackage, endpoint, zipped
+    with _packages_of("teams"):
+        from adapters.teams.package import MAKER, NAME, AppPackage, endpoint, zipped
 
     package = AppPackage(
         bot_id=settings.teams_app_id or "",

@@ -1,8 +1,5 @@
 """The buttons in Teams that stop a run, that lift a brake, and that end a grant."""
 
-from collections.abc import Callable
-from datetime import datetime
-
 from adapters.teams.answers import Presser
 from adapters.teams.carried import Pressed
 from adapters.teams.cord import Replies, soon
@@ -32,7 +29,6 @@ class Brakes:
         people: People,
         whose: Whose,
         replies: Replies,
-        clock: Callable[[], datetime],
     ) -> None:
         """Which somebody may know of, and what a press does, is known to `brakes` and `grants`."""
         self._desk = desk
@@ -42,7 +38,6 @@ class Brakes:
         self._people = people
         self._whose = whose
         self._replies = replies
-        self._clock = clock
 
     async def pressed(self, press: Pressed, presser: Presser) -> Json:
         """Resume on a card that is on hold, or “Stop this run” on one that waits; and say so below it.
@@ -57,7 +52,7 @@ class Brakes:
         find = self._people.person(presser.activity) if asked == "resume" else soon(self._people, presser.activity)
         person = await find
         self._brakes.check(person, asked)
-        wish = Wish(_id(presser), asked, person, said_at=self._when(presser))
+        wish = Wish(_id(presser), asked, person, said_at=said_at(presser.activity))
         if asked == "resume":
             done = await self._brakes.resume(handoff, press.epoch, wish)
         else:
@@ -68,15 +63,12 @@ class Brakes:
     async def lifted(self, press: Pressed, presser: Presser) -> Json:
         """Resume was pressed on a list: lift that very brake."""
         viewing = self._ground.viewer(presser.activity)
-        told = await self._brakes.lift(viewing, str(press.epoch), id=_id(presser), said_at=self._when(presser))
+        told = await self._brakes.lift(viewing, str(press.epoch), id=_id(presser), said_at=said_at(presser.activity))
         return with_words(told)
 
     async def ended(self, press: Pressed, presser: Presser) -> Json:
         """End a grant."""
         return with_words(await self._grants.end(self._ground.viewer(presser.activity), press.id))
-
-    def _when(self, presser: Presser) -> datetime | None:
-        return said_at(presser.activity, now=self._clock())
 
 
 def _id(presser: Presser) -> str:

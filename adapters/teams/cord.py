@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from adapters.teams import spoken
@@ -125,11 +125,9 @@ class Cord:
         replies: Replies,
         targets: Targets,
         orders: Orders,
-        clock: Callable[[], datetime],
     ) -> None:
         """Obey at the desk."""
         self._replies = replies
-        self._clock = clock
         self._cord = talk.Cord(desk, hall, targets=targets, orders=orders)
 
     async def said(self, activity: Mapping[str, Any]) -> bool:
@@ -138,7 +136,7 @@ class Cord:
         Raises:
             StoreUnavailable: It may be done or not; the same activity again is safe.
         """
-        found = spoken.message(activity, now=self._clock())
+        found = spoken.message(activity)
         if found is None or not self._cord.may_be(found.typed):
             return False
         if found.thread and found.where.thread and await self._replies.spoke(found.where):
@@ -151,7 +149,7 @@ class Cord:
         Raises:
             StoreUnavailable: It may be done or not; the same activity again is safe.
         """
-        for found in spoken.reactions(activity, now=self._clock()):
+        for found in spoken.reactions(activity):
             await self._cord.signed(found)
 
     async def untaken(self, activity: Mapping[str, Any]) -> None:
@@ -160,10 +158,10 @@ class Cord:
         Teams may send it again; it is taken then.
         """
         if activity["type"] == "message":
-            if found := spoken.message(activity, now=self._clock()):
+            if found := spoken.message(activity):
                 await self._cord.untaken(found)
             return
-        for sign in spoken.reactions(activity, now=self._clock()):
+        for sign in spoken.reactions(activity):
             await self._cord.untaken(sign, is_sign=True)
 
 

@@ -1,20 +1,14 @@
 """What somebody typed, or the reaction that they put on a card, where it may be words to the brake. Pure."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Any
 
 from adapters.teams import words
 from adapters.teams.ground import room_of
 from adapters.teams.references import Reference
 from bot.talk import Below
-
-log = logging.getLogger("andon.teams")
-
-_AHEAD: Final = timedelta(minutes=1)
-"""So far may Teams' clock be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +58,7 @@ class Spoken:
         return str(self.activity["recipient"].get("name") or "Andon")
 
 
-def message(activity: Mapping[str, Any], *, now: datetime) -> Spoken | None:
+def message(activity: Mapping[str, Any]) -> Spoken | None:
     """A message; None for what nobody just said, and for what has files."""
     if not words.is_by_person(activity) or words.has_files(activity):
         return None
@@ -78,12 +72,12 @@ def message(activity: Mapping[str, Any], *, now: datetime) -> Spoken | None:
         typed=words.addressed(activity),
         to_bot=is_called or is_direct,
         thread=above if above and above != id else None,
-        at=said_at(activity, now=now),
+        at=said_at(activity),
         is_plain=not (is_called or is_direct),
     )
 
 
-def reactions(activity: Mapping[str, Any], *, now: datetime) -> list[Spoken]:
+def reactions(activity: Mapping[str, Any]) -> list[Spoken]:
     """The signs that somebody put on a message of the bot, as if each were typed below it."""
     on, sender = str(activity.get("replyToId") or ""), activity.get("from") or {}
     if not on or not words.is_by_person(activity):
@@ -98,7 +92,7 @@ def reactions(activity: Mapping[str, Any], *, now: datetime) -> list[Spoken]:
             typed=words.sign(kind),
             to_bot=False,
             thread=f"{where.thread}/{on}" if where.thread else on,
-            at=said_at(activity, now=now),
+            at=said_at(activity),
             below="us",
         )
         for kind in kinds
@@ -106,16 +100,10 @@ def reactions(activity: Mapping[str, Any], *, now: datetime) -> list[Spoken]:
     ]
 
 
-def said_at(activity: Mapping[str, Any], *, now: datetime) -> datetime | None:
-    """When it was said or pressed, by Teams' clock; a time that has not come yet is now. None: it does not tell."""
+def said_at(activity: Mapping[str, Any]) -> datetime | None:
+    """When it was said or pressed, by Teams' clock; None: it does not tell. To the store, the future is now."""
     try:
         at = datetime.fromisoformat(str(activity.get("timestamp")))
     except ValueError:
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    if at - now > _AHEAD:
-        log.warning(
-            "teams.ahead conversation=%s seconds=%.0f", activity["conversation"]["id"], (at - now).total_seconds()
-        )
-        return now
-    return at
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -17,6 +17,7 @@ from adapters.teams.config import TeamsConfig
 from adapters.teams.connector import Connector
 from adapters.teams.cord import Cord, Hall, Replies
 from adapters.teams.digests import DigestCards
+from adapters.teams.endings import Endings
 from adapters.teams.ground import TeamsGround
 from adapters.teams.inbound import Inbound, Payload
 from adapters.teams.keys import Keys
@@ -76,7 +77,6 @@ async def teams(
             replies=replies,
             targets=Targets(desk, shelf, seen=seen),
             orders=orders,
-            clock=clock,
         )
         brakes = Brakes(
             desk,
@@ -86,7 +86,6 @@ async def teams(
             people=people,
             whose=whose,
             replies=replies,
-            clock=clock,
         )
         talking = talk.Talk(shelf, seen=seen, grants=grants, brakes=stops, asking=ASKING)
         speaking = Talk(talking, shelf, ground=ground, saying=saying, lists=lists, clock=clock)
@@ -127,6 +126,7 @@ async def teams(
             digests=DigestCards(cards),
             posts=posts,
             below=Below(posts, people=people, cards=cards),
+            endings=Endings(posts, references, lists=lists, clock=clock),
             strays=strays,
             threads=threads,
             posted=seen.posted,

@@ -71,7 +71,8 @@ def _approver(text: str) -> str:
     if not _APPROVER.fullmatch(text):
         msg = (
             f"{text!r} names nobody; write an e-mail address, `slack:U024BE7LH` or `slack:T012AB3C4/U024BE7LH` for a "
-            "person, `slack:S0614TZR7` for a user group, `role:dba` or `person:mira` for a name of this file, "
+            "person, `slack:S0614TZR7` for a user group, `teams:` and an object id of Entra for a person or a team's "
+            "members, `role:dba` or `person:mira` for a name of this file, "
             "`on_call:payments`, or `requester`"
         )
         raise ValueError(msg)

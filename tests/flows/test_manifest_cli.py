@@ -1,6 +1,7 @@
 """`python -m bot manifest --teams`, as an administrator meets it: a file to upload, or what to do first."""
 
 import json
+import sys
 import zipfile
 from pathlib import Path
 
@@ -100,3 +101,11 @@ def test_every_fault_is_told_at_once(monkeypatch: pytest.MonkeyPatch, capsys: py
 def test_wrong_usage_says_what_is_wrong(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["manifest", *words]) == 2
     assert capsys.readouterr().err.startswith("andon: ")
+
+
+def test_packages_that_are_missing_are_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "adapters.teams.package", None)
+    assert main(["manifest", "--teams", "andon.zip"]) == 1
+    assert "needs the extra `teams`, which `make install` brings" in capsys.readouterr().err
