@@ -27,6 +27,7 @@ from adapters.slack.saying import Saying
 from adapters.slack.stories import Stories
 from andon import wire
 from bot.cards import visible
+from bot.cards.listing import teller
 from bot.cards.rich import clip
 from bot.errors import StoreUnavailable
 from bot.handoff import Aside, Digest, Handoff, Told
@@ -243,7 +244,7 @@ def _metadata(handoff: Handoff) -> dict[str, Any]:
 def _notice(told: Told) -> dict[str, Any]:
     """An agent's words, literally; the line above them is ours."""
     text = clip(visible(told.text), _NOTICE_CHARS)
-    who = f"{visible(told.agent)}, run {visible(told.run_name)}" if told.run else "Andon"
+    who = teller(told)
     words = {"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}
     return {
         "text": mrkdwn(f"{who}: {text}", _NOTICE_CHARS),

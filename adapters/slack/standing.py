@@ -14,6 +14,7 @@ from adapters.slack.installs import Installs
 from adapters.slack.places import Places, Spot
 from adapters.slack.posts import Posts
 from andon import wire
+from bot.cards import ended
 from bot.cards.listing import SettingLine
 from bot.errors import BadRequest, TooMany, Undeliverable
 from bot.handoff import Handoff
@@ -24,12 +25,6 @@ log = logging.getLogger("andon.slack")
 _KEPT: Final = timedelta(days=400)
 _RENEWED: Final = timedelta(days=30)
 _FAILURES: Final = frozenset({"failed", "undo_failed"})
-_ENDED: Final = {
-    "executed": "What you decided is done.",
-    "failed": "What you decided could not be done.",
-    "undone": "What you wanted undone is undone.",
-    "undo_failed": "What you wanted undone could not be undone: it still stands.",
-}
 
 
 class Settings(BaseModel):
@@ -112,7 +107,7 @@ class Standings:
             spot = await self._places.find(wire.Place(surface="slack", person=by.id))
         except (Undeliverable, NoAccess, SlackFailed, TooMany):
             return  # of another organisation, or gone; the card tells it too
-        told = brief(self._cards, handoff, now=self._clock(), permalink=None, lead=_ENDED[status])
+        told = brief(self._cards, handoff, now=self._clock(), permalink=None, lead=ended(status))
         message = {"text": told.text, "blocks": told.blocks}
         what = f"ended:{handoff.id}:{status}"
         try:

@@ -14,6 +14,7 @@ from adapters.teams.below import Below
 from adapters.teams.cards import Cards, For
 from adapters.teams.config import TeamsConfig
 from adapters.teams.digests import DigestCards
+from adapters.teams.endings import Endings
 from adapters.teams.errors import Unreachable
 from adapters.teams.fit import REFRESHED
 from adapters.teams.ground import placed
@@ -26,7 +27,6 @@ from adapters.teams.references import Reference
 from adapters.teams.strays import Strays
 from adapters.teams.threads import Threads
 from andon import wire
-from bot.cards import heard
 from bot.errors import BotError, DirectoryDown, StoreUnavailable
 from bot.handoff import Aside, Digest, Handoff, State, Told
 from bot.memory import Memory
@@ -56,6 +56,7 @@ class Teams:
         digests: DigestCards,
         posts: Posts,
         below: Below,
+        endings: Endings,
         strays: Strays,
         threads: Threads,
         posted: Callable[[str, str, str], Awaitable[None]],
@@ -73,6 +74,7 @@ class Teams:
         self._digests = digests
         self._posts = posts
         self._below = below
+        self._endings = endings
         self._strays = strays
         self._threads = threads
         self._posted = posted
@@ -116,6 +118,8 @@ class Teams:
             with contextlib.suppress(Unreachable):
                 await self._change(stray, handoff)
         await self._below.tell(at, handoff)
+        if handoff.outcome:
+            self._begin(self._endings.tell(handoff, at))
 
     async def say_below(self, ref: CardRef, handoff: Handoff, aside: Aside, place: wire.Place) -> None:
         """Say below the card what happened, and call whom the policy names."""
@@ -140,8 +144,8 @@ class Teams:
     async def tell(self, told: Told, to: wire.Place) -> None:
         """Post a notice, once."""
         what = f"notice:{told.id}:{to.model_dump_json(exclude_none=True)}"
-        shown = heard(told)
-        activity = message(self._lists.notice(shown), f"{shown.agent} says: {shown.text.text}", mark=what)
+        summary, card = self._lists.notice(told)
+        activity = message(card, summary, mark=what)
 
         async def say(where: Reference) -> None:
             await self._posts.once(what, where, activity, kept=_NOTICE_KEPT)
@@ -203,7 +207,7 @@ class Teams:
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Nobody waits for it; what fails is logged and lost."""
-        task = asyncio.create_task(_quietly(work), name="teams explanation")
+        task = asyncio.create_task(_quietly(work), name="teams aside")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -28,7 +28,7 @@ sentence of ours, without a word of anybody else in it.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -49,7 +49,8 @@ _REMEMBERED: Final = 1_024
 _SUMMARY_CHARS: Final = 400
 _ABOUT_CHARS: Final = 200
 _FACT_CHARS: Final = 1_000
-_BANDS: Final = {"go": "good", "stop": "attention", "off": "emphasis", "held": "warning", "alarm": "attention"}
+BANDS: Final = {"go": "good", "stop": "attention", "off": "emphasis", "held": "warning", "alarm": "attention"}
+"""The look of a card\'s first line by its lamp; what waits has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,8 @@ class Cards:
     def message(self, handoff: Handoff, *, now: datetime, whom: For = EVERYBODY) -> Message:
         """The card of a handoff as it stands, for everybody or for one person."""
         made = self._message(handoff, now, whom)
+        if replace(whom, refresh=()) != EVERYBODY:
+            return made  # it may have room for more than the card that all see
         self._made[handoff.id] = (handoff, made.whole)
         self._made.move_to_end(handoff.id)
         if len(self._made) > _REMEMBERED:
@@ -182,7 +185,7 @@ class Cards:
 
 def head(view: Card) -> Head:
     """The first line: what is wanted, or what became of it; what cannot be undone looks different."""
-    look = ("attention" if view.hazard else "accent") if view.buttons else _BANDS.get(view.lamp, "emphasis")
+    look = ("attention" if view.hazard else "accent") if view.buttons else BANDS.get(view.lamp, "emphasis")
     return Head(plain(reading.headline(view), 200), look)
 
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from adapters.teams.cards import Cards, Head
+from adapters.teams.cards import BANDS, Cards, Head
 from adapters.teams.controls import Control, Link, Press, Row
 from adapters.teams.digests import Entry
 from adapters.teams.fit import BUTTON, Json, fits_message
 from adapters.teams.texts import Fact, blocks, link, ours, title
-from bot.cards import GrantLine, Heard, ReceiptView, RunView, moment, reading, summary, visible
+from bot.cards import GrantLine, ReceiptView, RunView, moment, reading, summary, visible
 from bot.cards.listing import (
     BrakeLine,
     HelpLine,
@@ -21,10 +21,11 @@ from bot.cards.listing import (
     given_by,
     more_in_console,
     standing,
+    teller,
     waiting,
 )
 from bot.cards.rich import Line, Piece, Quote, bold, clip, code, joined, line, plain
-from bot.handoff import Handoff
+from bot.handoff import Handoff, Told
 
 _MOST: Final = 20
 _MOST_STANDING: Final = 10
@@ -34,7 +35,7 @@ _TITLE_CHARS: Final = 200
 _FACT_CHARS: Final = 300
 _SENTENCE_CHARS: Final = 900
 _TOLD_CHARS: Final = 500
-_RECEIPT: Final = {"go": "good", "held": "warning", "stop": "attention"}
+_NOTICE_CHARS: Final = 3_000
 
 
 class Lists:
@@ -102,7 +103,7 @@ class Lists:
             lifts = () if each.action == "abort" else (_lift("Resume this run", each.epoch),)
             rows = (Row(lifts),) if lifts and each is view.own else ()
             entries.append(Entry(blocks((*said, *words)), at, rows))
-        look = _RECEIPT.get(view.lamp, "emphasis")
+        look = BANDS.get(view.lamp, "emphasis")
         return self._made(Head(plain(f"{view.headline} · {view.name}", _TITLE_CHARS), look), entries)
 
     def receipt(self, view: ReceiptView) -> Json:
@@ -122,12 +123,15 @@ class Lists:
         pieces = joined([line(code(each.typed), f"  {each.meaning}") for each in lines])
         return self._made(Head(plain(heading, _TITLE_CHARS), "accent"), [Entry(blocks(pieces))])
 
-    def notice(self, told: Heard) -> Json:
-        """What an agent tells people without asking."""
-        pieces: tuple[Piece, ...] = (line(bold(told.agent), " says"), Quote(told.text.text), *_cut(told.text.cut))
-        about_it = Fact(plain(f"{told.agent} · run {told.run}", _FACT_CHARS))
-        facts = (about_it, Fact(ours(moment(told.at), told.at), is_ours=True))
-        return self._made(None, [Entry(blocks(joined(pieces)), facts)])
+    def notice(self, told: Told) -> tuple[str, Json]:
+        """What people are told without being asked, and its text for notifications."""
+        who, text = teller(told), clip(visible(told.text), _NOTICE_CHARS)
+        facts = (
+            Fact(plain(f"Notice from {who}", _FACT_CHARS)),
+            Fact(ours(moment(told.at), told.at), is_ours=True),
+        )
+        made = self._made(None, [Entry(blocks((Quote(text),)), facts)])
+        return title(f"{who}: {text}", _TOLD_CHARS), made
 
     def brief(self, handoff: Handoff, *, now: datetime, url: str | None, lead: str = "") -> tuple[str, Json]:
         """One handoff in a few lines for one person, and its text for notifications; `lead` says why it is shown."""
@@ -145,7 +149,8 @@ class Lists:
         facts += [Fact(link(url, "Open the card"), is_ours=True)] if url else []
         facts.append(Fact(link(self._cards.page(handoff.id), "Open in the console"), is_ours=True))
         heading = f"{beginning(short) if not short.verdict else ''}{short.headline}"
-        made = self._made(Head(plain(heading, _TITLE_CHARS), "accent"), [Entry(blocks(joined(pieces)), tuple(facts))])
+        look = BANDS.get(short.lamp, "attention" if short.hazard else "accent")
+        made = self._made(Head(plain(heading, _TITLE_CHARS), look), [Entry(blocks(joined(pieces)), tuple(facts))])
         return title(" ".join(filter(None, (lead, f"{heading}:", short.title.text))), _TOLD_CHARS), made
 
     def _list(self, heading: str, entries: Sequence[Entry], *, look: str = "accent", of: int) -> Json:
@@ -203,7 +208,3 @@ def _run(each: RunLine) -> Entry:
 
 def _lift(label: str, epoch: int) -> Press:
     return Press(plain(label, BUTTON), {"andon": {"do": "lift", "epoch": epoch}})
-
-
-def _cut(count: int) -> tuple[Line, ...]:
-    return (line(f"… {count:,} more characters: open the console"),) if count else ()

@@ -17,6 +17,7 @@ from adapters.teams.config import TeamsConfig
 from adapters.teams.connector import Connector
 from adapters.teams.cord import Cord, Hall, Replies
 from adapters.teams.digests import DigestCards
+from adapters.teams.endings import Endings
 from adapters.teams.ground import TeamsGround
 from adapters.teams.inbound import Inbound, Payload
 from adapters.teams.keys import Keys
@@ -125,6 +126,7 @@ async def teams(
             digests=DigestCards(cards),
             posts=posts,
             below=Below(posts, people=people, cards=cards),
+            endings=Endings(posts, references, lists=lists, clock=clock),
             strays=strays,
             threads=threads,
             posted=seen.posted,

@@ -11,7 +11,7 @@ from bot.cards.render import JsonTemplates, environment
 from bot.cards.replies import NEEDS_FORM, NeedsForm, is_offered, not_recorded, plain_word, recorded, typed_answer
 from bot.cards.runs import BrakeLine, Flight, RunView, brake_line, flights, named_runs, run_view
 from bot.cards.schema import check, check_schema
-from bot.cards.sentences import HEADLINES, lasting, moment, silence, too_late
+from bot.cards.sentences import HEADLINES, ended, lasting, moment, silence, too_late
 from bot.cards.stories import Story, stories_of
 from bot.cards.summaries import Heard, Summary, heard, summary
 from bot.cards.terms import (
@@ -59,6 +59,7 @@ __all__ = [
     "crowded",
     "digest",
     "digest_row",
+    "ended",
     "environment",
     "fields",
     "flights",

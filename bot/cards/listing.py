@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from bot.cards.characters import visible
 from bot.cards.offered import GrantLine
 from bot.cards.summaries import Summary
+from bot.handoff import Told
 
 _STATES: Final = {"running": "", "held": "⏸️ on hold", "aborted": "⛔ ended for good"}
 
@@ -96,6 +98,11 @@ def about_run(line: RunLine) -> str:
     """A run in a few words."""
     waits = f"{line.open_cards:,} waiting" if line.open_cards else "nothing waiting"
     return " · ".join(filter(None, (line.name, line.agent, line.channel, waits, _STATES[line.state])))
+
+
+def teller(told: Told) -> str:
+    """Who tells people something without asking: an agent in a run, or the service itself."""
+    return f"{visible(told.agent)}, run {visible(told.run_name)}" if told.run else "Andon"
 
 
 def given_by(line: GrantLine) -> str:

@@ -143,3 +143,16 @@ def progress(status: str) -> str:
             return "The agent undid it."
         case _:
             return "The undo failed: what was done still stands, and somebody must look at it."
+
+
+def ended(status: str) -> str:
+    """What came of it, for whoever decided it."""
+    match status:
+        case "executed":
+            return "What you decided is done."
+        case "failed":
+            return "What you decided could not be done."
+        case "undone":
+            return "What you wanted undone is undone."
+        case _:
+            return "What you wanted undone could not be undone: it still stands."

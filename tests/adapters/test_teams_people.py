@@ -196,8 +196,18 @@ async def test_members_of_a_group_chat_belong_to_it(parts: Parts, mira: Person, 
 async def test_what_is_no_group_has_nobody_in_it(parts: Parts, mira: Person, ops: Team) -> None:
     """The policy's other entries are people: their ids come here too."""
     actor = (await who(parts, mira, ops.general)).actor
+    await parts.cloud.install(mira.direct)
 
-    for group in (mira.aad, actor.id, "19:nowhere@thread.tacv2", ops.general.id.upper(), "a:1234", "", "x"):
+    for group in (
+        mira.direct.id,
+        mira.aad,
+        actor.id,
+        "19:nowhere@thread.tacv2",
+        ops.general.id.upper(),
+        "a:1234",
+        "",
+        "x",
+    ):
         assert not await parts.people.belongs(actor, group)
 
 

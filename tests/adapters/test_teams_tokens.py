@@ -276,6 +276,11 @@ async def test_a_tenant_that_is_allowed_may_come(cloud: TeamsCloud) -> None:
 # --- bodies ---
 
 
+def nested(depth: int) -> Json:
+    """An object in an object, so often."""
+    return {"a": nested(depth - 1)} if depth else {}
+
+
 MALFORMED: dict[str, Callable[[Try], None]] = {
     "no body": lambda it: setattr(it, "body", b""),
     "no JSON": lambda it: setattr(it, "body", b"{'type': message}"),
@@ -283,6 +288,7 @@ MALFORMED: dict[str, Callable[[Try], None]] = {
     "a list": lambda it: setattr(it, "body", b"[]"),
     "a number": lambda it: setattr(it, "body", b"7"),
     "deep": lambda it: setattr(it, "body", b'{"type":' * 20_000 + b"1" + b"}" * 20_000),
+    "deeper than any form": _body(lambda sent: sent.update(value=nested(300))),
     "no type": _body(lambda sent: sent.pop("type")),
     "type as a list": _body(lambda sent: sent.update(type=["message"])),
     "no channelId": _body(lambda sent: sent.pop("channelId")),

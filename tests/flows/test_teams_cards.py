@@ -231,6 +231,22 @@ async def test_what_failed_is_told_below_the_card_once(teams: House) -> None:
     assert len([reply for reply in card.replies if "no such host" in reply.shown]) == 1
 
 
+async def test_whoever_decided_hears_in_their_chat_that_it_came_to_nothing(teams: House) -> None:
+    await teams.cloud.install(teams.mira.direct)
+    for status, told in (("failed", 1), ("executed", 1)):
+        asked, card = await teams.asked_card()
+        await teams.mira.press(card, "Approve")
+        decided = await teams.agent.wait(asked["id"])
+        permit = (await teams.agent.claim(decided)).ok()
+        error = {"error": "no such host"} if status == "failed" else {"result": "sent"}
+        await teams.agent.report(decided, status, claimant=permit["claimant"], **error)
+        await card.shows("no such host" if status == "failed" else "Done")
+        await teams.until_settled()
+        if status == "failed":
+            await teams.cloud.wait_for_post(teams.mira, "What you decided could not be done.")
+        assert len(teams.mira.dms) == told
+
+
 async def test_an_undo_that_failed_calls_whoever_wanted_it(teams: House) -> None:
     asked = await teams.agent.review(to=[teams.place()])
     card = await teams.card(asked)
@@ -248,7 +264,7 @@ async def test_an_undo_that_failed_calls_whoever_wanted_it(teams: House) -> None
 async def test_a_notice_appears_once_and_literally(teams: House) -> None:
     path = f"/v1/runs/{await teams.agent.run()}/notices"
     assert (await teams.agent.call("POST", path, {"text": HOSTILE * 5, "to": [teams.place()]})).status == 202
-    await teams.cloud.wait_for_post(teams.ops, "says")
+    await teams.cloud.wait_for_post(teams.ops, "Notice from")
     await teams.until_settled()
     assert len(teams.cloud.posts(teams.ops)) == 1
 

@@ -380,6 +380,21 @@ async def test_a_press_on_approve_that_the_card_does_not_have_approves_nothing(t
     assert await teams.state(asked) == "pending"
 
 
+@pytest.mark.parametrize("do", ["edit", "approve"])
+async def test_nothing_that_was_not_shown_is_agreed_to_by_a_form_either(teams: House, do: str) -> None:
+    asked, card = await teams.asked_card(**long_mail(LETTER))
+    forged = button(card.card or {}, "Read it all, then decide")
+    data = {
+        "andon": {**forged["data"]["andon"], "do": do},
+        "field-0": "bob@example.com",
+        "field-1": "x",
+        "field-2": "y",
+    }
+    pressed = await late(teams.mira, card, {"type": "Action.Execute", "title": "x", "data": data})
+    assert "Part of this card was not shown: open it in full first." in f"{pressed.said}{pressed.view}"
+    assert await teams.state(asked) == "pending"
+
+
 async def test_a_dialog_that_comes_too_late_closes_with_the_reason(teams: House) -> None:
     asked, card = await teams.asked_card(**long_mail(LETTER))
     opened = await teams.ana.press(card, "Read it all, then decide")
@@ -410,6 +425,16 @@ async def test_somebody_else_is_asked_and_the_agent_is_asked(teams: House) -> No
 
     await until(called, what=f"Ana is called below: {[each.source for each in card.replies]}")
     assert await teams.state(asked) == "pending"
+
+
+async def test_a_question_that_teams_repeats_is_asked_once(teams: House) -> None:
+    asked, card = await teams.asked_card()
+    await teams.mira.press(card, "Ask the agent", {"What do you want to know?": "Which figures?"})
+    for _ in range(2):
+        await teams.cloud.redeliver_last("adaptiveCard/action")
+    handoff = await teams.live.store.handoffs.load(asked["id"])
+    assert handoff
+    assert [aside.kind for aside in handoff.asides] == ["questioned"]
 
 
 async def test_a_grant_goes_with_a_yes_that_was_read(settings: Settings) -> None:

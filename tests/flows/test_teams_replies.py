@@ -116,6 +116,15 @@ async def test_who_may_not_answer_hears_it_alone_and_once(teams: House) -> None:
     assert [reply for reply in card.replies if reply.by_bot] == []
 
 
+async def test_who_may_not_answer_hears_that_before_what_is_wrong_with_it(teams: House) -> None:
+    guest = teams.cloud.person("Gus", tenant=teams.cloud.tenant("Fabrikam"), guest=True)
+    teams.ops.team.members.append(guest)
+    _, card = await question(teams, answer_schema=BUDGET)
+    await guest.say(teams.ops, "a lot", thread=card)
+    told = await told_below(card, "guests of this workspace may not answer")
+    assert [reply for reply in card.replies if reply.by_bot] == [told]
+
+
 async def test_whoever_the_bot_cannot_write_to_hears_it_below_the_card(teams: House) -> None:
     guest = teams.cloud.person("Gus", tenant=teams.cloud.tenant("Fabrikam"), guest=True)
     teams.ops.team.members.append(guest)

@@ -22,7 +22,7 @@ from adapters.teams.forms import Filled
 from adapters.teams.lists import Lists
 from adapters.teams.sheets import Sheet, Sheets
 from andon import wire
-from bot.cards import grant_line, heard, receipt_view, run_view, summary
+from bot.cards import grant_line, receipt_view, run_view, summary
 from bot.cards.listing import HelpLine
 from bot.cards.rich import code, line
 from bot.handoff import Told
@@ -126,7 +126,7 @@ LIST: dict[str, Callable[[], Json]] = {
     "receipt": lambda: LISTS.receipt(receipt_view(RECEIPT, "stop", [brake("run")])),
     "said": lambda: LISTS.said(line("Ana said: ", code("{{DATE(2026-01-01T00:00:00Z)}} "), HOSTILE_TEXT[:99])),
     "help": lambda: LISTS.help("What you can say", HELP),
-    "notice-hostile": lambda: LISTS.notice(heard(NOTICE)),
+    "notice-hostile": lambda: LISTS.notice(NOTICE)[1],
     "brief": lambda: LISTS.brief(MESSAGES["failed"], now=NOW, url=None, lead="What you decided could not be done.")[1],
     "brief-hostile": lambda: LISTS.brief(MESSAGES["open-hostile"], now=NOW, url="https://teams.example/m")[1],
     "digest-hostile": lambda: DigestCards(CARDS).message(GATHERED, now=NOW).card,

@@ -480,3 +480,16 @@ def test_a_card_that_changed_is_not_taken_for_the_one_that_was_shown_whole() -> 
 def test_the_same_handoff_makes_the_same_card(args: Json) -> None:
     shown = handoff({**EMAIL, "action": {"tool": "do.it", "args": args}})
     assert message(shown) == message(shown)
+
+
+def test_what_one_person_was_shown_does_not_say_what_the_card_for_everybody_shows() -> None:
+    """A card without buttons has room for more; nobody agrees to what was on that one alone."""
+    differing = 0
+    for characters in range(2_600, 3_800, 50):
+        args = {"a": "x" * 3_900, "b": "y" * 3_900, "c": "z" * characters}
+        shown = handoff({**EMAIL, "action": {"tool": "do.it", "args": args}})
+        cards = Cards(None, console="https://andon.example")
+        theirs = cards.message(shown, now=NOON, whom=For(may_answer=False)).whole
+        assert cards.is_whole(shown, now=NOON) == CARDS.message(shown, now=NOON).whole
+        differing += theirs != cards.is_whole(shown, now=NOON)
+    assert differing

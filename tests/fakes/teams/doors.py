@@ -48,7 +48,8 @@ async def _served(cloud: "TeamsCloud", request: web.Request, name: str, told: Js
         case "empty":
             return web.json_response({})
         case "odd":
-            return web.json_response({"jwks_uri": ["x"], "keys": [{"kid": 7}, "x", {"kid": "y", "kty": "EC"}]})
+            strange = [{"kid": 7}, "x", {"kid": "y", "kty": "EC"}, {"kid": "z", "kty": "RSA", "n": 7, "e": [1]}]
+            return web.json_response({"jwks_uri": ["x"], "keys": strange})
         case "reset":
             if request.transport:
                 request.transport.abort()
