@@ -529,3 +529,20 @@ async def test_whoever_waited_in_vain_is_told_in_their_chat(teams: House) -> Non
     assert pressed.said.startswith("This takes its time.")
     await teams.cloud.wait_for_post(guest, "guests of this workspace may not answer")
     assert await teams.state(asked) == "pending"
+
+
+async def test_whoever_it_is_for_cannot_say_yes_where_the_policy_wants_another(settings: Settings) -> None:
+    """T8: known by their id on Teams; their own view says so, and has no yes."""
+    policy = "rules:\n  - {name: mail, tool: send_email, do: ask, not_requester: true}\n"
+    async with house(settings, policy=policy) as teams:
+        mira = f"teams:{teams.cloud.home.id}/{teams.mira.aad}"
+        run = (await teams.agent.call("POST", "/v1/runs", {"name": "mail", "requester": mira})).ok()
+        asked, card = await teams.asked_card(run=run["id"])
+        await teams.mira.look(card)
+        assert "Approve" not in card.buttons_for(teams.mira)
+        assert "You asked for it, so another person must say yes. You may say no." in card.shown_to(teams.mira)
+        pressed = await late(teams.mira, card, button(card.card or {}, "Approve"))
+        assert "you asked for it" in pressed.said
+        assert await teams.state(asked) == "pending"
+        await teams.ana.press(card, "Approve")
+        assert await teams.state(asked) == "decided"
