@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from adapters.teams.texts import title
 from bot.cards import Card, Field, hidden_in
-from bot.cards.rich import clip
+from bot.cards.rich import plain
 
 MOST_INLINE: Final = 8
 """Fields of a form that opens on the card itself; a larger one opens in a dialog."""
@@ -133,7 +133,8 @@ def refilled(made: Input, filled: Filled | None) -> Input:
 
 
 def _input(field: Field, id_: str) -> Input | None:
-    hint = clip(" · ".join(each for each in (field.limits, field.help) if each), _HINT_CHARS)
+    hints = [each for each in (field.limits, field.help) if each]
+    hint = plain(" · ".join(hints), _HINT_CHARS) if hints else ""
     label = title(f"{field.label} (required)" if field.required else field.label)
     match field.kind:
         case "boolean" | "enum":

@@ -13,7 +13,7 @@ from adapters.teams.fit import CHOICES, FOUND
 from adapters.teams.forms import Filled, Input, Option, inputs, is_small, number, refilled, somebody, words
 from adapters.teams.texts import Fact, title
 from bot.cards import Card, Offered
-from bot.cards.rich import clip
+from bot.cards.rich import plain
 
 SOURCE: Final = "andon:"
 """Begins the name of where a menu of candidates gets its entries; the handoff follows."""
@@ -103,7 +103,7 @@ def why(filled: Filled | None, id_: str, hint: str) -> Input:
 def troubles(filled: Filled | None, do: str) -> tuple[Note, ...]:
     """What is wrong with a form as a whole."""
     told = filled.errors.get("", "") if filled and filled.do == do else ""
-    return (Note((Fact(clip(told, _FACT_CHARS)),), is_error=True),) if told else ()
+    return (Note((Fact(plain(told, _FACT_CHARS)),), is_error=True),) if told else ()
 
 
 def _among(made: Control, forms: Sequence[Form]) -> Control:

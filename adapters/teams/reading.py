@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from adapters.teams.carried import Pressed
 from adapters.teams.forms import Filled, field_id, inputs, whole_text
 from bot.cards import ABSENT, Card, Field, by_field, fields, read
-from bot.cards.rich import clip
+from bot.cards.rich import plain
 from bot.errors import Fault, InvalidAnswer
 from bot.handoff import Handoff
 
@@ -132,7 +132,7 @@ def filled(view: Card, press: Pressed, faults: Sequence[Fault]) -> Filled:
     for name, texts in by_field(form, others).items():
         lost = name and name not in has_input
         said.setdefault(has_input.get(name, ""), []).extend(f"{name}: {text}" if lost else text for text in texts)
-    errors = {place: clip("; ".join(texts), ERROR_CHARS) for place, texts in said.items() if texts}
+    errors = {place: plain("; ".join(texts), ERROR_CHARS) for place, texts in said.items() if texts}
     return Filled(press.do, press.inputs, errors)
 
 

@@ -241,3 +241,20 @@ def test_teams_takes_however_many_there_are() -> None:
     for card in (LISTS.brakes(many), LISTS.grants(grants), LISTS.pending(waiting(200)), LISTS.runs([*RUNS] * 60)):
         check_card(card)
         assert "more in the console" in json.dumps(card)
+
+
+def every_text(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if value.get("type") in {"TextRun", "TextBlock"}:
+            yield value["text"]
+        for inner in value.values():
+            yield from every_text(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from every_text(inner)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_line_ends_inside_of_a_text(name: str) -> None:
+    """To some clients it is a space, and then two lines of a command are one."""
+    assert not [text for text in every_text(made(name)) if "\n" in text]
