@@ -4,6 +4,7 @@ People read these sentences at the worst moment, so they are tested word for wor
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -529,3 +530,55 @@ async def test_whoever_waited_in_vain_is_told_in_their_chat(teams: House) -> Non
     assert pressed.said.startswith("This takes its time.")
     await teams.cloud.wait_for_post(guest, "guests of this workspace may not answer")
     assert await teams.state(asked) == "pending"
+
+
+async def test_whoever_it_is_for_cannot_say_yes_where_the_policy_wants_another(settings: Settings) -> None:
+    """T8: known by their id on Teams; their own view says so, and has no yes."""
+    policy = "rules:\n  - {name: mail, tool: send_email, do: ask, not_requester: true}\n"
+    async with house(settings, policy=policy) as teams:
+        mira = f"teams:{teams.cloud.home.id}/{teams.mira.aad}"
+        run = (await teams.agent.call("POST", "/v1/runs", {"name": "mail", "requester": mira})).ok()
+        asked, card = await teams.asked_card(run=run["id"])
+        await teams.mira.look(card)
+        assert "Approve" not in card.buttons_for(teams.mira)
+        assert "You asked for it, so another person must say yes. You may say no." in card.shown_to(teams.mira)
+        pressed = await late(teams.mira, card, button(card.card or {}, "Approve"))
+        assert "you asked for it" in pressed.said
+        assert await teams.state(asked) == "pending"
+        await teams.ana.press(card, "Approve")
+        assert await teams.state(asked) == "decided"
+
+
+# --- several people, and more care ---
+
+
+async def test_a_vote_is_shown_to_whoever_gave_it_and_counts_once(settings: Settings) -> None:
+    policy = "rules:\n  - {name: mail, tool: send_email, do: ask, quorum: 2}\n"
+    async with house(settings, policy=policy) as teams:
+        asked, card = await teams.asked_card()
+        first = await teams.mira.press(card, "Approve")
+        assert "Mira" in first.shown
+        again = await late(teams.mira, card, button(card.versions[0].card or {}, "Approve"))
+        assert "Your press changed nothing." in again.said
+        assert await teams.state(asked) == "pending"
+        await card.shows("Mira")
+        await teams.ana.press(card, "Approve")
+        assert await teams.state(asked) == "decided"
+
+
+async def test_what_takes_more_care_is_read_and_its_number_typed(settings: Settings) -> None:
+    policy = "rules:\n  - {name: mail, tool: send_email, do: ask, step_up: number}\n"
+    async with house(settings, policy=policy) as teams:
+        asked, card = await teams.asked_card()
+        assert "Approve" not in card.buttons
+        opened = await teams.mira.press(card, "Read it all, then decide")
+        assert opened.dialog
+        wrong = await opened.dialog.submit("Approve", {"code": "xx"})
+        assert wrong.dialog
+        assert "⚠" in wrong.dialog.shown
+        assert await teams.state(asked) == "pending"
+        number = re.search(r"The card says (\d\d)", wrong.dialog.shown)
+        assert number
+        done = await wrong.dialog.submit("Approve", {"code": number[1]})
+        assert done.dialog is None, (done.said, done.dialog and done.dialog.shown)
+        assert await teams.state(asked) == "decided"
