@@ -131,15 +131,15 @@ class Answers:
         """What was filled in, with what is wrong beside it.
 
         Raises:
-            InvalidAnswer: There was nothing to fill in.
+            InvalidAnswer: It is about no input.
         """
-        faults = error.faults or (Fault("", error.detail),)
-        if press.do in _FORMS:
-            return self._filled_card(press, handoff, person, faults)
+        if press.do in _FORMS and error.faults:
+            return self._filled_card(press, handoff, person, error.faults)
         name = "look" if press.do == "choose" else "grant" if press.do == "approve" and press.index is not None else ""
         if not name:
             raise error
-        return with_card(self._sheet(name, press, handoff, person, self._filled(press, handoff, faults)).card)
+        filled = self._filled(press, handoff, error.faults or (Fault("", error.detail),))
+        return with_card(self._sheet(name, press, handoff, person, filled).card)
 
     def _filled_card(self, press: Pressed, handoff: Handoff, person: Person, faults: Sequence[Fault]) -> Json:
         whom = For(conflict=self._desk.conflict(handoff, person.actor), filled=self._filled(press, handoff, faults))
