@@ -127,9 +127,10 @@ node: install ## Install what some tests use of npm (Debian, as root, brings npm
 	then touch $(NODE_READY); \
 	else echo "npm could not install $(NODE); .venv/npm.log says why. Without it the tests of Teams' cards are skipped"; fi
 
-screenshot: install browser ## Draw the pictures in the README and the docs from the running service
+screenshot: install browser node ## Draw the pictures in the README and the docs from the running service
 	@$(BIN)/python -m docs.screenshot
 	@$(BIN)/python -m docs.slack_pictures
+	@$(BIN)/python -m docs.teams_pictures
 
 lock: install ## Write requirements.lock anew (ARGS=--upgrade for the newest of everything)
 	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --extra server --extra slack --extra teams --extra dev \

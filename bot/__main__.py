@@ -9,12 +9,23 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from andon import wire
-from bot import grants_cli, policy_cli, policy_help, trust_cli
+from bot import grants_cli, manifest_cli, policy_cli, policy_help, trust_cli
 from bot.access import agent_name, person
-from bot.app import VERSION, check_slack, known_url, local_person, open_store, reach_of, service, sign_in_url
+from bot.app import (
+    VERSION,
+    check_slack,
+    check_teams,
+    known_url,
+    local_person,
+    open_store,
+    reach_of,
+    service,
+    sign_in_url,
+)
 from bot.cards.view import NO_POLICY
 from bot.config import Settings, load_settings, unknown_settings
 from bot.errors import BadRequest, BotError, ConfigError, StoreUnavailable
@@ -35,6 +46,7 @@ _TOP: Final = """usage: python -m bot COMMAND [options]
   trust     list trust ramps, and let them start over
   grants    list and end what people let run without being asked again
   sign-in   print a one-time link to the web console
+  manifest  write the app package for Microsoft Teams
 
 examples:
   python -m bot serve --port 8080
@@ -55,8 +67,9 @@ examples:
 
 _CHECK: Final = """usage: python -m bot check
 
-  Look over settings, store, permissions, policy and, when it is set up, Slack: tokens, scopes, the way in and the
-  default channel. List every fault at once, and exit: 0 fine, 1 not.
+  Look over settings, store, permissions, policy and, when they are set up, Slack (tokens, scopes, the way in, the
+  default channel) and Teams (the app's token, signing keys, the way in, where it is installed). List every fault at
+  once, and exit: 0 fine, 1 not.
 
 examples:
   python -m bot check
@@ -133,6 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: C901  # one li
         "grants": (grants_cli.HELP, _grants),
         "trust": (trust_cli.HELP, _trust),
         "sign-in": (_SIGN_IN, _sign_in),
+        "manifest": (manifest_cli.HELP, _manifest),
     }
     if command not in known:
         print(f"andon: there is no command {command!r}; python -m bot --help lists them", file=sys.stderr)
@@ -230,7 +244,8 @@ async def _checking() -> int:
     except ConfigError as error:
         return _tell([*faults, *error.faults], [])
     notes: list[str] = []
-    slack = None
+    checks = [check for wanted, check in ((settings.slack, check_slack), (settings.teams, check_teams)) if wanted]
+    surfaces: list[tuple[list[str], list[str]]] = []
     try:
         notes += policy_cli.policy_notes(settings.policy, reach_of(settings))
     except ConfigError as error:
@@ -251,15 +266,14 @@ async def _checking() -> int:
             if settings.policy and not settings.policy.exists() and last:
                 faults.append(f"the service ran with policy {last} before, and its file {settings.policy} is gone")
             notes.append(f"keys: {len(await opened.access.keys())}")
-            slack = await check_slack(settings, opened) if settings.slack else None
+            surfaces = [await check(settings, opened) for check in checks]
     except ConfigError as error:
         faults += error.faults
     except StoreUnavailable as error:
         faults.append(f"the store does not answer: {error.__cause__ or error}; start it, or mend ANDON_REDIS_URL")
     except BotError as error:
         faults.append(str(error))
-    if settings.slack:
-        wrong, told = slack or await check_slack(settings, None)
+    for wrong, told in surfaces or [await check(settings, None) for check in checks]:
         faults += wrong
         notes += told
     return _tell(faults, notes)
@@ -365,6 +379,21 @@ def _trust(parser: _Parser, words: list[str]) -> int:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(words[1:])
     return _run(trust_cli.list_trust(load_settings(), as_json=given.json))
+
+
+def _manifest(parser: _Parser, words: list[str]) -> int:
+    parser.add_argument("--teams", type=Path)
+    parser.add_argument("--name")
+    parser.add_argument("--version")
+    parser.add_argument("--id", dest="app_id")
+    parser.add_argument("--developer")
+    parser.add_argument("--mentions-only", action="store_true")
+    given = vars(parser.parse_args(words))
+    given.pop("help")
+    file = given.pop("teams")
+    if not file:
+        raise _Usage("say where to write it: --teams FILE")
+    return manifest_cli.write_teams(load_settings(), file, **given)
 
 
 def _sign_in(parser: _Parser, words: list[str]) -> int:

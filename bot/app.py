@@ -371,3 +371,39 @@ async def check_slack(settings: Settings, opened: Opened | None) -> tuple[list[s
     shelf = SealedShelf(opened.store, settings.key_material(), "slack") if opened else None
     channels = [settings.slack_channel] if settings.slack_channel else []
     return await check(slack_config(settings, known_url(settings)), shelf, channels=channels)
+
+
+async def check_teams(settings: Settings, opened: Opened | None) -> tuple[list[str], list[str]]:
+    """Try the Teams settings on Microsoft's cloud: faults, and notes; `opened` as for `check_slack`."""
+    from adapters.teams.check import check
+
+    shelf = SealedShelf(opened.store, settings.key_material(), "teams") if opened else None
+    return await check(teams_config(settings, known_url(settings)), shelf)
+
+
+def teams_package(
+    settings: Settings,
+    *,
+    name: str | None = None,
+    version: str | None = None,
+    app_id: str | None = None,
+    developer: str | None = None,
+    mentions_only: bool = False,
+) -> tuple[bytes, str]:
+    """The app package for Teams, and the address that Teams is to call; what is None is left as it comes.
+
+    Raises:
+        ConfigError: Every fault, one sentence each.
+    """
+    from adapters.teams.package import MAKER, NAME, AppPackage, endpoint, zipped
+
+    package = AppPackage(
+        bot_id=settings.teams_app_id or "",
+        url=settings.public_url or "",
+        version=VERSION if version is None else version,
+        name=NAME if name is None else name,
+        app_id=app_id or "",
+        developer=MAKER if developer is None else developer,
+        mentions_only=mentions_only,
+    )
+    return zipped(package), endpoint(package.url)

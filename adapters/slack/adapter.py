@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
-from adapters.slack.address import Address, asked_in
+from adapters.slack.address import Address
 from adapters.slack.api import Api, Unreachable
 from adapters.slack.below import Below
 from adapters.slack.cards import Cards
@@ -32,6 +32,7 @@ from bot.cards.rich import clip
 from bot.errors import StoreUnavailable
 from bot.handoff import Aside, Digest, Handoff, Told
 from bot.ports import CardRef, Desk, Directory, Shelf
+from bot.talk import asked_in
 
 log = logging.getLogger("andon.slack")
 
@@ -68,7 +69,7 @@ class Slack:
         digests: DigestCards,
         inbound: Inbound,
         shelf: Shelf,
-        posted: Callable[[str, Address], Awaitable[None]],
+        posted: Callable[[str, str, str], Awaitable[None]],
         afterwards: Callable[[Handoff], None],
         clock: Callable[[], datetime],
     ) -> None:
@@ -184,7 +185,7 @@ class Slack:
         )
         at = Address(spot.team, str(posted["channel"]), str(posted["ts"]))
         with contextlib.suppress(StoreUnavailable):  # else no list links to it
-            await self._posted(handoff.id, at)
+            await self._posted(handoff.id, f"{at.team}/{at.channel}", at.ts)
             if spot.thread and isinstance(handoff.ask, wire.Input) and handoff.ask.reply_in_thread:
                 # Of a reply Slack names only the message that the thread hangs from, which is not this card.
                 root = Address(at.team, at.channel, spot.thread)

@@ -31,8 +31,3 @@ class Address:
     def text(self) -> str:
         """`T…/C…/1700000000.000100`: how a `CardRef` has it."""
         return f"{self.team}/{self.channel}/{self.ts}"
-
-
-def asked_in(address: str) -> str:
-    """Where the shelf keeps which question was asked last in the thread below this message."""
-    return f"asked-in:{address}"

@@ -16,7 +16,7 @@ from adapters.slack.cards import Cards
 from adapters.slack.files import Files
 from adapters.slack.inbound import Payload, Reply
 from adapters.slack.modals import Modal, Modals
-from adapters.slack.people import People, Person
+from adapters.slack.people import People
 from adapters.slack.presses import Pressed, Sheet, pressed, sheet
 from adapters.slack.refusals import why_not
 from adapters.slack.saying import Listener
@@ -28,6 +28,7 @@ from bot.cards import card
 from bot.errors import AlreadyDecided, BotError, Fault, InvalidAnswer, NotAnApprover
 from bot.handoff import Handoff
 from bot.ports import Desk
+from bot.talk import Person
 
 log = logging.getLogger("andon.slack")
 

@@ -8,16 +8,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.slack.api import Api
-from adapters.slack.brakes import Brakes
-from adapters.slack.granting import Granting
+from adapters.slack.ground import SlackGround
 from adapters.slack.lists import Lists, setting_chosen
 from adapters.slack.pace import background
 from adapters.slack.presses import ACTION
 from adapters.slack.standing import Standings, lines
-from adapters.slack.waiting import Viewer, Waiting
 from bot.errors import BotError, StoreUnavailable, TooMany
 from bot.handoff import Handoff
 from bot.ports import Shelf
+from bot.talk import Seen, Talk, Viewer
 
 log = logging.getLogger("andon.slack")
 
@@ -40,21 +39,21 @@ class Home:
         shelf: Shelf,
         api: Api,
         *,
-        waiting: Waiting,
+        ground: SlackGround,
+        seen: Seen,
+        talking: Talk,
         standings: Standings,
         lists: Lists,
-        granting: Granting,
-        brakes: Brakes,
         clock: Callable[[], datetime],
     ) -> None:
-        """Look things up with `waiting`."""
+        """Look things up with `seen`."""
         self._shelf = shelf
         self._api = api
-        self._waiting = waiting
+        self._ground = ground
+        self._seen = seen
+        self._talking = talking
         self._standings = standings
         self._lists = lists
-        self._granting = granting
-        self._brakes = brakes
         self._clock = clock
         self._news: dict[str, dict[str, Handoff | None]] = {}
         """What each person who looks on has not been shown, by its id; None for whatever there is."""
@@ -81,16 +80,12 @@ class Home:
             await self._refresh(team, user)
 
     async def _refresh(self, team: str, user: str) -> None:
-        viewer = await self._waiting.viewer(team, user)
+        viewer = await self._ground.viewer(team, user)
         if viewer.person.refusal or viewer.person.standing == "external":
             return
-        view = self._lists.home(
-            await self._waiting.mine(viewer),
-            await self._waiting.runs(viewer),
-            lines(await self._standings.load(team, user)),
-            await self._granting.seen(viewer),
-            await self._brakes.seen(viewer),
-        )
+        found = await self._talking.overview(viewer)
+        settings = lines(await self._standings.load(team, user))
+        view = self._lists.home(found.waiting, found.runs, settings, found.grants, found.brakes)
         await self._api.call(team, "views.publish", user_id=user, view=view)
 
     async def pressed(self, payload: Mapping[str, Any], team: str) -> None:
@@ -170,7 +165,7 @@ class Home:
         changed = [each for each in news.values() if each]
         async with self._gate:
             if len(changed) == len(news):
-                viewer = await self._waiting.viewer(team, user)
+                viewer = await self._ground.viewer(team, user)
                 if not await self._sees_any(viewer, changed):
                     return
         taken, wait = await self._shelf.turn(f"home:{person}", every=_PACE, longest=_PACE)
@@ -183,7 +178,7 @@ class Home:
 
     async def _sees_any(self, viewer: Viewer, news: Sequence[Handoff]) -> bool:
         for handoff in news:
-            if await self._waiting.sees(viewer, handoff):
+            if await self._seen.sees(viewer, handoff):
                 return True
         return False
 

@@ -7,7 +7,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.slack.api import Api
@@ -17,6 +16,7 @@ from adapters.slack.memory import Memory
 from andon import wire
 from bot.errors import BotError, DirectoryDown
 from bot.ports import Standing
+from bot.talk import Person
 
 FRESH_S: Final = 60.0
 _MOMENT_S: Final = 1.0
@@ -25,16 +25,6 @@ _PAGE: Final = 999
 _UNKNOWN: Final = frozenset({"user_not_found", "user_not_visible"})
 
 log = logging.getLogger("andon")
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody, as far as an answer of theirs goes."""
-
-    actor: wire.Actor
-    standing: Standing
-    refusal: str
-    """Why they may never answer, listed or not: a sentence for them. Empty when nothing of that kind is known."""
 
 
 class People:

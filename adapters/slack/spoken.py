@@ -9,6 +9,7 @@ from adapters.slack import words
 from adapters.slack.inbound import Payload
 from adapters.slack.saying import Listener
 from adapters.slack.threads import is_by_person
+from bot.talk import Below
 
 _PLAIN: Final = frozenset({"", "thread_broadcast"})
 """Subtypes of what a person just said and everybody reads as text."""
@@ -31,9 +32,21 @@ class Spoken:
     thread: str | None = None
     above: str = ""
     """Who wrote the message that the thread hangs from; empty where Slack does not say."""
+    below: Below = ""
+    """Whose that message is."""
     at: datetime | None = None
     is_emoji: bool = False
     response_url: str | None = None
+
+    @property
+    def room(self) -> str:
+        """The conversation, by a key that no other has."""
+        return f"{self.team}/{self.channel}"
+
+    @property
+    def noun(self) -> str:
+        """What people call it."""
+        return "channel"
 
     @property
     def typed(self) -> str:
@@ -79,7 +92,8 @@ def message(payload: Payload, team: str, bot: str) -> Spoken | None:
         text=words.addressed(text, bot),
         to_bot=is_called or is_direct,
         thread=thread if thread and thread != ts else None,
-        above=str(event.get("parent_user_id") or ""),
+        above=(above := str(event.get("parent_user_id") or "")),
+        below=_below(above, bot),
         at=datetime.fromtimestamp(float(ts), UTC),
     )
 
@@ -114,7 +128,12 @@ def reaction(payload: Payload, team: str, bot: str) -> Spoken | None:
         text=f":{event.get('reaction')}:",
         to_bot=False,
         thread=ts,
-        above=str(event.get("item_user") or ""),
+        above=(above := str(event.get("item_user") or "")),
+        below=_below(above, bot),
         at=datetime.fromtimestamp(float(at), UTC),
         is_emoji=True,
     )
+
+
+def _below(above: str, bot: str) -> Below:
+    return "us" if above == bot else "other" if above else ""

@@ -15,17 +15,17 @@ from adapters.slack.below import Below
 from adapters.slack.brakes import Brakes
 from adapters.slack.cards import Cards
 from adapters.slack.config import SlackConfig
-from adapters.slack.cord import Cord
+from adapters.slack.cord import Cord, Hall
 from adapters.slack.digests import DigestCards, RowAnswers
 from adapters.slack.files import Files
 from adapters.slack.granting import Granting
+from adapters.slack.ground import SlackGround
 from adapters.slack.home import Home
 from adapters.slack.inbound import Inbound
 from adapters.slack.installs import Installs
 from adapters.slack.lists import Lists
 from adapters.slack.marks import Marks
 from adapters.slack.modals import Modals
-from adapters.slack.orders import Orders
 from adapters.slack.people import People
 from adapters.slack.places import Places
 from adapters.slack.posts import Posts
@@ -34,13 +34,13 @@ from adapters.slack.replies import Replies
 from adapters.slack.saying import Saying
 from adapters.slack.standing import Standings
 from adapters.slack.stories import Stories
-from adapters.slack.talk import Talk
-from adapters.slack.targets import Targets
+from adapters.slack.talk import ASKING, Talk
 from adapters.slack.threads import Threads
-from adapters.slack.waiting import Waiting
 from adapters.slack.whisper import Whisper
 from adapters.slack.whose import Whose
+from bot import talk
 from bot.ports import Adapter, Desk, Shelf
+from bot.talk import Grants, Orders, Seen, Targets
 
 
 @asynccontextmanager
@@ -60,8 +60,9 @@ async def slack(
         whisper = Whisper(saying)
         lists, modals = Lists(cards), Modals(cards)
         standings = Standings(shelf, installs=installs, places=places, posts=posts, cards=cards, clock=clock)
-        waiting = Waiting(desk, shelf, people=people, places=places, installs=installs, cards=cards, clock=clock)
         marks, whose = Marks(api, installs), Whose(desk, installs=installs, places=places)
+        ground = SlackGround(installs=installs, people=people, places=places, marks=marks)
+        seen = Seen(desk, shelf, ground, page=cards.page, clock=clock)
         threads = Threads(
             desk,
             shelf,
@@ -72,36 +73,36 @@ async def slack(
             saying=saying,
             whisper=whisper,
         )
-        granting = Granting(desk, waiting=waiting, whisper=whisper)
-        orders, replies = Orders(desk), Replies(shelf, lists=lists, saying=saying)
+        grants, orders = Grants(desk, seen=seen), Orders(desk, surface="slack", platform="Slack")
+        stops = talk.Brakes(desk, seen=seen, orders=orders, home="workspace")
+        talking = talk.Talk(shelf, seen=seen, grants=grants, brakes=stops, asking=ASKING)
+        granting = Granting(grants, ground=ground, whisper=whisper)
+        replies = Replies(shelf, lists=lists, saying=saying)
         brakes = Brakes(
             desk,
+            stops,
+            ground=ground,
             people=people,
             whose=whose,
-            waiting=waiting,
-            orders=orders,
             replies=replies,
             whisper=whisper,
             clock=clock,
         )
         cord = Cord(
             desk,
-            people=people,
+            Hall(people=people, places=places, ground=ground, replies=replies, whisper=whisper),
             installs=installs,
-            waiting=waiting,
-            targets=Targets(desk, shelf, places=places, marks=marks, waiting=waiting),
+            targets=Targets(desk, shelf, seen=seen),
             orders=orders,
-            replies=replies,
-            whisper=whisper,
         )
         home = Home(
             shelf,
             api,
-            waiting=waiting,
+            ground=ground,
+            seen=seen,
+            talking=talking,
             standings=standings,
             lists=lists,
-            granting=granting,
-            brakes=brakes,
             clock=clock,
         )
         answers = Answers(
@@ -116,19 +117,26 @@ async def slack(
             whisper=whisper,
             clock=clock,
         )
-        talk = Talk(
-            shelf,
-            waiting=waiting,
+        speaking = Talk(
+            talking,
+            ground=ground,
             threads=threads,
             saying=saying,
             installs=installs,
             cards=cards,
             lists=lists,
-            granting=granting,
-            brakes=brakes,
             clock=clock,
         )
-        asking = Asking(desk, shelf, api, people=people, waiting=waiting, saying=saying, cards=cards, modals=modals)
+        asking = Asking(
+            shelf,
+            api,
+            people=people,
+            places=places,
+            talking=talk.Asking(desk, seen=seen, home="workspace"),
+            saying=saying,
+            cards=cards,
+            modals=modals,
+        )
         digests = DigestCards(cards)
         rows = RowAnswers(desk, people=people, whisper=whisper, clock=clock)
         reception = Reception(
@@ -136,7 +144,7 @@ async def slack(
             people,
             answers=answers,
             rows=rows,
-            talk=talk,
+            talk=speaking,
             asking=asking,
             threads=threads,
             home=home,
@@ -161,7 +169,7 @@ async def slack(
             digests=digests,
             inbound=inbound,
             shelf=shelf,
-            posted=waiting.posted,
+            posted=seen.posted,
             afterwards=aftermath.begin,
             clock=clock,
         )

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from adapters.slack import words
-from adapters.slack.address import Address, asked_in
+from adapters.slack.address import Address
 from adapters.slack.installs import Installs
 from adapters.slack.marks import Marks
 from adapters.slack.markup import mrkdwn
 from adapters.slack.naming import names
-from adapters.slack.people import People, Person
+from adapters.slack.people import People
 from adapters.slack.places import Places
 from adapters.slack.saying import Listener, Saying
 from adapters.slack.whisper import Whisper
@@ -28,6 +28,7 @@ from bot.errors import (
 )
 from bot.handoff import Handoff
 from bot.ports import Desk, Shelf
+from bot.talk import Person, asked_in
 
 _LATE: Final = timedelta(minutes=10)
 """So long after a decision somebody may still believe that their reply counts; later people just talk."""

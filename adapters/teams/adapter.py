@@ -17,6 +17,7 @@ from adapters.teams.digests import DigestCards
 from adapters.teams.endings import Endings
 from adapters.teams.errors import Unreachable
 from adapters.teams.fit import REFRESHED
+from adapters.teams.ground import placed
 from adapters.teams.inbound import Inbound
 from adapters.teams.lists import Lists
 from adapters.teams.people import FRESH_S, People
@@ -58,6 +59,7 @@ class Teams:
         endings: Endings,
         strays: Strays,
         threads: Threads,
+        posted: Callable[[str, str, str], Awaitable[None]],
         inbound: Inbound,
         clock: Callable[[], datetime],
     ) -> None:
@@ -75,6 +77,7 @@ class Teams:
         self._endings = endings
         self._strays = strays
         self._threads = threads
+        self._posted = posted
         self._inbound = inbound
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
@@ -157,6 +160,7 @@ class Teams:
         await self._strays.saw(handoff, at)  # should the store not hear of it, it is found again
         with contextlib.suppress(StoreUnavailable):  # else a reply to it is no answer
             await self._threads.asked(handoff, at)
+            await self._posted(handoff.id, *placed(at))
         return CardRef(self.name, at.text)
 
     async def _change(self, at: Address, handoff: Handoff) -> None:

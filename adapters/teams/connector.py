@@ -7,7 +7,7 @@ import time
 from asyncio import sleep, timeout
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 import aiohttp
@@ -19,7 +19,7 @@ from adapters.teams.pace import Pace
 from adapters.teams.references import Reference, References, Team
 from adapters.teams.refusals import code_of, why
 from bot.errors import BotError, TooMany
-from bot.ports import Desk, Shelf
+from bot.ports import Shelf
 
 log = logging.getLogger("andon.teams")
 
@@ -49,6 +49,14 @@ _ALERT_S: Final = 3600.0
 Json = Mapping[str, Any]
 
 
+class Alarm(Protocol):
+    """What the connector needs of the desk."""
+
+    async def alert(self, about: str, text: str) -> None:
+        """Tell operators."""
+        ...
+
+
 class Connector:
     """The Bot Connector, for the conversations that the bot has a reference to."""
 
@@ -58,7 +66,7 @@ class Connector:
         bearer: Bearer,
         references: References,
         shelf: Shelf,
-        desk: Desk,
+        desk: Alarm,
         *,
         http: aiohttp.ClientSession,
         clock: Callable[[], float] = time.time,
@@ -77,11 +85,12 @@ class Connector:
 
     # --- messages ---
 
-    async def send(self, to: Reference, activity: Json) -> str:
+    async def send(self, to: Reference, activity: Json, *, is_paced: bool = True) -> str:
         """Post an activity into a conversation, or into the thread that the reference names; returns its id.
 
         A message is posted in its turn, which all processes share. Up to a second of waiting is slept here; with
-        more to wait the turn is kept for the same activity, and `TooMany` says when to come for it.
+        more to wait the turn is kept for the same activity, and `TooMany` says when to come for it. What is not
+        `is_paced` goes at once: turns are in the store, which may be away.
 
         Raises:
             Unreachable: It can never arrive there; nothing was done.
@@ -89,7 +98,8 @@ class Connector:
             NoAccess: The bot gets no token; operators were told. Nothing was done.
             TeamsFailed: Anything else. With the codes `timeout`, `connection` and `http_5…` it may have been done.
         """
-        await self._pace.take("send", to.conversation, activity, where=_where(to))
+        if is_paced:
+            await self._pace.take("send", to.conversation, activity, where=_where(to))
         told = await self._call("POST", to, f"/v3/conversations/{_part(to.id)}/activities", activity, paced="send")
         return str(told.get("id") or "")
 

@@ -59,6 +59,14 @@ class Inbox(Protocol):
         """`task/submit`: a dialog is submitted."""
         ...
 
+    async def asked(self, activity: Payload) -> Reply:
+        """`composeExtension/fetchTask`: the app's action of a message was picked."""
+        ...
+
+    async def ask_submitted(self, activity: Payload) -> Reply:
+        """`composeExtension/submitAction`: its dialog was submitted."""
+        ...
+
     async def searched(self, activity: Payload) -> Reply:
         """`application/search`: somebody types into a menu whose entries are asked for."""
         ...
@@ -281,6 +289,8 @@ class _Handler(ActivityHandler):  # type: ignore[misc]  # the package has no typ
             "application/search": inbox.searched,
             "task/fetch": inbox.opened,
             "task/submit": inbox.submitted,
+            "composeExtension/fetchTask": inbox.asked,
+            "composeExtension/submitAction": inbox.ask_submitted,
         }
         work = known.get(sent["name"])
         if work is None:

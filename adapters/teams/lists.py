@@ -29,6 +29,8 @@ from bot.handoff import Handoff, Told
 
 _MOST: Final = 20
 _MOST_STANDING: Final = 10
+_FEW: Final = 5
+"""Of what is not waiting on one person's overview."""
 _TITLE_CHARS: Final = 200
 _FACT_CHARS: Final = 300
 _SENTENCE_CHARS: Final = 900
@@ -61,6 +63,28 @@ class Lists:
         """The runs of a conversation."""
         heading = "Runs in this conversation" if lines else "No run is bound here"
         return self._list(heading, [_run(each) for each in lines[:_MOST]], of=len(lines))
+
+    def home(
+        self,
+        brakes: Sequence[BrakeLine],
+        pending: Sequence[PendingLine],
+        runs: Sequence[RunLine],
+        grants: Sequence[GrantLine],
+    ) -> Json:
+        """All that there is for one person: what is stopped, what waits for them, the runs of their conversations."""
+        parts = (
+            ("What is stopped", [_braked(each) for each in brakes]),
+            ("", [_entry(each) for each in pending]),
+            ("Runs", [_run(each) for each in runs]),
+            ("Let run without being asked again", [_granted(each) for each in grants]),
+        )
+        console = (Fact(link(f"{self._cards.console}/", "Open the console"), is_ours=True),)
+        for most in range(_MOST, -1, -1):
+            entries = [each for heading, made in parts for each in _part(heading, made, most)]
+            card = self._made(Head(waiting(pending), "accent"), entries, console)
+            if fits_message(card):
+                return card
+        raise AssertionError("headings always fit")
 
     def run(self, view: RunView) -> Json:
         """One run: whose it is, what holds it, and what lets it go on."""
@@ -142,6 +166,14 @@ class Lists:
 
     def _made(self, head: Head | None, entries: Sequence[Entry], facts: Sequence[Fact] = ()) -> Json:
         return self._cards.render("list", head=head, entries=tuple(entries), facts=facts, rows=(), forms=())
+
+
+def _part(heading: str, made: Sequence[Entry], most: int) -> list[Entry]:
+    """One part of an overview; what waits for somebody has no heading but the card's own."""
+    few = made[: min(most, _FEW) if heading else most]
+    head = [Entry(blocks((line(bold(heading)),)))] if heading and made else []
+    more = more_in_console(len(made) - len(few))
+    return [*head, *few, *([Entry(blocks((line(more),)))] if more else [])]
 
 
 def _entry(each: PendingLine) -> Entry:

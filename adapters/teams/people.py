@@ -13,6 +13,7 @@ from adapters.teams.connector import Connector
 from adapters.teams.errors import Unreachable
 from adapters.teams.references import Reference, References
 from andon import wire
+from bot import talk
 from bot.errors import BotError, DirectoryDown
 from bot.memory import Memory
 from bot.ports import Standing
@@ -26,13 +27,9 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Person(talk.Person):
     """Somebody, as far as an answer of theirs goes."""
 
-    actor: wire.Actor
-    standing: Standing
-    refusal: str
-    """Why they may never answer, listed or not: a sentence for them. Empty when nothing of that kind is known."""
     account: str = ""
     """Their id for this bot, 29:…: whom a mention or a card's refresh names."""
 
@@ -75,7 +72,7 @@ class People:
             detail = "You are not signed in to an organisation here, so you may not answer."
             return Person(actor, "external", detail, account)
         try:
-            member = await self._members.get(((where or here).conversation, aad))
+            member = await self._members.get(((where or here).conversation, account or aad))
         except BotError as error:
             raise _down(f"who {name} is", error) from error
         if member is None:

@@ -13,7 +13,7 @@ from adapters.teams.errors import Unreachable
 from adapters.teams.people import People, Person
 from adapters.teams.references import Reference, References, Team
 from andon import wire
-from bot.errors import BotError
+from bot.errors import BotError, StoreUnavailable
 from bot.memory import Memory
 
 _KEEP_S: Final = 600.0
@@ -109,6 +109,25 @@ class Places:
                 team, _, channel = called.partition(" / ")
                 ways += [f"{team}/{channel}", f"{team}/#{channel}", *([team] if channel == _GENERAL else [])]
         return tuple(ways)
+
+    async def everywhere(self) -> Sequence[Reference]:
+        """Every conversation that the bot knows, and every channel of its teams that Teams tells of now.
+
+        Raises:
+            StoreUnavailable: Not known now.
+        """
+        known = {at.conversation: at for at in await self._references.conversations()}
+        for team in await self._references.teams():
+            try:
+                listed = await self._channels.get(team.id)
+            except StoreUnavailable:
+                raise
+            except BotError:
+                continue
+            for conversation in listed.values():
+                if conversation not in known:
+                    known[conversation] = await self._kept(team, conversation)
+        return list(known.values())
 
     async def heard(self, activity: Json) -> None:
         """Drop what a change of a team's channels makes old."""

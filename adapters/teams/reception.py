@@ -5,11 +5,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.teams.answers import Answers, Presser
+from adapters.teams.asking import Asking
 from adapters.teams.carried import Pressed, pressed
+from adapters.teams.cord import Cord
 from adapters.teams.declined import why_not
 from adapters.teams.inbound import Payload, Reply
 from adapters.teams.replying import Json, closing, found, with_words
 from adapters.teams.rows import RowAnswers
+from adapters.teams.talk import Talk
 from adapters.teams.whisper import Whisper
 from bot.errors import BadRequest, BotError
 
@@ -34,6 +37,9 @@ class Reception:
         whisper: Whisper,
         hearers: Sequence[Hearer],
         takers: Mapping[str, Taker],
+        asking: Asking,
+        cord: Cord,
+        talk: Talk,
         clock: Callable[[], datetime],
     ) -> None:
         """Words go to the first of `hearers` that they are meant for; presses in `takers`, by what they do."""
@@ -42,6 +48,9 @@ class Reception:
         self._whisper = whisper
         self._hearers = tuple(hearers)
         self._takers = dict(takers)
+        self._asking = asking
+        self._cord = cord
+        self._talk = talk
         self._clock = clock
 
     async def pressed(self, activity: Payload) -> Reply:
@@ -72,6 +81,14 @@ class Reception:
         """A button in a dialog."""
         return await self.opened(activity)
 
+    async def asked(self, activity: Payload) -> Reply:
+        """Ask the agent about this."""
+        return await self._asking.asked(activity)
+
+    async def ask_submitted(self, activity: Payload) -> Reply:
+        """The words for it."""
+        return await self._asking.submitted(activity)
+
     async def searched(self, activity: Payload) -> Reply:
         """Candidates."""
         value = activity["value"]
@@ -97,13 +114,16 @@ class Reception:
                 return
 
     async def reacted(self, activity: Payload) -> None:
-        """Nothing follows from a reaction."""
+        """It may be a sign to the brake."""
+        await self._cord.reacted(activity)
 
     async def happened(self, activity: Payload) -> None:
         """Where the bot is, and who is there, is known by now."""
+        await self._talk.happened(activity)
 
     async def untaken(self, activity: Payload) -> None:
-        """Teams sends it again."""
+        """Whoever wanted something stopped is told that it was not; Teams sends it again."""
+        await self._cord.untaken(activity)
 
 
 def _words(reply: Reply) -> str:

@@ -125,6 +125,8 @@ class References:
         Raises:
             StoreUnavailable: It may not be remembered; the same activity again is safe.
         """
+        if str(activity.get("name") or "").startswith("composeExtension/"):
+            return None  # it is used where people are, and the bot may not be
         found = Reference.of(activity)
         data = activity.get("channelData") or {}
         event = data.get("eventType")

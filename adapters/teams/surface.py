@@ -8,13 +8,17 @@ import aiohttp
 
 from adapters.teams.adapter import Teams
 from adapters.teams.answers import Answers
+from adapters.teams.asking import Asking
 from adapters.teams.bearer import Bearer
 from adapters.teams.below import Below
+from adapters.teams.brakes import Brakes
 from adapters.teams.cards import Cards
 from adapters.teams.config import TeamsConfig
 from adapters.teams.connector import Connector
+from adapters.teams.cord import Cord, Hall, Replies
 from adapters.teams.digests import DigestCards
 from adapters.teams.endings import Endings
+from adapters.teams.ground import TeamsGround
 from adapters.teams.inbound import Inbound, Payload
 from adapters.teams.keys import Keys
 from adapters.teams.lists import Lists
@@ -24,13 +28,17 @@ from adapters.teams.posts import Posts
 from adapters.teams.reception import Reception
 from adapters.teams.references import References
 from adapters.teams.rows import RowAnswers
+from adapters.teams.saying import Saying
 from adapters.teams.sheets import Sheets
 from adapters.teams.strays import Strays
+from adapters.teams.talk import ASKING, Talk
 from adapters.teams.threads import Threads
 from adapters.teams.tokens import Verifier
 from adapters.teams.whisper import Whisper
 from adapters.teams.whose import Whose
+from bot import talk
 from bot.ports import Adapter, Desk, Shelf
+from bot.talk import Grants, Orders, Seen, Targets
 
 
 @asynccontextmanager
@@ -57,12 +65,53 @@ async def teams(
         async def replied(activity: Payload) -> bool:
             return await threads.replied(activity, now=clock())
 
+        ground = TeamsGround(references=references, people=people, places=places)
+        seen = Seen(desk, shelf, ground, page=cards.page, clock=clock)
+        grants, orders = Grants(desk, seen=seen), Orders(desk, surface="teams", platform="Teams")
+        stops = talk.Brakes(desk, seen=seen, orders=orders, home="organisation")
+        saying = Saying(connector, references, lists=lists)
+        replies = Replies(shelf, lists=lists, saying=saying)
+        cord = Cord(
+            desk,
+            Hall(people=people, ground=ground, saying=saying, replies=replies),
+            replies=replies,
+            targets=Targets(desk, shelf, seen=seen),
+            orders=orders,
+        )
+        brakes = Brakes(
+            desk,
+            stops,
+            grants,
+            ground=ground,
+            people=people,
+            whose=whose,
+            replies=replies,
+        )
+        talking = talk.Talk(shelf, seen=seen, grants=grants, brakes=stops, asking=ASKING)
+        speaking = Talk(talking, shelf, ground=ground, saying=saying, lists=lists, clock=clock)
         reception = Reception(
             answers=answers,
             rows=RowAnswers(desk, people=people, clock=clock),
             whisper=whisper,
-            hearers=(replied,),
-            takers={},
+            # Words to the brake come first; then requests that are nothing else; then answers to a question.
+            hearers=(cord.said, speaking.asked, replied, speaking.said),
+            takers={
+                "stop": brakes.pressed,
+                "resume": brakes.pressed,
+                "lift": brakes.lifted,
+                "end-grant": brakes.ended,
+            },
+            asking=Asking(
+                talk.Asking(desk, seen=seen, home="organisation"),
+                shelf,
+                references=references,
+                people=people,
+                cards=cards,
+                lists=lists,
+                saying=saying,
+            ),
+            cord=cord,
+            talk=speaking,
             clock=clock,
         )
         heard = (references.learn, people.heard, places.heard)
@@ -80,6 +129,7 @@ async def teams(
             endings=Endings(posts, references, lists=lists, clock=clock),
             strays=strays,
             threads=threads,
+            posted=seen.posted,
             inbound=inbound,
             clock=clock,
         )

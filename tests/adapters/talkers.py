@@ -13,25 +13,25 @@ from aiohttp import web
 from adapters.slack.asking import Asking
 from adapters.slack.brakes import Brakes
 from adapters.slack.cards import Cards
-from adapters.slack.cord import Cord
+from adapters.slack.cord import Cord, Hall
 from adapters.slack.granting import END, Granting
+from adapters.slack.ground import SlackGround
 from adapters.slack.home import Home
 from adapters.slack.lists import LIFT, Lists
 from adapters.slack.marks import Marks
 from adapters.slack.modals import Modals
-from adapters.slack.orders import Orders
 from adapters.slack.posts import Posts
 from adapters.slack.replies import Replies
 from adapters.slack.saying import Saying
 from adapters.slack.standing import Standings
-from adapters.slack.talk import Talk
-from adapters.slack.targets import Targets
+from adapters.slack.talk import ASKING, Talk
 from adapters.slack.threads import Threads
-from adapters.slack.waiting import Waiting
 from adapters.slack.whisper import Whisper
 from adapters.slack.whose import Whose
 from andon import wire
+from bot import talk as core
 from bot.handoff import Handoff
+from bot.talk import Grants, Orders, Seen, Targets
 from tests.adapters.plumbing import Parts, plumbing
 from tests.fakes.desk import EMAIL, RUN, MemoryDesk, handoff
 from tests.fakes.slack.cloud import SlackCloud
@@ -49,7 +49,8 @@ class House:
     cloud: SlackCloud
     parts: Parts
     desk: MemoryDesk
-    waiting: Waiting
+    ground: SlackGround
+    seen: Seen
     threads: Threads
     talk: Talk
     asking: Asking
@@ -185,8 +186,9 @@ async def talkers() -> AsyncIterator[House]:
         cards = Cards(None, console="https://andon.example.com")
         lists, saying = Lists(cards), Saying(api, http, api_url=parts.config.api_url)
         whisper = Whisper(saying)
-        waiting = Waiting(desk, shelf, people=people, places=places, installs=installs, cards=cards, clock=clock)
         marks = Marks(api, installs)
+        ground = SlackGround(installs=installs, people=people, places=places, marks=marks)
+        seen = Seen(desk, shelf, ground, page=cards.page, clock=clock)
         threads = Threads(
             desk,
             shelf,
@@ -200,52 +202,57 @@ async def talkers() -> AsyncIterator[House]:
         standings = Standings(
             shelf, installs=installs, places=places, posts=Posts(api, installs, shelf), cards=cards, clock=clock
         )
-        granting = Granting(desk, waiting=waiting, whisper=whisper)
-        orders, replies = Orders(desk), Replies(shelf, lists=lists, saying=saying)
+        grants, orders = Grants(desk, seen=seen), Orders(desk, surface="slack", platform="Slack")
+        stops = core.Brakes(desk, seen=seen, orders=orders, home="workspace")
+        talking = core.Talk(shelf, seen=seen, grants=grants, brakes=stops, asking=ASKING)
+        granting = Granting(grants, ground=ground, whisper=whisper)
+        replies = Replies(shelf, lists=lists, saying=saying)
         brakes = Brakes(
             desk,
+            stops,
+            ground=ground,
             people=people,
             whose=Whose(desk, installs=installs, places=places),
-            waiting=waiting,
-            orders=orders,
             replies=replies,
             whisper=whisper,
             clock=clock,
         )
         cord = Cord(
             desk,
-            people=people,
+            Hall(people=people, places=places, ground=ground, replies=replies, whisper=whisper),
             installs=installs,
-            waiting=waiting,
-            targets=Targets(desk, shelf, places=places, marks=marks, waiting=waiting),
+            targets=Targets(desk, shelf, seen=seen),
             orders=orders,
-            replies=replies,
-            whisper=whisper,
         )
         home = Home(
             shelf,
             api,
-            waiting=waiting,
+            ground=ground,
+            seen=seen,
+            talking=talking,
             standings=standings,
             lists=lists,
-            granting=granting,
-            brakes=brakes,
             clock=clock,
         )
         talk = Talk(
-            shelf,
-            waiting=waiting,
+            talking,
+            ground=ground,
             threads=threads,
             saying=saying,
             installs=installs,
             cards=cards,
             lists=lists,
-            granting=granting,
-            brakes=brakes,
             clock=clock,
         )
         asking = Asking(
-            desk, shelf, api, people=people, waiting=waiting, saying=saying, cards=cards, modals=Modals(cards)
+            shelf,
+            api,
+            people=people,
+            places=places,
+            talking=core.Asking(desk, seen=seen, home="workspace"),
+            saying=saying,
+            cards=cards,
+            modals=Modals(cards),
         )
         ana, mira = cloud.user("ana", email="ana@example.com"), cloud.user("mira", email="mira@example.com")
         guest = cloud.user("gwen", is_restricted=True)
@@ -256,7 +263,8 @@ async def talkers() -> AsyncIterator[House]:
             cloud,
             parts,
             desk,
-            waiting,
+            ground,
+            seen,
             threads,
             talk,
             asking,

@@ -44,6 +44,12 @@ class Notebook:
     async def submitted(self, activity: Payload) -> Reply:
         return await self._take(activity)
 
+    async def asked(self, activity: Payload) -> Reply:
+        return await self._take(activity)
+
+    async def ask_submitted(self, activity: Payload) -> Reply:
+        return await self._take(activity)
+
     async def searched(self, activity: Payload) -> Reply:
         return await self._take(activity)
 

@@ -78,8 +78,8 @@ async def test_a_channels_id_alone_means_the_first_workspace(house: House) -> No
     """A run that names no workspace is not bound to a channel of another one."""
     house.run(house.ops.id)
 
-    assert await house.waiting.bound(house.ops.team.id, house.ops.id)
-    assert await house.waiting.bound("T0SECOND", house.ops.id) == []
+    assert await house.seen.bound(f"{house.ops.team.id}/{house.ops.id}")
+    assert await house.seen.bound(f"T0SECOND/{house.ops.id}") == []
 
 
 async def test_runs_come_newest_first_and_at_most_twenty(house: House) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from adapters.slack.address import Address
 from andon import wire
 from bot.errors import StoreUnavailable
 from bot.handoff import Handoff, State
@@ -202,7 +201,7 @@ async def test_pending_lists_what_i_can_see_most_urgent_first(house: House) -> N
 async def test_a_card_that_is_known_is_linked(house: House) -> None:
     made = _named(house, "the plan")
     card = await house.post(made)
-    await house.waiting.posted(made.id, Address(house.ops.team.id, house.ops.id, card.ts))
+    await house.seen.posted(made.id, f"{house.ops.team.id}/{house.ops.id}", card.ts)
 
     await _ask(house.ana, "pending")
 
@@ -319,10 +318,10 @@ async def test_what_the_policy_lists_others_for_is_not_told_to_me(house: House) 
 async def test_a_channels_list_is_for_who_is_in_it(house: House) -> None:
     house.ask({**EMAIL, "what": "fire everybody"}, house.place(house.secret))
     team = house.ops.team.id
-    ana, mira = [await house.waiting.viewer(team, each.id, channel=house.secret.id) for each in (house.ana, house.mira)]
+    ana, mira = [await house.ground.viewer(team, each.id, channel=house.secret.id) for each in (house.ana, house.mira)]
 
-    assert await house.waiting.here(ana, house.secret.id) == []
-    assert len(await house.waiting.here(mira, house.secret.id)) == 1
+    assert await house.seen.here(ana, f"{team}/{house.secret.id}") == []
+    assert len(await house.seen.here(mira, f"{team}/{house.secret.id}")) == 1
 
 
 async def test_a_list_for_the_channel_names_no_other_channel(house: House) -> None:
@@ -346,12 +345,12 @@ async def test_a_deactivated_account_is_told_nothing(house: House) -> None:
     house.ana.deleted = True
 
     asked = await _mention(house, house.ana, "pending")
-    viewer = await house.waiting.viewer(house.ops.team.id, house.ana.id, channel=house.ops.id)
+    viewer = await house.ground.viewer(house.ops.team.id, house.ana.id, channel=house.ops.id)
 
     assert house.replies(asked) == []
     (told,) = house.cloud.told(house.ana)
     assert "this account is deactivated" in told
-    assert await house.waiting.mine(viewer) == []
+    assert await house.seen.mine(viewer) == []
 
 
 async def test_my_own_list_is_never_shown_to_the_channel(house: House) -> None:

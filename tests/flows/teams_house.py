@@ -25,6 +25,8 @@ from tests.flows.paper_house import settled
 from tests.people import Agent, Json
 from tests.servers import Live, live, until
 
+MESSAGES: Final = "https://teams.microsoft.com/l/message"
+"""Where links to cards lead."""
 _UNTAKEN: Final = ("BadSyntax", "Bad Argument", "MessageSizeTooBig", "was answered with")
 _SAFE_BYTES: Final = 80 * 1024
 _HIDDEN: Final = re.compile(r"[\u00ad\u034f\u061c\u115f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff]")
@@ -126,10 +128,15 @@ async def told_below(card: Message, containing: str, *, within_s: float = 5) -> 
     """The reply below a card that says this."""
 
     async def there() -> bool:
-        return any(containing in reply.shown for reply in card.replies)
+        return any(containing in plain(reply.shown) for reply in card.replies)
 
     await until(there, within_s=within_s, what=f"{containing!r} below the card: {[r.shown for r in card.replies]}")
-    return next(reply for reply in card.replies if containing in reply.shown)
+    return next(reply for reply in card.replies if containing in plain(reply.shown))
+
+
+def plain(shown: str) -> str:
+    """What can be read, with its spaces as they are typed."""
+    return shown.replace("\u00a0", " ").replace("  ", " ")
 
 
 @asynccontextmanager
@@ -163,7 +170,7 @@ async def house(
             cloud.endpoint = f"{running.url}/api/messages"
             await cloud.announce()
             yield House(cloud, ops, mira, ana, running)
-            check(cloud, running.url, may_be_refused=may_be_refused)
+            check(cloud, running.url, MESSAGES, may_be_refused=may_be_refused)
 
 
 def check(cloud: TeamsCloud, *urls: str, may_be_refused: tuple[str, ...] = ()) -> None:

@@ -49,10 +49,10 @@ def state(tmp_path: Path) -> Path:
 def test_the_first_help_names_every_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == (0 if words else 2)
     said = capsys.readouterr().out
-    assert all(f"\n  {command} " in said for command in ("serve", "check", "keys", "sign-in"))
+    assert all(f"\n  {command} " in said for command in ("serve", "check", "keys", "sign-in", "manifest"))
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "keys", "sign-in"])
+@pytest.mark.parametrize("command", ["serve", "check", "keys", "sign-in", "manifest"])
 def test_each_command_s_help_ends_with_two_commands_to_paste(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     said = capsys.readouterr().out

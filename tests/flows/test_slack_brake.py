@@ -97,7 +97,7 @@ async def test_what_is_too_much_to_stop_one_by_one_is_said_to_go_on(
     slack: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("cord", "targets"):
-        monkeypatch.setattr(f"adapters.slack.{module}.MOST_LOOSE", 2)
+        monkeypatch.setattr(f"bot.talk.{module}.MOST_LOOSE", 2)
     for number in range(3):
         await run_in(slack, {"surface": "web"}, name=f"job-{number}")
         await slack.ask(to=[slack.place()])

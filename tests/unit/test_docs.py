@@ -68,6 +68,7 @@ def test_every_command_has_its_line() -> None:
         "grants list",
         "grants revoke ID",
         "policy …",
+        "manifest --teams FILE",
         "sign-in",
     ):
         assert f"| `python -m bot {command}` |" in OPERATIONS

@@ -61,6 +61,8 @@ class TeamsCloud(State):
         self.loses_replies = 0
         """So many calls that write are carried out, and their connection then breaks."""
         self.disabled_by_admin = False
+        self.is_playground = False
+        """Single people are found by their id for this bot alone, as in the Microsoft 365 Agents Playground 0.2.28."""
         self.largest_bytes = 0
         """The longest activity that was sent, in UTF-16."""
         self.page_size = 0

@@ -261,7 +261,8 @@ def member(call: Call) -> Json:
     """One person of a roster: by the id for this bot, the directory's, or what they sign in with."""
     named = call.request.match_info["member"]
     for person in call.conversation().members:
-        if named in {person.id, person.aad} or named.casefold() == person.upn.casefold():
+        ids = {person.id} if call.cloud.is_playground else {person.id, person.aad, person.upn.casefold()}
+        if named in ids or named.casefold() in ids:
             return person.in_roster
     raise Refused("MemberNotFoundInConversation", "The member was not found in the conversation.")
 

@@ -21,6 +21,8 @@ class Dialog:
     message: "Message"
     card: Json
     title: str
+    about: Json | None = None
+    """Of a message extension: the message that it was opened for, as Teams tells of it."""
 
     @property
     def shown(self) -> str:

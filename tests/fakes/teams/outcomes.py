@@ -74,15 +74,15 @@ class Outcome:
         return found[0]
 
 
-def apply(person: "Person", message: Message, delivery: Delivery, since: int) -> Outcome:
+def apply(person: "Person", message: Message, delivery: Delivery, since: int, *, about: Json | None = None) -> Outcome:
     """Do what the reply to an invoke says: before this person, and nobody else."""
     outcome = Outcome(person, delivery, since)
     cloud, body = person.cloud, delivery.ack.body
     try:
         if not delivery.ok:
             raise Refused("ServiceError", f"the bot answered {delivery.ack.status} {delivery.ack.error}")  # noqa: TRY301 - all faults end alike
-        if "task" in str(delivery.kind):
-            _apply_task(outcome, message, body)
+        if about or "task" in str(delivery.kind):
+            _apply_task(outcome, message, body, about)
         else:
             _apply_card(outcome, message, body)
     except Refused as refused:
@@ -109,7 +109,7 @@ def _apply_card(outcome: Outcome, message: Message, body: Any) -> None:
             raise Refused("BadSyntax", f"no reply that a client knows: {body!r}")
 
 
-def _apply_task(outcome: Outcome, message: Message, body: Any) -> None:
+def _apply_task(outcome: Outcome, message: Message, body: Any, about: Json | None) -> None:
     if body in (None, "", {}):
         return
     task = body.get("task") if isinstance(body, dict) else None
@@ -126,6 +126,6 @@ def _apply_task(outcome: Outcome, message: Message, body: Any) -> None:
             cards.check(card)
             assert isinstance(card, dict)
             assert isinstance(value, dict)
-            outcome.dialog = Dialog(outcome.person, message, card, str(value.get("title", "")))
+            outcome.dialog = Dialog(outcome.person, message, card, str(value.get("title", "")), about)
         case other:
             raise Refused("BadSyntax", f"a dialog cannot {other!r}")

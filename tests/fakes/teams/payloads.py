@@ -143,3 +143,22 @@ def reacted(cloud: "TeamsCloud", on: Message, by: "Person", kind: str, *, remove
     told = activity(cloud, "messageReaction", on.conversation, by, thread=on.thread or on.id)
     told |= {"reactionsRemoved" if removed else "reactionsAdded": [{"type": kind}], "replyToId": on.id}
     return told
+
+
+def extended(cloud: "TeamsCloud", on: Message, command: str) -> Json:
+    """What an action of a message extension tells of the message.
+
+    Source: Respond to the dialog submit action, and MessageActionsPayload,
+    https://learn.microsoft.com/microsoftteams/platform/messaging-extensions/how-to/action-commands, read 2026-11.
+    """
+    user = {"id": on.sender.aad, "displayName": on.sender.name, "userIdentityType": "aadUser"} if on.sender else None
+    app = {"id": cloud.app_id, "displayName": cloud.app_name, "applicationIdentityType": "bot"} if on.by_bot else None
+    payload: Json = {
+        "id": on.id,
+        "replyToId": on.thread,
+        "messageType": "message",
+        "from": {"user": user, "application": app},
+        "body": {"contentType": "html", "content": f"<p>{on.text}</p>" if on.text else ""},
+        "attachments": on.attachments,
+    }
+    return {"commandId": command, "commandContext": "message", "messagePayload": payload}

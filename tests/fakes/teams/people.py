@@ -136,6 +136,18 @@ class Person:
                 await self._use(message, card, cards.Action(refresh["action"], {}, hidden=False), {}, "automatic")
         return message.card_for(self)
 
+    async def act_on(self, message: Message, command: str) -> "Outcome":
+        """Pick an action of the app's message extension among a message's actions; any message has them."""
+        from tests.fakes.teams.outcomes import apply
+
+        assert self in message.conversation.members, f"{self.name} is not in {message.conversation.name}"
+        since = len(self.cloud.effects)
+        about = payloads.extended(self.cloud, message, command)
+        value = {**about, "context": {"theme": "default"}}
+        name = "composeExtension/fetchTask"
+        sent = await self.cloud.courier.send(payloads.invoke(self.cloud, name, message, self, value))
+        return apply(self, message, sent, since, about=about)
+
     async def submit_dialog(self, dialog: "Dialog", title: str, given: dict[str, str]) -> "Outcome":
         """Press a button of a dialog."""
         from tests.fakes.teams.outcomes import Outcome, apply
@@ -146,9 +158,12 @@ class Person:
         since = len(self.cloud.effects)
         if complaints:
             return Outcome(self, None, since, errors=complaints, dialog=dialog)
-        value = {"data": data, "context": {"theme": "default"}}
-        sent = await self.cloud.courier.send(payloads.invoke(self.cloud, "task/submit", dialog.message, self, value))
-        return apply(self, dialog.message, sent, since)
+        value: Json = {"data": data, "context": {"theme": "default"}}
+        name = "task/submit"
+        if dialog.about:
+            name, value = "composeExtension/submitAction", value | dialog.about
+        sent = await self.cloud.courier.send(payloads.invoke(self.cloud, name, dialog.message, self, value))
+        return apply(self, dialog.message, sent, since, about=dialog.about)
 
     def _sees(self, message: Message) -> Json:
         assert self in message.conversation.members, f"{self.name} is not in {message.conversation.name}"

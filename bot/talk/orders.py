@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from adapters.slack.people import Person
 from andon import wire
 from bot.cards.obeyed import Action
 from bot.errors import DirectoryDown, Gone, NotAnApprover
 from bot.ports import BrakeOrder, Desk
+from bot.talk.who import Person
 
 _TEXT_CHARS: Final = 32_000
 
@@ -40,9 +40,11 @@ class Given:
 class Orders:
     """Gives orders."""
 
-    def __init__(self, desk: Desk) -> None:
-        """To the desk's brakes."""
+    def __init__(self, desk: Desk, *, surface: str, platform: str) -> None:
+        """To the desk's brakes, for people on this surface; `platform` is what they call it."""
         self._desk = desk
+        self._surface = surface
+        self._platform = platform
 
     async def give(self, wish: Wish, scopes: Sequence[wire.BrakeScope]) -> Given:
         """Give one order for each scope, all at once; scopes that are gone are left out.
@@ -56,7 +58,7 @@ class Orders:
 
     async def _give(self, wish: Wish, scope: wire.BrakeScope) -> wire.BrakeReceipt | str | None:
         order = BrakeOrder(
-            id=f"slack:{wish.id}:{wish.action}:{scope.model_dump_json(exclude_none=True)}",
+            id=f"{self._surface}:{wish.id}:{wish.action}:{scope.model_dump_json(exclude_none=True)}",
             scope=scope,
             action=wish.action,
             by=wish.person.actor,
@@ -69,6 +71,6 @@ class Orders:
         except NotAnApprover as error:
             return error.detail
         except DirectoryDown:
-            return "Slack does not say now who may do that."
+            return f"{self._platform} does not say now who may do that."
         except Gone:
             return None
