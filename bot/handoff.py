@@ -135,8 +135,11 @@ class Aside:
     """Of `reassigned`: all that told then who `by` is, as `Vote.ids`."""
 
 
+_GUID: Final = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _REQUESTER: Final = re.compile(
-    r"(?:[^<>@]*<)?(?P<email>[^@\s:/<>,;\"]+@[^@\s:/<>,;\"]+)(?P<close>>)?|(?P<id>slack:(?:[TE][A-Z0-9]+/)?[UW][A-Z0-9]+)"
+    r"(?:[^<>@]*<)?(?P<email>[^@\s:/<>,;\"]+@[^@\s:/<>,;\"]+)(?P<close>>)?"
+    # On Teams an id alone may be a group's; with the tenant it is a person's.
+    rf"|(?P<id>slack:(?:[TE][A-Z0-9]+/)?[UW][A-Z0-9]+|teams:{_GUID}/{_GUID})"
 )
 
 

@@ -94,7 +94,7 @@ class Answers:
             handoff = await self._desk.look(press.handoff)
             is_known = await self._whose.check(handoff, presser.address)
             if press.do == "back":
-                return await self._card(handoff, await self._whom(handoff, presser))
+                return self._card(handoff, await self._whom(handoff, presser))
             person = await self._person(handoff, presser)
             if press.do not in ANSWERING:
                 _is_open(handoff)
@@ -103,7 +103,9 @@ class Answers:
                 decided = await self._record(press, handoff, presser, person)
             except InvalidAnswer as error:
                 return self._again(press, handoff, person, error)
-            return await self._card(decided, await self._whom(decided, presser)) if is_known else with_words(_TAKEN)
+            # It is recorded: nothing that is looked up for the reply may say otherwise.
+            whom = For(conflict=self._desk.conflict(decided, person.actor))
+            return self._card(decided, whom) if is_known else with_words(_TAKEN)
         except BotError as error:
             told = why_not(error, user=presser.user, now=self._clock())
             return with_words(told) if told else await self._as_it_stands(press)
@@ -114,7 +116,7 @@ class Answers:
             handoff = await self._desk.look(press.handoff)
             if not await self._whose.check(handoff, presser.address):
                 await self._strays.saw(handoff, presser.address)
-            return await self._card(handoff, await self._whom(handoff, presser))
+            return self._card(handoff, await self._whom(handoff, presser))
         except BotError as error:
             log.info("teams.not_refreshed id=%s detail=%s", press.handoff, error)
             return with_fault(error.status, why_not(error, user=presser.user, now=self._clock()))
@@ -131,25 +133,25 @@ class Answers:
         """What was filled in, with what is wrong beside it.
 
         Raises:
-            InvalidAnswer: There was nothing to fill in.
+            InvalidAnswer: It is about no input.
         """
-        faults = error.faults or (Fault("", error.detail),)
-        if press.do in _FORMS:
-            return self._filled_card(press, handoff, person, faults)
+        if press.do in _FORMS and error.faults:
+            return self._filled_card(press, handoff, person, error.faults)
         name = "look" if press.do == "choose" else "grant" if press.do == "approve" and press.index is not None else ""
         if not name:
             raise error
-        return with_card(self._sheet(name, press, handoff, person, self._filled(press, handoff, faults)).card)
+        filled = self._filled(press, handoff, error.faults or (Fault("", error.detail),))
+        return with_card(self._sheet(name, press, handoff, person, filled).card)
 
     def _filled_card(self, press: Pressed, handoff: Handoff, person: Person, faults: Sequence[Fault]) -> Json:
         whom = For(conflict=self._desk.conflict(handoff, person.actor), filled=self._filled(press, handoff, faults))
-        return with_card(self._cards.message(handoff, now=self._clock(), whom=whom).card)
+        return self._card(handoff, whom)
 
     async def _as_it_stands(self, press: Pressed) -> Json:
         """The card once more, after a second tap of the person whose answer stands."""
-        return await self._card(await self._desk.look(press.handoff), For())
+        return self._card(await self._desk.look(press.handoff), For())
 
-    async def _card(self, handoff: Handoff, whom: For) -> Json:
+    def _card(self, handoff: Handoff, whom: For) -> Json:
         return with_card(self._cards.message(handoff, now=self._clock(), whom=whom).card)
 
     async def searched(self, source: str, query: str, presser: Presser) -> Json:

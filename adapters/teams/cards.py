@@ -89,7 +89,7 @@ class For:
     may_answer: bool = True
     """Else it has no buttons that answer."""
     conflict: str = ""
-    """Why they may say no and not yes (`bot.ports.Desk.conflict`)."""
+    """Why they may say no and not yes (`bot.ports.Desk.conflict`); the card says so."""
     refused: str = ""
     """Why they may not answer, as a sentence for them."""
     refresh: Sequence[str] = field(default_factory=tuple)
@@ -159,7 +159,7 @@ class Cards:
             head=head(view),
             groups=groups(view, room),
             facts=self._facts(view),
-            refused=plain(whom.refused, _FACT_CHARS) if whom.refused else "",
+            refused=plain(told, _FACT_CHARS) if (told := whom.refused or view.conflict) else "",
             pick=made.pick,
             rows=(*rows(made.controls), *made.reasons),
             forms=made.forms,

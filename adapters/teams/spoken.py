@@ -101,7 +101,7 @@ def reactions(activity: Mapping[str, Any]) -> list[Spoken]:
 
 
 def said_at(activity: Mapping[str, Any]) -> datetime | None:
-    """When it was said or pressed, by Teams' clock; None: it does not tell. To the store, the future is now."""
+    """When it was said or pressed, by Teams' clock; None: it does not tell. To the store, what is yet to be is now."""
     try:
         at = datetime.fromisoformat(str(activity.get("timestamp")))
     except ValueError:

@@ -291,6 +291,9 @@ defaults: {approvers: ["role:ops", requester, "on_call:pay", ana@example.com]}
     assert "requester" in say(text).route.approvers, "nobody, and so not everybody"
 
 
+GUID = "11111111-2222-4333-8444-555555555555"
+
+
 @pytest.mark.parametrize(
     "requester,who",
     [
@@ -299,6 +302,8 @@ defaults: {approvers: ["role:ops", requester, "on_call:pay", ana@example.com]}
         ('"Mira, M." <mira@example.com>', "mira@example.com"),
         ("slack:U1", "slack:U1"),
         ("slack:T1/U1", "slack:T1/U1"),
+        (f"teams:{GUID}/{GUID}", f"teams:{GUID}/{GUID}"),
+        (f"teams:{GUID}", "requester"),
         *((text, "requester") for text in ("role:ops", "person:ana", "teams:19:x", "on_call:pay", "slack:S123")),
         *((text, "requester") for text in ("", "Mira", "requester", "mira@", "a@b.com, c@d.com", "a@b.com <c@d.com>")),
         *((text, "requester") for text in ("mira@example.com>", "<mira@example.com", "slack:U1 slack:S1")),
