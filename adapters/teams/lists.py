@@ -9,7 +9,7 @@ from adapters.teams.controls import Control, Link, Press, Row
 from adapters.teams.digests import Entry
 from adapters.teams.fit import BUTTON, Json, fits_message
 from adapters.teams.texts import Fact, blocks, link, ours, title
-from bot.cards import GrantLine, ReceiptView, RunView, moment, reading, summary, visible
+from bot.cards import GrantLine, moment, reading, summary, visible
 from bot.cards.listing import (
     BrakeLine,
     HelpLine,
@@ -59,11 +59,6 @@ class Lists:
         entries = [_braked(each) for each in lines[:_MOST_STANDING]]
         return self._list(heading, entries, look="warning" if lines else "good", of=len(lines))
 
-    def runs(self, lines: Sequence[RunLine]) -> Json:
-        """The runs of a conversation."""
-        heading = "Runs in this conversation" if lines else "No run is bound here"
-        return self._list(heading, [_run(each) for each in lines[:_MOST]], of=len(lines))
-
     def home(
         self,
         brakes: Sequence[BrakeLine],
@@ -85,34 +80,6 @@ class Lists:
             if fits_message(card):
                 return card
         raise AssertionError("headings always fit")
-
-    def run(self, view: RunView) -> Json:
-        """One run: whose it is, what holds it, and what lets it go on."""
-        names = [view.agent, f"for {view.requester}" if view.requester else "", view.place]
-        pieces: list[Piece] = [line(plain(" · ".join(filter(None, names)), _FACT_CHARS))]
-        pieces += [line(bold(name), ": ", value) for name, value in view.labels]
-        if view.checkpoint:
-            pieces.append(line(f"Checkpoint {view.checkpoint}"))
-        facts = [Fact(ours(f"since {moment(view.started_at)}", view.started_at), is_ours=True)]
-        facts.append(Fact(link(f"{self._cards.console}/runs/{view.id}", "Open in the console"), is_ours=True))
-        entries = [Entry(blocks(joined(pieces)), tuple(facts))]
-        for each in view.brakes:
-            said = [line(bold(f"{each.did}: "), each.holds, " · by ", each.by)]
-            words: list[Piece] = [Quote(clip(each.words.text, _SENTENCE_CHARS))] if each.words.text else []
-            at = (Fact(ours(f"since {moment(each.at)}", each.at), is_ours=True),)
-            lifts = () if each.action == "abort" else (_lift("Resume this run", each.epoch),)
-            rows = (Row(lifts),) if lifts and each is view.own else ()
-            entries.append(Entry(blocks((*said, *words)), at, rows))
-        look = BANDS.get(view.lamp, "emphasis")
-        return self._made(Head(plain(f"{view.headline} · {view.name}", _TITLE_CHARS), look), entries)
-
-    def receipt(self, view: ReceiptView) -> Json:
-        """What a press on the brake did."""
-        pieces: list[Piece] = [line(clip(text, _SENTENCE_CHARS)) for text in view.lines]
-        if view.flying:
-            pieces.append(line(bold(view.flying)))
-            pieces += [Quote(clip(each.what.text, _FACT_CHARS)) for each in view.flights]
-        return self._made(Head(plain(view.headline, _TITLE_CHARS), "warning"), [Entry(blocks(joined(pieces)))])
 
     def said(self, words: Line) -> Json:
         """A line of our own, with names and texts of others in it."""

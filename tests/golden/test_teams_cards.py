@@ -21,15 +21,14 @@ from adapters.teams.fit import CARD_BYTES, size
 from adapters.teams.forms import Filled
 from adapters.teams.lists import Lists
 from adapters.teams.sheets import Sheet, Sheets
-from andon import wire
-from bot.cards import grant_line, receipt_view, run_view, summary
+from bot.cards import GrantLine, grant_line, summary
 from bot.cards.listing import HelpLine
 from bot.cards.rich import code, line
-from bot.handoff import Told
+from bot.handoff import Handoff, Told
 from tests.fakes.desk import BUDGET, EMAIL, FLIGHT, NOON, RUN, handoff
 from tests.fakes.teams.cards import check
 from tests.fakes.votes import staged
-from tests.golden.test_slack_brakes import BRAKES, brake, flight
+from tests.golden.test_slack_brakes import BRAKES
 from tests.golden.test_slack_brakes import hostile as hostile_brakes
 from tests.golden.test_slack_cards import (
     FEEDBACK,
@@ -100,30 +99,24 @@ SHEET: dict[str, Callable[[], Sheet]] = {
 }
 HELP = (HelpLine("stop", "stop the runs of this conversation"), HelpLine("help", "this"))
 NOTICE = Told(NOON, "assistant", RUN, "weekly-report", HOSTILE_TEXT)
-RECEIPT = wire.BrakeReceipt(
-    did="pulled", scope=wire.BrakeScope(run=RUN), brake=brake("run"), held=3, in_flight=(flight(1, HOSTILE_TEXT),)
-)
 
 
-def a_run(**more: Any) -> wire.Run:
-    given = {
-        "id": RUN, "name": HOSTILE_TEXT[:60], "agent": "mailer", "requester": "ana@example.com", "state": "held",
-        "started_at": NOON, "checkpoint": 3, "labels": {"team": "growth"}, "brake": brake("run", text=HOSTILE_TEXT),
-    }  # fmt: skip
-    return wire.Run.model_validate(given | more)
+def grants(handoff: Handoff) -> list[GrantLine]:
+    """Those that a card offers, as if they were given."""
+    return [grant_line(each) for each in granted(handoff)]
 
 
 LIST: dict[str, Callable[[], Json]] = {
     "list-pending": lambda: LISTS.pending(waiting(4)),
     "list-pending-none": lambda: LISTS.pending([]),
-    "list-grants": lambda: LISTS.grants([grant_line(each) for each in granted(asked())]),
-    "list-grants-hostile": lambda: LISTS.grants([grant_line(each) for each in granted(hostile_grant())]),
+    "list-grants": lambda: LISTS.grants(grants(asked())),
+    "list-grants-hostile": lambda: LISTS.grants(grants(hostile_grant())),
     "list-brakes": lambda: LISTS.brakes(BRAKES),
     "list-brakes-hostile": lambda: LISTS.brakes(hostile_brakes()),
     "list-brakes-none": lambda: LISTS.brakes([]),
-    "list-runs": lambda: LISTS.runs(RUNS),
-    "run": lambda: LISTS.run(run_view(a_run(), [brake("run", text=HOSTILE_TEXT), brake("all")])),
-    "receipt": lambda: LISTS.receipt(receipt_view(RECEIPT, "stop", [brake("run")])),
+    "home": lambda: LISTS.home(BRAKES, waiting(7), RUNS, grants(asked())),
+    "home-hostile": lambda: LISTS.home(hostile_brakes(), [], RUNS, grants(hostile_grant())),
+    "home-none": lambda: LISTS.home([], [], [], []),
     "said": lambda: LISTS.said(line("Ana said: ", code("{{DATE(2026-01-01T00:00:00Z)}} "), HOSTILE_TEXT[:99])),
     "help": lambda: LISTS.help("What you can say", HELP),
     "notice-hostile": lambda: LISTS.notice(NOTICE)[1],
@@ -237,8 +230,9 @@ def test_a_form_with_a_fault_is_open_and_has_what_was_typed_and_what_is_wrong() 
 
 def test_teams_takes_however_many_there_are() -> None:
     many = [replace(each, epoch=number) for number, each in enumerate(hostile_brakes() * 40)]
-    grants = [replace(grant_line(each), id=f"gr_{at:022d}") for at in range(40) for each in granted(hostile_grant())]
-    for card in (LISTS.brakes(many), LISTS.grants(grants), LISTS.pending(waiting(200)), LISTS.runs([*RUNS] * 60)):
+    given = [replace(each, id=f"gr_{at:022d}") for at in range(40) for each in grants(hostile_grant())]
+    home = LISTS.home(many, waiting(200), [*RUNS] * 60, given)
+    for card in (LISTS.brakes(many), LISTS.grants(given), LISTS.pending(waiting(200)), home):
         check_card(card)
         assert "more in the console" in json.dumps(card)
 
