@@ -91,7 +91,7 @@ async def teams(
         speaking = Talk(talking, shelf, ground=ground, saying=saying, lists=lists, clock=clock)
         reception = Reception(
             answers=answers,
-            rows=RowAnswers(desk, people=people, clock=clock),
+            rows=RowAnswers(desk, people=people, whose=whose, clock=clock),
             whisper=whisper,
             # Words to the brake come first; then requests that are nothing else; then answers to a question.
             hearers=(cord.said, speaking.asked, replied, speaking.said),

@@ -317,6 +317,20 @@ async def test_all_shown_means_what_was_shown_and_no_stranger_answers_it(setting
         assert await teams.state(made[3]) == "decided"
 
 
+async def test_who_left_answers_nothing_of_a_list_from_elsewhere(settings: Settings) -> None:
+    """T7: what a button carries is the client's word; who may answer depends on where the rows were to go."""
+    async with house(settings, policy=DIGESTS) as teams:
+        zed = teams.cloud.person("Zed", email="zed@example.com")
+        elsewhere = teams.cloud.chat(zed)
+        await teams.cloud.install(elsewhere)
+        other = await teams.plant(elsewhere)
+        made = await small_asks(teams, 4)
+        seen = button((await the_digest(teams, 2)).card or {}, "Approve 2 asks")
+        refused = await late(zed, other, seen)
+        assert refused.said == "This card is not one of ours any more; open it again. Your press changed nothing."
+        assert [await teams.state(each) for each in made] == ["pending"] * 4
+
+
 # --- hostile texts ---
 
 
