@@ -68,14 +68,14 @@ class Lists:
     ) -> Json:
         """All that there is for one person: what is stopped, what waits for them, the runs of their conversations."""
         parts = (
-            ("What is stopped", [_braked(each) for each in brakes]),
-            ("", [_entry(each) for each in pending]),
-            ("Runs", [_run(each) for each in runs]),
-            ("Let run without being asked again", [_granted(each) for each in grants]),
+            ("What is stopped", [_braked(each) for each in brakes], _FEW),
+            ("What waits for you" if brakes else "", [_entry(each) for each in pending], _MOST),
+            ("Runs", [_run(each) for each in runs], _FEW),
+            ("Let run without being asked again", [_granted(each) for each in grants], _FEW),
         )
         console = (Fact(link(f"{self._cards.console}/", "Open the console"), is_ours=True),)
         for most in range(_MOST, -1, -1):
-            entries = [each for heading, made in parts for each in _part(heading, made, most)]
+            entries = [each for heading, made, few in parts for each in _part(heading, made, min(most, few))]
             card = self._made(Head(waiting(pending), "accent"), entries, console)
             if fits_message(card):
                 return card
@@ -136,8 +136,8 @@ class Lists:
 
 
 def _part(heading: str, made: Sequence[Entry], most: int) -> list[Entry]:
-    """One part of an overview; what waits for somebody has no heading but the card's own."""
-    few = made[: min(most, _FEW) if heading else most]
+    """One part of an overview; the first has no heading but the card's own."""
+    few = made[:most]
     head = [Entry(blocks((line(bold(heading)),)))] if heading and made else []
     more = more_in_console(len(made) - len(few))
     return [*head, *few, *([Entry(blocks((line(more),)))] if more else [])]
