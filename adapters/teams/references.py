@@ -215,8 +215,8 @@ class References:
 
 
 def _is_farewell(activity: Mapping[str, Any], bot: str) -> bool:
-    """Does it say that the app is not there any more?"""
+    """Does it say that the app is not there any more? An upgrade removes it too, and adds it, in either order."""
     if activity.get("type") == "installationUpdate":
-        return str(activity.get("action") or "").startswith("remove")
+        return activity.get("action") == "remove"
     gone = activity.get("membersRemoved") or ()
     return activity.get("type") == "conversationUpdate" and any(each.get("id") == bot for each in gone)

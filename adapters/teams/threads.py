@@ -5,12 +5,12 @@ and where there are several, the card of each does.
 """
 
 import contextlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from adapters.teams import words
 from adapters.teams.address import Address
 from adapters.teams.answers import Presser
 from adapters.teams.cards import Cards
@@ -37,7 +37,6 @@ _PAGES: Final = 5
 _SEVERAL: Final = "Several questions wait here, so a reply cannot tell which it answers. Press Answer on the card."
 _ODD_TOLD: Final = "Not recorded: only a plain reply is an answer. Send the text alone."
 _TOLD_CHARS: Final = 3_000
-_AT_RE: Final = re.compile(r"<at[^>]*>.*?</at>", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +56,9 @@ class Reply:
         return Address(self.where.tenant, self.where.id, str(self.activity.get("id") or ""))
 
     @property
-    def is_called(self) -> bool:
-        """Is the bot called by name in it?"""
-        bot = str((self.activity.get("recipient") or {}).get("id") or "")
-        entities = self.activity.get("entities") or ()
-        return any(
-            each.get("type") == "mention" and (each.get("mentioned") or {}).get("id") == bot
-            for each in entities
-            if isinstance(each, Mapping)
-        )
-
-    @property
     def text(self) -> str:
-        """What was typed, without the mentions."""
-        return " ".join(_AT_RE.sub(" ", str(self.activity.get("text") or "")).split("\u00a0")).strip()
-
-    @property
-    def has_more(self) -> bool:
-        """Is there a file or a picture with it? The text as HTML comes with every message, and is none."""
-        attachments = self.activity.get("attachments") or ()
-        return any(each.get("contentType") != "text/html" for each in attachments if isinstance(each, Mapping))
+        """What was typed, without the mentions of the bot."""
+        return words.typed(self.activity)
 
 
 class Threads:
@@ -113,7 +95,8 @@ class Threads:
             StoreUnavailable: It may have been recorded; the same message again is safe.
         """
         reply = Reply(activity)
-        if not reply.text or (reply.where.kind == "groupChat" and not reply.is_called):
+        is_meant = reply.where.kind != "groupChat" or words.is_called(activity)
+        if not reply.text or not is_meant or not words.is_by_person(activity):
             return False
         if reply.where.kind == "channel":
             waiting = await self._above(reply, now)
@@ -182,7 +165,7 @@ class Threads:
         person = await self._person(reply, handoff)
         if handoff.decision is None:
             await self._desk.may_answer(handoff, person.actor, standing=person.standing)
-            if reply.has_more:
+            if words.has_files(reply.activity):
                 return await self._say(reply, f"odd:{reply.at.text}", _ODD_TOLD)
         try:
             value = typed_answer(handoff, reply.text)

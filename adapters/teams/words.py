@@ -32,14 +32,14 @@ def addressed(activity: Json) -> str:
 
     Without a mention of the bot: all of it. Others who are mentioned stand there as `@Ana`.
     """
-    text = str(activity.get("text") or "")
-    for mention in _mentions(activity):
-        text = text.replace(mention, _MENTION) if mention else text
-    text = _QUOTED_RE.sub(" ", _AT_RE.sub(lambda found: f"@{found[1]}", text))
-    text = html.unescape(text).replace("\u00a0", " ")
-    before, called, after = text.partition(_MENTION)
+    before, called, after = _read(activity).partition(_MENTION)
     after = after.replace(_MENTION, " ").strip(" \t\r\n,:")
-    return (after or before.strip()) if called else text.strip()
+    return (after or before.strip()) if called else before.strip()
+
+
+def typed(activity: Json) -> str:
+    """All that was typed but the mentions of the bot. Others who are mentioned stand there as `@Ana`."""
+    return " ".join(_read(activity).split(_MENTION)).strip()
 
 
 def quoted(activity: Json) -> str | None:
@@ -95,6 +95,15 @@ def link(text: str) -> tuple[str, str, str] | None:
         return None
     above = parse_qs(found[3] or "").get("parentMessageId", [found[2]])[0]
     return unquote(found[1]), found[2], above
+
+
+def _read(activity: Json) -> str:
+    """The text as it was typed, with a mark where the bot is mentioned."""
+    text = str(activity.get("text") or "")
+    for mention in _mentions(activity):
+        text = text.replace(mention, _MENTION) if mention else text
+    text = _QUOTED_RE.sub(" ", _AT_RE.sub(lambda found: f"@{found[1]}", text))
+    return html.unescape(text).replace("\u00a0", " ")
 
 
 def _mentions(activity: Json) -> Iterator[str]:

@@ -230,6 +230,18 @@ async def test_a_place_that_the_app_left_is_forgotten(parts: Parts, mira: Person
         await find(parts, person=mira.aad)
 
 
+async def test_an_upgrade_of_the_app_forgets_no_place_in_whatever_order_it_is_told(
+    parts: Parts, mira: Person, ops: Team
+) -> None:
+    await parts.cloud.install(mira.direct)
+    for where in (ops.general, mira.direct):
+        gone = payloads.installed(parts.cloud, where, mira, removed=True)
+        await parts.cloud.courier.send(gone | {"action": "remove-upgrade"})
+
+    assert (await find(parts, channel="Site Operations")).conversation == ops.id
+    assert (await find(parts, person=mira.aad)).conversation == mira.direct.id
+
+
 async def test_a_person_who_leaves_takes_no_place_along(parts: Parts, mira: Person, ops: Team) -> None:
     await parts.cloud.leave(ops, mira)
 

@@ -296,6 +296,17 @@ async def test_a_press_from_a_conversation_that_has_no_such_card_is_refused(team
     assert await teams.state(asked) == "pending"
 
 
+@pytest.mark.parametrize("changed", [{"digest": "0" * 64}, {"revision": 2}, {"digest": "0" * 64, "full": True}])
+async def test_a_yes_to_something_else_than_what_stands_is_refused(teams: House, changed: Json) -> None:
+    """What a button carries comes back from the client, which may have changed it."""
+    asked, card = await teams.asked_card()
+    forged = button(card.card or {}, "Approve")
+    forged["data"]["andon"] |= changed
+    pressed = await late(teams.mira, card, forged)
+    assert "changed" in pressed.said
+    assert await teams.state(asked) == "pending"
+
+
 async def test_a_card_whose_address_is_not_stored_yet_can_be_answered(
     teams: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

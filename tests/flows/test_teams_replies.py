@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from bot.config import Settings
-from tests.fakes.teams import Message, TeamsCloud
+from tests.fakes.teams import Message, TeamsCloud, payloads
+from tests.flows.teams_cord import message_of, send
 from tests.flows.teams_house import House, house, told_below
 from tests.people import Json
 from tests.servers import until
@@ -148,6 +149,34 @@ async def test_in_a_personal_chat_a_message_is_the_answer(teams: House) -> None:
     assert card.conversation is teams.ana.direct
     await teams.ana.dm("1200")
     assert await answer_to(teams, asked) == 1200
+
+
+@pytest.mark.parametrize(
+    "text, answer",
+    [
+        ('<quoted messageId="17"/> blue', "blue"),
+        ("<at>Andon</at>&nbsp;blue", "blue"),
+        ("red &amp; blue, as <at>Ana</at> said", "red & blue, as @Ana said"),
+    ],
+)
+async def test_the_answer_is_what_was_typed_and_not_how_teams_writes_it(teams: House, text: str, answer: str) -> None:
+    await teams.cloud.install(teams.ana.direct)
+    asked, _ = await question(teams, "Which colour?", to=[teams.person(teams.ana)])
+    words = message_of(teams, teams.ana, text, teams.ana.direct)
+    words["entities"] = [payloads.mention_of_bot(teams.cloud)] if "Andon" in text else []
+    await send(teams, words)
+    assert await answer_to(teams, asked) == answer
+
+
+@pytest.mark.parametrize("change", [{"role": "bot"}, {"id": "28:another"}])
+async def test_what_a_bot_writes_is_no_answer(teams: House, change: Json) -> None:
+    await teams.cloud.install(teams.ana.direct)
+    asked, _ = await question(teams, to=[teams.person(teams.ana)])
+    words = message_of(teams, teams.ana, "1200", teams.ana.direct)
+    words["from"] |= change
+    await send(teams, words)
+    await teams.until_settled()
+    assert await teams.state(asked) == "pending"
 
 
 async def test_in_a_chat_with_two_questions_a_message_answers_neither(teams: House) -> None:
