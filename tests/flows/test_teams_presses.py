@@ -4,6 +4,7 @@ People read these sentences at the worst moment, so they are tested word for wor
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from andon import wire
 from bot.config import Settings
 from bot.errors import StoreUnavailable
 from bot.store.outbox import Outbox
-from tests.fakes.teams import Message, Person, TeamsCloud
+from tests.fakes.teams import Message, Person, TeamsCloud, payloads
 from tests.flows.teams_house import House, button, house, late
 from tests.people import MAIL, Json
 from tests.store import asks
@@ -293,6 +294,29 @@ async def test_a_press_from_a_conversation_that_has_no_such_card_is_refused(team
     other = await teams.plant(elsewhere)
     pressed = await late(teams.mira, other, forged)
     assert pressed.said == "This card is not one of ours any more; open it again. Your press changed nothing."
+    assert await teams.state(asked) == "pending"
+
+
+@pytest.mark.parametrize("do", ["refresh", "back", "open", "look", "stop", "read", "search"])
+async def test_nothing_of_a_card_is_shown_or_stopped_where_it_is_not(teams: House, do: str) -> None:
+    """T7: a press that a client made up, by somebody who is not in the card's conversation."""
+    flights = [{"id": "tp571", "label": "TP 571"}, {"id": "lh1166", "label": "LH 1166"}]
+    asked = await teams.agent.choose(*flights, to=[teams.place()])
+    await teams.card(asked)
+    zed = teams.cloud.person("Zed", email="zed@example.com")
+    elsewhere = teams.cloud.chat(zed)
+    await teams.cloud.install(elsewhere)
+    other = await teams.plant(elsewhere)
+    own = {"do": do, "handoff": asked["id"], "revision": 1, "digest": asked["digest"], "index": 1, "sheet": "read"}
+    name, value = "adaptiveCard/action", {"action": {"verb": do, "data": {"andon": own}}, "trigger": "manual"}
+    if do == "read":
+        name, value = "task/fetch", {"data": {"andon": {**own, "do": "open"}}}
+    if do == "search":
+        name, value = "application/search", {"dataset": f"andon:{asked['id']}", "queryText": ""}
+    sent = await teams.cloud.courier.send(payloads.invoke(teams.cloud, name, other, zed, value))
+    told = json.dumps(sent.ack.body)
+    assert not [each for each in ("TP 571", "LH 1166", "Which flight") if each in told]
+    assert do == "search" or "This card is not one of ours any more" in told
     assert await teams.state(asked) == "pending"
 
 
