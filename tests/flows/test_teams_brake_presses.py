@@ -194,6 +194,16 @@ async def test_nobody_resumes_what_they_do_not_see(teams: House) -> None:
     assert len(await brakes(teams)) == 2
 
 
+async def test_who_left_sees_their_own_stop_and_does_not_resume_it(teams: House) -> None:
+    await run_in(teams)
+    await teams.mira.say(teams.ops, "stop")
+    await said(teams, "Mira stopped every run")
+    shown = await home(teams, teams.mira)
+    await teams.cloud.leave(teams.ops.team, teams.mira)
+    await late(teams.mira, shown, button(shown.card_for(teams.mira), "Resume every run in its conversation"))
+    assert len(await brakes(teams)) == 1
+
+
 async def test_a_guest_sees_what_is_stopped_and_may_not_resume_it(teams: House) -> None:
     gwen = teams.cloud.person("Gwen", tenant=teams.cloud.tenant("Fabrikam"), guest=True)
     teams.ops.team.members.append(gwen)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from adapters.teams import spoken
 from adapters.teams.words import addressed, from_html, has_files, is_by_person, is_called, link, quoted, sign
 
 BOT = {"id": "28:bot", "name": "Andon"}
@@ -116,3 +117,17 @@ def test_bots_and_changes_are_no_persons_words() -> None:
     assert not is_by_person({"from": {"id": "28:another"}})
     assert not is_by_person({"from": {"id": "29:flow", "role": "bot"}})
     assert not is_by_person({"from": {"id": "29:ana"}, "channelData": {"eventType": "editMessage"}})
+
+
+def test_a_reaction_of_a_bot_is_no_sign() -> None:
+    sent = {
+        "type": "messageReaction",
+        "id": "2",
+        "serviceUrl": "https://smba.example",
+        "recipient": BOT,
+        "replyToId": "1",
+        "conversation": {"id": "19:x@thread.v2"},
+        "reactionsAdded": [{"type": "1f6d1_stopsign"}],
+    }
+    assert len(spoken.reactions(sent | {"from": {"id": "29:ana", "aadObjectId": "ana"}})) == 1
+    assert spoken.reactions(sent | {"from": {"id": "28:another"}}) == []
