@@ -28,7 +28,7 @@ from bot.cards import card
 from bot.errors import AlreadyDecided, BotError, Fault, InvalidAnswer, NotAnApprover
 from bot.handoff import Handoff
 from bot.ports import Desk
-from bot.talk import Person
+from bot.talk import Person, is_final
 
 log = logging.getLogger("andon.slack")
 
@@ -172,8 +172,7 @@ class Answers:
             return False
         if handoff.route.step_up or not self._cards.is_whole(handoff, now=self._clock()):
             return True
-        hazard = not handoff.ask.reversible and handoff.action is not None
-        return hazard and (await self._standings.load(presser.team, presser.user)).twice
+        return is_final(handoff) and (await self._standings.load(presser.team, presser.user)).twice
 
     def _modal(self, press: Pressed, handoff: Handoff, presser: Presser) -> Modal:
         at = presser.address.text if presser.address else ""

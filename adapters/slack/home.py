@@ -12,7 +12,7 @@ from adapters.slack.ground import SlackGround
 from adapters.slack.lists import Lists, setting_chosen
 from adapters.slack.pace import background
 from adapters.slack.presses import ACTION
-from adapters.slack.standing import Standings, lines
+from adapters.slack.standing import Standings
 from bot.errors import BotError, StoreUnavailable, TooMany
 from bot.handoff import Handoff
 from bot.ports import Shelf
@@ -84,7 +84,7 @@ class Home:
         if viewer.person.refusal or viewer.person.standing == "external":
             return
         found = await self._talking.overview(viewer)
-        settings = lines(await self._standings.load(team, user))
+        settings = (await self._standings.load(team, user)).lines()
         view = self._lists.home(found.waiting, found.runs, settings, found.grants, found.brakes)
         await self._api.call(team, "views.publish", user_id=user, view=view)
 

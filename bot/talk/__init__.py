@@ -10,6 +10,7 @@ from bot.talk.grants import Grants
 from bot.talk.orders import Orders, Wish
 from bot.talk.requests import is_request
 from bot.talk.seen import Seen
+from bot.talk.standing import Settings, Standings, is_final
 from bot.talk.talk import Granted, Helped, Overview, Place, Said, Shown, Stopped, Talk, Waits, help_lines
 from bot.talk.targets import Below, Targets, asked_in
 from bot.talk.who import Person, Pointed, Viewer
@@ -36,8 +37,10 @@ __all__ = [
     "Quoted",
     "Said",
     "Seen",
+    "Settings",
     "Shown",
     "Spoken",
+    "Standings",
     "Stopped",
     "Talk",
     "Targets",
@@ -46,5 +49,6 @@ __all__ = [
     "Wish",
     "asked_in",
     "help_lines",
+    "is_final",
     "is_request",
 ]

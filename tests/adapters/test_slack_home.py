@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import pytest
 
-from adapters.slack.standing import Settings
 from andon import wire
 from bot.errors import BadRequest
 from bot.handoff import Handoff, State
 from bot.ports import BrakeOrder
+from bot.talk import Settings
 from tests.adapters.talkers import EMAIL, House, talkers
 from tests.fakes.desk import MIRA
 from tests.fakes.slack.people import Person

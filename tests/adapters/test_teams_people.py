@@ -7,6 +7,7 @@ import pytest
 
 from adapters.teams.people import Person as Known
 from adapters.teams.references import Reference
+from andon import wire
 from bot.errors import DirectoryDown
 from tests.adapters.teams_plumbing import Parts, plumbing
 from tests.fakes.teams import Conversation, Person, Team, TeamsCloud, payloads
@@ -159,6 +160,18 @@ async def test_a_roster_that_speaks_of_somebody_else_is_not_believed(
 
     with pytest.raises(DirectoryDown):
         await who(parts, mira, ops.general)
+    actor = wire.Actor(kind="person", id=f"{parts.cloud.home.id}/{mira.aad}", name="Mira", surface="teams")
+    assert not await parts.people.belongs(actor, ops.id)
+
+
+async def test_whom_the_roster_calls_anonymous_is_no_member(
+    parts: Parts, mira: Person, ops: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(mira), "in_roster", mira.in_roster | {"userRole": "anonymous"})
+
+    known = await who(parts, mira, ops.general)
+
+    assert (known.standing, known.actor.email) == ("external", None)
 
 
 async def test_many_presses_at_once_ask_once(parts: Parts, mira: Person, ops: Team) -> None:

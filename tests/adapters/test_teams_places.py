@@ -230,6 +230,13 @@ async def test_a_place_that_the_app_left_is_forgotten(parts: Parts, mira: Person
         await find(parts, person=mira.aad)
 
 
+async def test_an_action_of_a_message_makes_no_place_of_a_chat_that_has_no_app(parts: Parts, mira: Person) -> None:
+    aside = parts.cloud.chat(mira, installed=False)
+    await mira.act_on(await mira.say(aside, "Between us"), "ask")
+
+    assert await parts.references.find(aside.id) is None
+
+
 async def test_an_upgrade_of_the_app_forgets_no_place_in_whatever_order_it_is_told(
     parts: Parts, mira: Person, ops: Team
 ) -> None:
