@@ -109,7 +109,7 @@ async def test_the_event_stream_tells_the_run_s_own_agent_at_once(service: Live,
 async def test_an_agent_of_the_package_meets_the_words_and_goes_on(service: Live) -> None:
     async with Andon(service.url, service.agent.key) as andon, andon.run("report") as run:
         await steer(service, run.id, "Send it to Bob")
-        with pytest.raises(Steered, match="mira says: Send it to Bob Take this into account") as caught:
+        with pytest.raises(Steered, match=r"mira says: Send it to Bob\. Take this into account") as caught:
             await run.checkpoint("drafted", {"draft": 7})
         assert caught.value.version == 1
         assert await run.checkpoint("sent") == 2
