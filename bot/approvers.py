@@ -14,7 +14,7 @@ Known = Mapping[str, Collection[str]]
 """The policy's people: their e-mail addresses and ids (`slack:U024`, `teams:…`) by name."""
 
 _STRANGERS = {
-    "guest": "guests of this workspace may not answer, unless the policy lists them.",
+    "guest": "guests may not answer, unless the policy lists them.",
     "external": "people of other organisations may not answer, unless the policy lists them.",
     "outside": "you are not in the conversation that was asked; join it, then answer.",
 }

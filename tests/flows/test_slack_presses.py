@@ -224,8 +224,8 @@ def stranger(slack: House, kind: str) -> Person:
 
 
 STRANGERS = {
-    "guest": "Gus, guests of this workspace may not answer, unless the policy lists them. Your press changed nothing.",
-    "single-channel guest": "Gus, guests of this workspace may not answer, unless the policy lists them.",
+    "guest": "Gus, guests may not answer, unless the policy lists them. Your press changed nothing.",
+    "single-channel guest": "Gus, guests may not answer, unless the policy lists them.",
     "external": "Eve, people of other organisations may not answer, unless the policy lists them.",
     "bot": "Robot is a bot, and only people may answer. Your press changed nothing.",
     "deactivated": "Dora, this account is deactivated, so it may not answer. Your press changed nothing.",
@@ -266,7 +266,7 @@ async def directory_down(slack: House) -> None:
     "change, sentence",
     [
         (deactivate, "this account is deactivated, so it may not answer"),
-        (make_guest, "guests of this workspace may not answer"),
+        (make_guest, "guests may not answer"),
         (directory_down, "Slack does not say now who you are, so your press was not taken"),
     ],
 )

@@ -166,7 +166,7 @@ async def test_who_may_not_answer_sees_why_in_the_modal_that_waited(slack: House
     slack.cloud.slow_s = 1.2
     pressed = await guest.press(card, "Edit")
     modal = await pressed.opened()
-    await seen_in(modal, "Gus, guests of this workspace may not answer, unless the policy lists them.")
+    await seen_in(modal, "Gus, guests may not answer, unless the policy lists them.")
     assert modal.submit_label is None
     assert modal.fields == {}
     assert pressed.told == []

@@ -310,7 +310,7 @@ async def test_all_shown_means_what_was_shown_and_no_stranger_answers_it(setting
         seen = button(digest.card or {}, "Approve 2 asks")
         refused = await late(guest, digest, seen)
         assert refused.said.startswith("Approved 0 of 2. Skipped:")
-        assert "guests of this workspace may not answer" in refused.said
+        assert "guests may not answer" in refused.said
         (await teams.live.person.approve(made[2])).ok()
         skipped = await late(teams.ana, digest, seen)
         assert skipped.said.startswith("Approved 1 of 2. Skipped:")
@@ -347,7 +347,7 @@ async def test_hostile_text_stays_text_wherever_it_goes(settings: Settings) -> N
             card = await teams.card(asked)
             await guest.look(card)
             no = next(each.source for each in actions(card.card or {}) if each.title in NOES)
-            assert "guests of this workspace may not answer" in (await late(guest, card, no)).said
+            assert "guests may not answer" in (await late(guest, card, no)).said
             await answer_it(teams, eve, asked, card)
             assert "so your press changed nothing" in (await late(teams.ana, card, no)).said
             now = await teams.agent.wait(asked["id"], revision=2)

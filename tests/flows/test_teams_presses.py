@@ -174,7 +174,7 @@ def stranger(teams: House, kind: str) -> Person:
 
 
 STRANGERS = {
-    "guest": "Gus, guests of this workspace may not answer, unless the policy lists them. Your press changed nothing.",
+    "guest": "Gus, guests may not answer, unless the policy lists them. Your press changed nothing.",
     "external": "Eve, people of other organisations may not answer, unless the policy lists them.",
     "anonymous": "You are not signed in to an organisation here, so you may not answer. Your press changed nothing.",
     "outside": "Otto, you are not in the conversation that was asked; join it, then answer.",
@@ -377,7 +377,7 @@ async def test_whoever_waited_in_vain_is_told_in_their_chat(teams: House) -> Non
     pressed = await late(guest, card, button(card.card or {}, "Approve"))
     teams.cloud.slow_s = 0.0
     assert pressed.said.startswith("This takes its time.")
-    await teams.cloud.wait_for_post(guest, "guests of this workspace may not answer")
+    await teams.cloud.wait_for_post(guest, "guests may not answer")
     assert await teams.state(asked) == "pending"
 
 

@@ -78,7 +78,7 @@ def test_who_may_answer(
             "member",
             "Bob, policy v1/mail lets only ana@example.com and 2 people or groups by id answer this.",
         ),
-        ((), "guest", "Bob, guests of this workspace may not answer, unless the policy lists them."),
+        ((), "guest", "Bob, guests may not answer, unless the policy lists them."),
         ((), "external", "Bob, people of other organisations may not answer, unless the policy lists them."),
         ((), "outside", "Bob, you are not in the conversation that was asked; join it, then answer."),
     ],
