@@ -25,6 +25,7 @@ from bot.cards import card
 from bot.errors import AlreadyDecided, BadRequest, BotError, Fault, InvalidAnswer, NotAnApprover
 from bot.handoff import Handoff
 from bot.ports import Desk
+from bot.talk import Standings, is_final
 
 log = logging.getLogger("andon.teams")
 
@@ -72,6 +73,7 @@ class Answers:
         *,
         people: People,
         whose: Whose,
+        standings: Standings,
         strays: Strays,
         cards: Cards,
         sheets: Sheets,
@@ -81,6 +83,7 @@ class Answers:
         self._desk = desk
         self._people = people
         self._whose = whose
+        self._standings = standings
         self._strays = strays
         self._cards = cards
         self._sheets = sheets
@@ -99,6 +102,8 @@ class Answers:
             if press.do not in ANSWERING:
                 _is_open(handoff)
                 return self._shown(press, handoff, person)
+            if await self._asks_again(press, handoff, person):
+                return with_card(self._sheet("again", press, handoff, person, page=0).card)
             try:
                 decided = await self._record(press, handoff, presser, person)
             except InvalidAnswer as error:
@@ -210,8 +215,9 @@ class Answers:
             case "grant":
                 offered = -1 if press.index is None else press.index
                 return self._sheets.grant(handoff, offered, now=now, page=at, filled=filled)
-            case "read":
-                return self._sheets.read(handoff, now=now, page=at, filled=filled, conflict=conflict)
+            case "read" | "again":
+                in_place = name == "again"
+                return self._sheets.read(handoff, now=now, page=at, filled=filled, conflict=conflict, in_place=in_place)
         raise BadRequest("this press is none that a card of ours can send; open the card again and press there")
 
     # --- what both do ---
@@ -241,6 +247,12 @@ class Answers:
     def _must_read(self, handoff: Handoff) -> bool:
         """Is one tap too few? What is not on the card in full is read first, and so is what takes more care."""
         return bool(handoff.route.step_up) or not self._cards.is_whole(handoff, now=self._clock())
+
+    async def _asks_again(self, press: Pressed, handoff: Handoff, person: Person) -> bool:
+        """Is this tap not the yes yet, because this person wants to see first all of what cannot be undone?"""
+        if press.do != "approve" or press.full or handoff.decision or self._must_read(handoff):
+            return False
+        return is_final(handoff) and (await self._standings.load(person.actor.id)).twice
 
     async def _whom(self, handoff: Handoff, presser: Presser) -> For:
         """What this person sees of it."""

@@ -40,11 +40,12 @@ DOES: Final = frozenset(
         "reject",
         "reject-shown",
         "resume",
+        "setting",
         "stop",
         "turn",
     }
 )
-SHEETS: Final = frozenset({"read", "edit", "answer", "look", "grant"})
+SHEETS: Final = frozenset({"read", "again", "edit", "answer", "look", "grant"})
 _MOST_ROWS: Final = 10
 _MOST_TEXT: Final = 40_000
 _ID_RE: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -55,7 +56,7 @@ _DIGEST_RE: Final = re.compile(r"[0-9a-f]{64}")
 class Pressed:
     """One press: what for, on which card as it then was, and what stood in its inputs.
 
-    A press that is about no handoff (`end-grant`, `lift`, `approve-shown`, `reject-shown`) has an empty one.
+    A press that is about no handoff (`end-grant`, `lift`, `setting`, `approve-shown`, `reject-shown`) has an empty one.
     """
 
     do: str
@@ -75,7 +76,7 @@ class Pressed:
     save: bool = False
     """Of `edit`: for another person to approve."""
     id: str = ""
-    """Of `end-grant`: the grant; of `lift` and `resume`: nothing."""
+    """Of `end-grant`: the grant; of `setting`: which, and what it shall be, as in `twice-on`."""
     epoch: int | None = None
     """Of `lift` and `resume`: the brake that was told of."""
     rows: tuple[Row, ...] = ()
@@ -109,7 +110,7 @@ def pressed(data: object) -> Pressed:
     if do not in DOES or not (sheet == "" or sheet in SHEETS) or not (grant == "" or _is_id(grant)):
         raise _unreadable()
     handoff, revision, digest = _which(own) if "handoff" in own else ("", 0, "")
-    if not handoff and do not in {"approve-shown", "reject-shown", "end-grant", "lift"}:
+    if not handoff and do not in {"approve-shown", "reject-shown", "end-grant", "lift", "setting"}:
         raise _unreadable()
     return Pressed(
         do=str(do),

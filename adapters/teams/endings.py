@@ -1,4 +1,4 @@
-"""Tells whoever decided something, in their own chat, that it came to nothing: they may not look at the card again."""
+"""Tells whoever decided something, in their own chat, what came of it: they may not look at the card again."""
 
 import logging
 from collections.abc import Callable
@@ -12,30 +12,41 @@ from adapters.teams.references import References
 from bot.cards import ended
 from bot.errors import BotError
 from bot.handoff import Handoff
+from bot.talk import Standings
 
 log = logging.getLogger("andon.teams")
 
-_FAILURES: Final = frozenset({"failed", "undo_failed"})
 _KEPT: Final = timedelta(days=30)
 
 
 class Endings:
     """Reaches those for whom the app is installed; to the others the card tells the same."""
 
-    def __init__(self, posts: Posts, references: References, *, lists: Lists, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        posts: Posts,
+        references: References,
+        *,
+        standings: Standings,
+        lists: Lists,
+        clock: Callable[[], datetime],
+    ) -> None:
         """Say it by `posts`."""
         self._posts = posts
         self._references = references
+        self._standings = standings
         self._lists = lists
         self._clock = clock
 
     async def tell(self, handoff: Handoff, card: Address) -> None:
-        """Tell it once, unless the card is in that very chat. What cannot be said is logged and lost."""
+        """Tell it once to who wants to know, unless the card is in that very chat. What cannot be said is logged."""
         by = handoff.decision.by if handoff.decision else None
         status = handoff.outcome.status if handoff.outcome else ""
-        if by is None or by.kind != "person" or by.surface != "teams" or status not in _FAILURES:
+        if by is None or by.kind != "person" or by.surface != "teams" or not status:
             return
         try:
+            if not (await self._standings.load(by.id)).tells(status):
+                return
             chat = await self._references.personal(by.id.rpartition("/")[2])
             if chat is None or chat.conversation == card.channel:
                 return

@@ -15,6 +15,7 @@ from bot.cards.listing import (
     HelpLine,
     PendingLine,
     RunLine,
+    SettingLine,
     about,
     about_run,
     beginning,
@@ -65,8 +66,9 @@ class Lists:
         pending: Sequence[PendingLine],
         runs: Sequence[RunLine],
         grants: Sequence[GrantLine],
+        settings: Sequence[SettingLine],
     ) -> Json:
-        """All that there is for one person: what is stopped, what waits for them, the runs of their conversations."""
+        """All there is for one person: what is stopped, what waits for them, runs, grants, and what they can set."""
         parts = (
             ("What is stopped", [_braked(each) for each in brakes], _FEW),
             ("What waits for you" if brakes else "", [_entry(each) for each in pending], _MOST),
@@ -76,6 +78,7 @@ class Lists:
         console = (Fact(link(f"{self._cards.console}/", "Open the console"), is_ours=True),)
         for most in range(_MOST, -1, -1):
             entries = [each for heading, made, few in parts for each in _part(heading, made, min(most, few))]
+            entries += _part("What you are told and asked", [_setting(each) for each in settings], len(settings))
             card = self._made(Head(waiting(pending), "accent"), entries, console)
             if fits_message(card):
                 return card
@@ -171,6 +174,18 @@ def _braked(each: BrakeLine) -> Entry:
 def _run(each: RunLine) -> Entry:
     since = Fact(ours(f"since {moment(each.started_at)}", each.started_at), is_ours=True)
     return Entry(blocks((line(clip(about_run(each), _SENTENCE_CHARS)),)), (since,))
+
+
+def _setting(each: SettingLine) -> Entry:
+    """One setting, with a button for each value; a card that is out of date changes no other by its press."""
+    taps = tuple(
+        Press(
+            plain(f"✓ {label}" if value == each.value else label, BUTTON),
+            {"andon": {"do": "setting", "id": f"{each.key}-{value}"}},
+        )
+        for value, label in each.options
+    )
+    return Entry(blocks((line(each.label),)), rows=(Row(taps),))
 
 
 def _lift(label: str, epoch: int) -> Press:

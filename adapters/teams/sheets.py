@@ -73,11 +73,21 @@ class Sheets:
         self._cards = cards
 
     def read(
-        self, handoff: Handoff, *, now: datetime, page: int = 0, filled: Filled | None = None, conflict: str = ""
+        self,
+        handoff: Handoff,
+        *,
+        now: datetime,
+        page: int = 0,
+        filled: Filled | None = None,
+        conflict: str = "",
+        in_place: bool = False,
     ) -> Sheet:
-        """Everything, and then a yes or a no; a choice and a question are answered elsewhere."""
+        """Everything, and then a yes or a no; a choice and a question are answered elsewhere.
+
+        It is a dialog, or stands `in_place` of the message: for those who want to be asked again.
+        """
         view = card(handoff, now=now, full=True, conflict=conflict)
-        own = _Own("read", "All of it", "submit")
+        own = _Own("again", "All of it", "execute") if in_place else _Own("read", "All of it", "submit")
         yes, no = view.may("approve"), view.may("reject")
         asked: list[Part] = []
         if view.kind == "confirmation" and no:

@@ -19,6 +19,7 @@ from adapters.teams.cord import Cord, Hall, Replies
 from adapters.teams.digests import DigestCards
 from adapters.teams.endings import Endings
 from adapters.teams.ground import TeamsGround
+from adapters.teams.home import Home
 from adapters.teams.inbound import Inbound, Payload
 from adapters.teams.keys import Keys
 from adapters.teams.lists import Lists
@@ -58,8 +59,16 @@ async def teams(
         whisper = Whisper(posts, references, cards=cards)
         strays, whose = Strays(shelf), Whose(desk, places=places)
         threads = Threads(desk, shelf, people=people, places=places, posts=posts, whisper=whisper, cards=cards)
+        standings = talk.Standings(shelf)
         answers = Answers(
-            desk, people=people, whose=whose, strays=strays, cards=cards, sheets=Sheets(cards), clock=clock
+            desk,
+            people=people,
+            whose=whose,
+            standings=standings,
+            strays=strays,
+            cards=cards,
+            sheets=Sheets(cards),
+            clock=clock,
         )
 
         async def replied(activity: Payload) -> bool:
@@ -88,7 +97,8 @@ async def teams(
             replies=replies,
         )
         talking = talk.Talk(shelf, seen=seen, grants=grants, brakes=stops, asking=ASKING)
-        speaking = Talk(talking, shelf, ground=ground, saying=saying, lists=lists, clock=clock)
+        home = Home(talking, standings, ground=ground, lists=lists)
+        speaking = Talk(talking, shelf, ground=ground, home=home, saying=saying, lists=lists, clock=clock)
         reception = Reception(
             answers=answers,
             rows=RowAnswers(desk, people=people, whose=whose, clock=clock),
@@ -100,6 +110,7 @@ async def teams(
                 "resume": brakes.pressed,
                 "lift": brakes.lifted,
                 "end-grant": brakes.ended,
+                "setting": home.chosen,
             },
             asking=Asking(
                 talk.Asking(desk, seen=seen, home="organisation"),
@@ -126,7 +137,7 @@ async def teams(
             digests=DigestCards(cards),
             posts=posts,
             below=Below(posts, people=people, cards=cards),
-            endings=Endings(posts, references, lists=lists, clock=clock),
+            endings=Endings(posts, references, standings=standings, lists=lists, clock=clock),
             strays=strays,
             threads=threads,
             posted=seen.posted,

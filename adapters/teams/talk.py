@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from adapters.teams import words
 from adapters.teams.ground import TeamsGround, room_of
+from adapters.teams.home import Home
 from adapters.teams.lists import Lists
 from adapters.teams.references import Reference
-from adapters.teams.replying import Json
 from adapters.teams.saying import Listener, Saying, Words
 from bot import talk
 from bot.ports import Shelf
@@ -27,6 +27,7 @@ class Talk:
         shelf: Shelf,
         *,
         ground: TeamsGround,
+        home: Home,
         saying: Saying,
         lists: Lists,
         clock: Callable[[], datetime],
@@ -35,6 +36,7 @@ class Talk:
         self._talking = talking
         self._shelf = shelf
         self._ground = ground
+        self._home = home
         self._saying = saying
         self._lists = lists
         self._clock = clock
@@ -62,7 +64,7 @@ class Talk:
             return
         where = Reference.of(activity)
         if await self._shelf.once(f"greeted:{room_of(where)}", _GREETED):
-            shown = self._shown(self._talking.greeting(_place(activity, where)))
+            shown = await self._shown(self._talking.greeting(_place(activity, where)), activity)
             if not await self._saying.say(where, shown, mark=f"greeted:{room_of(where)}"):
                 await self._shelf.forget(f"greeted:{room_of(where)}")
 
@@ -77,33 +79,29 @@ class Talk:
             said = await self._talking.answer(text, self._ground.viewer(activity), _place(activity, where))
             if said is None:
                 return
-            shown = self._shown(said)
+            shown = await self._shown(said, activity)
             if said.is_private:
                 await self._saying.tell(Listener.of(activity), shown, mark=mark, is_secret=True)
             else:
                 await self._saying.say(where, shown, mark=mark)
 
-    def _shown(self, said: Said) -> Words:
+    async def _shown(self, said: Said, activity: Mapping[str, Any]) -> Words:
+        text = said.text
         match said.body:
             case Shown(handoff=handoff, link=link):
                 return Words(*self._lists.brief(handoff, now=self._clock(), url=link))
             case None:
-                return self._saying.words(said.text)
-            case body:
-                return Words(said.text, self._list(body))
-
-    def _list(self, body: Waits | Granted | Stopped | Helped | Overview) -> Json:
-        match body:
+                return self._saying.words(text)
             case Waits(lines=waiting):
-                return self._lists.pending(waiting)
+                return Words(text, self._lists.pending(waiting))
             case Granted(lines=granted):
-                return self._lists.grants(granted)
+                return Words(text, self._lists.grants(granted))
             case Stopped(lines=stopped):
-                return self._lists.brakes(stopped)
+                return Words(text, self._lists.brakes(stopped))
             case Helped(title=title, lines=typed):
-                return self._lists.help(title, typed)
-            case Overview():
-                return self._lists.home(body.brakes, body.waiting, body.runs, body.grants)
+                return Words(text, self._lists.help(title, typed))
+            case Overview() as found:
+                return Words(text, await self._home.card(await self._ground.viewer(activity), found))
 
 
 def _is_to_bot(activity: Mapping[str, Any]) -> bool:

@@ -25,6 +25,7 @@ from bot.cards import GrantLine, grant_line, summary
 from bot.cards.listing import HelpLine
 from bot.cards.rich import code, line
 from bot.handoff import Handoff, Told
+from bot.talk import Settings
 from tests.fakes.desk import BUDGET, EMAIL, FLIGHT, NOON, RUN, handoff
 from tests.fakes.teams.cards import check
 from tests.fakes.votes import staged
@@ -79,6 +80,7 @@ SHEET: dict[str, Callable[[], Sheet]] = {
     "sheet-read-after": lambda: SHEETS.read(MESSAGES["after-long"], now=NOW, page=1),
     "sheet-read-number": lambda: SHEETS.read(staged(), now=NOW),
     "sheet-read-conflict": lambda: SHEETS.read(handoff(EMAIL), now=NOW, conflict="you asked for it"),
+    "sheet-again": lambda: SHEETS.read(handoff(EMAIL), now=NOW, in_place=True),
     "sheet-edit": lambda: SHEETS.edit(handoff(EMAIL), now=NOW),
     "sheet-edit-wrong": lambda: SHEETS.edit(handoff(EMAIL), now=NOW, filled=WRONG),
     "sheet-edit-cut": lambda: SHEETS.edit(handoff(LONG), now=NOW, page=9),
@@ -114,9 +116,9 @@ LIST: dict[str, Callable[[], Json]] = {
     "list-brakes": lambda: LISTS.brakes(BRAKES),
     "list-brakes-hostile": lambda: LISTS.brakes(hostile_brakes()),
     "list-brakes-none": lambda: LISTS.brakes([]),
-    "home": lambda: LISTS.home(BRAKES, waiting(7), RUNS, grants(asked())),
-    "home-hostile": lambda: LISTS.home(hostile_brakes(), [], RUNS, grants(hostile_grant())),
-    "home-none": lambda: LISTS.home([], [], [], []),
+    "home": lambda: LISTS.home(BRAKES, waiting(7), RUNS, grants(asked()), Settings(twice=True).lines()),
+    "home-hostile": lambda: LISTS.home(hostile_brakes(), [], RUNS, grants(hostile_grant()), []),
+    "home-none": lambda: LISTS.home([], [], [], [], Settings().lines()),
     "said": lambda: LISTS.said(line("Ana said: ", code("{{DATE(2026-01-01T00:00:00Z)}} "), HOSTILE_TEXT[:99])),
     "help": lambda: LISTS.help("What you can say", HELP),
     "notice-hostile": lambda: LISTS.notice(NOTICE)[1],
@@ -231,7 +233,7 @@ def test_a_form_with_a_fault_is_open_and_has_what_was_typed_and_what_is_wrong() 
 def test_teams_takes_however_many_there_are() -> None:
     many = [replace(each, epoch=number) for number, each in enumerate(hostile_brakes() * 40)]
     given = [replace(each, id=f"gr_{at:022d}") for at in range(40) for each in grants(hostile_grant())]
-    home = LISTS.home(many, waiting(200), [*RUNS] * 60, given)
+    home = LISTS.home(many, waiting(200), [*RUNS] * 60, given, Settings().lines())
     for card in (LISTS.brakes(many), LISTS.grants(given), LISTS.pending(waiting(200)), home):
         check_card(card)
         assert "more in the console" in json.dumps(card)
