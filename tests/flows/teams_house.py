@@ -96,9 +96,11 @@ class House:
         return cards_of(self.cloud, asked, where)
 
     async def asked_card(self, **changes: Any) -> tuple[Json, Message]:
-        """Ask, and wait for the card."""
+        """Ask, wait for the card, and until the service knows where it is: before that a press is answered in words."""
         asked = await self.ask(**changes)
-        return asked, await self.card(asked)
+        card = await self.card(asked)
+        await self.until_settled()
+        return asked, card
 
     async def state(self, asked: Json) -> str:
         return str((await self.agent.look(asked["id"]))["state"])
