@@ -18,13 +18,12 @@ from adapters.slack.inbound import Payload, Reply
 from adapters.slack.modals import Modal, Modals
 from adapters.slack.people import People
 from adapters.slack.presses import Pressed, Sheet, pressed, sheet
-from adapters.slack.refusals import why_not
 from adapters.slack.saying import Listener
 from adapters.slack.standing import Standings
 from adapters.slack.whisper import Whisper
 from adapters.slack.whose import Whose
 from andon import wire
-from bot.cards import card
+from bot.cards import card, why_not
 from bot.errors import AlreadyDecided, BotError, Fault, InvalidAnswer, NotAnApprover
 from bot.handoff import Handoff
 from bot.ports import Desk
@@ -97,7 +96,7 @@ class Answers:
                 answer_id = f"slack:{presser.team}:{presser.user}:{payload['actions'][0].get('action_ts')}"
                 await self._tap(press, handoff, presser, answer_id)
         except BotError as error:
-            if told := why_not(error, user=presser.user, now=self._clock()):
+            if told := why_not(error, surface="slack", user=presser.user, now=self._clock()):
                 await self._whisper.tell(presser.listener, told)
 
     async def _takes_form(self, press: Pressed, handoff: Handoff, presser: Presser) -> bool:
@@ -154,7 +153,7 @@ class Answers:
             modal = self._modal(press, handoff, presser)
             view = modal.view
         except BotError as error:
-            told = why_not(error, user=presser.user, now=self._clock())
+            told = why_not(error, surface="slack", user=presser.user, now=self._clock())
             view = self._modals.note("Not recorded", told or "You have answered this.")
         view_id, known = str(waits["id"]), str(waits.get("hash") or "") or None
         try:
@@ -230,7 +229,7 @@ class Answers:
             except InvalidAnswer as error:
                 return self._beside(handoff, error, values)
         except BotError as error:
-            text = why_not(error, user=presser.user, now=self._clock())
+            text = why_not(error, surface="slack", user=presser.user, now=self._clock())
             return {"response_action": "update", "view": self._modals.note("Not recorded", text)} if text else None
         return None
 

@@ -12,12 +12,12 @@ from adapters.slack.inbound import Payload
 from adapters.slack.lists import LIFT
 from adapters.slack.people import People
 from adapters.slack.presses import pressed
-from adapters.slack.refusals import why_not
 from adapters.slack.replies import Replies
 from adapters.slack.saying import Listener
 from adapters.slack.whisper import Whisper
 from adapters.slack.whose import Whose
 from bot import talk
+from bot.cards import why_not
 from bot.cards.obeyed import Action, Done
 from bot.cards.rich import code
 from bot.errors import BotError
@@ -83,7 +83,7 @@ class Brakes:
                 done = await self._brakes.resume(handoff, press.extra.get("epoch"), wish)
             await self._replies.say(done, who.listener, thread=_thread(who), once=wish.id)
         except BotError as error:
-            await self._whisper.tell(who.listener, why_not(error, user=who.user, now=self._clock()))
+            await self._whisper.tell(who.listener, why_not(error, surface="slack", user=who.user, now=self._clock()))
 
     async def _person(self, who: Presser, asked: Action) -> Person:
         """Who presses, if they are one of ours.

@@ -13,10 +13,9 @@ from adapters.slack.inbound import Payload
 from adapters.slack.markup import link, mrkdwn
 from adapters.slack.people import People
 from adapters.slack.presses import ACTION, around_row
-from adapters.slack.refusals import why_not
 from adapters.slack.saying import Listener
 from adapters.slack.whisper import Whisper
-from bot.cards import DigestRow, DigestView, digest, reading, skipped
+from bot.cards import DigestRow, DigestView, digest, reading, skipped, why_not
 from bot.cards.rich import Piece, plain
 from bot.errors import BadRequest, BotError, NotAnApprover
 from bot.handoff import Digest
@@ -146,7 +145,7 @@ class RowAnswers:
                 rows, kind, person.actor, answer_id=answer_id, standing=person.standing
             )
         except BotError as error:
-            if told := why_not(error, user=str(user["id"]), now=self._clock()):
+            if told := why_not(error, surface="slack", user=str(user["id"]), now=self._clock()):
                 await self._whisper.tell(listener, told)
             return
         if told := skipped(kind, outcomes):

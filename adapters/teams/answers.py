@@ -11,7 +11,6 @@ from adapters.teams.address import Address
 from adapters.teams.answering import ANSWERING, answer
 from adapters.teams.cards import Cards, For
 from adapters.teams.carried import Pressed
-from adapters.teams.declined import why_not
 from adapters.teams.forms import Filled
 from adapters.teams.people import People, Person
 from adapters.teams.pressable import SOURCE
@@ -21,7 +20,7 @@ from adapters.teams.sheets import MOST_PAGES, Sheet, Sheets
 from adapters.teams.strays import Strays
 from adapters.teams.whose import Whose
 from andon import wire
-from bot.cards import card
+from bot.cards import card, why_not
 from bot.errors import AlreadyDecided, BadRequest, BotError, Fault, InvalidAnswer, NotAnApprover
 from bot.handoff import Handoff
 from bot.ports import Desk
@@ -112,7 +111,7 @@ class Answers:
             whom = For(conflict=self._desk.conflict(decided, person.actor))
             return self._card(decided, whom) if is_known else with_words(_TAKEN)
         except BotError as error:
-            told = why_not(error, user=presser.user, now=self._clock())
+            told = why_not(error, surface="teams", user=presser.user, now=self._clock())
             return with_words(told) if told else await self._as_it_stands(press)
 
     async def refreshed(self, press: Pressed, presser: Presser) -> Json:
@@ -124,7 +123,7 @@ class Answers:
             return self._card(handoff, await self._whom(handoff, presser))
         except BotError as error:
             log.info("teams.not_refreshed id=%s detail=%s", press.handoff, error)
-            return with_fault(error.status, why_not(error, user=presser.user, now=self._clock()))
+            return with_fault(error.status, why_not(error, surface="teams", user=presser.user, now=self._clock()))
 
     def _shown(self, press: Pressed, handoff: Handoff, person: Person) -> Json:
         """More of it, in the place of the card."""
@@ -188,7 +187,7 @@ class Answers:
                 sheet = self._sheet(name, press, handoff, person, filled, page=MOST_PAGES)
                 return in_dialog(sheet.card, sheet.title)
         except BotError as error:
-            return closing(why_not(error, user=presser.user, now=self._clock()))
+            return closing(why_not(error, surface="teams", user=presser.user, now=self._clock()))
         return None
 
     def _sheet(  # a case a sheet

@@ -8,12 +8,12 @@ from adapters.teams.answers import Answers, Presser
 from adapters.teams.asking import Asking
 from adapters.teams.carried import Pressed, pressed
 from adapters.teams.cord import Cord
-from adapters.teams.declined import why_not
 from adapters.teams.inbound import Payload, Reply
 from adapters.teams.replying import Json, closing, found, with_words
 from adapters.teams.rows import RowAnswers
 from adapters.teams.talk import Talk
 from adapters.teams.whisper import Whisper
+from bot.cards import why_not
 from bot.errors import BadRequest, BotError
 
 Hearer = Callable[[Payload], Awaitable[bool]]
@@ -61,7 +61,7 @@ class Reception:
             if taker := self._takers.get(press.do):
                 return await taker(press, presser)
         except BotError as error:
-            return with_words(why_not(error, user=presser.user, now=self._clock()))
+            return with_words(why_not(error, surface="teams", user=presser.user, now=self._clock()))
         if press.do == "refresh":
             return await self._answers.refreshed(press, presser)
         if press.do in _SHOWN:
@@ -74,7 +74,7 @@ class Reception:
         try:
             press = pressed(activity["value"].get("data"))
         except BadRequest as error:
-            return closing(why_not(error, user=presser.user, now=self._clock()))
+            return closing(why_not(error, surface="teams", user=presser.user, now=self._clock()))
         return await self._answers.opened(press, presser)
 
     async def submitted(self, activity: Payload) -> Reply:

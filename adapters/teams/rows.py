@@ -7,11 +7,10 @@ from typing import Literal
 
 from adapters.teams.answers import Presser
 from adapters.teams.carried import Pressed
-from adapters.teams.declined import why_not
 from adapters.teams.people import People
 from adapters.teams.replying import Json, with_words
 from adapters.teams.whose import Whose
-from bot.cards import skipped
+from bot.cards import skipped, why_not
 from bot.errors import BotError, Gone, NotAnApprover
 from bot.ports import Desk
 
@@ -38,7 +37,7 @@ class RowAnswers:
                 press.rows, kind, person.actor, answer_id=presser.answer_id, standing=person.standing
             )
         except BotError as error:
-            return with_words(why_not(error, user=presser.user, now=self._clock()))
+            return with_words(why_not(error, surface="teams", user=presser.user, now=self._clock()))
         done = f"{'Approved' if kind == 'approve' else 'Rejected'} {len(outcomes)} asks."
         return with_words(skipped(kind, outcomes) or done)
 

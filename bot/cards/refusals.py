@@ -1,16 +1,17 @@
-"""Why an answer did not count, as a sentence for whoever gave it: by a press, or by a reply below a card. Pure."""
+"""Why an answer did not count, as a sentence for whoever gave it: by a press, or by a reply below a card."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from andon import wire
 from bot.cards.sentences import too_late
 from bot.errors import (
     AlreadyDecided,
     AlreadyVoted,
     BadRequest,
     BotError,
+    Conflict,
     DirectoryDown,
     Gone,
     HandoffExpired,
@@ -21,6 +22,8 @@ from bot.errors import (
 )
 from bot.ports import RowOutcome
 
+_EXPECTED: Final = (AlreadyDecided, AlreadyVoted, BadRequest, Conflict, Gone, NotAnApprover, StoreUnavailable)
+"""Everybody may run into these; what else there is, operators should know of."""
 _SAME_TAP: Final = timedelta(seconds=10)
 _PLAIN: Final[dict[type[BotError], str]] = {
     StaleRevision: "This card changed after you opened it, so your press changed nothing. Look again, then answer.",
@@ -31,23 +34,28 @@ _PLAIN: Final[dict[type[BotError], str]] = {
 }
 
 
-def why_not(error: BotError, *, platform: str, is_mine: Callable[[wire.Actor], bool], now: datetime) -> str:
-    """Why a press changed nothing.
+def why_not(error: BotError, *, surface: str, user: str, now: datetime) -> str:
+    """Why a press changed nothing; what operators should know of is logged.
 
     Args:
         error: What the press came to.
-        platform: What people call the surface: `Slack`.
-        is_mine: Is this whoever pressed?
+        surface: Where it was pressed: `slack`.
+        user: The platform's own id of whoever pressed.
         now: The time of the press.
 
     Returns:
         The sentence; empty when there is nothing to say: a double tap of the person whose answer stands.
     """
+    if not isinstance(error, _EXPECTED):
+        logging.getLogger(f"andon.{surface}").warning("press.failed error=%s detail=%s", type(error).__name__, error)
     if plain := _PLAIN.get(type(error)):
         return plain
+    platform = surface.capitalize()
     match error:
         case AlreadyDecided(decision=decision):
-            return "" if is_mine(decision.by) and now - decision.at < _SAME_TAP else too_late(decision)
+            by = decision.by
+            is_mine = by.surface == surface and by.id.rpartition("/")[2] == user
+            return "" if is_mine and now - decision.at < _SAME_TAP else too_late(decision)
         case NotAnApprover() | AlreadyVoted() | BadRequest():
             return f"{_sentence(error.detail)} Your press changed nothing."
         case DirectoryDown():
