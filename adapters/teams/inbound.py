@@ -41,6 +41,7 @@ _DOING: Final = timedelta(seconds=30)
 """How long whoever began with an event may still be at it."""
 _STOP_S: Final = 10.0
 _BODY_BYTES: Final = 512 * 1024
+_NOT_HERE: Final = "a turn only answers the invoke that it is about; the connector sends, changes and deletes"
 _SENT: Final = "andon.sent"
 
 
@@ -253,15 +254,16 @@ class _Adapter(BotAdapter):  # type: ignore[misc]  # the package has no types
 
     async def send_activities(self, context: TurnContext, activities: list[Activity]) -> list[ResourceResponse]:
         for each in activities:
-            if each.type == ActivityTypes.invoke_response:
-                context.turn_state[self._INVOKE_RESPONSE_KEY] = each
+            if each.type != ActivityTypes.invoke_response:
+                raise RuntimeError(_NOT_HERE)
+            context.turn_state[self._INVOKE_RESPONSE_KEY] = each
         return [ResourceResponse(id="") for _ in activities]
 
-    async def update_activity(self, context: TurnContext, activity: Activity) -> None:
-        raise NotImplementedError("the connector changes messages")
+    async def update_activity(self, context: TurnContext, activity: Activity) -> None:  # noqa: ARG002  # its signature
+        raise RuntimeError(_NOT_HERE)
 
-    async def delete_activity(self, context: TurnContext, reference: ConversationReference) -> None:
-        raise NotImplementedError("the connector deletes messages")
+    async def delete_activity(self, context: TurnContext, reference: ConversationReference) -> None:  # noqa: ARG002
+        raise RuntimeError(_NOT_HERE)
 
 
 class _Handler(ActivityHandler):  # type: ignore[misc]  # the package has no types
