@@ -133,7 +133,7 @@ screenshot: install browser node ## Draw the pictures in the README and the docs
 	@$(BIN)/python -m docs.teams_pictures
 
 lock: install ## Write requirements.lock anew (ARGS=--upgrade for the newest of everything)
-	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --extra server --extra slack --extra teams --extra dev \
+	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --extra server --extra slack --extra teams --extra callbacks --extra otel --extra dev \
 	    --generate-hashes --no-emit-index-url --no-header $(ARGS) -o requirements.lock pyproject.toml
 
 clean: ## Remove .venv and all else that make leaves
