@@ -127,10 +127,13 @@ class Access:
 
     # --- ids and handoff tokens ---
 
-    def derive_id(self, prefix: str, *parts: str) -> str:
-        """An id that the same parts always give and nobody without the secret can guess (128 bits)."""
+    def derive_id(self, prefix: str, *parts: str, mark: str = "") -> str:
+        """An id that the same parts always give and nobody without the secret can guess (128 bits).
+
+        `mark` says where its record is, and is its end.
+        """
         text = "\0".join(("id/v1", prefix, *parts)).encode()
-        return f"{prefix}_{_b64(hmac.digest(self._secret, text, 'sha256')[:16])}"
+        return f"{prefix}_{_b64(hmac.digest(self._secret, text, 'sha256')[:16])}{mark}"
 
     def draw(self, handoff_id: str) -> float:
         """A number from 0 up to 1 that the same id always gives, and nobody without the secret can tell."""

@@ -89,7 +89,7 @@ async def open_store(settings: Settings, *, start: bool = True) -> AsyncIterator
         await embedded.start()
         mine = True
     url = embedded.url if embedded else settings.redis_url.get_secret_value() if settings.redis_url else ""
-    store = Store(connect(url), retention=settings.retention)
+    store = Store(connect(url, shards=settings.shards), retention=settings.retention, shards=settings.shards)
     try:
         faults = await store.faults(embedded=embedded is not None)
         for fault in faults:
@@ -106,6 +106,8 @@ async def open_store(settings: Settings, *, start: bool = True) -> AsyncIterator
                 "set ANDON_SECRET to that one, or copy the file `secret` from the first service's state folder"
             )
             raise ConfigError([msg])
+        if wrong := await store.settle_shards(grow=start):
+            raise ConfigError([wrong])
         yield Opened(store, Access(store, secret), embedded is not None)
     finally:
         await store.close()
@@ -287,8 +289,9 @@ async def _serving(
         timers = Timers(flow, store)
         timers.start()
         policies.start(flow.alert, store.loaded)
-        cards = CardWork(store.outbox, store.digests, flow, adapters, pace=pace)
-        cards.start()
+        cards = [CardWork(shard.outbox, shard.digests, flow, adapters, pace=pace) for shard in store.shards]
+        for each in cards:
+            each.start()
         idle = IdleConnections(lambda: runner.server.connections if runner.server else ())
         try:
             await runner.setup()
@@ -300,7 +303,7 @@ async def _serving(
             await timers.stop()
             await policies.stop()
             await hub.stop()
-            await asyncio.gather(runner.cleanup(), cards.stop())
+            await asyncio.gather(runner.cleanup(), *(each.stop() for each in cards))
 
 
 def _default_place(settings: Settings) -> wire.Place:

@@ -74,6 +74,12 @@ class Settings(BaseSettings):
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
         default=None, description="redis://, rediss:// or unix:// (default: an embedded Valkey in the state folder)."
     )
+    shards: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Spread runs over so many shards, for a Cluster; may be raised, not lowered.",
+    )
     policy: Annotated[Path, AfterValidator(_no_folder)] | None = Field(
         default=None, description="Policy file (default: ask about everything, and say so)."
     )

@@ -52,7 +52,7 @@ from bot.risk import Scoring
 from bot.runs import WEB, Runs
 from bot.scope import Granted
 from bot.silence import silence_verdict
-from bot.store import Store
+from bot.store import Store, mark_of
 from bot.trust import TrustBook, note_end
 from bot.unreported import Unreported
 from bot.voting import Voting, already_decided
@@ -166,7 +166,8 @@ class Flow:
         check_schemas(ask)
         payload = payload_of(ask)
         digest = digest_of(payload)
-        handoff_id = self._access.derive_id("hf", agent.name, idempotency_key or secrets.token_urlsafe(16))
+        key = idempotency_key or secrets.token_urlsafe(16)
+        handoff_id = self._access.derive_id("hf", agent.name, key, mark=mark_of(run.id))
         to = ask.to or (run.conversation or self._default_place,)
         policy = under or self._policies.current()
         situation = await self._gathering.gather(policy, ask, handoff_id, agent.name, run, to=to)
@@ -269,7 +270,7 @@ class Flow:
 
     async def card_at(self, surface: str, address: str) -> str | None:
         """The handoff whose card is at this address."""
-        return await self._store.outbox.card_at(surface, address)
+        return await self._store.card_at(surface, address)
 
     async def run(self, run_id: str) -> wire.Run:
         """Read one run, with what holds it; raises `Gone`."""
@@ -472,11 +473,10 @@ class Flow:
         """
         recent = self._hub.recent.get(handoff_id)
         known = recent or await self._store.handoffs.load(handoff_id)
-        review_id = self._access.derive_id("hf", agent, review_key(handoff_id))
+        review_id = self._access.derive_id("hf", agent, review_key(handoff_id), mark=mark_of(handoff_id))
         review, ramp = (follow_up(known, report, review_id), known.route.ramp) if known else (None, "")
-        crowding = self._caps.crowding()
         said = await self._store.handoffs.outcome(
-            handoff_id, agent, report, ramp=ramp, review=review, crowding=crowding
+            handoff_id, agent, report, ramp=ramp, review=review, crowding=self._caps.crowding()
         )
         check_outcome(handoff_id, report, said)
         if said.crowd:

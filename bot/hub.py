@@ -6,13 +6,13 @@ In this process from the script's own reply, in the others by the tail of the ev
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, Self, TypeVar
 
 from bot.errors import TooMany
 from bot.handoff import Change, Handoff, State
-from bot.store import Store, event_number
+from bot.store import Shard, Store, event_number
 
 _STREAM_LIMIT: Final = 5_000
 """Changes that a slow reader may lag behind before its stream is closed; it resumes from its last id."""
@@ -204,10 +204,11 @@ class Hub:
         self._store = store
         self._on_revoked = on_revoked
         self._waiters: dict[str, list[tuple[str, Waiter]]] = {}
-        self._agents: dict[str, set[Stream]] = {}
+        self._agents: list[dict[str, set[Stream]]] = [{} for _ in store.shards]
+        """By shard: each tells its agents of a brake, under ids of its own."""
         self._watchers: set[Stream] = set()
-        self._tail: asyncio.Task[None] | None = None
-        self._told = "0-0"
+        self._tails: list[asyncio.Task[None]] = []
+        self._told = ["0-0" for _ in store.shards]
         self._told_more: asyncio.Future[None] | None = None
         self._deciding: dict[str, bool] = {}
         self.recent = Recent()
@@ -221,30 +222,31 @@ class Hub:
     @property
     def streams(self) -> int:
         """Agents' event streams on this process."""
-        return sum(len(streams) for streams in self._agents.values())
+        return sum(len(streams) for agents in self._agents for streams in agents.values())
 
     async def start(self) -> None:
         """Tail from now on."""
-        self._told = await self._store.feed.last_id()
-        self._tail = asyncio.create_task(self._run(self._told), name="hub tail")
+        self._told = [await shard.feed.last_id() for shard in self._store.shards]
+        self._tails = [asyncio.create_task(self._run(shard), name="hub tail") for shard in self._store.shards]
 
     async def stop(self) -> None:
         """Let everybody go: waiters read once more, streams end."""
         self.closing = True
         for handoff_id in list(self._waiters):
             self._release(handoff_id, None)
-        for stream in [*self._watchers, *(s for streams in self._agents.values() for s in streams)]:
+        for stream in [*self._watchers, *(s for agents in self._agents for some in agents.values() for s in some)]:
             stream.close()
-        if self._tail:
-            self._tail.cancel()
+        for tail in self._tails:
+            tail.cancel()
+        for tail in self._tails:
             with contextlib.suppress(asyncio.CancelledError):
-                await self._tail
+                await tail
 
-    async def _run(self, after: str) -> None:
-        async for changes in self._store.feed.tail(after):
+    async def _run(self, shard: Shard) -> None:
+        async for changes in shard.feed.tail(self._told[shard.number]):
             for change in changes:
-                self._tell(change)
-            self._told = changes[-1].id
+                self._tell(change, shard.number)
+            self._told[shard.number] = changes[-1].id
             if self._told_more:
                 self._told_more.set_result(None)
                 self._told_more = None
@@ -255,14 +257,19 @@ class Hub:
         Raises:
             StoreUnavailable: Nobody can say what has happened.
         """
-        latest = event_number(await self._store.feed.last_id())
+        newest = await asyncio.gather(*(shard.feed.last_id() for shard in self._store.shards))
+        latest = [event_number(each) for each in newest]
+
+        def is_behind() -> bool:
+            return any(event_number(told) < last for told, last in zip(self._told, latest, strict=True))
+
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CATCH_UP_S):
-                while event_number(self._told) < latest and not self.closing:
+                while is_behind() and not self.closing:
                     self._told_more = self._told_more or asyncio.get_running_loop().create_future()
                     await asyncio.shield(self._told_more)
 
-    def _tell(self, change: Change) -> None:
+    def _tell(self, change: Change, shard: int) -> None:
         if change.event == "revoked":
             if self._on_revoked:
                 self._on_revoked(change.agent)
@@ -274,17 +281,18 @@ class Hub:
                 self._deciding[change.handoff] = True
             else:
                 self._release(change.handoff, None)
-        for stream in self._watchers:
+        is_copy = shard and change.event in BRAKES and not change.run  # home tells of it
+        for stream in () if is_copy else self._watchers:
             stream.push(change)
         if change.event in BRAKES:
-            self._tell_of_brake(change)
+            self._tell_of_brake(change, self._agents[shard])
         elif change.event in TOLD_TO_AGENTS:
-            for stream in self._agents.get(change.agent, ()):
+            for stream in self._agents[shard].get(change.agent, ()):
                 stream.push(change)
 
-    def _tell_of_brake(self, change: Change) -> None:
+    def _tell_of_brake(self, change: Change, agents: Mapping[str, set[Stream]]) -> None:
         all_of_them = change.agent == " * "
-        told = self._agents.values() if all_of_them else [self._agents.get(name, ()) for name in change.agent.split()]
+        told = agents.values() if all_of_them else [agents.get(name, ()) for name in change.agent.split()]
         for streams in told:
             for stream in streams:
                 stream.push(change)
@@ -322,16 +330,16 @@ class Hub:
         return Wait(self._waiters, handoff_id, who)
 
     @contextmanager
-    def agent_stream(self, agent: str) -> Iterator[Stream]:
-        """What one agent is told, from now on."""
-        stream = Stream()
-        self._agents.setdefault(agent, set()).add(stream)
+    def agent_stream(self, agent: str, shard: Shard) -> Iterator[Stream]:
+        """What one agent is told, from now on, of its shard."""
+        stream, agents = Stream(), self._agents[shard.number]
+        agents.setdefault(agent, set()).add(stream)
         try:
             yield stream
         finally:
-            self._agents[agent].discard(stream)
-            if not self._agents[agent]:
-                del self._agents[agent]
+            agents[agent].discard(stream)
+            if not agents[agent]:
+                del agents[agent]
 
     @contextlib.asynccontextmanager
     async def watch(self) -> AsyncIterator[AsyncIterator[Change]]:

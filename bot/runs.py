@@ -33,7 +33,8 @@ class Runs:
             InvalidBody: Too many runs started one another.
             TooMany: The agent starts runs too fast.
         """
-        run_id = self._access.derive_id("run", agent.name, idempotency_key or secrets.token_urlsafe(16))
+        mark = await self._store.mark_for(agent.name, start.parent)
+        run_id = self._access.derive_id("run", agent.name, idempotency_key or secrets.token_urlsafe(16), mark=mark)
         if start.conversation is None and self._default_place.channel:
             start = start.model_copy(update={"conversation": self._default_place})
         word, wait_ms = await self._store.runs.start(run_id, agent.name, start, fingerprint, agent.limits)

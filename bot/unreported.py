@@ -4,8 +4,9 @@ import logging
 from collections.abc import Callable
 
 from bot.access import Access
+from bot.handoff import Handoff
 from bot.reviews import follow_up, review_key
-from bot.store import Crowding, Store
+from bot.store import Crowding, Store, mark_of
 
 log = logging.getLogger("andon.reviews")
 
@@ -26,9 +27,12 @@ class Unreported:
             StoreUnavailable: It may have been opened; the same call again is safe.
         """
         first = await self._store.handoffs.load(handoff_id)
-        made = first and follow_up(first, None, self._access.derive_id("hf", first.agent, review_key(handoff_id)))
+        made = first and follow_up(first, None, self._review_id(first))
         if not first or not made:
             await self._store.unreported.forget(handoff_id)
             return
         if await self._store.unreported.presume(first, made, self._crowding()) == "opened":
             log.warning("handoff.unreported id=%s agent=%s review=%s", handoff_id, first.agent, made.id)
+
+    def _review_id(self, first: Handoff) -> str:
+        return self._access.derive_id("hf", first.agent, review_key(first.id), mark=mark_of(first.id))

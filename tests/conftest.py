@@ -18,10 +18,15 @@ from bot.errors import ConfigError
 from bot.store import Store, connect
 from bot.store.embedded import server_binary
 from tests.people import Agent, Person
-from tests.servers import DATABASES, SECRET, Live, ServiceProcess, Valkey, lasting_keys, live
+from tests.servers import DATABASES, SECRET, SHARDS, Live, ServiceProcess, Valkey, lasting_keys, live
 
 for _name in [name for name in os.environ if name.startswith(("ANDON_", "SLACK_", "TEAMS_"))]:
     del os.environ[_name]  # at import, so that no fixture of any scope can see them
+
+if SHARDS > 1:  # a whole run with as many shards; see tests/servers.py
+    os.environ["ANDON_SHARDS"] = str(SHARDS)
+    assert Store.__init__.__kwdefaults__
+    Store.__init__.__kwdefaults__["shards"] = SHARDS
 
 # A shell's background job ignores Ctrl-C, and so would what the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -110,14 +115,18 @@ _namespaces = itertools.count(1)
 @pytest.fixture
 async def store(valkey: Valkey) -> AsyncIterator[Store]:
     """A store in a namespace of its own; the test fails if it leaves a key that would live for ever."""
-    client = connect(valkey.url())
+    client = connect(valkey.url(), shards=SHARDS)
     ns = f"t{next(_namespaces)}"
     async with Store(client, ns=ns) as opened:
+        await opened.settle_shards(grow=True)
         yield opened
-        left = await lasting_keys(client, f"{{{ns}}}:*")
-        names = [name async for name in client.scan_iter(match=f"{{{ns}}}:*", count=1000)]
-        if names:
-            await client.unlink(*names)
+        left = []
+        for shard in opened.shards:
+            pattern = f"{{{shard.keys.ns}}}:*"
+            left += await lasting_keys(client, pattern)
+            names = [name async for name in client.scan_iter(match=pattern, count=1000)]
+            if names:
+                await client.unlink(*names)
     assert not left, f"keys without a lifetime: {left}"
 
 

@@ -32,11 +32,13 @@ from tests.people import Agent, Person
 ROOT: Final = Path(__file__).resolve().parent.parent
 DATABASES: Final = 64
 SECRET: Final = "a secret for tests, of more than 32 characters"
+SHARDS: Final = int(os.environ.get("ANDON_TEST_SHARDS", "1"))
+"""Shards that every store and service of the tests has, unless a test says otherwise: ANDON_TEST_SHARDS=3 pytest …"""
 GENEROUS: Final = Limits(per_minute=0, burst=1_000, open=10_000)
 """Limits that a test about something else never meets."""
 
 _LASTING: Final = re.compile(
-    r"^\{[^}]*\}:(events|due|ladder|unreported|index|keys|secret|policy|brakes|brakes:epoch|key:[^:]*|shelf:[^:]*)$"
+    r"^\{[^}]*\}:(events|due|ladder|unreported|index|keys|secret|policy|brakes|brakes:epoch|shards|agents|key:[^:]*|shelf:[^:]*)$"
 )
 """Keys that may have no lifetime, as the scripts' headers and `bot/store/keys.py` say. `shelf:<surface>` holds what an
 adapter must still have after any pause, such as the token of an installation: one hash, which it empties itself."""
@@ -113,7 +115,11 @@ async def lasting_keys(client: "redis.asyncio.Redis", pattern: str) -> list[str]
 def bare_environment(**extra: str) -> dict[str, str]:
     """An environment with nothing of the developer's settings in it."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("ANDON_", "SLACK_", "TEAMS_"))}
-    return {**ours, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **extra}
+    return {**ours, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **_shards(), **extra}
+
+
+def _shards() -> dict[str, str]:
+    return {"ANDON_SHARDS": str(SHARDS)} if SHARDS > 1 else {}
 
 
 @dataclass
@@ -151,7 +157,9 @@ async def live(
     assert settings.redis_url
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(serve(settings, adapters=adapters, pace=pace))
-        store = await stack.enter_async_context(Store(connect(settings.redis_url.get_secret_value())))
+        shards = settings.shards
+        client = connect(settings.redis_url.get_secret_value(), shards=shards)
+        store = await stack.enter_async_context(Store(client, shards=shards))
         access = Access(store, settings.key_material())
         agent = await stack.enter_async_context(
             Agent(running.url, await access.create_key("agent", "mailer", GENEROUS))

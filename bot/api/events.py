@@ -37,13 +37,15 @@ class EventStreams:
             BadRequest: `Last-Event-ID` is none of ours.
             StoreUnavailable: Before the first byte: nothing can be read now.
         """
-        after, feed = request.headers.get("Last-Event-ID", ""), self._store.feed
+        after = request.headers.get("Last-Event-ID", "")
         if after and not valid_id(after):
             msg = (
                 f"Last-Event-ID {after[:40]!r} is none of ours; send the id of the last event you had, or leave it out"
             )
             raise BadRequest(msg)
-        with self._hub.agent_stream(agent) as live:
+        shard = await self._store.shard_of(agent)
+        feed = shard.feed
+        with self._hub.agent_stream(agent, shard) as live:
             first = ""
             if not after or not await feed.kept(after):
                 first = "stream.reset" if after else "stream.open"

@@ -7,9 +7,11 @@ from bot.store.feed import event_number, valid_id
 from bot.store.handoffs import Handoffs
 from bot.store.keys import Keys
 from bot.store.ladder import Climbed
+from bot.store.marks import mark, mark_of
 from bot.store.messages import ClaimReply, Crowding, Limits, NewHandoff, Opened, OutcomeReply, Settled, Verdict
 from bot.store.outbox import Buried, Delivery, Outbox, Placed
 from bot.store.records import Doc, hashed, read_brake
+from bot.store.shard import Shard
 from bot.store.store import Store, StoreFault, connect
 from bot.store.trust import Trusted, ramp_id
 
@@ -34,6 +36,7 @@ __all__ = [
     "Page",
     "Placed",
     "Settled",
+    "Shard",
     "Store",
     "StoreFault",
     "Trusted",
@@ -41,6 +44,8 @@ __all__ = [
     "connect",
     "event_number",
     "hashed",
+    "mark",
+    "mark_of",
     "ramp_id",
     "read_brake",
     "valid_id",

@@ -67,8 +67,13 @@ class Brakes:
         self._keys = keys
         self._asks = RunAsks(pipe, keys)
 
-    async def obey(self, order: BrakeOrder, agents: Collection[str] | None) -> Obeyed:
-        """Pull or lift a brake, in one step; `agents` are told of it, None: all."""
+    async def obey(
+        self, order: BrakeOrder, agents: Collection[str] | None, *, number: str = "", wide: bool = False
+    ) -> Obeyed:
+        """Pull or lift a brake, in one step; `agents` are told of it, None: all.
+
+        `number` is that of the pull, if it was drawn elsewhere; `wide`: other shards have copies of this brake.
+        """
         keys, scope, run = self._keys, order.scope, order.scope.run or ""
         own: dict[str, object] = {
             "by": order.by.model_dump(mode="json", exclude_none=True),
@@ -91,9 +96,11 @@ class Brakes:
                 "" if order.said_at is None else ms_of(order.said_at),
                 json.dumps({**own, "steer": steer} if steer else own),
                 "" if order.epoch is None else order.epoch,
-                " * " if agents is None else f" {' '.join(sorted(agents))} ",
+                told_to(agents),
                 run,
                 words,
+                number,
+                "wide" if wide else "",
             )
         )
         return Obeyed(word, read_brake(rest[0]) if rest and rest[0] else None)
@@ -242,6 +249,11 @@ class Brakes:
         past = [name for name, packed in lifted if int(packed.split()[-1].rpartition(b"-")[2]) < oldest]
         if past:
             await self._pipe.call("HDEL", self._keys.brakes_lifted, *past)
+
+
+def told_to(agents: Collection[str] | None) -> str:
+    """Who is told of a brake, as the scripts have it; None: all."""
+    return " * " if agents is None else f" {' '.join(sorted(agents))} "
 
 
 def _words_of(steer: wire.Braked) -> str:

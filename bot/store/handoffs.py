@@ -22,6 +22,7 @@ from bot.store.messages import (
     Settled,
     Verdict,
 )
+from bot.store.pages import Place, merged, places
 from bot.store.pipe import Pipe, load_script
 from bot.store.records import (
     Doc,
@@ -49,13 +50,7 @@ _OPEN, _ANSWER, _REVISE, _EXPIRE = (load_script(name) for name in ("open", "answ
 _WITHDRAW, _CLAIM, _OUTCOME = (load_script(name) for name in ("withdraw", "claim", "outcome"))
 _VOTE, _TRY_CODE, _DOUBT = (load_script(name) for name in ("vote", "try_code", "doubt"))
 
-Place = tuple[int, str]
-"""A place in a sorted list: Unix ms and the handoff's id."""
-
 _FAILED: Final = frozenset({"failed", "undo_failed"})
-_SAME_MS: Final = 128
-"""Entries of one millisecond that a page may have to skip again."""
-
 WRONG_CODES: Final = 3
 """Wrong numbers after which a person waits."""
 UNREPORTED: Final = timedelta(minutes=15)
@@ -400,7 +395,7 @@ class Handoffs:
 
     async def urgent(self, after: Place | None, limit: int) -> tuple[list[Handoff], Place | None]:
         """Pending handoffs, most urgent first, and where the next page starts; arguments as for `latest`."""
-        return await self._page(self._keys.due, after, limit, newest_first=False)
+        return await self._page(merged([await self.urgent_places(after, limit)], limit, newest_first=False))
 
     async def latest(self, after: Place | None, limit: int) -> tuple[list[Handoff], Place | None]:
         """Handoffs by when they were opened, newest first, and where the next page starts.
@@ -409,21 +404,18 @@ class Handoffs:
             after: Start after this place; None: at the beginning.
             limit: Read so many entries; those that are past their retention yield nothing.
         """
-        return await self._page(self._keys.index, after, limit, newest_first=True)
+        return await self._page(merged([await self.latest_places(after, limit)], limit, newest_first=True))
 
-    async def _page(
-        self, key: str, after: Place | None, limit: int, *, newest_first: bool
-    ) -> tuple[list[Handoff], Place | None]:
-        edges = ("+inf", "-inf", "BYSCORE", "REV") if newest_first else ("-inf", "+inf", "BYSCORE")
-        start: str | int = edges[0] if after is None else after[0]
-        count = limit + 1 + (0 if after is None else _SAME_MS)
-        raw = await self._pipe.call("ZRANGE", key, start, *edges[1:], "LIMIT", 0, count, "WITHSCORES")
-        found = flat(raw)
-        places = [(int(float(found[i + 1])), found[i].decode()) for i in range(0, len(found), 2)]
-        if after is not None:
-            places = [place for place in places if (place < after if newest_first else place > after)]
-        page, more = places[:limit], len(places) > limit
-        return await self._load_all([handoff_id for _, handoff_id in page]), page[-1] if page and more else None
+    async def urgent_places(self, after: Place | None, limit: int) -> list[Place]:
+        """Where those of `urgent` are listed; one more than `limit` where there are more."""
+        return await places(self._pipe, self._keys.due, after, limit, newest_first=False)
+
+    async def latest_places(self, after: Place | None, limit: int) -> list[Place]:
+        """The same for those of `latest`."""
+        return await places(self._pipe, self._keys.index, after, limit, newest_first=True)
+
+    async def _page(self, page: tuple[list[Place], Place | None]) -> tuple[list[Handoff], Place | None]:
+        return await self._load_all([handoff_id for _, handoff_id in page[0]]), page[1]
 
     async def told(self, limit: int) -> list[Handoff]:
         """What people were told of and not asked about, the latest first."""

@@ -210,3 +210,13 @@ class Keys:
     def secret(self) -> str:
         """String: fingerprint of the secret that this store was set up with."""
         return f"{{{self.ns}}}:secret"
+
+    @property
+    def shards(self) -> str:
+        """String: how many shards the store has; only where it has more than one."""
+        return f"{{{self.ns}}}:shards"
+
+    @property
+    def agents(self) -> str:
+        """Hash: agent -> the shard that its runs are in; only where there is more than one."""
+        return f"{{{self.ns}}}:agents"

@@ -12,11 +12,13 @@ from bot.answers import Answering, read_answer
 from bot.brake.order import BrakeOrder
 from bot.handoff import Handoff, Route, ask_payload, digest_of
 from bot.silence import silence_verdict
-from bot.store import Doc, Limits, NewHandoff, Obeyed, Settled, Store, Verdict
-from tests.servers import until
+from bot.store import Doc, Limits, NewHandoff, Obeyed, Settled, Store, Verdict, mark
+from tests.servers import SHARDS, until
 
 AGENT = "mailer"
-RUN = f"run_{'r' * 22}"
+MARK = mark(int.from_bytes(hashlib.sha256(AGENT.encode()).digest()[:8]) % SHARDS)
+"""What ids of this agent's end with, in the shard that it is given."""
+RUN = f"run_{'r' * 22}{MARK}"
 NO_LIMITS = Limits(per_minute=0, burst=1_000, open=10_000)
 DECISION_AGE = timedelta(minutes=15)
 MIRA = wire.Actor(kind="person", id="mira@example.com", name="Mira", surface="web")
@@ -30,7 +32,7 @@ def now() -> datetime:
 
 
 def new_id() -> str:
-    return f"hf_{next(_numbers):022d}"
+    return f"hf_{next(_numbers):022d}{MARK}"
 
 
 def confirmation(
@@ -144,14 +146,15 @@ def withdrawn(handoff: Handoff) -> wire.Withdrawn:
 async def make_due(store: Store, handoff_id: str, at: datetime | None = None) -> None:
     """Let the deadline be in the past, as if that much time had gone by."""
     ms = round((at or now() - timedelta(seconds=5)).timestamp() * 1000)
-    await store._pipe.call("HSET", store.keys.handoff(handoff_id), "due_at", ms)
-    await store._pipe.call("ZADD", store.keys.due, ms, handoff_id)
+    keys = store.keys_of(handoff_id)
+    await store._pipe.call("HSET", keys.handoff(handoff_id), "due_at", ms)
+    await store._pipe.call("ZADD", keys.due, ms, handoff_id)
 
 
 async def make_old(store: Store, handoff_id: str) -> None:
     """Let the decision be older than a claim may use."""
     ms = round((now() - DECISION_AGE - timedelta(seconds=5)).timestamp() * 1000)
-    await store._pipe.call("HSET", store.keys.handoff(handoff_id), "decided_at", ms)
+    await store._pipe.call("HSET", store.keys_of(handoff_id).handoff(handoff_id), "decided_at", ms)
 
 
 async def hold(store: Store, scope: wire.BrakeScope | None = None) -> None:

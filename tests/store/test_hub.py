@@ -21,7 +21,7 @@ async def hub(store: Store) -> AsyncIterator[Hub]:
 
 async def test_once_it_has_caught_up_streams_have_what_happened_before(store: Store, hub: Hub) -> None:
     await asks.start_run(store)
-    with hub.agent_stream(asks.AGENT) as stream:
+    with hub.agent_stream(asks.AGENT, await store.shard_of(asks.AGENT)) as stream:
         for number in range(50):
             await asks.pull(store, "stop" if number % 2 == 0 else "resume")
             await hub.caught_up()
@@ -30,7 +30,7 @@ async def test_once_it_has_caught_up_streams_have_what_happened_before(store: St
 
 async def test_many_may_wait_for_it(store: Store, hub: Hub) -> None:
     await asks.start_run(store)
-    with hub.agent_stream(asks.AGENT) as stream:
+    with hub.agent_stream(asks.AGENT, await store.shard_of(asks.AGENT)) as stream:
         await asyncio.gather(*(asks.pull(store, "stop", id=f"o{n}") for n in range(5)))
         await asyncio.gather(*(hub.caught_up() for _ in range(5)))
         assert [change.event for change in await stream.take(0)] == ["braked"]

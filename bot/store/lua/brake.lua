@@ -16,6 +16,8 @@
 -- ARGV[6]  agents who are told, with a space around each, or " * " for all
 -- ARGV[7]  run id, or ""
 -- ARGV[8]  of `steer`: the words as the list has them, JSON
+-- ARGV[9]  the number of the pull, where it was drawn elsewhere; "" draws one here
+-- ARGV[10] "wide" where other shards have copies of the brake: what is lifted is noted for them, as `follow` has it
 -- Returns  {<word>, <record or "">}: pulled, stands (as strong a one was on; of `steer`, a stop: the words hold the run once
 --          that is lifted, until its agent has read them), lifted (with the record that was), off, old
 --          (something newer stands); {"old"} (the run started later) | {"gone"}
@@ -74,6 +76,9 @@ if action == "resume" then
   redis.call("HDEL", KEYS[1], field)
   remember_stop(KEYS[3], scope, was[2], now)
   redis.call("HSET", KEYS[3], "at " .. scope, string.format("%.0f", said))
+  if ARGV[10] == "wide" then
+    redis.call("HSET", KEYS[3], "upto " .. scope, was[3] .. " " .. string.format("%.0f", now))
+  end
   announce("lifted", lifts)
   if told and field == scope then
     announce("braked", told)
@@ -102,7 +107,7 @@ end
 if was and (FORCE[was[4]] > FORCE[action] or (was[4] == action and action ~= "steer")) then
   return answer("stands", stands)
 end
-local epoch = redis.call("INCR", KEYS[2])
+local epoch = ARGV[9] ~= "" and ARGV[9] or redis.call("INCR", KEYS[2])
 local on = was and action ~= "abort" and was[2] or string.format("%.0f", now)
 local record = string.format("%.0f", said) .. " " .. on .. " " .. epoch .. " " .. action .. " " .. ARGV[4]
 if action == "abort" and ARGV[7] ~= "" then

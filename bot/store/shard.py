@@ -1,0 +1,61 @@
+"""One shard: everything about its agents and their runs, under one tag, and so in one slot of a Cluster."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import redis.asyncio as redis
+
+from bot.store.brakes import Brakes
+from bot.store.digests import Digests
+from bot.store.feed import Feed
+from bot.store.grants import Grants
+from bot.store.handoffs import Handoffs
+from bot.store.keys import Keys
+from bot.store.ladder import Ladder
+from bot.store.marks import mark
+from bot.store.outbox import Delivery, Outbox
+from bot.store.pipe import Pipe
+from bot.store.runs import Runs
+from bot.store.trust import TrustRecords
+from bot.store.unreported import Unreported
+
+
+class Shard:
+    """The first is the namespace itself, and home of what is not any agent's; the others are named after it."""
+
+    def __init__(self, client: "redis.Redis", pipe: Pipe, ns: str, number: int, *, retention: timedelta) -> None:
+        """Share the connections of all."""
+        self.number = number
+        self.keys = keys = Keys(f"{ns}:{number}" if number else ns)
+        self.handoffs = Handoffs(pipe, keys, retention=retention)
+        self.ladder = Ladder(pipe, keys)
+        self.unreported = Unreported(pipe, keys, retention_ms=round(retention / timedelta(milliseconds=1)))
+        self.digests = Digests(pipe, keys, retention=retention)
+        self.runs = Runs(pipe, keys)
+        self.brakes = Brakes(pipe, keys)
+        self.grants = Grants(pipe, keys)
+        self.trust = TrustRecords(pipe, keys)
+        self.feed = Feed(client, pipe, keys)
+        self.outbox = _MarkedOutbox(number, client, pipe, keys, retention=retention)
+
+
+class _MarkedOutbox(Outbox):
+    """A shard's outbox. The ids of notices are those of a stream's entries, and get the shard's mark here."""
+
+    def __init__(self, number: int, client: "redis.Redis", pipe: Pipe, keys: Keys, *, retention: timedelta) -> None:
+        super().__init__(client, pipe, keys, retention=retention)
+        self._mark = mark(number)
+
+    async def read(self, surface: str, consumer: str, *, limit: int, wait: timedelta) -> list[Delivery]:
+        """See `Outbox.read`."""
+        return self._marked(await super().read(surface, consumer, limit=limit, wait=wait))
+
+    async def take_over(self, surface: str, consumer: str, *, idle: timedelta, limit: int) -> list[Delivery]:
+        """See `Outbox.take_over`."""
+        return self._marked(await super().take_over(surface, consumer, idle=idle, limit=limit))
+
+    def _marked(self, found: Sequence[Delivery]) -> list[Delivery]:
+        if not self._mark:
+            return list(found)
+        return [replace(d, kind=f"{d.kind}{self._mark}") if d.event == "noticed" else d for d in found]
