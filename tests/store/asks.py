@@ -12,7 +12,8 @@ from bot.answers import Answering, read_answer
 from bot.brake.order import BrakeOrder
 from bot.handoff import Handoff, Route, ask_payload, digest_of
 from bot.silence import silence_verdict
-from bot.store import Doc, Limits, NewHandoff, Obeyed, Settled, Store, Verdict, mark
+from bot.store import Doc, Limits, NewHandoff, Obeyed, Settled, Shard, Store, Verdict, mark
+from bot.store.marks import shard_in
 from tests.servers import SHARDS, until
 
 AGENT = "mailer"
@@ -25,6 +26,11 @@ MIRA = wire.Actor(kind="person", id="mira@example.com", name="Mira", surface="we
 ANA = wire.Actor(kind="person", id="ana@example.com", name="Ana", surface="web")
 
 _numbers = count(1)
+
+
+def own(store: Store) -> Shard:
+    """The shard that this agent's runs are in."""
+    return store.shards[shard_in(RUN)]
 
 
 def now() -> datetime:

@@ -16,7 +16,7 @@ from bot.store.records import ms_of
 from tests.store import asks
 from tests.store.asks import AGENT, NO_LIMITS, RUN
 
-OTHER, CHILD, GRANDCHILD = (f"run_{letter * 22}" for letter in "ocg")
+OTHER, CHILD, GRANDCHILD = (f"run_{letter * 22}{asks.MARK}" for letter in "ocg")
 
 
 async def opened(store: Store, run: str = RUN, **more: Any) -> Handoff:
@@ -66,8 +66,8 @@ def commands(store: Store) -> Iterator[Commands]:
 async def as_before(store: Store, *runs: str) -> None:
     """As the previous version left them: no index, no list of child runs, and nothing that says there should be."""
     for run in runs:
-        await store._pipe.call("HSET", store.keys.run(run), "v", "1")
-        await store._pipe.call("DEL", store.keys.run_asks(run), store.keys.run_children(run))
+        await store._pipe.call("HSET", asks.own(store).keys.run(run), "v", "1")
+        await store._pipe.call("DEL", asks.own(store).keys.run_asks(run), asks.own(store).keys.run_children(run))
 
 
 async def test_a_run_s_own_handoffs_are_found_whatever_they_are_and_no_others(store: Store) -> None:
@@ -86,7 +86,7 @@ async def test_a_run_s_own_handoffs_are_found_whatever_they_are_and_no_others(st
         assert {each.id for each in found} == {waiting.id, held.id, allowed.id, ended.id}
         assert [each.opened_at for each in found] == sorted((each.opened_at for each in found), reverse=True)
         assert [each.id for each in await asks_of(store, OTHER, limit=100)] == [other.id]
-        assert await asks_of(store, f"run_{'n' * 22}", limit=100) == []
+        assert await asks_of(store, f"run_{'n' * 22}{asks.MARK}", limit=100) == []
         await as_before(store, RUN, OTHER)
 
 
@@ -116,9 +116,9 @@ async def test_only_its_own_are_read_however_many_others_there_are(store: Store,
     await asks.pull(store, "stop")
     assert await met(store, RUN) == {first.id, allowed.id}
     read = set(commands.keys)
-    assert store.keys.handoff(first.id) in read
-    assert not read & {store.keys.handoff(each.id) for each in others}
-    assert store.keys.index not in read
+    assert asks.own(store).keys.handoff(first.id) in read
+    assert not read & {asks.own(store).keys.handoff(each.id) for each in others}
+    assert asks.own(store).keys.index not in read
 
 
 async def test_what_is_open_or_allowed_is_found_behind_any_number_of_others(store: Store) -> None:
@@ -158,7 +158,7 @@ async def test_a_brake_on_a_run_meets_the_asks_of_its_child_runs_and_reads_no_ot
     await asks.pull(store, "stop")
     assert await met(store, RUN) == {found[run].id for run in (RUN, CHILD, GRANDCHILD)}
     assert await met(store, CHILD) == {found[run].id for run in (CHILD, GRANDCHILD)}
-    assert not set(commands.keys) & {store.keys.handoff(found[OTHER].id), store.keys.run(OTHER)}
+    assert not set(commands.keys) & {asks.own(store).keys.handoff(found[OTHER].id), asks.own(store).keys.run(OTHER)}
 
 
 async def test_of_too_many_child_runs_everything_is_looked_at(store: Store) -> None:
@@ -205,7 +205,7 @@ async def test_the_index_lives_as_long_as_its_run(store: Store) -> None:
         return float(await store._pipe.call("PTTL", key)) / 86_400_000
 
     async def days() -> tuple[float, float]:
-        return await lives(store.keys.run_asks(RUN)), await lives(store.keys.run(RUN))
+        return await lives(asks.own(store).keys.run_asks(RUN)), await lives(asks.own(store).keys.run(RUN))
 
     assert await days() == pytest.approx((30, 30), abs=0.1)
     await asks.hold(store)
@@ -225,8 +225,8 @@ async def test_what_is_past_every_retention_leaves_the_index_and_what_was_on_hol
     ago = ms_of(await store.now() - timedelta(days=60))
     await asks.hold(store)
     for each in (old, held):
-        await store._pipe.call("HSET", store.keys.handoff(each.id), "opened_at", ago)
-        await store._pipe.call("ZADD", store.keys.run_asks(RUN), ago, each.id)
+        await store._pipe.call("HSET", asks.own(store).keys.handoff(each.id), "opened_at", ago)
+        await store._pipe.call("ZADD", asks.own(store).keys.run_asks(RUN), ago, each.id)
     await store.handoffs.withdraw(old, asks.withdrawn(old))
     await asks.pull(store, "resume")
     async for _ in store.brakes.settle():

@@ -74,7 +74,7 @@ async def a_moment() -> None:
 
 
 async def run_of(store: Store, number: int) -> tuple[str, wire.BrakeScope]:
-    run = f"run_{number:022d}"
+    run = f"run_{number:022d}{asks.MARK}"
     await asks.start_run(store, run)
     return run, wire.BrakeScope(run=run)
 
@@ -94,7 +94,7 @@ async def claim(store: Store, handoff: Handoff) -> str:
 
 async def forget(store: Store, *handoffs: Handoff) -> None:
     """Out of the lists, so that the sweeps of the other races are short."""
-    for key in (store.keys.due, store.keys.acting):
+    for key in (asks.own(store).keys.due, asks.own(store).keys.acting):
         await store._pipe.call("ZREM", key, *(each.id for each in handoffs))
 
 
@@ -207,7 +207,7 @@ async def stop_against_start(stores: Sequence[Store]) -> list[str]:
         agent = f"agent-{number}"
         scope = wire.BrakeScope(agent=agent)
         history = History()
-        runs = [f"run_{number * 10 + i:022d}" for i in range(len(stores))]
+        runs = [f"run_{number * 10 + i:022d}{asks.MARK}" for i in range(len(stores))]
 
         async def begin(store: Store, run: str) -> None:
             await a_moment()

@@ -14,7 +14,7 @@ from bot.store.records import ms_of, when
 from tests.store import asks
 from tests.store.asks import AGENT, NO_LIMITS, RUN, pull
 
-OTHER_RUN, CHILD, GRANDCHILD = (f"run_{letter * 22}" for letter in "ocg")
+OTHER_RUN, CHILD, GRANDCHILD = (f"run_{letter * 22}{asks.MARK}" for letter in "ocg")
 THIS_RUN = wire.BrakeScope(run=RUN)
 OPS = wire.BrakeScope(conversation=wire.Place(surface="slack", channel="C0OPS"))
 
@@ -57,7 +57,7 @@ async def state_of(store: Store, run: str = RUN) -> str:
 
 
 async def events(store: Store) -> list[str]:
-    found = await store._pipe.call("XRANGE", store.keys.events, "-", "+")
+    found = await store._pipe.call("XRANGE", asks.own(store).keys.events, "-", "+")
     return [fields[1].decode() for _, fields in found]
 
 
@@ -264,9 +264,9 @@ async def test_what_is_held_is_read_by_the_time_that_is_left_behind_what_runs(st
     await store.handoffs.open(new, NO_LIMITS)
     for each in (before, left[3600], left[60], left[600]):
         await pull(store, "stop")
-        await store.brakes._hold([(each, RUN, AGENT)], "")
+        await asks.own(store).brakes._hold([(each, RUN, AGENT)], "")
         await asks.pass_time(store, 2)
-    await store._pipe.call("ZADD", store.keys.due, 10_000_000_000_000 + ms_of(await store.now()), before)
+    await store._pipe.call("ZADD", asks.own(store).keys.due, 10_000_000_000_000 + ms_of(await store.now()), before)
 
     order = [new.id, left[60], left[600], left[3600], before]
     assert [each.id for each in (await store.handoffs.urgent(None, 10))[0]] == order
@@ -322,11 +322,15 @@ async def test_the_age_of_a_decision_does_not_grow_while_it_is_stopped(store: St
     now = ms_of(await store.now())
     minute = 60_000
     for handoff, ago in ((young, 40), (old, 50)):
-        await store._pipe.call("HSET", store.keys.handoff(handoff.id), "decided_at", now - ago * minute)
+        await store._pipe.call("HSET", asks.own(store).keys.handoff(handoff.id), "decided_at", now - ago * minute)
     # Two stops that overlap, of 30 minutes together.
-    await store._pipe.call("HSET", store.keys.brakes_lifted, f"run:{RUN}", f"{now - 35 * minute}-{now - 15 * minute} ")
-    await store._pipe.call("HSET", store.keys.brakes_lifted, "all", f"{now - 30 * minute}-{now - 5 * minute} ")
-    await store._pipe.call("PEXPIRE", store.keys.brakes_lifted, minute)
+    await store._pipe.call(
+        "HSET", asks.own(store).keys.brakes_lifted, f"run:{RUN}", f"{now - 35 * minute}-{now - 15 * minute} "
+    )
+    await store._pipe.call(
+        "HSET", asks.own(store).keys.brakes_lifted, "all", f"{now - 30 * minute}-{now - 5 * minute} "
+    )
+    await store._pipe.call("PEXPIRE", asks.own(store).keys.brakes_lifted, minute)
     assert await claim(store, young) == "permit"
     assert await claim(store, old) == "old"
 
@@ -393,7 +397,7 @@ async def test_an_abort_takes_the_run_s_own_stop_along_and_stands_whatever_comes
 async def test_a_brake_on_a_run_that_is_gone_can_be_lifted(store: Store) -> None:
     await asks.start_run(store)
     await pull(store, "stop")
-    await store._pipe.call("DEL", store.keys.run(RUN))
+    await store._pipe.call("DEL", asks.own(store).keys.run(RUN))
     assert (await pull(store, "stop")).word == "gone"
     assert (await pull(store, "resume")).word == "lifted"
     assert await store.brakes.standing() == []
@@ -526,7 +530,7 @@ async def test_an_abort_takes_the_words_along(store: Store) -> None:
 
 async def test_agents_hear_of_it_in_order_and_after_they_come_back(store: Store) -> None:
     await asks.start_run(store)
-    before = await store.feed.last_id()
+    before = await asks.own(store).feed.last_id()
     waiting = await opened(store)
     await pull(store, "stop")
     await settle(store)
@@ -534,11 +538,11 @@ async def test_agents_hear_of_it_in_order_and_after_they_come_back(store: Store)
     await settle(store)
 
     async def told(agent: str, after: str = before) -> list[tuple[str, str]]:
-        return [(each.event, each.handoff) for each in await store.feed.since(agent, after)]
+        return [(each.event, each.handoff) for each in await asks.own(store).feed.since(agent, after)]
 
     assert await told(AGENT) == [("braked", ""), ("held", waiting.id), ("lifted", ""), ("released", waiting.id)]
     assert await told("other") == []
-    first = (await store.feed.since(AGENT, before))[0]
+    first = (await asks.own(store).feed.since(AGENT, before))[0]
     assert await told(AGENT, first.id) == (await told(AGENT))[1:]
     await store.brakes.obey(asks.order("stop", scope=wire.BrakeScope(everything=True)), None)
     assert await told("other") == [("braked", "")]
@@ -549,14 +553,14 @@ async def test_a_full_page_of_an_agent_s_own_events_lets_no_brake_run_ahead(
 ) -> None:
     monkeypatch.setattr("bot.store.feed._PAGE", 2)
     await asks.start_run(store)
-    before = await store.feed.last_id()
+    before = await asks.own(store).feed.last_id()
     for _ in range(3):
         await decided(store)
     await pull(store, "stop")
     await pull(store, "resume")
     found: list[str] = []
     after = before
-    while page := await store.feed.since(AGENT, after):
+    while page := await asks.own(store).feed.since(AGENT, after):
         found += [each.event for each in page]
         after = page[-1].id
     assert found == ["decided"] * 3 + ["braked", "lifted"]
@@ -567,7 +571,7 @@ async def test_what_comes_between_the_reading_of_two_streams_is_not_passed_over(
 ) -> None:
     """An agent resumes from its own events and the brakes': a later brake must not hide what came just before it."""
     await asks.start_run(store)
-    before = await store.feed.last_id()
+    before = await asks.own(store).feed.last_id()
     waiting = await opened(store)
     call = store._pipe.call
     turns: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -575,7 +579,7 @@ async def test_what_comes_between_the_reading_of_two_streams_is_not_passed_over(
 
     async def meanwhile(*command: Any) -> Any:
         found = await call(*command)
-        if command[:2] == ("XRANGE", store.keys.agent_events(AGENT)):
+        if command[:2] == ("XRANGE", asks.own(store).keys.agent_events(AGENT)):
             await approve(store, waiting)
             await pull(store, "stop", id="once")
         return found
@@ -586,8 +590,10 @@ async def test_what_comes_between_the_reading_of_two_streams_is_not_passed_over(
         return turns
 
     monkeypatch.setattr(store._pipe, "call", in_turn)
-    assert await store.feed.since(AGENT, before) == []
-    assert [each.event for each in await store.feed.since(AGENT, before)] == ["decided", "braked"], "on the next page"
+    assert await asks.own(store).feed.since(AGENT, before) == []
+    assert [each.event for each in await asks.own(store).feed.since(AGENT, before)] == ["decided", "braked"], (
+        "on the next page"
+    )
 
 
 async def after(first: Awaitable[Any], then: Awaitable[Any]) -> Any:
@@ -607,11 +613,11 @@ async def test_old_aborts_and_stops_are_forgotten_and_what_is_on_is_not(store: S
     await pull(store, "resume", scope=OPS)
     await pull(store, "resume", scope=wire.BrakeScope(agent="nobody"))
     await store.brakes.tidy(await store.now())
-    assert await names(store, store.keys.brakes) == {f"!run:{RUN}", f"run:{CHILD}"}
-    assert len(await names(store, store.keys.brakes_lifted)) == 3
+    assert await names(store, asks.own(store).keys.brakes) == {f"!run:{RUN}", f"run:{CHILD}"}
+    assert len(await names(store, asks.own(store).keys.brakes_lifted)) == 3
     await store.brakes.tidy(await store.now() + timedelta(days=32))
-    assert await names(store, store.keys.brakes) == {f"run:{CHILD}"}
-    assert await names(store, store.keys.brakes_lifted) == set()
+    assert await names(store, asks.own(store).keys.brakes) == {f"run:{CHILD}"}
+    assert await names(store, asks.own(store).keys.brakes_lifted) == set()
 
 
 async def names(store: Store, key: str) -> set[str]:
@@ -624,7 +630,7 @@ async def test_the_newest_twenty_stops_are_remembered(store: Store) -> None:
     for _ in range(23):
         await pull(store, "stop")
         await pull(store, "resume")
-    spans = (await store._pipe.call("HGET", store.keys.brakes_lifted, f"run:{RUN}")).decode().split()
+    spans = (await store._pipe.call("HGET", asks.own(store).keys.brakes_lifted, f"run:{RUN}")).decode().split()
     assert len(spans) == 20
     assert when(spans[-1].partition("-")[2]) >= when(spans[0].partition("-")[2])
 
@@ -633,7 +639,7 @@ async def test_a_chain_of_runs_has_an_end(store: Store) -> None:
     """What holds a run is found without walking up to where it came from, so it must fit."""
     parent: str | None = None
     for number in range(1_000):
-        run = f"run_{number:022d}"
+        run = f"run_{number:022d}{asks.MARK}"
         word, _ = await store.runs.start(run, AGENT, wire.RunStart(name="n", parent=parent), "f", NO_LIMITS)
         if word == "too_deep":
             assert number > 100

@@ -159,7 +159,7 @@ async def test_a_grant_that_has_ended_decides_nothing_and_costs_nothing(store: S
 async def test_who_ended_it_is_told_to_all_processes_and_in_the_console(store: Store) -> None:
     made = await given(store)
     await end(store, made)
-    events = await store._pipe.call("XRANGE", store.keys.events, "-", "+")
+    events = await store._pipe.call("XRANGE", asks.own(store).keys.events, "-", "+")
     last = dict(zip(events[-1][1][::2], events[-1][1][1::2], strict=True))
     assert (last[b"e"], last[b"a"], last[b"k"]) == (b"grant_ended", b"mailer", f"{made.id} revoked".encode())
     (notice,) = await store.runs.notices(5)
@@ -222,7 +222,7 @@ async def test_no_grant_lives_longer_than_seven_days(store: Store) -> None:
     made = await given(store, life_s=400 * 86_400)
     (found,) = await store.grants.all()
     assert found.until - found.at == timedelta(days=7)
-    for key in (store.keys.agent_grants(made.agent), store.keys.granting):
+    for key in (asks.own(store).keys.agent_grants(made.agent), asks.own(store).keys.granting):
         assert 0 < await store._pipe.call("PTTL", key) <= 7 * 86_400_000
 
 
@@ -254,7 +254,7 @@ async def test_one_whose_time_is_up_is_listed_no_more_and_makes_room(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await given(store)
-    key = store.keys.agent_grants(made.agent)
+    key = asks.own(store).keys.agent_grants(made.agent)
     await store._pipe.call("HSET", key, f"until:{made.id}", 1)
     assert await ids(store) == []
     assert not await end(store, made), "there is nothing to end"
@@ -266,7 +266,7 @@ async def test_one_whose_time_is_up_is_listed_no_more_and_makes_room(
 async def test_a_grant_of_a_newer_version_is_left_alone(store: Store) -> None:
     """What this version cannot read says yes to nothing."""
     made = await given(store)
-    key = store.keys.agent_grants(made.agent)
+    key = asks.own(store).keys.agent_grants(made.agent)
     await store._pipe.call("HSET", key, made.id, json.dumps({"id": made.id, "by": asks.MIRA.model_dump()}))
     assert await ids(store) == []
 

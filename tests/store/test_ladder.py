@@ -32,17 +32,17 @@ async def opened(
 
 async def let_pass(store: Store, handoff: Handoff, time: timedelta) -> None:
     """As if so much more time had gone by since the opening."""
-    key, ms = store.keys.handoff(handoff.id), round(time / timedelta(milliseconds=1))
+    key, ms = asks.own(store).keys.handoff(handoff.id), round(time / timedelta(milliseconds=1))
     for field in ("opened_at", "due_at", "called_at"):
         if at := await store._pipe.call("HGET", key, field):
             await store._pipe.call("HSET", key, field, int(at) - ms)
-    for name in (store.keys.due, store.keys.ladder):
+    for name in (asks.own(store).keys.due, asks.own(store).keys.ladder):
         if await store._pipe.call("ZSCORE", name, handoff.id):
             await store._pipe.call("ZINCRBY", name, -ms, handoff.id)
 
 
 async def events(store: Store) -> list[str]:
-    return [fields[1].decode() for _, fields in await store._pipe.call("XRANGE", store.keys.events, "-", "+")]
+    return [fields[1].decode() for _, fields in await store._pipe.call("XRANGE", asks.own(store).keys.events, "-", "+")]
 
 
 async def test_a_reminder_comes_when_it_is_due_and_not_a_moment_before(store: Store) -> None:
@@ -142,7 +142,7 @@ async def test_a_hold_moves_the_steps_with_the_deadline(store: Store) -> None:
     """Ten minutes on hold move the deadline by ten minutes; the reminder waits as much longer."""
     handoff = await opened(store, remind=[600])
     await let_pass(store, handoff, 11 * MINUTE)
-    key = store.keys.handoff(handoff.id)
+    key = asks.own(store).keys.handoff(handoff.id)
     await store._pipe.call("HINCRBY", key, "due_at", 600_000)
     assert (await store.ladder.climb(handoff.id)).word == "early"
     await let_pass(store, handoff, 10 * MINUTE)
@@ -189,7 +189,7 @@ async def test_a_decision_and_a_reminder_at_once(store: Store, stores: list[Stor
         )
         told = [
             fields[1].decode()
-            for _, fields in await store._pipe.call("XRANGE", store.keys.events, "-", "+")
+            for _, fields in await store._pipe.call("XRANGE", asks.own(store).keys.events, "-", "+")
             if fields[3].decode() == handoff.id
         ]
         assert told in (["opened", "decided"], ["opened", "reminded", "decided"])
@@ -263,7 +263,7 @@ async def test_only_a_question_is_told_to_the_agent(store: Store) -> None:
     await store.ladder.put(handoff, line("reassigned", 1, to="bob@example.com"))
     await store.ladder.put(handoff, line("questioned", 2, text="Which budget?"))
     await store.ladder.put(handoff, line("replied", 3, text="The travel one"), by_agent=True)
-    told = await store.feed.since(handoff.agent, "0-0")
+    told = await asks.own(store).feed.since(handoff.agent, "0-0")
     assert [(change.event, change.kind) for change in told] == [("questioned", f"{2:032x}")]
 
 
@@ -297,12 +297,12 @@ async def test_a_place_shows_a_card_or_a_digest_and_never_both(store: Store, sto
         place = f'{{"surface":"paper","channel":"{number}"}}'
         gathered, begun = await asyncio.gather(
             stores[0].digests.gather(handoff, "paper", place),
-            stores[1].outbox.begin_card(handoff.id, place, "reader", lease=lease),
+            asks.own(stores[1]).outbox.begin_card(handoff.id, place, "reader", lease=lease),
         )
         assert (gathered, begun) in {(True, "gathered"), (False, "first")}
-        placed = await store.outbox.placed(handoff.id, place)
+        placed = await asks.own(store).outbox.placed(handoff.id, place)
         assert placed.gathered is gathered
         assert placed.begun is not gathered
     other = await asks.opened(store)
     assert await stores[0].digests.gather(other, "paper", "elsewhere")
-    assert await stores[1].outbox.begin_card(other.id, "elsewhere", "reader", lease=lease) == "gathered"
+    assert await asks.own(stores[1]).outbox.begin_card(other.id, "elsewhere", "reader", lease=lease) == "gathered"

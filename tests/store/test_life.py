@@ -36,7 +36,7 @@ T = TypeVar("T")
 OPEN_LIMIT = 4
 LIMITS = Limits(per_minute=0, burst=1_000, open=OPEN_LIMIT)
 OTHER_AGENT = "other"
-OTHER_RUN = f"run_{'o' * 22}"
+OTHER_RUN = f"run_{'o' * 22}{asks.MARK}"
 
 _namespaces = count(1)
 _answer_ids = st.sampled_from(["a1", "a2", "a3", "a4", "a5", "a6"])
@@ -131,7 +131,7 @@ class Life(RuleBasedStateMachine):
 
     def _opened(self, timing: wire.Timing, silence: str, agent: str) -> object:
         self._count += 1
-        handoff_id, body = f"hf_{self._count:022d}", f"body {self._count}"
+        handoff_id, body = f"hf_{self._count:022d}{asks.MARK}", f"body {self._count}"
         entry = Entry("f", agent, timing, silence, [digest(body)])
         run = asks.RUN if agent == asks.AGENT else OTHER_RUN
         expected = self.model.open(handoff_id, entry, run_of=agent)
@@ -484,7 +484,7 @@ class LifeInRedis(Life):
         self.do(self._compare_events())
 
     async def _compare_events(self) -> None:
-        keys, call = self.store.keys, self.store._pipe.call
+        keys, call = asks.own(self.store).keys, self.store._pipe.call
         told = [_event(fields) for _, fields in await call("XRANGE", keys.events, "-", "+")]
         for handoff_id, entry in self.model.entries.items():
             assert [name for name, about, *_ in told if about == handoff_id and name in _HOLDS] == entry.holds
@@ -499,7 +499,7 @@ class LifeInRedis(Life):
 
     def teardown(self) -> None:
         async def clean() -> None:
-            pattern = f"{{{self.store.keys.ns}}}:*"
+            pattern = f"{{{asks.own(self.store).keys.ns}}}:*"
             left = await lasting_keys(self._client, pattern)
             names = [name async for name in self._client.scan_iter(match=pattern, count=1000)]
             await self._client.unlink(*names)

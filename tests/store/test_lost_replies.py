@@ -96,7 +96,7 @@ async def shaky(store: Store, proxy: Proxy) -> AsyncIterator[Store]:
         "heard",
     ):
         await store._pipe.call("SCRIPT", "LOAD", load_script(name).source)  # else the reply that is lost says NOSCRIPT
-    async with Store(connect(f"unix://{proxy.path}"), ns=store.keys.ns) as shaky:
+    async with Store(connect(f"unix://{proxy.path}"), ns=asks.own(store).keys.ns) as shaky:
         await shaky.now()
         yield shaky
 
@@ -110,7 +110,7 @@ async def lose(proxy: Proxy, call: Callable[[], Awaitable[object]]) -> object:
 
 
 async def told(store: Store, handoff_id: str) -> list[str]:
-    entries = await store._pipe.call("XRANGE", store.keys.events, "-", "+")
+    entries = await store._pipe.call("XRANGE", asks.own(store).keys.events, "-", "+")
     return [fields[1].decode() for _, fields in entries if fields[3] == handoff_id.encode()]
 
 
@@ -119,7 +119,7 @@ async def test_an_open_whose_reply_was_lost_opens_once(shaky: Store, store: Stor
     said = await lose(proxy, lambda: shaky.handoffs.open(new, asks.NO_LIMITS))
     assert getattr(said, "word", "") == "known"
     assert await told(store, new.id) == ["opened"]
-    assert int(await store._pipe.call("HGET", store.keys.agent_load(asks.AGENT), "open")) == 1
+    assert int(await store._pipe.call("HGET", asks.own(store).keys.agent_load(asks.AGENT), "open")) == 1
 
 
 async def test_an_answer_whose_reply_was_lost_still_wins(shaky: Store, store: Store, proxy: Proxy) -> None:
@@ -178,7 +178,7 @@ async def test_an_outcome_whose_reply_was_lost_is_recorded_once(shaky: Store, st
 
 
 async def test_a_run_whose_reply_was_lost_starts_once(shaky: Store, store: Store, proxy: Proxy) -> None:
-    run = f"run_{'n' * 22}"
+    run = f"run_{'n' * 22}{asks.MARK}"
     assert await lose(proxy, lambda: shaky.runs.start(run, "a", wire.RunStart(name="n"), "f")) == ("known", 0)
     found = await store.runs.load(run)
     assert found

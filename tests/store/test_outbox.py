@@ -20,79 +20,79 @@ NAME = "paper"
 
 
 async def read(store: Store, reader: str) -> list[Delivery]:
-    return await store.outbox.read(NAME, reader, limit=10, wait=SOON)
+    return await asks.own(store).outbox.read(NAME, reader, limit=10, wait=SOON)
 
 
 async def take_over(store: Store, reader: str, idle: timedelta = NOW) -> list[Delivery]:
-    return await store.outbox.take_over(NAME, reader, idle=idle, limit=10)
+    return await asks.own(store).outbox.take_over(NAME, reader, idle=idle, limit=10)
 
 
 async def readers(store: Store) -> set[str]:
-    info = await store._client.xinfo_consumers(store.keys.events, f"cards:{NAME}")
+    info = await store._client.xinfo_consumers(asks.own(store).keys.events, f"cards:{NAME}")
     return {about["name"].decode() for about in info}
 
 
 async def test_an_event_goes_to_one_reader_until_it_is_done(store: Store) -> None:
     asked = await asks.opened(store)
-    await store.outbox.join(NAME)
-    await store.outbox.join(NAME)
+    await asks.own(store).outbox.join(NAME)
+    await asks.own(store).outbox.join(NAME)
     (given,) = await read(store, "a")
     assert (given.event, given.handoff, given.number) == ("opened", asked.id, 1)
     assert await read(store, "b") == []
-    await store.outbox.done(NAME, [given.id])
+    await asks.own(store).outbox.done(NAME, [given.id])
     assert await take_over(store, "b") == []
 
 
 async def test_what_a_dead_reader_left_is_taken_over_and_counted(store: Store) -> None:
     await asks.opened(store)
-    await store.outbox.join(NAME)
+    await asks.own(store).outbox.join(NAME)
     (given,) = await read(store, "a")
     assert [d.number for d in await take_over(store, "b")] == [2]
     assert [d.number for d in await take_over(store, "c")] == [3]
-    await store.outbox.keep(NAME, "c", [given.id])
+    await asks.own(store).outbox.keep(NAME, "c", [given.id])
     assert await take_over(store, "d", timedelta(seconds=5)) == [], "somebody works on it"
-    await store.outbox.keep(NAME, "c", [given.id], counted=True)
+    await asks.own(store).outbox.keep(NAME, "c", [given.id], counted=True)
     assert [d.number for d in await take_over(store, "d")] == [5]
 
 
 async def test_what_is_handed_back_is_free_at_once_and_not_counted(store: Store) -> None:
     for _ in range(3):
         await asks.opened(store)
-    await store.outbox.join(NAME)
+    await asks.own(store).outbox.join(NAME)
     first, *_ = await read(store, "a")
-    await store.outbox.done(NAME, [first.id])
-    await store.outbox.hand_back(NAME, "a", idle=timedelta(seconds=30))
+    await asks.own(store).outbox.done(NAME, [first.id])
+    await asks.own(store).outbox.hand_back(NAME, "a", idle=timedelta(seconds=30))
     taken = await take_over(store, "b", timedelta(seconds=30))
     assert [delivery.number for delivery in taken] == [1, 1]
-    await store.outbox.done(NAME, [delivery.id for delivery in taken])
-    await store.outbox.hand_back(NAME, "b", idle=NOW)
+    await asks.own(store).outbox.done(NAME, [delivery.id for delivery in taken])
+    await asks.own(store).outbox.hand_back(NAME, "b", idle=NOW)
     assert "b" not in await readers(store), "a reader that owes nothing leaves"
 
 
 async def test_readers_that_are_long_gone_are_forgotten_unless_they_owe(store: Store) -> None:
     await asks.opened(store)
-    await store.outbox.join(NAME)
+    await asks.own(store).outbox.join(NAME)
     await read(store, "owes")
     await read(store, "gone")
 
     async def forgotten() -> bool:
-        await store.outbox.forget_readers(NAME, idle=NOW)
+        await asks.own(store).outbox.forget_readers(NAME, idle=NOW)
         return await readers(store) == {"owes"}
 
     await until(forgotten)
-    await store.outbox.forget_readers(NAME, idle=timedelta(hours=1))
+    await asks.own(store).outbox.forget_readers(NAME, idle=timedelta(hours=1))
     assert await readers(store) == {"owes"}
 
 
 async def test_a_burial_happens_once_and_not_to_what_is_done(store: Store) -> None:
     asked = await asks.opened(store)
     other = await asks.opened(store)
-    await store.outbox.join(NAME)
+    await asks.own(store).outbox.join(NAME)
     first, second = await read(store, "a")
-    await store.outbox.done(NAME, [second.id])
-    said = [await store.outbox.bury(NAME, d, deliveries=5, reason="it broke") for d in (first, first, second)]
+    await asks.own(store).outbox.done(NAME, [second.id])
+    said = [await asks.own(store).outbox.bury(NAME, d, deliveries=5, reason="it broke") for d in (first, first, second)]
     assert said == [True, False, False]
-    (dead,) = await store.outbox.buried()
+    (dead,) = await asks.own(store).outbox.buried()
     assert (dead.handoff, dead.event, dead.surface, dead.deliveries) == (asked.id, "opened", NAME, 5)
     assert dead.reason == "it broke"
     assert dead.handoff != other.id
@@ -101,35 +101,35 @@ async def test_a_burial_happens_once_and_not_to_what_is_done(store: Store) -> No
 async def test_the_right_to_post_is_one_process_s_for_a_while(store: Store) -> None:
     asked = await asks.opened(store)
     lease = timedelta(seconds=30)
-    assert await store.outbox.begin_card(asked.id, "{}", "a", lease=lease) == "first"
-    assert await store.outbox.begin_card(asked.id, "{}", "b", lease=lease) == "busy"
-    assert await store.outbox.begin_card(asked.id, "{}", "a", lease=lease) == "again"
-    assert await store.outbox.begin_card(asked.id, "{}", "a", lease=NOW) == "again"
-    assert await store.outbox.begin_card(asked.id, "{}", "b", lease=lease) == "again"
-    assert (await store.outbox.placed(asked.id, "{}")).begun
+    assert await asks.own(store).outbox.begin_card(asked.id, "{}", "a", lease=lease) == "first"
+    assert await asks.own(store).outbox.begin_card(asked.id, "{}", "b", lease=lease) == "busy"
+    assert await asks.own(store).outbox.begin_card(asked.id, "{}", "a", lease=lease) == "again"
+    assert await asks.own(store).outbox.begin_card(asked.id, "{}", "a", lease=NOW) == "again"
+    assert await asks.own(store).outbox.begin_card(asked.id, "{}", "b", lease=lease) == "again"
+    assert (await asks.own(store).outbox.placed(asked.id, "{}")).begun
 
 
 async def test_cards_are_remembered_by_place(store: Store) -> None:
     here, there = '{"surface":"paper","channel":"a"}', '{"surface":"paper","channel":"ab"}'
     for address in ("2", "1", "2"):
-        await store.outbox.save_card("hf_x", here, address)
-    await store.outbox.refuse_card("hf_x", there, "no such board")
-    assert (await store.outbox.placed("hf_x", here)).addresses == ("1", "2")
-    assert (await store.outbox.placed("hf_x", there)).refused == "no such board"
-    await store.outbox.drop_card("hf_x", here, "1")
-    assert (await store.outbox.placed("hf_x", here)).addresses == ("2",)
+        await asks.own(store).outbox.save_card("hf_x", here, address)
+    await asks.own(store).outbox.refuse_card("hf_x", there, "no such board")
+    assert (await asks.own(store).outbox.placed("hf_x", here)).addresses == ("1", "2")
+    assert (await asks.own(store).outbox.placed("hf_x", there)).refused == "no such board"
+    await asks.own(store).outbox.drop_card("hf_x", here, "1")
+    assert (await asks.own(store).outbox.placed("hf_x", here)).addresses == ("2",)
 
 
 async def test_a_card_leads_back_to_its_handoff_until_it_is_dropped(store: Store) -> None:
     here = '{"surface":"paper","channel":"a"}'
-    await store.outbox.save_card("hf_x", here, "1")
-    await store.outbox.save_card("hf_y", here, "2")
-    assert await store.outbox.card_at("paper", "1") == "hf_x"
-    assert await store.outbox.card_at("paper", "2") == "hf_y"
-    assert await store.outbox.card_at("stone", "1") is None
-    await store.outbox.drop_card("hf_x", here, "1")
-    assert await store.outbox.card_at("paper", "1") is None
-    assert await store.outbox.card_at("paper", "2") == "hf_y"
+    await asks.own(store).outbox.save_card("hf_x", here, "1")
+    await asks.own(store).outbox.save_card("hf_y", here, "2")
+    assert await asks.own(store).outbox.card_at("paper", "1") == "hf_x"
+    assert await asks.own(store).outbox.card_at("paper", "2") == "hf_y"
+    assert await asks.own(store).outbox.card_at("stone", "1") is None
+    await asks.own(store).outbox.drop_card("hf_x", here, "1")
+    assert await asks.own(store).outbox.card_at("paper", "1") is None
+    assert await asks.own(store).outbox.card_at("paper", "2") == "hf_y"
 
 
 class Deadly:
@@ -186,11 +186,11 @@ async def test_an_event_that_killed_five_processes_kills_no_sixth(
 ) -> None:
     """F20: the count is the store's, because the dead cannot keep one."""
     asked = await asks.opened(store)
-    await store.outbox.join(NAME)
+    await asks.own(store).outbox.join(NAME)
     await read(store, "1st")
     for reader in ("2nd", "3rd", "4th", "5th"):
         await take_over(store, reader)
-    work = CardWork(store.outbox, store.digests, Looks(store), {NAME: Deadly()}, pace=Pace(taken_over=SOON))
+    work = CardWork(asks.own(store).outbox, store.digests, Looks(store), {NAME: Deadly()}, pace=Pace(taken_over=SOON))
     work.start()
     try:
 
@@ -200,7 +200,7 @@ async def test_an_event_that_killed_five_processes_kills_no_sixth(
         await until(buried)
     finally:
         await work.stop()
-    (dead,) = await store.outbox.buried()
+    (dead,) = await asks.own(store).outbox.buried()
     assert (dead.handoff, dead.deliveries) == (asked.id, 6)
     assert "did not live" in dead.reason
     assert "cards.dead" in caplog.text
@@ -210,7 +210,7 @@ async def test_a_notice_that_killed_five_processes_kills_no_sixth(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     await asks.start_run(store)
-    await store.outbox.join(NAME)
+    await asks.own(store).outbox.join(NAME)
     run = await store.runs.load(asks.RUN)
     assert run
     notice = wire.Notice(text="Done", to=(wire.Place(surface=NAME, channel="ops"),))
@@ -218,7 +218,7 @@ async def test_a_notice_that_killed_five_processes_kills_no_sixth(
     await read(store, "1st")
     for reader in ("2nd", "3rd", "4th", "5th"):
         await take_over(store, reader)
-    work = CardWork(store.outbox, store.digests, Looks(store), {NAME: Deadly()}, pace=Pace(taken_over=SOON))
+    work = CardWork(asks.own(store).outbox, store.digests, Looks(store), {NAME: Deadly()}, pace=Pace(taken_over=SOON))
     work.start()
     try:
 

@@ -76,12 +76,12 @@ async def test_an_approval_alone_earns_nothing(store: Store) -> None:
 
 async def test_one_rejection_starts_over_and_is_told(store: Store) -> None:
     await well(store)
-    last = await store.feed.last_id()
+    last = await asks.own(store).feed.last_id()
     asked = await opened(store)
     await decide(store, asked, asks.no(asked))
     (ramp,) = await store.trust.all()
     assert (ramp.good, ramp.reset_why, ramp.reset_by, ramp.ramp) == (0, "rejected", asked.id, RAMP)
-    told = [change for change in await store.feed.since(asks.AGENT, last) if change.event == "trust_reset"]
+    told = [change for change in await asks.own(store).feed.since(asks.AGENT, last) if change.event == "trust_reset"]
     assert [(change.kind, change.handoff) for change in told] == [("rejected", "")]
 
 
@@ -216,7 +216,7 @@ async def test_somebody_lets_it_start_over(store: Store) -> None:
 
 async def test_it_is_kept_for_400_days_of_rest(store: Store) -> None:
     await well(store)
-    left_ms = await store._pipe.call("PTTL", store.keys.trust(ramp_id(RAMP)))
+    left_ms = await store._pipe.call("PTTL", asks.own(store).keys.trust(ramp_id(RAMP)))
     assert 399 * 86_400_000 < left_ms <= 400 * 86_400_000
 
 
@@ -226,8 +226,8 @@ async def test_a_review_climbs_the_ladder_of_its_rule(store: Store) -> None:
     first = await opened(store, made)
     review_id = asks.new_id()
     await close(store, first, "executed", review_id=review_id)
-    assert await store._pipe.call("ZSCORE", store.keys.ladder, review_id) is not None
-    assert await store._pipe.call("ZSCORE", store.keys.ladder, first.id) is None
+    assert await store._pipe.call("ZSCORE", asks.own(store).keys.ladder, review_id) is not None
+    assert await store._pipe.call("ZSCORE", asks.own(store).keys.ladder, first.id) is None
 
 
 async def test_an_old_handoff_about_what_is_done_is_still_read(store: Store) -> None:

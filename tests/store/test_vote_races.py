@@ -65,7 +65,7 @@ async def say_yes(store: Store, seen: Handoff, by: wire.Actor, *, answer_id: str
 
 async def history(store: Store, handoff_id: str) -> list[str]:
     """What was told of it, in order: each vote with its number."""
-    events = await store._pipe.call("XRANGE", store.keys.events, "-", "+")
+    events = await store._pipe.call("XRANGE", asks.own(store).keys.events, "-", "+")
     pairs = [dict(zip(fields[::2], fields[1::2], strict=True)) for _, fields in events]
     return [
         f"{each[b'e'].decode()} {each[b'k'].decode()}".strip() for each in pairs if each[b"h"] == handoff_id.encode()
@@ -242,7 +242,7 @@ async def vote_after_the_deadline(stores: Sequence[Store]) -> list[str]:
 
 async def vote_on_what_is_held(stores: Sequence[Store]) -> list[str]:
     async def one(number: int) -> list[str]:
-        run = f"run_{number:022d}"
+        run = f"run_{number:022d}{asks.MARK}"
         await asks.start_run(stores[0], run)
         handoff = await asked(stores[0], run=run)
         await asks.pull(stores[0], "stop", scope=wire.BrakeScope(run=run))
