@@ -21,7 +21,8 @@ from tests.people import Agent, Person
 from tests.servers import DATABASES, SECRET, SHARDS, Live, ServiceProcess, Valkey, lasting_keys, live
 
 for _name in [name for name in os.environ if name.startswith(("ANDON_", "SLACK_", "TEAMS_"))]:
-    del os.environ[_name]  # at import, so that no fixture of any scope can see them
+    if _name != "ANDON_TEST_SHARDS":  # is for the tests, and for their workers
+        del os.environ[_name]  # at import, so that no fixture of any scope can see them
 
 if SHARDS > 1:  # a whole run with as many shards; see tests/servers.py
     os.environ["ANDON_SHARDS"] = str(SHARDS)

@@ -77,6 +77,7 @@ def new_handoff(
 
 
 async def start_run(store: Store, run: str = RUN, agent: str = AGENT) -> None:
+    await store.shard_of(agent)
     word, _ = await store.runs.start(run, agent, wire.RunStart(name="weekly"), "f", NO_LIMITS)
     assert word in {"started", "known"}
 

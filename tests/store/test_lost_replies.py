@@ -96,7 +96,7 @@ async def shaky(store: Store, proxy: Proxy) -> AsyncIterator[Store]:
         "heard",
     ):
         await store._pipe.call("SCRIPT", "LOAD", load_script(name).source)  # else the reply that is lost says NOSCRIPT
-    async with Store(connect(f"unix://{proxy.path}"), ns=asks.own(store).keys.ns) as shaky:
+    async with Store(connect(f"unix://{proxy.path}"), ns=store.keys.ns) as shaky:
         await shaky.now()
         yield shaky
 

@@ -35,7 +35,7 @@ async def compare_readers(stores: Sequence[Store], handoff_id: str) -> list[str]
         for found in [await asks.look(store, handoff_id) for store in stores]
     }
     faults = [] if len(seen) == 1 else [f"{handoff_id}: readers disagree"]
-    events = await stores[0]._pipe.call("XRANGE", stores[0].keys.events, "-", "+")
+    events = await stores[0]._pipe.call("XRANGE", asks.own(stores[0]).keys.events, "-", "+")
     told = [fields for _, fields in events if fields[3] == handoff_id.encode() and fields[1] == b"decided"]
     decided = 0 if seen == {None} else 1
     return faults if len(told) == decided else [*faults, f"{handoff_id}: told {len(told)} decisions"]
@@ -159,7 +159,7 @@ async def two_opens_with_one_key(stores: Sequence[Store]) -> list[str]:
 
     before = len(await open_ones(stores[0]))
     faults = await fifty(one)
-    counted = int(await stores[0]._pipe.call("HGET", stores[0].keys.agent_load(asks.AGENT), "open"))
+    counted = int(await stores[0]._pipe.call("HGET", asks.own(stores[0]).keys.agent_load(asks.AGENT), "open"))
     return faults if counted == before + TIMES else [*faults, f"{counted} are counted as open, not {before + TIMES}"]
 
 
