@@ -25,7 +25,7 @@ from bot.app import MakeAdapter, sign_in_url
 from bot.app import service as serve
 from bot.config import Settings
 from bot.outbox import Pace
-from bot.store import Limits, Store, connect
+from bot.store import Limits, Shard, Store, connect
 from bot.store.embedded import _shut_down, socket_path
 from tests.people import Agent, Person
 
@@ -132,6 +132,8 @@ class Live:
     access: Access
     agent: Agent
     person: Person
+    own: Shard
+    """Where the agent's runs are."""
     _stack: AsyncExitStack
 
     async def new_agent(self, name: str, limits: Limits = GENEROUS) -> Agent:
@@ -167,7 +169,7 @@ async def live(
         mira = await stack.enter_async_context(
             Person(running.url, await access.create_key("person", "mira@example.com"))
         )
-        yield Live(running.url, settings, store, access, agent, mira, stack)
+        yield Live(running.url, settings, store, access, agent, mira, await store.shard_of("mailer"), stack)
 
 
 class ServiceProcess:

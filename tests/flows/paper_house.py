@@ -25,8 +25,11 @@ async def settled(here: Live, *, within_s: float = 60) -> None:
     """Everything that happened is shown and told, or let be."""
 
     async def nothing_left() -> bool:
-        info = await here.store._client.xinfo_groups(here.store.keys.events)
-        newest = await here.store.feed.last_id()
-        return all(g["pending"] == 0 and g["last-delivered-id"].decode() == newest for g in info)
+        for shard in here.store.shards:
+            info = await here.store._client.xinfo_groups(shard.keys.events)
+            newest = await shard.feed.last_id()
+            if not all(g["pending"] == 0 and g["last-delivered-id"].decode() == newest for g in info):
+                return False
+        return True
 
     await until(nothing_left, within_s=within_s, what="the outbox is empty")

@@ -116,7 +116,7 @@ async def test_doubled_and_reordered_events_change_nothing(here: Live, board: Bo
     await settled(here)
     before = {note.id: note.versions[-1] for note in board.of(asked["id"])}
 
-    client, events = here.store._client, here.store.keys.events
+    client, events = here.store._client, here.own.keys.events
     entries: list[Any] = await client.execute_command("XRANGE", events, "-", "+")  # type: ignore[no-untyped-call]  # redis-py's own gap
     copies = [fields for _, fields in entries] * 5
     random.Random(7).shuffle(copies)
@@ -150,7 +150,7 @@ async def test_a_board_that_is_down_delays_cards_and_nothing_else(here: Live, bo
         await board.shows(handoff["id"], "Waiting for a person")
     await settled(here)
     assert len(board.notes) == 19
-    assert not await here.store.outbox.buried(), "that it was down is no card's fault"
+    assert not await here.own.outbox.buried(), "that it was down is no card's fault"
 
 
 async def test_a_post_whose_reply_was_lost_is_found_again(here: Live, board: Board) -> None:
@@ -211,7 +211,7 @@ async def test_a_board_that_asks_for_patience_gets_it(here: Live, board: Board) 
         await board.note(handoff["id"])
     assert loop.time() - began >= 0.9
     assert board.requests["POST"] == 1 + 8 + 8, "once too early, once in time"
-    assert not await here.store.outbox.buried()
+    assert not await here.own.outbox.buried()
     await settled(here)
 
 
@@ -224,7 +224,7 @@ async def test_a_card_that_waits_for_its_turn_waits_no_longer_each_time(
         asked = await here.agent.ask(to=[OPS])
         await board.shows(asked["id"], "Waiting for a person")
         await settled(here)
-        assert not await here.store.outbox.buried()
+        assert not await here.own.outbox.buried()
     assert board.requests["POST"] + board.requests["GET"] >= 31
     assert "cards.failed" not in caplog.text
 
@@ -323,13 +323,13 @@ async def test_a_card_that_always_fails_is_buried_while_others_flow(
     async def buried() -> bool:
         asked.append(await here.agent.ask(to=[OPS]))
         await board.note(asked[-1]["id"])
-        return bool(await here.store.outbox.buried())
+        return bool(await here.own.outbox.buried())
 
     # It may have been posted before it was broken: then its next change is what fails.
     await here.person.edit(poison, {**MAIL, "to": "bob@example.com"}, approve=False)
     await until(buried, within_s=20, what="it is buried")
     await settled(here)
-    dead = await here.store.outbox.buried()
+    dead = await here.own.outbox.buried()
     assert {(each.handoff, each.surface) for each in dead} == {(poison["id"], "paper")}
     assert all(each.deliveries == 5 and "500" in each.reason for each in dead[-1:])
     assert [r.levelno for r in caplog.records if "cards.dead" in r.message] == [logging.ERROR]
@@ -348,15 +348,15 @@ async def test_a_card_that_always_fails_is_buried_while_others_flow(
 async def test_a_record_that_cannot_be_read_is_buried(here: Live, board: Board) -> None:
     board.is_down = True
     asked = await here.agent.ask(to=[OPS])
-    await here.store._client.hset(here.store.keys.handoff(asked["id"]), "doc", b"no longer compressed JSON")
+    await here.store._client.hset(here.own.keys.handoff(asked["id"]), "doc", b"no longer compressed JSON")
     board.is_down = False
 
     async def buried() -> bool:
-        return [each.handoff for each in await here.store.outbox.buried()] == [asked["id"]]
+        return [each.handoff for each in await here.own.outbox.buried()] == [asked["id"]]
 
     await until(buried)
     await settled(here)
-    await here.store._client.zrem(here.store.keys.due, asked["id"])
+    await here.store._client.zrem(here.own.keys.due, asked["id"])
 
 
 # --- replicas that die ---
@@ -392,7 +392,7 @@ async def test_two_replicas_do_not_both_post_what_takes_long(settings: Settings,
             edited = [reply.ok() for reply in await asyncio.gather(*edits)]
             began = asyncio.get_running_loop().time()
             await until(lambda: passed(began, 2 * QUICK.taken_over.total_seconds()))
-            groups = await here.store._client.xpending_range(here.store.keys.events, "cards:paper", "-", "+", 100)
+            groups = await here.store._client.xpending_range(here.own.keys.events, "cards:paper", "-", "+", 100)
             assert {entry["times_delivered"] for entry in groups} == {1}, "both are alive, and say so"
         await asyncio.gather(*(here.person.approve(handoff) for handoff in edited))
         await settled(here)

@@ -62,7 +62,7 @@ async def test_an_id_older_than_what_is_kept_starts_anew_and_says_so(service: Li
     await agent.withdraw(first)
     for _ in range(5):
         await agent.withdraw(await agent.ask())
-    await service.store._pipe.call("XTRIM", service.store.keys.events, "MAXLEN", 2)
+    await service.store._pipe.call("XTRIM", service.own.keys.events, "MAXLEN", 2)
     async with agent.events("1-1") as events:
         reset = await events.next()
         assert reset.name == "stream.reset"
@@ -105,7 +105,7 @@ async def test_an_event_of_a_newer_version_does_not_end_the_stream(service: Live
     """Old and new processes share the events during a deploy; what one does not know must not silence it."""
     async with agent.events() as events:
         await events.next()
-        await service.store._pipe.call("XADD", service.store.keys.events, "*", "novel", "1")
+        await service.store._pipe.call("XADD", service.own.keys.events, "*", "novel", "1")
         asked = await agent.ask()
         await agent.withdraw(asked)
         assert (await events.next()).data["handoff"] == asked["id"]

@@ -49,9 +49,9 @@ async def test_an_edit_that_decides_changes_what_the_digest_covers(store: Store)
 async def test_a_broken_record_stops_no_clock(store: Store, caplog: pytest.LogCaptureFixture, clock: str) -> None:
     """It stays due for ever, and nobody may have to wait for it."""
     broken, fine = await asks.opened(store), await asks.opened(store)
-    await store._pipe.call("HSET", store.keys.handoff(broken.id), "doc", "no such thing", "state", "claimed")
-    await store._pipe.call("ZREM", store.keys.due, broken.id)
-    await store._pipe.call("ZADD", getattr(store.keys, clock), 1, broken.id)
+    await store._pipe.call("HSET", asks.own(store).keys.handoff(broken.id), "doc", "no such thing", "state", "claimed")
+    await store._pipe.call("ZREM", asks.own(store).keys.due, broken.id)
+    await store._pipe.call("ZADD", getattr(asks.own(store).keys, clock), 1, broken.id)
     timers = Timers(process(store)[0], store)
     timers.start()
 
@@ -64,8 +64,8 @@ async def test_a_broken_record_stops_no_clock(store: Store, caplog: pytest.LogCa
 
     try:
         await until(told)
-        await store._pipe.call("HSET", store.keys.handoff(fine.id), "due_at", 1)
-        await store._pipe.call("ZADD", store.keys.due, 1, fine.id)
+        await store._pipe.call("HSET", asks.own(store).keys.handoff(fine.id), "due_at", 1)
+        await store._pipe.call("ZADD", asks.own(store).keys.due, 1, fine.id)
         await until(expired)
     finally:
         await timers.stop()
@@ -78,9 +78,9 @@ async def test_one_broken_handoff_holds_up_no_other_s_expiry(store: Store, caplo
     """The longest overdue comes first; if it cannot be read, silence must still decide the others."""
     broken, fine = await asks.opened(store), await asks.opened(store)
     for handoff, overdue_ms in ((broken, 1), (fine, 2)):
-        await store.handoffs._pipe.call("HSET", store.keys.handoff(handoff.id), "due_at", overdue_ms)
-        await store.handoffs._pipe.call("ZADD", store.keys.due, overdue_ms, handoff.id)
-    await store.handoffs._pipe.call("HSET", store.keys.handoff(broken.id), "doc", "no such thing")
+        await store._pipe.call("HSET", asks.own(store).keys.handoff(handoff.id), "due_at", overdue_ms)
+        await store._pipe.call("ZADD", asks.own(store).keys.due, overdue_ms, handoff.id)
+    await store._pipe.call("HSET", asks.own(store).keys.handoff(broken.id), "doc", "no such thing")
     flow, _ = process(store)
     timers = Timers(flow, store)
     timers.start()

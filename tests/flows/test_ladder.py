@@ -39,11 +39,12 @@ async def replica(settings: Settings, board: Board, tmp_path: Path, name: str = 
 
 async def let_pass(store: Store, handoff: Json, time: timedelta) -> None:
     """As if so much more time had gone by since the opening."""
-    key, ms = store.keys.handoff(handoff["id"]), round(time / timedelta(milliseconds=1))
+    keys = store.keys_of(handoff["id"])
+    key, ms = keys.handoff(handoff["id"]), round(time / timedelta(milliseconds=1))
     for field in ("opened_at", "due_at", "called_at"):
         if at := await store._pipe.call("HGET", key, field):
             await store._pipe.call("HSET", key, field, int(at) - ms)
-    for name in (store.keys.due, store.keys.ladder):
+    for name in (keys.due, keys.ladder):
         if await store._pipe.call("ZSCORE", name, handoff["id"]):
             await store._pipe.call("ZINCRBY", name, -ms, handoff["id"])
 

@@ -162,7 +162,7 @@ async def test_a_checkpoint_whose_question_is_gone_opens_no_rule(here: Live) -> 
     """The run may outlive the record of its question; then nobody can tell what the answer was."""
     asked = await here.agent.look((await save(here, "plan A"))["handoff"])
     (await here.person.approve(asked)).ok()
-    await here.store._pipe.call("DEL", here.store.keys.handoff(asked["id"]))
+    await here.store._pipe.call("DEL", here.own.keys.handoff(asked["id"]))
     assert (await here.agent.ask(**PAY))["state"] == "pending"
 
 

@@ -109,7 +109,7 @@ async def test_a_told_card_that_somebody_removed_is_not_posted_again(here: Live,
     await done(here, asked)
 
     async def seen() -> bool:
-        placed = await here.store.outbox.placed(asked["id"], '{"surface":"paper","channel":"ops"}')
+        placed = await here.own.outbox.placed(asked["id"], '{"surface":"paper","channel":"ops"}')
         return placed.refused is not None
 
     await until(seen)

@@ -126,7 +126,7 @@ async def test_an_unsure_ask_counts_as_a_failure_once(ruled: With) -> None:
 
 async def test_a_failed_undo_counts_and_a_run_that_is_gone_is_not_brought_back(ruled: With) -> None:
     async with live(ruled(FAILING)) as service:
-        agent, keys = service.agent, service.store.keys
+        agent, keys = service.agent, service.own.keys
         first, second = await agent.review(), await agent.review(what="Created another draft")
         for each in (first, second):
             await service.person.reject(each, "Undo it.")

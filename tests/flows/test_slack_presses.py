@@ -133,8 +133,8 @@ async def held(slack: House, asked: Json, card: Message) -> None:
 
 
 async def gone(slack: House, asked: Json, card: Message) -> None:
-    await slack.live.store._client.delete(slack.live.store.keys.handoff(asked["id"]))
-    await slack.live.store._client.zrem(slack.live.store.keys.due, asked["id"])
+    await slack.live.store._client.delete(slack.live.own.keys.handoff(asked["id"]))
+    await slack.live.store._client.zrem(slack.live.own.keys.due, asked["id"])
 
 
 LATE: dict[str, tuple[Callable[[House, Json, Message], Any], str]] = {

@@ -168,7 +168,7 @@ async def test_the_newest_two_hundred_runs_of_a_channel_are_known_and_none_for_e
     found = await at.runs("paper", "ops", limit=1_000)
     assert len(found) == 200
     assert found[0].id == ids[-1]
-    key = service.store.keys.conversation("paper", "ops")
+    key = service.own.keys.conversation("paper", "ops")
     left_ms = await service.store._pipe.call("PTTL", key)
     assert timedelta(days=29) < timedelta(milliseconds=left_ms) <= timedelta(days=30)
 
@@ -176,7 +176,7 @@ async def test_the_newest_two_hundred_runs_of_a_channel_are_known_and_none_for_e
 async def test_a_run_whose_time_is_over_is_left_out(desk: tuple[Live, Desk]) -> None:
     service, at = desk
     kept, over = [await start(service.agent, name, channel="ops") for name in ("kept", "over")]
-    await service.store._pipe.call("DEL", service.store.keys.run(over))
+    await service.store._pipe.call("DEL", service.own.keys.run(over))
     assert [run.id for run in await at.runs("paper", "ops")] == [kept]
     with pytest.raises(Gone):
         await at.steer(over, "Hello?", wire.Actor(kind="person", id="m", name="Mira", surface="paper"))

@@ -104,8 +104,8 @@ async def held(teams: House, asked: Json, card: Message) -> None:
 
 
 async def gone(teams: House, asked: Json, card: Message) -> None:
-    await teams.live.store._client.delete(teams.live.store.keys.handoff(asked["id"]))
-    await teams.live.store._client.zrem(teams.live.store.keys.due, asked["id"])
+    await teams.live.store._client.delete(teams.live.own.keys.handoff(asked["id"]))
+    await teams.live.store._client.zrem(teams.live.own.keys.due, asked["id"])
 
 
 LATE: dict[str, tuple[Callable[[House, Json, Message], Any], str]] = {

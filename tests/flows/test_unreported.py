@@ -37,8 +37,9 @@ def under(settings: Settings, tmp_path: Path) -> Under:
 async def let_pass(store: Store, handoff: Json, time: timedelta) -> None:
     """As if so much more time had gone by since the claim."""
     ms = -round(time / timedelta(milliseconds=1))
-    if await store._pipe.call("ZSCORE", store.keys.unreported, handoff["id"]) is not None:
-        await store._pipe.call("ZINCRBY", store.keys.unreported, ms, handoff["id"])
+    overdue = store.keys_of(handoff["id"]).unreported
+    if await store._pipe.call("ZSCORE", overdue, handoff["id"]) is not None:
+        await store._pipe.call("ZINCRBY", overdue, ms, handoff["id"])
 
 
 async def acted(here: Live, **ask: Any) -> Json:

@@ -742,7 +742,7 @@ async def test_two_who_hand_on_at_once_have_one_place_each(settings: Settings) -
 
 async def climb(home: House) -> None:
     """As if the first rung were due."""
-    pipe, keys, asked = home.service.store._pipe, home.service.store.keys, home.asked["id"]
+    pipe, keys, asked = home.service.store._pipe, home.service.own.keys, home.asked["id"]
     due = await pipe.call("HGET", keys.handoff(asked), "due_at")
     await pipe.call("HSET", keys.handoff(asked), "due_at", int(due) - 31_000)
     await pipe.call("ZINCRBY", keys.ladder, -31_000, asked)
