@@ -56,9 +56,9 @@ async def test_agents_hear_before_any_card_is_moved(settings: Settings, monkeypa
             await asyncio.sleep(0.1)
             yield changes
 
-    def told(hub: Hub, change: Change) -> None:
+    def told(hub: Hub, *what: Any) -> None:
         order.append("agents")
-        tell(hub, change)
+        tell(hub, *what)
 
     async def held(brakes: Brakes, *what: Any) -> Any:
         order.append("cards")
