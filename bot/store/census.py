@@ -51,7 +51,7 @@ class Census:
             raise StoreUnavailable(msg)
 
     async def place(self, agent: str) -> int:
-        """The shard of an agent, from now on and for good. Raises `StoreUnavailable`."""
+        """The shard of an agent, from now on and for good. Raises as `check`."""
         if (known := self._placed.get(agent)) is not None:
             return known
         if self._shards == 1:
@@ -65,13 +65,15 @@ class Census:
         return placed
 
     async def find(self, agent: str) -> int | None:
-        """The shard of an agent; None before it has one. Raises `StoreUnavailable`."""
+        """The shard of an agent; None before it has one. Raises as `check`."""
         if self._shards == 1:
             return 0
         if agent not in self._placed:
             found = await self._pipe.call("HGET", self._keys.agents, agent)
             if found is None:
                 return None
+            if int(found) >= self._shards:
+                await self.check()
             self._placed[agent] = int(found)
         return self._placed[agent]
 
@@ -79,4 +81,4 @@ class Census:
         began = await self._pipe.call("EXISTS", self._keys.agent_load(agent), self._keys.agent_events(agent))
         drawn = 0 if began else int.from_bytes(hashlib.sha256(agent.encode()).digest()[:8]) % self._shards
         await self._pipe.call("HSETNX", self._keys.agents, agent, drawn)
-        return int(await self._pipe.call("HGET", self._keys.agents, agent))
+        return await self.find(agent) or 0

@@ -19,6 +19,7 @@ from bot.errors import StoreUnavailable
 from bot.handoff import Handoff, State
 from bot.store import Store, connect, mark, mark_of, ramp_id, wide
 from bot.store.brakes import Obeyed
+from bot.store.census import Census
 from bot.store.grants import Grants
 from bot.store.handoffs import Handoffs
 from bot.store.ladder import Ladder
@@ -291,8 +292,8 @@ async def test_after_a_resume_that_one_shard_lost_a_new_stop_stops_all(reopen: C
     assert await store.brakes.standing() == []
 
 
-async def test_a_copy_that_comes_after_the_resume_stops_nobody(reopen: Callable[..., Any]) -> None:
-    """A process that was away between home and the other shards wakes up."""
+async def late_copies(reopen: Callable[..., Any]) -> list[str]:
+    """A process that was away between home and the other shards wakes up after somebody has resumed."""
     slow, quick = await reopen(), await reopen()
     allowed = [await allowed_in(quick, each) for each in range(SHARDS)]
     follow, late = wide.WideBrakes._follow, list[Any]()
@@ -306,8 +307,56 @@ async def test_a_copy_that_comes_after_the_resume_stops_nobody(reopen: Callable[
     assert (await pull(quick, "resume")).word == "lifted"
     for args in late:
         await follow(*args)
-    assert [await claim(quick, each) for each in allowed] == ["permit"] * SHARDS
-    assert await quick.brakes.standing() == []
+    said = [await claim(quick, each) for each in allowed]
+    return [f"{word} after the resume" for word in said if word != "permit"]
+
+
+async def old_process(reopen: Callable[..., Any]) -> list[str]:
+    """One that was there before the store grew confirms a stop."""
+    old, new = await reopen(1), await reopen(SHARDS)
+    allowed = [await allowed_in(new, shard) for shard in range(SHARDS)]
+    try:
+        await pull(old, "stop")
+    except StoreUnavailable:
+        return []
+    said = [await claim(new, each) for each in allowed]
+    return [f"{word} after the stop" for word in said if word != "braked"]
+
+
+async def half_a_stop(reopen: Callable[..., Any]) -> list[str]:
+    """Home has it already, of somebody whose process died; whoever says it again is told that it stands."""
+    dead, store = await reopen(), await reopen()
+    allowed = [await allowed_in(store, shard) for shard in range(SHARDS)]
+    await dead.shards[0].brakes.obey(asks.order("stop", scope=EVERYTHING), None, wide=True)
+    assert (await pull(store, "stop")).word == "stands"
+    said = [await claim(store, each) for each in allowed]
+    return [f"{word} after the stop" for word in said if word != "braked"]
+
+
+RACES = (late_copies, old_process, half_a_stop)
+
+
+@pytest.mark.parametrize("race", RACES)
+async def test_what_crosses_a_stop_or_a_resume_changes_nothing(reopen: Callable[..., Any], race: Any) -> None:
+    assert await race(reopen) == []
+
+
+async def unchecked(*_: object) -> None:
+    """Nobody looks how many shards there are, or nobody follows."""
+
+
+@pytest.mark.parametrize("race", RACES)
+async def test_without_its_guard_a_stop_or_a_resume_is_crossed(
+    reopen: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, race: Any
+) -> None:
+    guard, whole = "number(ARGV[2]) > upto and ", wide._FOLLOW.source
+    assert whole.count(guard) == 1
+    without = whole.replace(guard, "")
+    monkeypatch.setattr(wide, "_FOLLOW", Script("follow", without, sha_of(without)))
+    monkeypatch.setattr(Census, "check", unchecked)
+    if race is half_a_stop:
+        monkeypatch.setattr(wide.WideBrakes, "_follow", unchecked)
+    assert await race(reopen)
 
 
 async def test_a_brake_has_one_number_and_is_listed_and_lifted_once(spread: Store) -> None:
@@ -460,6 +509,20 @@ async def test_a_process_that_knows_of_fewer_shards_confirms_no_stop_and_places_
     assert (await pull(new, "stop")).word == "stands"
     assert await claim(new, allowed) == "braked"
     await pull(new, "resume")
+
+
+async def test_an_agent_in_a_shard_that_a_process_does_not_know_is_told_so(reopen: Callable[..., Any]) -> None:
+    two: Store = await reopen(2)
+    four: Store = await reopen(4)
+    placed = {f"agent {n}": (await four.shard_of(f"agent {n}")).number for n in range(30)}
+    for agent, shard in placed.items():
+        if shard < 2:
+            assert (await two.shard_of(agent)).number == shard
+        else:
+            with pytest.raises(StoreUnavailable, match="start it again"):
+                await two.shard_of(agent)
+            with pytest.raises(StoreUnavailable, match="start it again"):
+                await two.grants.standing(agent)
 
 
 async def test_with_one_shard_nothing_but_what_there_was_is_written(
