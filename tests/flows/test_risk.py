@@ -133,9 +133,9 @@ async def test_a_failed_undo_counts_and_a_run_that_is_gone_is_not_brought_back(r
         run = await agent.run()
         assert (await agent.report(first, "undo_failed", error="no")).status == 200
         assert await service.store.runs.standing(run) == (1, "", True)
-        await service.store.runs._pipe.call("DEL", keys.run(run))
+        await service.store._pipe.call("DEL", keys.run(run))
         assert (await agent.report(second, "undo_failed", error="no")).status == 200
-        assert await service.store.runs._pipe.call("EXISTS", keys.run(run)) == 0
+        assert await service.store._pipe.call("EXISTS", keys.run(run)) == 0
 
 
 async def test_a_rule_for_a_checkpoint_holds_from_that_checkpoint_on(ruled: With) -> None:

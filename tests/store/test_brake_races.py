@@ -18,6 +18,7 @@ from andon import wire
 from bot.handoff import Handoff, State
 from bot.store import Affected, Store
 from bot.store.pipe import Script
+from tests.servers import SHARDS
 from tests.store import asks
 from tests.store.asks import AGENT, NO_LIMITS
 from tests.store.test_races import goes_wrong
@@ -252,7 +253,7 @@ WITHOUT = [
 async def test_without_its_guard_a_stop_stops_not_everything(
     race: Race, script: str, guard: str, *, instead: str, stores: list[Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.store.test_brake_races.TIMES", 80)
+    monkeypatch.setattr("tests.store.test_brake_races.TIMES", 80 * SHARDS)
     module, _, name = f"bot.store.{script}".rpartition(".")
     whole: Script = getattr(importlib.import_module(module), name)
     assert whole.source.count(guard) == 1, f"{script} has changed: where is {guard!r} now?"

@@ -581,7 +581,7 @@ async def test_what_comes_between_the_reading_of_two_streams_is_not_passed_over(
         found = await call(*command)
         if command[:2] == ("XRANGE", asks.own(store).keys.agent_events(AGENT)):
             await approve(store, waiting)
-            await pull(store, "stop", id="once")
+            await asks.own(store).brakes.obey(asks.order("stop", id="once"), {AGENT})
         return found
 
     def in_turn(*command: Any) -> "asyncio.Future[Any]":
@@ -605,13 +605,16 @@ async def after(first: Awaitable[Any], then: Awaitable[Any]) -> Any:
 
 
 async def test_old_aborts_and_stops_are_forgotten_and_what_is_on_is_not(store: Store) -> None:
+    async def obey(action: Literal["stop", "resume"], scope: wire.BrakeScope) -> None:
+        await asks.own(store).brakes.obey(asks.order(action, scope=scope), {AGENT})
+
     await start(store, RUN)
     await start(store, CHILD)
     await pull(store, "abort")
     await pull(store, "stop", scope=wire.BrakeScope(run=CHILD))
-    await pull(store, "stop", scope=OPS)
-    await pull(store, "resume", scope=OPS)
-    await pull(store, "resume", scope=wire.BrakeScope(agent="nobody"))
+    await obey("stop", scope=OPS)
+    await obey("resume", scope=OPS)
+    await obey("resume", scope=wire.BrakeScope(agent="nobody"))
     await store.brakes.tidy(await store.now())
     assert await names(store, asks.own(store).keys.brakes) == {f"!run:{RUN}", f"run:{CHILD}"}
     assert len(await names(store, asks.own(store).keys.brakes_lifted)) == 3

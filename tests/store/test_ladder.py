@@ -296,7 +296,7 @@ async def test_a_place_shows_a_card_or_a_digest_and_never_both(store: Store, sto
         handoff = await asks.opened(store)
         place = f'{{"surface":"paper","channel":"{number}"}}'
         gathered, begun = await asyncio.gather(
-            stores[0].digests.gather(handoff, "paper", place),
+            asks.own(stores[0]).digests.gather(handoff, "paper", place),
             asks.own(stores[1]).outbox.begin_card(handoff.id, place, "reader", lease=lease),
         )
         assert (gathered, begun) in {(True, "gathered"), (False, "first")}
@@ -304,5 +304,5 @@ async def test_a_place_shows_a_card_or_a_digest_and_never_both(store: Store, sto
         assert placed.gathered is gathered
         assert placed.begun is not gathered
     other = await asks.opened(store)
-    assert await stores[0].digests.gather(other, "paper", "elsewhere")
+    assert await asks.own(stores[0]).digests.gather(other, "paper", "elsewhere")
     assert await asks.own(stores[1]).outbox.begin_card(other.id, "elsewhere", "reader", lease=lease) == "gathered"

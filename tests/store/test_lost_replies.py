@@ -11,7 +11,7 @@ import pytest
 from andon import wire
 from bot.store import Affected, Obeyed, Store, connect
 from bot.store.pipe import load_script
-from tests.servers import Valkey
+from tests.servers import SHARDS, Valkey
 from tests.store import asks
 
 
@@ -212,7 +212,7 @@ async def test_a_stop_whose_reply_was_lost_is_one_stop(shaky: Store, store: Stor
     assert said.word == "pulled"
     assert [said.brake] == await store.brakes.standing()
     assert said.brake
-    assert said.brake.epoch == 1
+    assert said.brake.epoch == (1 if SHARDS == 1 else 2), "a number drawn elsewhere is drawn again, and left out"
     assert await told(store, "") == ["braked"]
 
 

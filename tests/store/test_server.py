@@ -81,7 +81,7 @@ async def test_a_full_server_decides_nothing_and_drops_nothing(store: Store, con
 
 async def test_one_refused_command_does_not_spoil_the_others_of_its_batch(store: Store) -> None:
     asked = await asks.opened(store)
-    bad, good = store._pipe.call("HGETALL", store.keys.due), store.handoffs.load(asked.id)
+    bad, good = store._pipe.call("HGETALL", asks.own(store).keys.due), store.handoffs.load(asked.id)
     with pytest.raises(StoreUnavailable, match="WRONGTYPE"):
         await bad
     found = await good
@@ -92,16 +92,16 @@ async def test_one_refused_command_does_not_spoil_the_others_of_its_batch(store:
 async def test_what_is_past_every_retention_leaves_the_index(store: Store) -> None:
     asked = await asks.opened(store)
     await store.handoffs.sweep(await store.now())
-    assert await store._pipe.call("ZCARD", store.keys.index) == 1
+    assert await store._pipe.call("ZCARD", asks.own(store).keys.index) == 1
     await store.handoffs.sweep(await store.now() + timedelta(days=60))
-    assert await store._pipe.call("ZCARD", store.keys.index) == 0
+    assert await store._pipe.call("ZCARD", asks.own(store).keys.index) == 0
     assert await store.handoffs.load(asked.id), "the index is no more than a list of names"
 
 
 async def test_everything_of_a_handoff_has_a_lifetime(store: Store) -> None:
     """From the moment it is opened: time to answer and retention, then retention."""
     asked = await asks.opened(store)
-    key = store.keys.handoff(asked.id)
+    key = asks.own(store).keys.handoff(asked.id)
     assert await store._pipe.call("PTTL", key) > timedelta(days=30) / timedelta(milliseconds=1)
     await store.handoffs.answer(asked, asks.yes(asked), answer_id="a")
     left = await store._pipe.call("PTTL", key)

@@ -22,6 +22,8 @@ async def raw(store: Store) -> dict[str, bytes]:
     """Everything that Redis has of the namespace, as bytes."""
     found = {}
     for key in await store._pipe.call("KEYS", f"{{{store.keys.ns}}}:*"):
+        if key == store.keys.shards.encode():
+            continue
         kind = await store._pipe.call("TYPE", key)
         value = await (store._pipe.call("HGETALL", key) if kind == b"hash" else store._pipe.call("GET", key))
         found[key.decode()] = b" ".join(value) if isinstance(value, list) else value
