@@ -11,7 +11,7 @@ import pytest
 
 from bot.config import Settings
 from bot.reviews import UNTOLD, follow_up, review_key
-from bot.store import Store
+from bot.store import Store, mark_of
 from bot.store.handoffs import Handoffs
 from tests.people import Json
 from tests.servers import Live, live, until
@@ -246,7 +246,8 @@ async def test_two_replicas_that_find_it_due_open_one_review(under: Under) -> No
         asked = await acted(here)
         first = await here.store.handoffs.load(asked["id"])
         assert first
-        made = follow_up(first, None, here.access.derive_id("hf", first.agent, review_key(first.id)))
+        review_id = here.access.derive_id("hf", first.agent, review_key(first.id), mark=mark_of(first.id))
+        made = follow_up(first, None, review_id)
         assert made
         assert await here.store.unreported.presume(first, made) == "early"
         await here.store.unreported.forget(first.id)

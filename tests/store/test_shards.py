@@ -526,7 +526,7 @@ async def test_an_agent_in_a_shard_that_a_process_does_not_know_is_told_so(reope
 
 
 async def test_with_one_shard_nothing_but_what_there_was_is_written(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    reopen: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not one byte: the commands that a round of everything sends name no key that is new."""
     sent: set[str] = set()
@@ -540,8 +540,7 @@ async def test_with_one_shard_nothing_but_what_there_was_is_written(
         sent.update(str(part) for part in command[1:2])
         return call(self, *command)
 
-    one = Store(store._client, ns=store.keys.ns, shards=1)
-    assert await one.settle_shards(grow=True) == ""
+    one: Store = await reopen(1)
     monkeypatch.setattr(Pipe, "run", noted)
     monkeypatch.setattr(Pipe, "call", called)
     await run_in(one, 0)
@@ -551,12 +550,11 @@ async def test_with_one_shard_nothing_but_what_there_was_is_written(
     await pull(one, "stop")
     await pull(one, "resume")
     monkeypatch.undo()
-    names = [key async for key in store._client.scan_iter(match=f"{{{store.keys.ns}*")]
+    names = [key async for key in one._client.scan_iter(match=f"{{{one.keys.ns}*")]
     assert {key for key in sent if key.endswith((":shards", ":agents"))} == {one.keys.shards}, "read, and never written"
     assert not [key for key in names if key.endswith((b":shards", b":agents")) or b":1}" in key]
     lifted = await one._pipe.call("HKEYS", one.keys.brakes_lifted)
     assert not [field for field in lifted if field.startswith(b"upto")]
-    await one._pipe.close()
 
 
 # --- what spans shards ---
