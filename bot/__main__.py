@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from andon import wire
-from bot import grants_cli, manifest_cli, policy_cli, policy_help, trust_cli
+from bot import backup_cli, grants_cli, manifest_cli, policy_cli, policy_help, trust_cli
 from bot.access import agent_name, person
 from bot.app import (
     VERSION,
@@ -47,6 +47,8 @@ _TOP: Final = """usage: python -m bot COMMAND [options]
   grants    list and end what people let run without being asked again
   sign-in   print a one-time link to the web console
   manifest  write the app package for Microsoft Teams
+  backup    write all that the embedded store holds into a file
+  restore   put a backup back
 
 examples:
   python -m bot serve --port 8080
@@ -147,6 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: C901  # one li
         "trust": (trust_cli.HELP, _trust),
         "sign-in": (_SIGN_IN, _sign_in),
         "manifest": (manifest_cli.HELP, _manifest),
+        "backup": (backup_cli.BACKUP_HELP, _backup),
+        "restore": (backup_cli.RESTORE_HELP, _restore),
     }
     if command not in known:
         print(f"andon: there is no command {command!r}; python -m bot --help lists them", file=sys.stderr)
@@ -394,6 +398,23 @@ def _manifest(parser: _Parser, words: list[str]) -> int:
     if not file:
         raise _Usage("say where to write it: --teams FILE")
     return manifest_cli.write_teams(load_settings(), file, **given)
+
+
+def _backup(parser: _Parser, words: list[str]) -> int:
+    parser.add_argument("file", type=Path)
+    return _run(backup_cli.backup(load_settings(), parser.parse_args(words).file))
+
+
+def _restore(parser: _Parser, words: list[str]) -> int:
+    parser.add_argument("file", type=Path, nargs="?")
+    parser.add_argument("--replace", action="store_true")
+    parser.add_argument("--done", action="store_true")
+    given = parser.parse_args(words)
+    if bool(given.file) == given.done:
+        raise _Usage("name the backup: restore FILE; or, where Redis' own tools restored it: restore --done")
+    if given.done:
+        return _run(backup_cli.hold_everything(load_settings()))
+    return _run(backup_cli.restore(load_settings(), given.file, replace=given.replace))
 
 
 def _sign_in(parser: _Parser, words: list[str]) -> int:

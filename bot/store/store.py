@@ -23,6 +23,7 @@ from bot.store.loaded import LoadedPolicy
 from bot.store.outbox import Outbox
 from bot.store.pipe import REPLY_S, Pipe
 from bot.store.records import when
+from bot.store.restored import Restored
 from bot.store.runs import Runs
 from bot.store.shelf import ShelfRecords
 from bot.store.trust import TrustRecords
@@ -66,6 +67,7 @@ class Store:
         self.loaded = LoadedPolicy(self._pipe, self.keys)
         self.trust = TrustRecords(self._pipe, self.keys)
         self.access = AccessRecords(self._pipe, self.keys)
+        self.restored = Restored(self._pipe, self.keys)
         self.feed = Feed(client, self._pipe, self.keys)
         self.outbox = Outbox(client, self._pipe, self.keys, retention=retention)
 

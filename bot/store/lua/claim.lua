@@ -31,7 +31,7 @@ local function permit(at, revision)
 end
 
 local h = redis.call("HMGET", KEYS[1], "state", "agent", "allowed", "kind", "decided_at", "claimant", "claimed_at",
-  "run", "rev", "uses_grant", "watch", "timing", "drawn")
+  "run", "rev", "uses_grant", "watch", "timing", "drawn", "outdated")
 if not h[1] or h[2] ~= ARGV[2] then
   return { "gone" }
 end
@@ -67,6 +67,9 @@ end
 local now = now_ms()
 local decided = tonumber(h[5])
 local age = now - decided
+if h[14] then  -- the store was restored since: somebody may have acted on it after the backup was made
+  return { "old", h[5] }
+end
 if age > tonumber(ARGV[5]) and age - stopped_ms(KEYS[9], KEYS[8], h[8], ARGV[2], decided, now) > tonumber(ARGV[5]) then
   return { "old", h[5] }
 end
