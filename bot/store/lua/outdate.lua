@@ -3,12 +3,12 @@
 -- KEYS[1]  {ns}:handoff:<id>  hash  outdated
 -- Returns  {"outdated"} | {"other", <state>} | {"gone"}
 
-local h = redis.call("HMGET", KEYS[1], "state", "allowed")
-if not h[1] then
+local state = redis.call("HGET", KEYS[1], "state")
+if not state then
   return { "gone" }
 end
-if h[1] ~= "decided" or h[2] == "" then
-  return { "other", h[1] }
+if state ~= "decided" or redis.call("HGET", KEYS[1], "allowed") == "" then
+  return { "other", state }
 end
 redis.call("HSET", KEYS[1], "outdated", "1")
 return { "outdated" }
