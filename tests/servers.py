@@ -224,6 +224,11 @@ class ServiceProcess:
         self._process.kill()
         await self._process.wait()
 
+    async def died(self, *, within_s: float) -> int:
+        """Wait until it ends by itself; returns the exit code."""
+        assert self._process
+        return await asyncio.wait_for(self._process.wait(), within_s)
+
     async def stop(self) -> int:
         """As a person or a supervisor does: SIGTERM. Returns the exit code."""
         assert self._process
