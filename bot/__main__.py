@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -254,10 +254,7 @@ async def _checking() -> int:
         notes += policy_cli.policy_notes(settings.policy, reach_of(settings))
     except ConfigError as error:
         faults += error.faults
-    if not settings.on_loopback and not (settings.public_url or "").startswith("https://"):
-        notes.append(
-            f"warning: listening on {settings.host} in clear; put TLS in front and set ANDON_PUBLIC_URL to https://…"
-        )
+    notes += _warnings(settings)
     if settings.state.exists() and settings.state.stat().st_mode & 0o077:
         faults.append(f"{settings.state} can be entered by others; run: chmod 700 {settings.state}")
     try:
@@ -281,6 +278,14 @@ async def _checking() -> int:
         faults += wrong
         notes += told
     return _tell(faults, notes)
+
+
+def _warnings(settings: Settings) -> Iterator[str]:
+    """What is set, allowed, and hardly meant."""
+    if not settings.on_loopback and not (settings.public_url or "").startswith("https://"):
+        yield f"warning: listening on {settings.host} in clear; put TLS in front and set ANDON_PUBLIC_URL to https://…"
+    if settings.failpoint:
+        yield f"warning: ANDON_FAILPOINT is set, for tests: the service kills itself at {settings.failpoint}"
 
 
 def _tell(faults: list[str], notes: list[str]) -> int:

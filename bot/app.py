@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from adapters.web import WebConsole
 from andon import wire
 from andon._local import AGENT_KEY_FILE, URL_FILE
-from bot import on_call
+from bot import failpoints, on_call
 from bot.access import Access, fingerprint
 from bot.api import Api, problems, set_headers
 from bot.config import Settings
@@ -140,6 +140,9 @@ async def service(
         ConfigError, StateFolderBusy, StoreUnavailable: As `open_store`; nothing listens then.
         OSError: The port is taken.
     """
+    if settings.failpoint:
+        failpoints.arm(settings.failpoint)
+        log.warning("failpoint.armed point=%s; this service will kill itself there", settings.failpoint)
     reach = reach_of(settings)
     policies = Policies(
         settings.policy, reach=replace(reach, surfaces={**reach.surfaces, **dict.fromkeys(adapters or (), True)})

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from andon._local import state_dir
+from bot import failpoints
 from bot.errors import ConfigError
 
 _SCHEMES: Final = ("redis://", "rediss://", "unix://")
@@ -50,6 +51,11 @@ def _folder(path: Path) -> Path:
         msg = f"there is no folder {path}"
         raise ValueError(msg)
     return path
+
+
+def _failpoint(text: str) -> str:
+    failpoints.parse(text)
+    return text
 
 
 class Settings(BaseSettings):
@@ -154,6 +160,10 @@ class Settings(BaseSettings):
     )
     unsafe_store: bool = Field(
         default=False, description="Start although the store may lose or drop decisions; every fault is logged."
+    )
+
+    failpoint: Annotated[str, AfterValidator(_failpoint)] | None = Field(
+        default=None, description="For tests: the service kills itself at this point, `<name>` or `<name>:<nth>`."
     )
 
     @model_validator(mode="after")

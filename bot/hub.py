@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Self, TypeVar
 
+from bot import failpoints
 from bot.errors import TooMany
 from bot.handoff import Change, Handoff, State
 from bot.store import Store, event_number
@@ -308,6 +309,7 @@ class Hub:
         """Give the handoff, as it stands now, to everybody in this process who waits for it."""
         self.recent.put(handoff)
         self._release(handoff.id, handoff)
+        failpoints.hit("wake.after")
 
     def _release(self, handoff_id: str, handoff: Handoff | None) -> None:
         for _, waiter in self._waiters.pop(handoff_id, ()):

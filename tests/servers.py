@@ -53,13 +53,17 @@ async def until(condition: Callable[[], Awaitable[object]], *, within_s: float =
 class Valkey:
     """One server on a unix socket, for as many tests as like."""
 
-    def __init__(self, binary: Path) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="andon-test-"))
-        self.socket = self._folder / "s"
-        settings = {
+    def __init__(
+        self, binary: Path, *, settings: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Start it, with settings and variables that a test may give."""
+        self.folder = Path(tempfile.mkdtemp(prefix="andon-test-"))
+        self.socket = self.folder / "s"
+        self.environment = dict(environment or {})
+        standard = {
             "port": "0",
             "unixsocket": str(self.socket),
-            "dir": str(self._folder),
+            "dir": str(self.folder),
             "appendonly": "yes",
             "appendfsync": "no",
             "auto-aof-rewrite-percentage": "0",
@@ -68,14 +72,18 @@ class Valkey:
             "hash-max-listpack-value": "4096",
             "maxmemory-policy": "noeviction",
         }
-        words = [part for name, value in settings.items() for part in (f"--{name}", value)]
+        words = [part for name, value in (standard | dict(settings or {})).items() for part in (f"--{name}", value)]
         self._command = [str(binary), *words]
         self.start()
 
     def start(self) -> None:
         """Start it, perhaps again: on the same socket, with what its append-only file has."""
         self._process = subprocess.Popen(
-            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            self._command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, **self.environment},
         )
         deadline = time.monotonic() + 10
         while not self._answers():
@@ -100,7 +108,7 @@ class Valkey:
 
     def close(self) -> None:
         self.kill()
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self.folder)
 
 
 async def lasting_keys(client: "redis.asyncio.Redis", pattern: str) -> list[str]:
@@ -223,6 +231,11 @@ class ServiceProcess:
         assert self._process
         self._process.kill()
         await self._process.wait()
+
+    async def died(self, *, within_s: float) -> int:
+        """Wait until it ends by itself; returns the exit code."""
+        assert self._process
+        return await asyncio.wait_for(self._process.wait(), within_s)
 
     async def stop(self) -> int:
         """As a person or a supervisor does: SIGTERM. Returns the exit code."""

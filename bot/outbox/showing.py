@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from andon import wire
+from bot import failpoints
 from bot.errors import Gone, StoreUnavailable, SurfaceDown, TooMany, Undeliverable
 from bot.handoff import OPEN, Handoff, State
 from bot.outbox.calling import Busy, Stopping, Surface, Truth, place_key, place_name
@@ -261,6 +262,7 @@ class Showing:
 
     async def _update(self, spot: _Spot, address: str, handoff: Handoff) -> None:
         ref = CardRef(self._surface.name, address)
+        failpoints.hit("card.update")
         try:
             await self._surface.call(partial(self._surface.adapter.update, ref, handoff))
         except Undeliverable as error:
@@ -298,6 +300,7 @@ class Showing:
         if word == "again" and (placed := await self._outbox.placed(self.handoff_id, spot.key)).addresses:
             return placed.addresses[0]  # while we waited for our turn
         spot.posting = True
+        failpoints.hit("card.taken")
         try:
             ref = await self._find_or_post(spot, handoff, maybe_there=word == "again")
         except Exception:
@@ -318,6 +321,7 @@ class Showing:
             if found or not handoff.is_for_people:
                 return found
         ref = await surface.call(partial(surface.adapter.post, handoff, spot.place))
+        failpoints.hit("card.posted")
         spot.shown[ref.address] = handoff
         log.info("cards.posted id=%s place=%s", self.handoff_id, spot.name)
         return ref

@@ -18,6 +18,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from bot import failpoints
 from bot.errors import StoreUnavailable
 
 AT_ONCE: Final = 2
@@ -74,6 +75,8 @@ class Pipe:
 
     def run(self, script: Script, keys: tuple[str, ...], *args: Any) -> asyncio.Future[Any]:
         """Run a script; raises as `call` does."""
+        if failpoints.armed:
+            failpoints.hit(f"{script.name}.before")
         return self._enqueue(("EVALSHA", script.sha, len(keys), *keys, *args), script)
 
     def _enqueue(self, command: tuple[Any, ...], script: Script | None) -> asyncio.Future[Any]:
@@ -114,7 +117,9 @@ class Pipe:
             if self._queue and not self._scheduled:
                 self._scheduled = True
                 asyncio.get_running_loop().call_soon(self._flush)
-        for (_, _, future), reply in zip(batch, replies, strict=True):
+        for (_, script, future), reply in zip(batch, replies, strict=True):
+            if failpoints.armed and script:
+                failpoints.hit(f"{script.name}.after")
             if future.done():
                 continue
             if isinstance(reply, Exception):
