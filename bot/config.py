@@ -17,7 +17,7 @@ from andon._local import state_dir
 from bot.errors import ConfigError
 
 _SCHEMES: Final = ("redis://", "rediss://", "unix://")
-_AGENT_SIDE: Final = frozenset({"ANDON_URL", "ANDON_KEY"})
+_AGENT_SIDE: Final = frozenset({"ANDON_URL", "ANDON_KEY", "ANDON_CALLBACK_SECRET"})
 _SECRET_BYTES: Final = 32
 _PLATFORMS: Final = ("SLACK_", "TEAMS_")
 _OURS: Final = ("ANDON_", *_PLATFORMS)
