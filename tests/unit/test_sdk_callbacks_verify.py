@@ -32,7 +32,6 @@ from andon import (
     Withdrawn,
 )
 from andon.callbacks import Callback, HandoffEvent, InvalidCallback, verify
-from andon.callbacks import _verify as verifying
 from andon.callbacks._verify import Secrets
 from tests.fakes.callbacks import AT, DECIDED, MIRA, OTHER, SECRET, body, decided, signature, signed
 
@@ -123,6 +122,7 @@ class TestWhatItSays:
         content = body(decided(**decision, of_a_newer_service=1))
         found = check(headers(content), content).decision
         assert isinstance(found, kind)
+        assert found is not None
         assert found.handoff == "hf_1"
         assert "of_a_newer_service" not in repr(found)
 
@@ -139,8 +139,8 @@ class TestWhatItSays:
             with pytest.raises(AttributeError, match=r"resume\(andon\)"):
                 getattr(found, name)
             assert f"{name}=" not in repr(found)
-        with pytest.raises(AttributeError, match="no attribute 'arguments'"):
-            _ = found.arguments  # type: ignore[union-attr] # as meant
+            with pytest.raises(AttributeError, match="no attribute 'arguments'"):
+                getattr(found, "arguments")  # noqa: B009 - it has none
 
     def test_what_was_sent_is_there(self) -> None:
         content = body(decided(kind="answered", digest="0" * 64, answer={"amount": 5}))
@@ -306,18 +306,18 @@ class TestHeaders:
 class TestSecrets:
     @pytest.mark.parametrize("secret", [f"{OTHER} {SECRET}", f"{SECRET}  {OTHER}\n", [OTHER, SECRET], (SECRET, OTHER)])
     def test_while_it_is_rotated_either_is_good(self, secret: Any) -> None:
-        assert check(headers(), secret=secret)
-        assert check(headers(secret=OTHER), secret=secret)
+        for signed_with in (SECRET, OTHER):
+            assert check(headers(secret=signed_with), secret=secret).id == "cb_1"
 
     @pytest.mark.parametrize("order", [1, -1])
     def test_a_receiver_that_knows_one_takes_what_both_signed(self, order: int) -> None:
         both = [signature(BODY, id="cb_1", at=T, secret=each) for each in (SECRET, OTHER)][::order]
         for secret in (SECRET, OTHER):
-            assert check({**headers(), "webhook-signature": " ".join(both)}, secret=secret)
+            assert check({**headers(), "webhook-signature": " ".join(both)}, secret=secret).id == "cb_1"
 
     def test_it_is_in_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ANDON_CALLBACK_SECRET", f"{OTHER} {SECRET}")
-        assert check(headers(), secret=None)
+        assert check(headers(), secret=None).id == "cb_1"
 
     @pytest.mark.parametrize(
         "secret", ["", "  ", [], [""], "whsec_", "whsec_AAAA", "whsec_***", "secret", "\u00e4" * 40]
@@ -329,13 +329,12 @@ class TestSecrets:
         assert "AAAA" not in str(raised.value)
 
     def test_none_at_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for unset in (
-            lambda: monkeypatch.delenv("ANDON_CALLBACK_SECRET", raising=False),
-            lambda: monkeypatch.setenv("ANDON_CALLBACK_SECRET", ""),
-        ):
-            unset()
-            with pytest.raises(NotConfigured, match="ANDON_CALLBACK_SECRET"):
-                check(headers(), secret=None)
+        monkeypatch.delenv("ANDON_CALLBACK_SECRET", raising=False)
+        with pytest.raises(NotConfigured, match="ANDON_CALLBACK_SECRET"):
+            check(headers(), secret=None)
+        monkeypatch.setenv("ANDON_CALLBACK_SECRET", "")
+        with pytest.raises(NotConfigured, match="ANDON_CALLBACK_SECRET"):
+            check(headers(), secret=None)
 
     def test_time_does_not_tell_which_secret_or_signature_fits(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each is compared with each, also after one has fitted, and always in constant time."""
@@ -346,7 +345,7 @@ class TestSecrets:
             compared.append(given)
             return equal(known, given)
 
-        monkeypatch.setattr(verifying.hmac, "compare_digest", compare)
+        monkeypatch.setattr(hmac, "compare_digest", compare)
         good, none = headers()["webhook-signature"], signature(BODY, id="other", at=T)
         counts = set()
         for signatures in ([good, none, none], [none, none, good], [none, none, none]):
