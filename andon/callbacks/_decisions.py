@@ -3,58 +3,94 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError, model_serializer
 
-from andon import _decisions, wire
-from andon._decisions import Aborted, Decision, Expired, Rejected, Undeliverable, Withdrawn
+from andon import wire
+from andon._decisions import (
+    Aborted,
+    Answered,
+    Approved,
+    Chosen,
+    Decision,
+    Edited,
+    Expired,
+    Rejected,
+    Undeliverable,
+    Withdrawn,
+)
 from andon.wire._models import JsonObject
 
 __all__ = ["read_decision"]
+
+_NOTHING: Final[Any] = object()
 
 
 class _Told(BaseModel):
     """Lets no default stand for what was not sent: nobody may run with it by mistake."""
 
+    by: wire.Actor = _NOTHING
+    message_for_agent: str = _NOTHING
+
     def model_post_init(self, _: Any) -> None:
-        for name in _UNSENT & (type(self).model_fields.keys() - self.model_fields_set):
+        for name in [name for name, value in self.__dict__.items() if value is _NOTHING]:
             del self.__dict__[name]
 
+    @model_serializer
+    def _as_it_came(self) -> dict[str, Any]:
+        return dict(self.__dict__)
+
     def __getattr__(self, name: str) -> Any:
-        if name in _UNSENT:
-            raise AttributeError(f"a callback does not carry `{name}`: read it with `await callback.resume(andon)`")
+        if name in type(self).model_fields:
+            raise AttributeError(f"the callback does not carry `{name}`: read it with `await callback.resume(andon)`")
         return super().__getattr__(name)  # type: ignore[misc]  # pydantic's own, which it hides from type checkers
 
 
-_UNSENT: Final = frozenset({"args", "candidate", "answer"})
-_NOTHING: Any = None
-
-
-class Approved(_Told, _decisions.Approved):
+class ToldApproved(_Told, Approved):
     args: JsonObject = _NOTHING
 
 
-class Edited(_Told, _decisions.Edited):
+class ToldEdited(_Told, Edited):
     args: JsonObject = _NOTHING
 
 
-class Chosen(_Told, _decisions.Chosen):
+class ToldChosen(_Told, Chosen):
     candidate: wire.Candidate = _NOTHING
 
 
-class Answered(_Told, _decisions.Answered):
+class ToldAnswered(_Told, Answered):
     answer: JsonValue = _NOTHING
 
 
+class ToldRejected(_Told, Rejected):
+    reason: str = _NOTHING
+
+
+class ToldUndeliverable(_Told, Undeliverable):
+    reason: str = _NOTHING
+
+
+class ToldExpired(_Told, Expired):
+    pass
+
+
+class ToldWithdrawn(_Told, Withdrawn):
+    pass
+
+
+class ToldAborted(_Told, Aborted):
+    pass
+
+
 _KINDS: Final[Mapping[str, type[Decision | Aborted]]] = {
-    "aborted": Aborted,
-    "approved": Approved,
-    "edited": Edited,
-    "chosen": Chosen,
-    "answered": Answered,
-    "rejected": Rejected,
-    "expired": Expired,
-    "withdrawn": Withdrawn,
-    "undeliverable": Undeliverable,
+    "aborted": ToldAborted,
+    "approved": ToldApproved,
+    "edited": ToldEdited,
+    "chosen": ToldChosen,
+    "answered": ToldAnswered,
+    "rejected": ToldRejected,
+    "expired": ToldExpired,
+    "withdrawn": ToldWithdrawn,
+    "undeliverable": ToldUndeliverable,
 }
 
 

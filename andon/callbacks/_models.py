@@ -1,6 +1,6 @@
 """What a callback says. Its words are hints: what stands is read anew, and the claim decides."""
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, SerializeAsAny
 
 from andon import wire
 from andon._client import Andon
@@ -18,10 +18,11 @@ class HandoffEvent(Received):
     """What is told of a handoff, as it was when the callback was sent.
 
     Arguments and candidates are not sent: `Approved.args`, `Edited.args` and `Chosen.candidate` are read from the
-    service, and reading them here is an `AttributeError` that says so. So is an answer that is kept secret.
+    service, and reading them here is an `AttributeError` that says so. So is an answer that is kept secret, and
+    whatever of a decision is in `left_out`.
     """
 
-    id: str = Field(description="The handoff's id.")
+    handoff: str = Field(description="The handoff's id.")
     run: str
     state: str = Field(description="`pending`, `held`, `decided`, `claimed`, `closed`, or what a newer service knows.")
     kind: str | None = Field(default=None, description="What was asked: `confirmation`, `choice` or `input`.")
@@ -31,9 +32,10 @@ class HandoffEvent(Received):
     digest: str | None = None
     token: str | None = Field(default=None, description="Brings the handoff back: `await callback.resume(andon)`.")
     url: str | None = Field(default=None, description="Where people find the card.")
-    decision: Decision | Aborted | None = Field(
+    decision: SerializeAsAny[Decision | Aborted] | None = Field(
         default=None, description="None while there is none, and where this version cannot read it."
     )
+    left_out: tuple[str, ...] = Field(default=(), description="What did not fit or is secret, e.g. `decision.answer`.")
 
 
 class Callback(Received):
@@ -49,7 +51,7 @@ class Callback(Received):
     id: str
     type: str
     timestamp: AwareDatetime
-    data: HandoffEvent | wire.Braked | JsonObject
+    data: SerializeAsAny[HandoffEvent | wire.Braked | JsonObject]
 
     @property
     def decision(self) -> Decision | Aborted | None:
@@ -87,7 +89,10 @@ def read(webhook_id: str, body: object) -> Callback:
     signed = _Signed.model_validate(body)
     about: HandoffEvent | wire.Braked | JsonObject = signed.data
     if signed.type.startswith("handoff."):
-        told = {**signed.data, "decision": read_decision(signed.data.get("decision"), handoff=signed.data.get("id"))}
+        told = {
+            **signed.data,
+            "decision": read_decision(signed.data.get("decision"), handoff=signed.data.get("handoff")),
+        }
         about = HandoffEvent.model_validate(told)
     elif signed.type in {"brake.braked", "brake.lifted"}:
         about = wire.Braked.model_validate(signed.data, context=wire.STORED)

@@ -18,7 +18,7 @@ DECIDED: Final[Mapping[str, Any]] = {
     "type": "handoff.decided",
     "timestamp": AT,
     "data": {
-        "id": "hf_1",
+        "handoff": "hf_1",
         "kind": "confirmation",
         "gate": "send_email",
         "run": "run_1",

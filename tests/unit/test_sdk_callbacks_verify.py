@@ -1,9 +1,11 @@
 """A callback is the service's, from now and unchanged, or it is `InvalidCallback`."""
 
 import contextlib
+import copy
 import email.message
 import hmac
 import json
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,7 +98,7 @@ class TestWhatItSays:
         callback = check(headers())
         assert (callback.id, callback.type, callback.timestamp) == ("cb_1", "handoff.decided", NOW)
         assert isinstance(callback.data, HandoffEvent)
-        assert (callback.data.id, callback.data.run, callback.data.token) == ("hf_1", "run_1", "hf_1.token")
+        assert (callback.data.handoff, callback.data.run, callback.data.token) == ("hf_1", "run_1", "hf_1.token")
         match callback.decision:
             case Approved(by=by, reason=reason, handoff=handoff):
                 assert (by.name, reason, handoff) == ("Mira", "fine", "hf_1")
@@ -116,6 +118,7 @@ class TestWhatItSays:
             ({"kind": "withdrawn"}, Withdrawn),
             ({"kind": "aborted"}, Aborted),
             ({"kind": "undeliverable", "reason": "no such channel"}, Undeliverable),
+            ({"kind": "rejected"}, Rejected),
         ],
     )
     def test_each_decision_is_the_packages_own(self, decision: dict[str, Any], kind: type) -> None:
@@ -133,6 +136,8 @@ class TestWhatItSays:
             ({"kind": "edited", "digest": "0" * 64}, "args"),
             ({"kind": "chosen", "digest": "0" * 64, "choice": "a"}, "candidate"),
             ({"kind": "answered", "digest": "0" * 64}, "answer"),
+            ({"kind": "rejected"}, "reason"),
+            ({"kind": "undeliverable"}, "reason"),
         ]:
             content = body(decided(**sent))
             found = check(headers(content), content).decision
@@ -141,6 +146,18 @@ class TestWhatItSays:
             assert f"{name}=" not in repr(found)
             with pytest.raises(AttributeError, match="no attribute 'arguments'"):
                 getattr(found, "arguments")  # noqa: B009 - it has none
+
+    def test_it_may_be_kept_and_sent_on(self) -> None:
+        callback = check(headers())
+        assert pickle.loads(pickle.dumps(callback)) == copy.deepcopy(callback) == callback  # noqa: S301 - ours
+        kept = json.loads(callback.model_dump_json())
+        assert (kept["data"]["decision"]["kind"], "args" in kept["data"]["decision"]) == ("approved", False)
+
+    def test_no_remark_is_none(self) -> None:
+        content = body(decided(kind="approved", digest="0" * 64))
+        found = check(headers(content), content).decision
+        assert isinstance(found, Approved)
+        assert (found.reason, found.policy) == (None, "none")
 
     def test_what_was_sent_is_there(self) -> None:
         content = body(decided(kind="answered", digest="0" * 64, answer={"amount": 5}))
@@ -158,7 +175,7 @@ class TestWhatItSays:
 
     def test_a_decision_of_a_newer_service_is_none(self) -> None:
         """Unknown is not approved."""
-        for decision in ({"kind": "approved_in_part"}, {"kind": ["approved"]}, {"kind": "approved"}):
+        for decision in ({"kind": "approved_in_part"}, {"kind": ["approved"]}, {"kind": "approved", "revision": 0}):
             content = body(decided(**decision))
             assert check(headers(content), content).decision is None
 
@@ -416,7 +433,22 @@ class TestMutations:
             lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
             max_leaves=9,
         ),
-        st.sampled_from(["type", "timestamp", "data", "id", "run", "state", "decision", "kind", "by", "at", "token"]),
+        st.sampled_from(
+            [
+                "type",
+                "timestamp",
+                "data",
+                "handoff",
+                "run",
+                "state",
+                "decision",
+                "kind",
+                "by",
+                "at",
+                "token",
+                "left_out",
+            ]
+        ),
         st.sampled_from(["handoff.decided", "brake.braked", "x"]),
     )
     def test_of_what_a_signed_body_says(self, value: Any, name: str, kind: str) -> None:
