@@ -31,7 +31,7 @@ from bot.health import StoreHealth
 from bot.hub import Hub
 from bot.idle import IdleConnections
 from bot.metrics import Metrics
-from bot.outbox import CardWork, Pace
+from bot.outbox import Allowed, Callbacks, CardWork, Egress, EndpointBook, Pace
 from bot.policies import Policies
 from bot.policy import Reach
 from bot.ports import Adapter, Desk, Directory, Shelf
@@ -265,7 +265,9 @@ async def _serving(
         health=StoreHealth(since=_clock(), trouble=lambda: store.troubled_at, unsafe=settings.unsafe_store),
         default_place=place,
     )
-    api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, url=url, version=VERSION)
+    egress, book = endpoints_of(settings, opened, url, listens=listener.getsockname()[:2])
+    callbacks = Callbacks(store, book, flow, access, egress, url=url, alert=flow.alert, place=place)
+    api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, endpoints=book, url=url, version=VERSION)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(scoring.close)
         adapters = {}
@@ -289,6 +291,7 @@ async def _serving(
         policies.start(flow.alert, store.loaded)
         cards = CardWork(store.outbox, store.digests, flow, adapters, pace=pace)
         cards.start()
+        callbacks.start()
         idle = IdleConnections(lambda: runner.server.connections if runner.server else ())
         try:
             await runner.setup()
@@ -300,7 +303,16 @@ async def _serving(
             await timers.stop()
             await policies.stop()
             await hub.stop()
-            await asyncio.gather(runner.cleanup(), cards.stop())
+            await asyncio.gather(runner.cleanup(), cards.stop(), callbacks.stop())
+            await egress.close()
+
+
+def endpoints_of(
+    settings: Settings, opened: Opened, url: str, *, listens: tuple[str, int] | None = None
+) -> tuple[Egress, EndpointBook]:
+    """The way out to the endpoints of callbacks, and the endpoints; `url` is the service's own address."""
+    egress = Egress(Allowed.read(settings.callback_allow), listens=listens)
+    return egress, EndpointBook(opened.store, settings.key_material(), egress, own=[url])
 
 
 def _default_place(settings: Settings) -> wire.Place:

@@ -36,7 +36,7 @@ GENEROUS: Final = Limits(per_minute=0, burst=1_000, open=10_000)
 """Limits that a test about something else never meets."""
 
 _LASTING: Final = re.compile(
-    r"^\{[^}]*\}:(events|due|ladder|unreported|index|keys|secret|policy|brakes|brakes:epoch|key:[^:]*|shelf:[^:]*)$"
+    r"^\{[^}]*\}:(events|due|ladder|unreported|index|keys|secret|policy|brakes|brakes:epoch|key:[^:]*|shelf:[^:]*|endpoints|endpoint:[^:]*)$"
 )
 """Keys that may have no lifetime, as the scripts' headers and `bot/store/keys.py` say. `shelf:<surface>` holds what an
 adapter must still have after any pause, such as the token of an installation: one hash, which it empties itself."""
