@@ -4,11 +4,12 @@ Needs `pip install "andon[callbacks]"`. Ready handlers are in `andon.callbacks.a
 and `.flask`.
 """
 
-from andon.callbacks._models import Callback, HandoffEvent
+from andon.callbacks._models import BrakeEvent, Callback, HandoffEvent
 from andon.callbacks._seen import Seen, SeenInMemory, SeenInRedis
 from andon.callbacks._verify import InvalidCallback, verify
 
 __all__ = [
+    "BrakeEvent",
     "Callback",
     "HandoffEvent",
     "InvalidCallback",

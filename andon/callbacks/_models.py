@@ -1,6 +1,8 @@
 """What a callback says. Its words are hints: what stands is read anew, and the claim decides."""
 
-from pydantic import AwareDatetime, Field, SerializeAsAny
+from contextlib import suppress
+
+from pydantic import AwareDatetime, Field, SerializeAsAny, ValidationError
 
 from andon import wire
 from andon._client import Andon
@@ -11,7 +13,7 @@ from andon._run import Run
 from andon.callbacks._decisions import read_decision
 from andon.wire._models import JsonObject, Received
 
-__all__ = ["Callback", "HandoffEvent", "read"]
+__all__ = ["BrakeEvent", "Callback", "HandoffEvent", "read"]
 
 
 class HandoffEvent(Received):
@@ -35,7 +37,17 @@ class HandoffEvent(Received):
     decision: SerializeAsAny[Decision | Aborted] | None = Field(
         default=None, description="None while there is none, and where this version cannot read it."
     )
+    outcome: wire.Outcome | None = Field(default=None, description="What came of it, without its result.")
+    brake: wire.Braked | None = Field(default=None, description="What holds it.")
+    question: str | None = Field(default=None, description="Of `handoff.questioned`: what somebody wants to know.")
+    follows: str | None = Field(default=None, description="Of a review: the handoff whose result it shows.")
     left_out: tuple[str, ...] = Field(default=(), description="What did not fit or is secret, e.g. `decision.answer`.")
+
+
+class BrakeEvent(Received):
+    """What is told of a brake."""
+
+    brake: wire.Braked
 
 
 class Callback(Received):
@@ -45,13 +57,13 @@ class Callback(Received):
         id: The same for each try of one delivery, and for its replay.
         type: What happened, e.g. `handoff.decided` or `brake.braked`.
         timestamp: When it happened.
-        data: Of what; a JSON object for a type that this version does not know.
+        data: Of what; a plain JSON object for whatever this version does not know.
     """
 
     id: str
     type: str
     timestamp: AwareDatetime
-    data: SerializeAsAny[HandoffEvent | wire.Braked | JsonObject]
+    data: SerializeAsAny[HandoffEvent | BrakeEvent | JsonObject]
 
     @property
     def decision(self) -> Decision | Aborted | None:
@@ -87,13 +99,11 @@ def read(webhook_id: str, body: object) -> Callback:
         ValueError: It is no callback.
     """
     signed = _Signed.model_validate(body)
-    about: HandoffEvent | wire.Braked | JsonObject = signed.data
-    if signed.type.startswith("handoff."):
-        told = {
-            **signed.data,
-            "decision": read_decision(signed.data.get("decision"), handoff=signed.data.get("handoff")),
-        }
-        about = HandoffEvent.model_validate(told)
-    elif signed.type in {"brake.braked", "brake.lifted"}:
-        about = wire.Braked.model_validate(signed.data, context=wire.STORED)
+    about: HandoffEvent | BrakeEvent | JsonObject = signed.data
+    with suppress(ValidationError):  # of a newer service
+        if signed.type.startswith("handoff."):
+            decision = read_decision(signed.data.get("decision"), handoff=signed.data.get("handoff"))
+            about = HandoffEvent.model_validate({**signed.data, "decision": decision}, context=wire.STORED)
+        elif signed.type.startswith("brake."):
+            about = BrakeEvent.model_validate(signed.data, context=wire.STORED)
     return Callback(id=webhook_id, type=signed.type, timestamp=signed.timestamp, data=about)
