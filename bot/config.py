@@ -19,7 +19,7 @@ from bot import failpoints
 from bot.errors import ConfigError
 
 _SCHEMES: Final = ("redis://", "rediss://", "unix://")
-_AGENT_SIDE: Final = frozenset({"ANDON_URL", "ANDON_KEY"})
+_AGENT_SIDE: Final = frozenset({"ANDON_URL", "ANDON_KEY", "ANDON_CALLBACK_SECRET"})
 _SECRET_BYTES: Final = 32
 _PLATFORMS: Final = ("SLACK_", "TEAMS_")
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[1-9][0-9]{0,4})?")
