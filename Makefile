@@ -8,7 +8,7 @@ SHIPPED := $(wildcard andon bot adapters)
 CODE := $(SHIPPED) $(wildcard examples bench tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve redis test cov bench screenshot check fmt fmt-check lint types dead deps browser node lock clean
+.PHONY: help install demo serve redis test cov soak bench screenshot check fmt fmt-check lint types dead deps browser node lock clean
 
 help: ## List these targets
 	@echo 'usage: make TARGET [ARGS="…"] [PYTHON=python3.13]'
@@ -66,6 +66,9 @@ test: browser node ## Run every test (ARGS go to pytest)
 
 cov: browser node ## Run every test and show the lines that none ran
 	$(BIN)/pytest -n 2 -m 'not bench' --cov --cov-report=term-missing $(ARGS)
+
+soak: install ## Ten thousand asks while stores and services die; a report (ARGS="--handoffs 1000", ARGS=--rolling)
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 bench: install ## Measure, beside a floor measured in the same run
 	@$(BIN)/python -m bench $(ARGS)

@@ -266,7 +266,7 @@ class ServiceProcess:
         async with Store(connect(url)) as store:
             yield store
 
-    async def make_key(self, kind: Literal["agent", "person"], name: str, limits: Limits = GENEROUS) -> str:
+    async def make_key(self, kind: Literal["agent", "person", "admin"], name: str, limits: Limits = GENEROUS) -> str:
         """As `python -m bot keys create` does, without its start-up time."""
         secret = self.settings.get("ANDON_SECRET") or (self.state / "secret").read_text().strip()
         async with self.store() as store:
