@@ -72,7 +72,7 @@ class Metrics:
         self._outcomes.labels(status).inc()
 
     def called_back(self, result: str) -> None:
-        """A callback was `delivered`, a try `failed`; it is `dead` when it is given up, and `dropped` without a handoff."""
+        """A callback was `delivered`, or a try `failed`; one is `dead` when given up, `dropped` without a handoff."""
         self._callbacks.labels(result).inc()
 
     def text(self, *, pending: int, callbacks: tuple[int, float] = (0, 0.0)) -> bytes:
