@@ -31,7 +31,7 @@ from bot.health import StoreHealth
 from bot.hub import Hub
 from bot.idle import IdleConnections
 from bot.metrics import Metrics
-from bot.outbox import Allowed, Callbacks, CardWork, Egress, EndpointBook, Pace, Schedule
+from bot.outbox import Allowed, Callbacks, CardWork, Egress, EndpointBook, Pace, Schedule, Sending
 from bot.policies import Policies
 from bot.policy import Reach
 from bot.ports import Adapter, Desk, Directory, Shelf
@@ -280,7 +280,19 @@ async def _serving(
         default_place=place,
     )
     egress, book = endpoints_of(settings, opened, url, listens=listener.getsockname()[:2])
-    callbacks = Callbacks(store, book, flow, access, egress, url=url, alert=flow.alert, place=place, schedule=schedule)
+    sending = Sending(
+        store,
+        book,
+        flow,
+        access,
+        egress,
+        url=url,
+        alert=flow.alert,
+        place=place,
+        schedule=schedule,
+        count=metrics.called_back,
+    )
+    callbacks = Callbacks(store, flow, access, sending, alert=flow.alert)
     api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, endpoints=book, url=url, version=VERSION)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(scoring.close)

@@ -99,7 +99,7 @@ class Allowed:
 
 def _host(url: SplitResult) -> str:
     host = url.hostname or ""
-    return f"[{host}]" if ":" in host else host
+    return f"[{IPv6Address(host)}]" if ":" in host else host
 
 
 def _named(url: SplitResult) -> str:
@@ -136,7 +136,7 @@ def checked(url: str, allowed: Allowed, *, own: Collection[str] = ()) -> str:
     by_name = ascii_url in allowed
     if parts.scheme not in ({"http", "https"} if by_name else {"https"}):
         raise NotAllowed("only https is sent to; a host in ANDON_CALLBACK_ALLOW may be http")
-    if not by_name and (port or 443) not in PORTS:
+    if port == 0 or (not by_name and port is not None and port not in PORTS):
         raise NotAllowed(f"port {port} is not sent to; use 443 or 8443, or name the host in ANDON_CALLBACK_ALLOW")
     if not by_name and _is_literal(host):
         raise NotAllowed("an address in figures is not sent to; use a host's name, or list it in ANDON_CALLBACK_ALLOW")
@@ -169,9 +169,18 @@ class Egress:
     """The one way out."""
 
     def __init__(
-        self, allowed: Allowed, *, listens: tuple[str, int] | None = None, resolver: AbstractResolver | None = None
+        self,
+        allowed: Allowed,
+        *,
+        listens: tuple[str, int] | None = None,
+        resolver: AbstractResolver | None = None,
+        total_s: float = TOTAL_S,
     ) -> None:
-        """Send to public hosts, and to those that are `allowed` by name, but never to where we `listen` ourselves."""
+        """Send to public hosts, and to those that are `allowed` by name, but never to where we `listen` ourselves.
+
+        Tests have a `resolver` of their own, and less time (`total_s`, seconds).
+        """
+        self._timeout = aiohttp.ClientTimeout(total=total_s, connect=CONNECT_S, sock_connect=CONNECT_S)
         self.allowed = allowed
         self._listens = listens
         self._resolver = resolver
@@ -220,7 +229,7 @@ class Egress:
             self._sessions[by_name] = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=TOTAL_S, connect=CONNECT_S, sock_connect=CONNECT_S),
+                timeout=self._timeout,
                 trust_env=False,
                 auto_decompress=False,
                 read_bufsize=READ_BYTES,

@@ -1,16 +1,15 @@
 """A decision reaches the agent's endpoint, signed, in the face of what receivers do."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bot.config import Settings
 from bot.outbox import Schedule
-from tests.fakes.receiver import Receiver, receiver, says
+from tests.fakes.receiver import receiver
 from tests.people import Admin, Json
-from tests.servers import Live, live, until
+from tests.servers import Live, live
 
 QUICK = Schedule(
     pauses=tuple(timedelta(milliseconds=ms) for ms in (1, 5, 30)),
