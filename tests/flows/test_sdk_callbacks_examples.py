@@ -2,9 +2,11 @@
 
 import asyncio
 import importlib
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ EXAMPLES = {
     "callbacks_fastapi": serving_asgi,
     "callbacks_flask": serving_wsgi,
 }
+PAGE = Path(__file__).parents[2] / "docs" / "agents.md"
 ALL = ["handoff.decided", "handoff.closed", "handoff.questioned", "run.steered", "brake.braked", "brake.lifted"]
 
 
@@ -91,6 +94,25 @@ async def test_the_example_goes_on_with_what_was_decided(
     assert "sent 'Report' to bob@example.com\n" in said
     assert "not sent: " in said
     assert "not yet" in said
+
+
+async def test_the_page_for_agents_goes_on_too(told: Told, agents_settings: None) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (shown,) = (block for block in blocks if "from andon.callbacks" in block)
+    sent: list[str] = []
+
+    async def send(*, to: str, **_: str) -> str:
+        sent.append(to)
+        return "sent"
+
+    names: dict[str, Any] = {"send": send}
+    exec(compile(shown, "agents.md", "exec"), names)  # noqa: S102 - it is our own page
+    agent, mira = told.service.agent, told.service.person
+    async with serving_aiohttp(names["app"], told.port):
+        asked = await agent.ask()
+        (await mira.approve(asked)).ok()
+        assert (await closed(told, asked))["outcome"]["result"] == "sent"
+    assert sent == ["alice@example.com"]
 
 
 @asynccontextmanager
