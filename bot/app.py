@@ -31,7 +31,7 @@ from bot.health import StoreHealth
 from bot.hub import Hub
 from bot.idle import IdleConnections
 from bot.metrics import Metrics
-from bot.outbox import Allowed, Callbacks, CardWork, Egress, EndpointBook, Pace
+from bot.outbox import Allowed, Callbacks, CardWork, Egress, EndpointBook, Pace, Schedule, Sending
 from bot.policies import Policies
 from bot.policy import Reach
 from bot.ports import Adapter, Desk, Directory, Shelf
@@ -127,14 +127,19 @@ class Running:
 
 @asynccontextmanager
 async def service(
-    settings: Settings, *, adapters: Mapping[str, MakeAdapter] | None = None, pace: Pace | None = None
+    settings: Settings,
+    *,
+    adapters: Mapping[str, MakeAdapter] | None = None,
+    pace: Pace | None = None,
+    schedule: Schedule | None = None,
 ) -> AsyncIterator[Running]:
     """Run the whole service; leaving finishes what it took and closes streams so that clients reconnect.
 
     Args:
         settings: As read.
         adapters: More surfaces, by name.
-        pace: How patient the outbox is.
+        pace: How patient the outbox is with surfaces.
+        schedule: And with the receivers of callbacks.
 
     Raises:
         ConfigError, StateFolderBusy, StoreUnavailable: As `open_store`; nothing listens then.
@@ -147,7 +152,12 @@ async def service(
     with _listen(settings) as listener:
         async with (
             open_store(settings) as opened,
-            _serving(settings, opened, policies, listener, more=adapters or {}, pace=pace or Pace()) as running,
+            _serving(
+                *(settings, opened, policies, listener),
+                more=adapters or {},
+                pace=pace or Pace(),
+                schedule=schedule or Schedule(),
+            ) as running,
         ):
             yield running
 
@@ -243,6 +253,7 @@ async def _serving(
     *,
     more: Mapping[str, MakeAdapter],
     pace: Pace,
+    schedule: Schedule,
 ) -> AsyncIterator[Running]:
     store, access = opened.store, opened.access
     hub = Hub(store, on_revoked=access.forget_key)
@@ -266,7 +277,19 @@ async def _serving(
         default_place=place,
     )
     egress, book = endpoints_of(settings, opened, url, listens=listener.getsockname()[:2])
-    callbacks = Callbacks(store, book, flow, access, egress, url=url, alert=flow.alert, place=place)
+    sending = Sending(
+        store,
+        book,
+        flow,
+        access,
+        egress,
+        url=url,
+        alert=flow.alert,
+        place=place,
+        schedule=schedule,
+        count=metrics.called_back,
+    )
+    callbacks = Callbacks(store, flow, access, sending, alert=flow.alert)
     api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, endpoints=book, url=url, version=VERSION)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(scoring.close)

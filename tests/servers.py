@@ -24,10 +24,10 @@ from bot.access import Access, person
 from bot.app import MakeAdapter, sign_in_url
 from bot.app import service as serve
 from bot.config import Settings
-from bot.outbox import Pace
+from bot.outbox import Pace, Schedule
 from bot.store import Limits, Store, connect
 from bot.store.embedded import _shut_down, socket_path
-from tests.people import Agent, Person
+from tests.people import Admin, Agent, Person
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DATABASES: Final = 64
@@ -138,6 +138,11 @@ class Live:
         key = await self.access.create_key("person", email)
         return await self._stack.enter_async_context(Person(self.url, key))
 
+    async def new_admin(self, name: str = "ops") -> Admin:
+        """Somebody with an admin's key."""
+        key = await self.access.create_key("admin", name)
+        return await self._stack.enter_async_context(Admin(self.url, key))
+
     async def sign_in(self, email: str = "mira@example.com") -> str:
         """The address that signs a person in to the console, once."""
         return sign_in_url(self.url, await self.access.create_link(person(email)))
@@ -145,12 +150,16 @@ class Live:
 
 @asynccontextmanager
 async def live(
-    settings: Settings, *, adapters: Mapping[str, MakeAdapter] | None = None, pace: Pace | None = None
+    settings: Settings,
+    *,
+    adapters: Mapping[str, MakeAdapter] | None = None,
+    pace: Pace | None = None,
+    schedule: Schedule | None = None,
 ) -> AsyncIterator[Live]:
     """Run the service in this process on a shared store, with an agent `mailer` and a person `mira`."""
     assert settings.redis_url
     async with AsyncExitStack() as stack:
-        running = await stack.enter_async_context(serve(settings, adapters=adapters, pace=pace))
+        running = await stack.enter_async_context(serve(settings, adapters=adapters, pace=pace, schedule=schedule))
         store = await stack.enter_async_context(Store(connect(settings.redis_url.get_secret_value())))
         access = Access(store, settings.key_material())
         agent = await stack.enter_async_context(

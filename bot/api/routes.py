@@ -346,7 +346,8 @@ class Api:
         return web.json_response({"status": "ready"})
 
     async def _show_metrics(self, _: web.Request) -> web.Response:
-        text = self._metrics.text(pending=await self._store.handoffs.pending())
+        pending, callbacks = await self._store.handoffs.pending(), await self._store.endpoints.late()
+        text = self._metrics.text(pending=pending, callbacks=callbacks)
         return web.Response(body=text, headers={"Content-Type": METRICS_TYPE})
 
     async def _openapi(self, _: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 """The outbox: what must still be told: cards to people, callbacks to agents."""
 
-from bot.outbox.callbacks import Callbacks, Following
+from bot.outbox.callbacks import Callbacks
+from bot.outbox.callbacks_sending import Following, Sending
 from bot.outbox.calling import Pace, Truth
 from bot.outbox.egress import Allowed, Egress
 from bot.outbox.endpoints import EndpointBook
@@ -16,5 +17,6 @@ __all__ = [
     "Following",
     "Pace",
     "Schedule",
+    "Sending",
     "Truth",
 ]

@@ -136,7 +136,7 @@ def checked(url: str, allowed: Allowed, *, own: Collection[str] = ()) -> str:
     by_name = ascii_url in allowed
     if parts.scheme not in ({"http", "https"} if by_name else {"https"}):
         raise NotAllowed("only https is sent to; a host in ANDON_CALLBACK_ALLOW may be http")
-    if not by_name and (port or 443) not in PORTS:
+    if port == 0 or (not by_name and port is not None and port not in PORTS):
         raise NotAllowed(f"port {port} is not sent to; use 443 or 8443, or name the host in ANDON_CALLBACK_ALLOW")
     if not by_name and _is_literal(host):
         raise NotAllowed("an address in figures is not sent to; use a host's name, or list it in ANDON_CALLBACK_ALLOW")
