@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel, JsonValue, ValidationError, model_serializer
+from pydantic import BaseModel, JsonValue, SerializationInfo, ValidationError, model_serializer
 
 from andon import wire
 from andon._decisions import (
@@ -36,8 +36,8 @@ class _Told(BaseModel):
             del self.__dict__[name]
 
     @model_serializer
-    def _as_it_came(self) -> dict[str, Any]:
-        return dict(self.__dict__)
+    def _as_it_came(self, info: SerializationInfo) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if value is not None or not info.exclude_none}
 
     def __getattr__(self, name: str) -> Any:
         if name in type(self).model_fields:

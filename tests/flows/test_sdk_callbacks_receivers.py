@@ -19,7 +19,6 @@ from fastapi import FastAPI
 from multidict import CIMultiDict
 from starlette.applications import Starlette
 from starlette.routing import Route
-from werkzeug.serving import make_server
 from yarl import URL
 
 import andon.callbacks.aiohttp
@@ -27,8 +26,8 @@ import andon.callbacks.flask
 import andon.callbacks.starlette
 from andon import Approved, NotConfigured
 from andon.callbacks import Callback, SeenInMemory
-from tests.fakes import asgi
 from tests.fakes.callbacks import OTHER, SECRET, body, signed
+from tests.fakes.frameworks import serving_aiohttp, serving_asgi, serving_wsgi
 from tests.servers import until
 
 BODY: Final = body()
@@ -39,14 +38,14 @@ Handler = Callable[[Callback], Awaitable[None]]
 async def on_aiohttp(handler: Handler, **options: Any) -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_post("/andon", andon.callbacks.aiohttp.receiver(handler, **options))
-    async with TestServer(app) as server:
-        yield str(server.make_url("/andon"))
+    async with serving_aiohttp(app) as url:
+        yield f"{url}/andon"
 
 
 @asynccontextmanager
 async def on_starlette(handler: Handler, **options: Any) -> AsyncIterator[str]:
     receive = andon.callbacks.starlette.receiver(handler, **options)
-    async with asgi.serving(Starlette(routes=[Route("/andon", receive, methods=["POST"])])) as url:
+    async with serving_asgi(Starlette(routes=[Route("/andon", receive, methods=["POST"])])) as url:
         yield f"{url}/andon"
 
 
@@ -54,7 +53,7 @@ async def on_starlette(handler: Handler, **options: Any) -> AsyncIterator[str]:
 async def on_fastapi(handler: Handler, **options: Any) -> AsyncIterator[str]:
     app = FastAPI()
     app.post("/andon")(andon.callbacks.starlette.receiver(handler, **options))
-    async with asgi.serving(app) as url:
+    async with serving_asgi(app) as url:
         yield f"{url}/andon"
 
 
@@ -62,15 +61,8 @@ async def on_fastapi(handler: Handler, **options: Any) -> AsyncIterator[str]:
 async def on_flask(handler: Handler, **options: Any) -> AsyncIterator[str]:
     app = flask.Flask(__name__)
     app.post("/andon")(andon.callbacks.flask.receiver(handler, **options))
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}/andon"
-    finally:
-        await asyncio.to_thread(server.shutdown)
-        await asyncio.to_thread(thread.join)
-        server.server_close()
+    async with serving_wsgi(app) as url:
+        yield f"{url}/andon"
 
 
 @dataclass

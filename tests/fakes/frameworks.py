@@ -1,11 +1,20 @@
-"""Serves an ASGI application over real HTTP, as far as the tests need it."""
+"""Serves applications of other frameworks over real HTTP, as far as the tests need it.
 
+ASGI comes without a server of its own; WSGI is served by Werkzeug's, with a thread for each request.
+"""
+
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from werkzeug.serving import make_server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 Message = MutableMapping[str, Any]
 Application = Callable[
@@ -31,8 +40,15 @@ def _scope(request: web.Request) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def serving(app: Application) -> AsyncIterator[str]:
-    """Serve it on a free port, and return its address."""
+async def serving_aiohttp(app: web.Application, port: int = 0) -> AsyncIterator[str]:
+    """Serve it, on a free port unless one is given, and return its address."""
+    async with TestServer(app, port=port or None) as server:
+        yield str(server.make_url("/")).rstrip("/")
+
+
+@asynccontextmanager
+async def serving_asgi(app: Application, port: int = 0) -> AsyncIterator[str]:
+    """As `serving_aiohttp`."""
 
     async def serve(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -58,5 +74,19 @@ async def serving(app: Application) -> AsyncIterator[str]:
 
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", serve)
-    async with TestServer(application) as server:
-        yield str(server.make_url("/")).rstrip("/")
+    async with serving_aiohttp(application, port) as url:
+        yield url
+
+
+@asynccontextmanager
+async def serving_wsgi(app: "WSGIApplication", port: int = 0) -> AsyncIterator[str]:
+    """As `serving_aiohttp`."""
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        await asyncio.to_thread(server.shutdown)
+        await asyncio.to_thread(thread.join)
+        server.server_close()
