@@ -33,7 +33,10 @@ def log(tmp_path: Path) -> SyncLog:
 @asynccontextmanager
 async def at_work(history: History, service: ServiceProcess) -> AsyncIterator[tuple[WatchedAgent, WatchedPerson]]:
     """An agent and a person, of whom much was confirmed already."""
-    agent_key, person_key = await service.make_key("agent", "busy"), await service.make_key("person", "mira@example.com")
+    agent_key, person_key = (
+        await service.make_key("agent", "busy"),
+        await service.make_key("person", "mira@example.com"),
+    )
     done = asyncio.Event()
     async with watched(history, service.url, agent_key=agent_key, person_key=person_key) as (agent, mira):
         await agent.run()
