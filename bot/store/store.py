@@ -23,6 +23,7 @@ from bot.store.loaded import LoadedPolicy
 from bot.store.outbox import Outbox
 from bot.store.pipe import REPLY_S, Pipe
 from bot.store.records import when
+from bot.store.room import Room
 from bot.store.runs import Runs
 from bot.store.shelf import ShelfRecords
 from bot.store.trust import TrustRecords
@@ -67,6 +68,7 @@ class Store:
         self.trust = TrustRecords(self._pipe, self.keys)
         self.access = AccessRecords(self._pipe, self.keys)
         self.feed = Feed(client, self._pipe, self.keys)
+        self.room = Room(self._pipe)
         self.outbox = Outbox(client, self._pipe, self.keys, retention=retention)
 
     @property

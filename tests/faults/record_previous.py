@@ -1,6 +1,7 @@
-"""Pack the version before this one, as the tests run it beside this one: `python -m tests.faults.record_previous REVISION`.
+"""Pack the version before this one, for tests that run it beside this one.
 
-The archive has the service and the surface `paper` of that revision. Run this at a release, for the one that it replaces.
+`python -m tests.faults.record_previous REVISION`, at a release, for the one that it replaces. The archive has the
+service and the surface `paper` of that revision.
 """
 
 import lzma

@@ -1,7 +1,7 @@
 """F21: the previous version and this one on one store. Each reads, and goes on with, what the other has written.
 
-The other is the real previous service, from its own code. Nothing here names what is stored: what matters is that either
-version does its work on it.
+The other is the real previous service, from its own code. Nothing here names what is stored: what matters is that
+either version does its work on it.
 """
 
 import asyncio
@@ -72,8 +72,8 @@ class Pair:
 
 
 @asynccontextmanager
-async def pair(
-    code: Path, writer: Version, board: Board, redis_url: str, tmp_path: Path, policy: str = POLICY
+async def pair(  # as many as there are fixtures
+    code: Path, writer: Version, board: Board, redis_url: str, tmp_path: Path, *, policy: str = POLICY
 ) -> AsyncIterator[Pair]:
     """The `writer` is of that version, the reader of the other."""
     path = tmp_path / "policy.yaml"
@@ -237,7 +237,7 @@ async def test_either_version_takes_over_the_cards_and_digests_of_the_other(
     writer: Version, code: Path, board: Board, redis_url: str, tmp_path: Path
 ) -> None:
     """The writer is killed: what it has posted and gathered is brought to its end by the other version."""
-    async with pair(code, writer, board, redis_url, tmp_path, CROWDED) as both:
+    async with pair(code, writer, board, redis_url, tmp_path, policy=CROWDED) as both:
         first, second = both.writer, both.reader
         await second.service.stop()  # so that all is posted by the writer
         asked = [await first.agent.ask(key=f"k{n}", to=[OPS], reversible=True) for n in range(5)]
@@ -271,7 +271,7 @@ async def is_idle(store: Store) -> bool:
 async def test_a_rolling_restart_to_this_version_loses_nothing(
     code: Path, board: Board, redis_url: str, tmp_path: Path
 ) -> None:
-    """Two services under load; first one, then the other becomes this version, while callers go on with whoever is up."""
+    """Two services under load become this version, one after the other; callers go on with whoever is up."""
     shared = {"ANDON_REDIS_URL": redis_url, "ANDON_SECRET": SECRET, "BOARD_URL": board.url}
     services = [PaperProcess(tmp_path / f"s{n}", shared) for n in range(2)]
     for service in services:
