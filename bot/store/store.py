@@ -68,6 +68,8 @@ class Store:
         self.trust = TrustRecords(self._pipe, self.keys)
         self.access = AccessRecords(self._pipe, self.keys)
         self.feed = Feed(client, self._pipe, self.keys)
+        self.apart = timedelta()
+        """How far its clock was from ours when it was last read."""
         self.room = Room(self._pipe)
         self.outbox = Outbox(client, self._pipe, self.keys, retention=retention)
 
@@ -82,8 +84,11 @@ class Store:
         Raises:
             StoreUnavailable: It did not answer.
         """
+        asked = datetime.now(UTC)
         seconds, micros = await self._pipe.call("TIME")
-        return when(int(seconds) * 1000 + int(micros) // 1000)
+        now = when(int(seconds) * 1000 + int(micros) // 1000)
+        self.apart = now - min(max(now, asked), datetime.now(UTC))  # it may have been read at any moment between
+        return now
 
     async def faults(self, *, embedded: bool) -> list[StoreFault]:
         """Look the server over: version, persistence, eviction, clock, password."""
