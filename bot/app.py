@@ -276,7 +276,9 @@ async def _serving(
         directories=directories,
         on_call=on_call.plugged_in(),
         scoring=scoring,
-        health=StoreHealth(since=_clock(), trouble=lambda: store.troubled_at, unsafe=settings.unsafe_store),
+        health=StoreHealth(
+            since=_clock(), trouble=lambda: store.troubled_at, apart=lambda: store.apart, unsafe=settings.unsafe_store
+        ),
         default_place=place,
     )
     egress, book = endpoints_of(settings, opened, url, listens=listener.getsockname()[:2])

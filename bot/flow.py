@@ -158,8 +158,9 @@ class Flow:
             Gone: The run is not this agent's.
             IdempotencyKeyReused: The key came with another ask before.
             RunStopped: Somebody pulled the cord; nothing was opened.
-            TooMany: The agent asks too fast, or has too many open.
+            TooMany: The agent asks too fast, or has too many open. StoreFull: The store keeps its room.
         """
+        await self._store.room.check(self.alert)
         run = await self._runs.known(agent.name, ask.run)
         if under is None:
             check_gate(ask)
@@ -172,9 +173,8 @@ class Flow:
         situation = await self._gathering.gather(policy, ask, handoff_id, agent.name, run, to=to)
         if checkpoint is not None:
             situation = replace(situation, checkpoint=checkpoint, passed=True)
-        at = self._clock()
         asked = replace(
-            unopened(ask, at=at),
+            unopened(ask, at=self._clock()),
             id=handoff_id,
             agent=agent.name,
             run=run.id,

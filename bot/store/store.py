@@ -25,6 +25,7 @@ from bot.store.outbox import Outbox
 from bot.store.pipe import REPLY_S, Pipe
 from bot.store.records import when
 from bot.store.restored import Restored
+from bot.store.room import Room
 from bot.store.runs import Runs
 from bot.store.shelf import ShelfRecords
 from bot.store.trust import TrustRecords
@@ -71,6 +72,9 @@ class Store:
         self.access = AccessRecords(self._pipe, self.keys)
         self.restored = Restored(self._pipe, self.keys)
         self.feed = Feed(client, self._pipe, self.keys)
+        self.apart = timedelta()
+        """How far its clock was from ours when it was last read."""
+        self.room = Room(self._pipe)
         self.outbox = Outbox(client, self._pipe, self.keys, retention=retention)
 
     @property
@@ -84,8 +88,11 @@ class Store:
         Raises:
             StoreUnavailable: It did not answer.
         """
+        asked = datetime.now(UTC)
         seconds, micros = await self._pipe.call("TIME")
-        return when(int(seconds) * 1000 + int(micros) // 1000)
+        now = when(int(seconds) * 1000 + int(micros) // 1000)
+        self.apart = now - min(max(now, asked), datetime.now(UTC))  # it may have been read at any moment between
+        return now
 
     async def faults(self, *, embedded: bool) -> list[StoreFault]:
         """Look the server over: version, persistence, eviction, clock, password."""

@@ -11,7 +11,7 @@ _BREATH_S = 0.02
 
 
 async def work(agent: WatchedAgent, person: WatchedPerson, done: asyncio.Event, *, name: str = "w") -> None:
-    """One ask after the other, to its end. What nobody confirmed is let be: the history knows that it may have happened."""
+    """One ask after the other, to its end. What nobody confirmed is let be: it may have happened."""
     number = 0
     while not done.is_set():
         number += 1

@@ -55,10 +55,17 @@ class Clock:
 
     def __init__(self, folder: Path, name: str = "clock") -> None:
         self._file = folder / name
-        self._file.write_bytes(struct.pack("=q", 0))
+        self._file.write_bytes(struct.pack("=qq", 0, 0))
         self.environment = {"LD_PRELOAD": str(shim("clock", folder)), "CLOCK_FILE": str(self._file)}
 
     def move(self, seconds: float) -> None:
-        """Put it so far from the machine's."""
+        """Put it so far from the machine's, and let it go on."""
+        self._write(round(seconds * 1_000_000), 0)
+
+    def stop_at(self, ms: int) -> None:
+        """Let it stand at an instant, in Unix ms."""
+        self._write(0, ms * 1_000)
+
+    def _write(self, moved: int, stopped: int) -> None:
         with self._file.open("r+b") as file:
-            file.write(struct.pack("=q", round(seconds * 1_000_000)))
+            file.write(struct.pack("=qq", moved, stopped))

@@ -76,7 +76,7 @@ class Story:
             params = {"wait": "5"}
             return await self.agent.call("GET", f"/v1/handoffs/{asked['id']}", params=params)
 
-        while (found := await kept_at(look))["decision"] is None:
+        while (found := await kept_at(look)).get("decision") is None:
             pass
         return found
 

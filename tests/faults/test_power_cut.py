@@ -1,7 +1,8 @@
-"""F2, F3, F7: the power is cut, a write was torn, the disk is full. A store that syncs each write loses nothing it confirmed.
+"""F2, F3, F7: the power is cut, a write was torn, the disk is full.
 
-A kill alone cannot show this: what a dead process wrote is still with the system. So what was not synced is taken off the
-files, as a power cut would. The same test on a store that syncs once a second must find losses, or it would prove nothing.
+A kill alone cannot show that a store keeps what it confirmed: what a dead process wrote is still with the system. So
+what was not synced is taken off the files, as a power cut would. On a store that syncs once a second the same test
+must find losses, or it would prove nothing.
 """
 
 import asyncio

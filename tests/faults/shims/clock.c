@@ -1,4 +1,5 @@
-/* Moves a process' wall clock by as many microseconds as CLOCK_FILE has in its first eight bytes, read at each look. */
+/* Moves a process' wall clock by as many microseconds as CLOCK_FILE has in its first eight bytes, or, where the next eight
+ * are not 0, stops it at that instant, in Unix microseconds. Both are read at each look. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -9,18 +10,18 @@
 #include <time.h>
 #include <unistd.h>
 
-static int64_t moved(void) {
+static int64_t shown(int64_t us) {
     static volatile int64_t *shared;
     if (!shared) {
         const char *path = getenv("CLOCK_FILE");
         int fd = path ? open(path, O_RDONLY) : -1;
-        if (fd < 0) return 0;
-        void *page = mmap(0, sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
+        if (fd < 0) return us;
+        void *page = mmap(0, 2 * sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
         close(fd);
-        if (page == MAP_FAILED) return 0;
+        if (page == MAP_FAILED) return us;
         shared = page;
     }
-    return *shared;
+    return shared[1] ? shared[1] : us + shared[0];
 }
 
 int clock_gettime(clockid_t clock, struct timespec *at) {
@@ -28,7 +29,7 @@ int clock_gettime(clockid_t clock, struct timespec *at) {
     if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
     int done = real(clock, at);
     if (done == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) {
-        int64_t us = (int64_t)at->tv_sec * 1000000 + at->tv_nsec / 1000 + moved();
+        int64_t us = shown((int64_t)at->tv_sec * 1000000 + at->tv_nsec / 1000);
         at->tv_sec = us / 1000000;
         at->tv_nsec = us % 1000000 * 1000;
     }
