@@ -25,6 +25,7 @@ from bot import on_call
 from bot.access import Access, fingerprint
 from bot.api import Api, problems, set_headers
 from bot.config import Settings
+from bot.delivery import Delivery
 from bot.errors import ConfigError
 from bot.flow import Flow
 from bot.health import StoreHealth
@@ -245,7 +246,8 @@ async def _serving(
     pace: Pace,
 ) -> AsyncIterator[Running]:
     store, access = opened.store, opened.access
-    hub = Hub(store, on_revoked=access.forget_key)
+    delivery = Delivery(store)
+    hub = Hub(store, on_revoked=access.forget_key, on_change=delivery.heard)
     port: int = listener.getsockname()[1]
     url = settings.url(port)
     surfaces = {**_surfaces(settings, access, url), **more}
@@ -261,6 +263,7 @@ async def _serving(
         metrics=metrics,
         directories=directories,
         on_call=on_call.plugged_in(),
+        delivery=delivery,
         scoring=scoring,
         health=StoreHealth(since=_clock(), trouble=lambda: store.troubled_at, unsafe=settings.unsafe_store),
         default_place=place,
@@ -301,6 +304,7 @@ async def _serving(
             await policies.stop()
             await hub.stop()
             await asyncio.gather(runner.cleanup(), cards.stop())
+            await delivery.stop()
 
 
 def _default_place(settings: Settings) -> wire.Place:

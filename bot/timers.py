@@ -51,7 +51,7 @@ class Timers:
         while True:
             try:
                 now = await self._store.now()
-                if await self._expire_due(now) or await self._climb_due(now) or await self._review_due(now):
+                if await self._expire_due(now) or await self._climb_due(now) or await self._follow_due(now):
                     continue
                 if now - braked > _BRAKES:
                     braked = now
@@ -61,7 +61,9 @@ class Timers:
                     await self._store.brakes.tidy(now)
                     swept = now
                 store = self._store
-                upcoming = [await each.next_due() for each in (store.handoffs, store.ladder, store.unreported)]
+                upcoming = [
+                    await each.next_due() for each in (store.handoffs, store.ladder, store.unreported, store.arrivals)
+                ]
                 following = min((each for each in upcoming if each), default=None)
                 pause = (following - now).total_seconds() if following and not self._broken else _TICK_S
             except StoreUnavailable as error:
@@ -86,9 +88,10 @@ class Timers:
         """Expire what is due; was any of it?"""
         return await self._each(await self._store.handoffs.due(now), self._flow.expire_overdue)
 
-    async def _review_due(self, now: datetime) -> bool:
-        """Open the reviews of what was never reported; was any of it?"""
-        return await self._each(await self._store.unreported.due(now), self._flow.unreported.review)
+    async def _follow_due(self, now: datetime) -> bool:
+        """Open the reviews of what was never reported, and tell of decisions that nobody came for; was any of it?"""
+        reviewed = await self._each(await self._store.unreported.due(now), self._flow.unreported.review)
+        return await self._each(await self._store.arrivals.due(now), self._flow.delivery.overdue) or reviewed
 
     async def _climb_due(self, now: datetime) -> bool:
         """Remind and escalate where it is due; was it anywhere?"""

@@ -51,6 +51,7 @@ from andon.wire._handoffs import (
     Claimed,
     ClaimRequest,
     Deciding,
+    Delivered,
     Edit,
     Handoff,
     HandoffPage,
@@ -64,6 +65,7 @@ from andon.wire._handoffs import (
     Reply,
     ReplyRequest,
     Revision,
+    Unreached,
     WithdrawRequest,
 )
 from andon.wire._models import STORED, JsonObject, Name, Problem
@@ -112,6 +114,7 @@ __all__ = [
     "Correction",
     "Deciding",
     "Decision",
+    "Delivered",
     "Edit",
     "Edited",
     "Expired",
@@ -153,6 +156,7 @@ __all__ = [
     "Trust",
     "TrustList",
     "Undeliverable",
+    "Unreached",
     "Vote",
     "WideBrake",
     "WithdrawRequest",
