@@ -1,7 +1,8 @@
 """Whether a decision arrived: noted once, never before it, never after it mattered; and who is told that it did not."""
 
 import asyncio
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,14 +19,6 @@ async def decided(store: Store, verdict: Any = asks.yes, ask: wire.Confirmation 
     asked = await asks.opened(store, ask)
     assert (await store.handoffs.answer(asked, verdict(asked), answer_id="a")).word == "won"
     return await asks.look(store, asked.id)
-
-
-async def let_wait(store: Store, handoff_id: str) -> datetime:
-    """As if its agent had been away for a minute; returns when that minute began."""
-    due = await store.now() - timedelta(seconds=1)
-    ms = round(due.timestamp() * 1000)
-    assert await store._pipe.call("ZADD", store.keys.undelivered, "XX", "CH", ms, handoff_id) == 1
-    return due - MINUTE
 
 
 async def waits(store: Store, handoff_id: str) -> bool:
@@ -92,7 +85,7 @@ async def test_race_two_processes_note_it_once(store: Store) -> None:
 async def test_race_two_processes_tell_once_that_it_did_not_arrive(store: Store) -> None:
     for _ in range(50):
         asked = await decided(store)
-        await let_wait(store, asked.id)
+        await asks.make_overdue(store, asked.id)
         said = await asyncio.gather(*(overdue(store, asked) for _ in range(4)))
         assert sorted(said) == ["marked", "over", "over", "over"]
         assert (await events(store, asked.id)).count("unreached") == 1
@@ -101,7 +94,7 @@ async def test_race_two_processes_tell_once_that_it_did_not_arrive(store: Store)
 async def test_race_of_a_delivery_and_its_timer_ends_delivered(store: Store) -> None:
     for _ in range(50):
         asked = await decided(store)
-        await let_wait(store, asked.id)
+        await asks.make_overdue(store, asked.id)
         await asyncio.gather(overdue(store, asked), store.arrivals.delivered(asked.id, "poll"), overdue(store, asked))
         now = await asks.look(store, asked.id)
         assert (bool(now.received), now.missed, now.unreached) == (True, None, None)
@@ -114,7 +107,7 @@ async def test_after_a_minute_it_counts_as_not_reached_since_it_was_decided(stor
     score = await store._pipe.call("ZSCORE", store.keys.undelivered, asked.id)
     assert float(score) == (asked.decision.at + MINUTE).timestamp() * 1000
     assert await overdue(store, asked) == "early"
-    since = await let_wait(store, asked.id)
+    since = await asks.make_overdue(store, asked.id)
     assert await store.arrivals.due(await store.now()) == [asked.id]
     assert await overdue(store, asked) == "marked"
     now = await asks.look(store, asked.id)
@@ -160,12 +153,12 @@ async def test_since_when_stays_and_why_is_the_latest(store: Store) -> None:
 async def test_a_stopped_run_is_not_blamed_for_not_asking_until_it_may_go_on(store: Store) -> None:
     asked = await decided(store)
     await asks.hold(store)
-    await let_wait(store, asked.id)
+    await asks.make_overdue(store, asked.id)
     assert await overdue(store, asked) == "stopped"
     assert (await asks.look(store, asked.id)).missed is None
     await asks.pull(store, "resume")
     assert await overdue(store, asked) == "early", "it has a whole minute again"
-    since = await let_wait(store, asked.id)
+    since = await asks.make_overdue(store, asked.id)
     assert await overdue(store, asked) == "marked"
     now = (await asks.look(store, asked.id)).unreached
     assert now
@@ -175,7 +168,7 @@ async def test_a_stopped_run_is_not_blamed_for_not_asking_until_it_may_go_on(sto
 async def test_an_ended_run_is_not_waited_for(store: Store) -> None:
     asked = await decided(store)
     await asks.pull(store, "abort")
-    await let_wait(store, asked.id)
+    await asks.make_overdue(store, asked.id)
     assert await overdue(store, asked) == "over"
     assert not await waits(store, asked.id)
 
@@ -218,8 +211,6 @@ async def test_what_was_decided_as_it_was_opened_was_carried_by_the_reply(store:
     new = asks.new_handoff()
     rule = wire.Actor(kind="policy", id="p1", name="policy p1")
     no = wire.Rejected(by=rule, at=asks.now(), revision=1, digest=new.digest, reason="no", message_for_agent="No.")
-    from dataclasses import replace
-
     assert (await store.handoffs.open(replace(new, decision=no), asks.NO_LIMITS)).word == "opened"
     asked = await asks.look(store, new.id)
     assert not await waits(store, asked.id)
