@@ -81,8 +81,9 @@ async def test_every_kind_of_ask_and_every_decision_is_followed(house: House) ->
     (await person.reject(rejected, "Not now")).ok()
     (await person.reject(undone, "Not this")).ok()
     await asks.make_due(house.live.store, expired["id"])
-    for asked in (chosen, answered, rejected, expired, undone):
-        await agent.wait(asked["id"])
+    ended = (chosen, answered, rejected, expired, undone)
+    await asyncio.gather(*(agent.wait(asked["id"]) for asked in ended))
+    for asked in ended:
         await house.all_are_settled(asked, THERE)
 
 
