@@ -51,7 +51,9 @@ class Timers:
         while True:
             try:
                 now = await self._store.now()
-                if await self._expire_due(now) or await self._climb_due(now) or await self._follow_due(now):
+                if await self._expire_due(now) or await self._climb_due(now) or await self._review_due(now):
+                    continue
+                if await self._follow_due(now):
                     continue
                 if now - braked > _BRAKES:
                     braked = now
@@ -88,10 +90,13 @@ class Timers:
         """Expire what is due; was any of it?"""
         return await self._each(await self._store.handoffs.due(now), self._flow.expire_overdue)
 
+    async def _review_due(self, now: datetime) -> bool:
+        """Open the reviews of what was never reported; was any of it?"""
+        return await self._each(await self._store.unreported.due(now), self._flow.unreported.review)
+
     async def _follow_due(self, now: datetime) -> bool:
-        """Open the reviews of what was never reported, and tell of decisions that nobody came for; was any of it?"""
-        reviewed = await self._each(await self._store.unreported.due(now), self._flow.unreported.review)
-        return await self._each(await self._store.arrivals.due(now), self._flow.delivery.overdue) or reviewed
+        """Tell of decisions that nobody came for; were there any?"""
+        return await self._each(await self._store.arrivals.due(now), self._flow.delivery.overdue)
 
     async def _climb_due(self, now: datetime) -> bool:
         """Remind and escalate where it is due; was it anywhere?"""

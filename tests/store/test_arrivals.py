@@ -210,7 +210,7 @@ async def test_what_was_decided_as_it_was_opened_was_carried_by_the_reply(store:
     await asks.start_run(store)
     new = asks.new_handoff()
     rule = wire.Actor(kind="policy", id="p1", name="policy p1")
-    no = wire.Rejected(by=rule, at=asks.now(), revision=1, digest=new.digest, reason="no", message_for_agent="No.")
+    no = wire.Rejected(by=rule, at=asks.now(), revision=1, reason="no", message_for_agent="No.")
     assert (await store.handoffs.open(replace(new, decision=no), asks.NO_LIMITS)).word == "opened"
     asked = await asks.look(store, new.id)
     assert not await waits(store, asked.id)
