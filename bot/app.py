@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from bot import failpoints, on_call
 from bot.access import Access, fingerprint
 from bot.api import Api, problems, set_headers
 from bot.config import Settings
+from bot.delivery import Delivery
 from bot.errors import ConfigError
 from bot.flow import Flow
 from bot.health import StoreHealth
@@ -259,7 +260,12 @@ async def _serving(
     schedule: Schedule,
 ) -> AsyncIterator[Running]:
     store, access = opened.store, opened.access
-    hub = Hub(store, on_revoked=access.forget_key)
+    delivery = Delivery(
+        store,
+        send_again=lambda handoff_id: callbacks.send_again(handoff_id),  # noqa: PLW0108  # made below, with the flow
+        has_endpoints=lambda agent: callbacks.has_endpoints(agent),  # noqa: PLW0108  # likewise
+    )
+    hub = Hub(store, on_revoked=access.forget_key, on_change=delivery.heard)
     port: int = listener.getsockname()[1]
     url = settings.url(port)
     surfaces = {**_surfaces(settings, access, url), **more}
@@ -275,6 +281,7 @@ async def _serving(
         metrics=metrics,
         directories=directories,
         on_call=on_call.plugged_in(),
+        delivery=delivery,
         scoring=scoring,
         health=StoreHealth(
             since=_clock(), trouble=lambda: store.troubled_at, apart=lambda: store.apart, unsafe=settings.unsafe_store
@@ -282,19 +289,9 @@ async def _serving(
         default_place=place,
     )
     egress, book = endpoints_of(settings, opened, url, listens=listener.getsockname()[:2])
-    sending = Sending(
-        store,
-        book,
-        flow,
-        access,
-        egress,
-        url=url,
-        alert=flow.alert,
-        place=place,
-        schedule=schedule,
-        count=metrics.called_back,
+    callbacks = _callbacks(
+        opened, book, flow, egress, url, following=delivery, place=place, schedule=schedule, count=metrics.called_back
     )
-    callbacks = Callbacks(store, flow, access, sending, alert=flow.alert)
     api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, endpoints=book, url=url, version=VERSION)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(scoring.close)
@@ -304,15 +301,7 @@ async def _serving(
             adapters[name] = adapter = await stack.enter_async_context(make(flow, shelf))
             if adapter.directory:
                 directories[name] = adapter.directory
-        app = web.Application(client_max_size=2 * 1024 * 1024)
-        app.add_routes(api.routes())
-        for adapter in adapters.values():
-            app.add_routes(adapter.routes())
-        app.middlewares.append(problems)
-        app.on_response_prepare.append(set_headers)
-        runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S, lingering_time=LINGER_S
-        )
+        runner = _runner([*api.routes(), *(route for adapter in adapters.values() for route in adapter.routes())])
         await hub.start()
         timers = Timers(flow, store)
         timers.start()
@@ -332,7 +321,43 @@ async def _serving(
             await policies.stop()
             await hub.stop()
             await asyncio.gather(runner.cleanup(), cards.stop(), callbacks.stop())
+            await delivery.stop()
             await egress.close()
+
+
+def _runner(routes: Sequence[web.AbstractRouteDef]) -> web.AppRunner:
+    app = web.Application(client_max_size=2 * 1024 * 1024)
+    app.add_routes(routes)
+    app.middlewares.append(problems)
+    app.on_response_prepare.append(set_headers)
+    return web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S, lingering_time=LINGER_S
+    )
+
+
+def _callbacks(
+    opened: Opened,
+    book: EndpointBook,
+    flow: Flow,
+    egress: Egress,
+    url: str,
+    *,
+    following: Delivery,
+    place: wire.Place,
+    schedule: Schedule,
+    count: Callable[[str], None],
+) -> Callbacks:
+    store, access = opened.store, opened.access
+    sending = Sending(
+        *(store, book, flow, access, egress),
+        url=url,
+        alert=flow.alert,
+        following=following,
+        place=place,
+        schedule=schedule,
+        count=count,
+    )
+    return Callbacks(store, flow, access, sending, alert=flow.alert)
 
 
 def endpoints_of(

@@ -18,6 +18,7 @@ from bot.aloud import policy_in_words
 from bot.braking import Braking
 from bot.caps import Caps
 from bot.cursor import make_cursor, parse_cursor
+from bot.delivery import Delivery
 from bot.digests import answer_shown
 from bot.draws import Draws
 from bot.errors import AlreadyDecided, Gone, StoreUnavailable
@@ -79,6 +80,7 @@ class Flow:
         metrics: Metrics,
         directories: Mapping[str, Directory] = MappingProxyType({}),
         on_call: OnCall | None = None,
+        delivery: Delivery | None = None,
         scoring: Scoring | None = None,
         health: StoreHealth | None = None,
         default_place: wire.Place = WEB,
@@ -112,6 +114,8 @@ class Flow:
         self._default_place = default_place
         self._decision_age = decision_age
         self._clock = clock
+        self.delivery = delivery or Delivery(store)
+        self.send_again = self.delivery.send_again
         self._voting = Voting(
             *(self, store, hub),
             metrics=metrics,
@@ -232,11 +236,7 @@ class Flow:
     # --- read ---
 
     async def look(self, handoff_id: str) -> Handoff:
-        """Read one handoff, expired if its time is up.
-
-        Raises:
-            Gone: There is none.
-        """
+        """Read one handoff, expired if its time is up; raises `Gone`."""
         handoff = await self._store.handoffs.load(handoff_id)
         if handoff is None:
             raise Gone(no_handoff(handoff_id), handoff=handoff_id)
@@ -342,10 +342,7 @@ class Flow:
     ) -> Handoff:
         """Record a person's answer; the first one stands, the same `answer_id` twice is one answer.
 
-        Raises:
-            NotAnApprover, InvalidAnswer, AlreadyDecided, StaleRevision, HandoffExpired, HandoffHeld, Gone:
-                As `bot.ports.Desk.answer` says. Nothing has changed.
-            StoreUnavailable: It may have been recorded; the same call again is safe.
+        Raises as `bot.ports.Desk.answer` says.
         """
         return await self._voting.answer(handoff_id, answer, by, answer_id=answer_id, standing=standing)
 

@@ -275,6 +275,10 @@ class Handoff:
     """So often it was held and waited again, or was due while its run was stopped."""
     heard: Heard | None = None
     """The last words that held its run, once its agent had read them."""
+    received: wire.Delivered | None = None
+    """The agent was given the decision: by a read, or by an endpoint of its own."""
+    missed: wire.Unreached | None = None
+    """The agent did not come for the decision; `unreached` says whether that still matters."""
     shown_at: datetime | None = field(default=None, compare=False)
     """Since when a card of its own is known to be at some place. No card shows it, so no card is drawn anew for it."""
 
@@ -293,6 +297,25 @@ class Handoff:
             chosen = self.decision.choice if isinstance(self.decision, wire.Chosen) else ""
             return any(each.id == chosen and each.action is not None for each in self.ask.candidates)
         return isinstance(self.ask, wire.Confirmation)
+
+    @property
+    def delivered(self) -> wire.Delivered | None:
+        """Since when the agent is known to have the decision; a claim tells as much."""
+        if self.received or not self.claim:
+            return self.received
+        return wire.Delivered(at=self.claim.at, how="claim")
+
+    @property
+    def unreached(self) -> wire.Unreached | None:
+        """That the agent does not come for the decision; nothing once it has it, or has acted on it."""
+        return self.missed if self.state is State.DECIDED and not self.received else None
+
+    @property
+    def awaits_delivery(self) -> bool:
+        """Is there a decision that the agent is not known to have? The reply to its own call carried some."""
+        if self.state is not State.DECIDED or self.received or self.decision is None:
+            return False
+        return self.decision.by.kind not in {"agent", "policy", "grant"}
 
     @property
     def places(self) -> tuple[wire.Place, ...]:

@@ -32,8 +32,9 @@ BRAKES: Final = frozenset({"braked", "lifted"})
 
 QUIET: Final = frozenset(
     {"opened", "voted", "doubted", "reminded", "escalated", "reassigned", "replied", "stopped", "freed"}
+    | {"delivered", "unreached"}
 )
-"""What is not for whoever waits for a decision: people are called, or talk."""
+"""What is not for whoever waits for a decision: people are called, or talk, or see how far it has come."""
 
 _T = TypeVar("_T")
 
@@ -71,6 +72,9 @@ class Recent:
             _keep(self._turns, change.handoff, int(change.kind or 0), self._limit)
             self._handoffs.pop(change.handoff, None)
             return
+        if change.event in _ON_ITS_WAY:
+            self._handoffs.pop(change.handoff, None)
+            return
         votes = int(change.kind or 0) if change.event == "voted" else 0
         age = _age(change.state, change.revision, votes)
         _keep(self._changed, change.handoff, age, self._limit)
@@ -81,6 +85,7 @@ class Recent:
 
 _ORDER: Final = {"pending": 0, "held": 0, "decided": 2, "claimed": 3, "closed": 4}
 _HOLDS: Final = frozenset({"held", "released"})
+_ON_ITS_WAY: Final = frozenset({"delivered", "unreached"})
 
 
 def _turn(handoff: Handoff) -> int:
@@ -200,10 +205,17 @@ def _let_go(waiter: Waiter, handoff: Handoff | None) -> None:
 class Hub:
     """Who waits for what, in this process."""
 
-    def __init__(self, store: Store, *, on_revoked: Callable[[str], None] | None = None) -> None:
-        """Tail `store`'s changes once started; `on_revoked` hears the id of each revoked key."""
+    def __init__(
+        self,
+        store: Store,
+        *,
+        on_revoked: Callable[[str], None] | None = None,
+        on_change: Callable[[Change], None] | None = None,
+    ) -> None:
+        """Tail `store`'s changes once started; `on_revoked` hears the id of each revoked key, `on_change` of all."""
         self._store = store
         self._on_revoked = on_revoked
+        self._on_change = on_change
         self._waiters: dict[str, list[tuple[str, Waiter]]] = {}
         self._agents: dict[str, set[Stream]] = {}
         self._watchers: set[Stream] = set()
@@ -245,6 +257,8 @@ class Hub:
         async for changes in self._store.feed.tail(after):
             for change in changes:
                 self._tell(change)
+                if self._on_change:
+                    self._on_change(change)
             self._told = changes[-1].id
             if self._told_more:
                 self._told_more.set_result(None)
@@ -322,6 +336,10 @@ class Hub:
             TooMany: On entering: `who` (a key) waits for this handoff several times already.
         """
         return Wait(self._waiters, handoff_id, who)
+
+    def follows(self, agent: str) -> bool:
+        """Does this agent follow its event stream, on this process?"""
+        return agent in self._agents
 
     @contextmanager
     def agent_stream(self, agent: str) -> Iterator[Stream]:

@@ -339,6 +339,17 @@ class Desk(Protocol):
         """Tell operators that something needs their hand: in the log and in the console, at most once an hour."""
         ...
 
+    async def send_again(self, handoff_id: str, by: wire.Actor) -> str:
+        """Have the decision sent once more to an agent that was not reached; returns a sentence for whoever asks.
+
+        Whoever sees the card may: it changes no decision, and again is fine.
+
+        Raises:
+            Gone: There is no such handoff.
+            StoreUnavailable: Nothing was confirmed; the same call again is safe.
+        """
+        ...
+
     async def may_answer(self, handoff: Handoff, by: wire.Actor, *, standing: Standing = "member") -> None:
         """Ask before a form is opened; `answer` checks again.
 

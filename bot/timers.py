@@ -53,6 +53,8 @@ class Timers:
                 now = await self._store.now()
                 if await self._expire_due(now) or await self._climb_due(now) or await self._review_due(now):
                     continue
+                if await self._follow_due(now):
+                    continue
                 if now - braked > _BRAKES:
                     braked = now
                     await self._settle_brakes()
@@ -61,7 +63,9 @@ class Timers:
                     await self._store.brakes.tidy(now)
                     swept = now
                 store = self._store
-                upcoming = [await each.next_due() for each in (store.handoffs, store.ladder, store.unreported)]
+                upcoming = [
+                    await each.next_due() for each in (store.handoffs, store.ladder, store.unreported, store.arrivals)
+                ]
                 following = min((each for each in upcoming if each), default=None)
                 pause = (following - now).total_seconds() if following and not self._broken else _TICK_S
             except StoreUnavailable as error:
@@ -89,6 +93,10 @@ class Timers:
     async def _review_due(self, now: datetime) -> bool:
         """Open the reviews of what was never reported; was any of it?"""
         return await self._each(await self._store.unreported.due(now), self._flow.unreported.review)
+
+    async def _follow_due(self, now: datetime) -> bool:
+        """Tell of decisions that nobody came for; were there any?"""
+        return await self._each(await self._store.arrivals.due(now), self._flow.delivery.overdue)
 
     async def _climb_due(self, now: datetime) -> bool:
         """Remind and escalate where it is due; was it anywhere?"""

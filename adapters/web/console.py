@@ -66,6 +66,7 @@ class WebConsole:
             web.post("/grants/{id}/end", self._open(self._for_signed_in(self._end_grant))),
             web.get("/handoffs/{id}", self._open(self._for_signed_in(self._card))),
             web.post("/handoffs/{id}/answer", self._open(self._for_signed_in(self._answer))),
+            web.post("/handoffs/{id}/again", self._open(self._for_signed_in(self._send_again))),
             web.get("/runs/{id}", self._open(self._for_signed_in(self._run))),
             web.post("/runs/{id}/brake", self._open(self._for_signed_in(self._brake_run))),
             web.get("/brakes", self._open(self._for_signed_in(self._all_brakes))),
@@ -129,6 +130,9 @@ class WebConsole:
 
     async def _answer(self, request: web.Request, session: Session) -> web.StreamResponse:
         return await self._answers.take(request.match_info["id"], await request.post(), session)
+
+    async def _send_again(self, request: web.Request, session: Session) -> web.StreamResponse:
+        return await self._answers.send_again(request.match_info["id"], await request.post(), session)
 
     async def _run(self, request: web.Request, session: Session) -> web.StreamResponse:
         return await self._brakes.show_run(request.match_info["id"], session)

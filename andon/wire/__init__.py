@@ -64,6 +64,7 @@ from andon.wire._handoffs import (
     Claimed,
     ClaimRequest,
     Deciding,
+    Delivered,
     Edit,
     Handoff,
     HandoffPage,
@@ -77,6 +78,7 @@ from andon.wire._handoffs import (
     Reply,
     ReplyRequest,
     Revision,
+    Unreached,
     WithdrawRequest,
 )
 from andon.wire._models import STORED, JsonObject, Name, Problem
@@ -128,6 +130,7 @@ __all__ = [
     "DeadLetterList",
     "Deciding",
     "Decision",
+    "Delivered",
     "Edit",
     "Edited",
     "Endpoint",
@@ -177,6 +180,7 @@ __all__ = [
     "Trust",
     "TrustList",
     "Undeliverable",
+    "Unreached",
     "Vote",
     "WideBrake",
     "WithdrawRequest",

@@ -29,6 +29,23 @@ class Claimed(Received):
     at: AwareDatetime
 
 
+class Delivered(Received):
+    """The agent has the decision."""
+
+    at: AwareDatetime
+    how: Literal["poll", "stream", "callback", "claim"] = Field(
+        description="It asked; it asked while it followed its event stream; an endpoint took it; or it claimed."
+    )
+
+
+class Unreached(Received):
+    """The agent has not got the decision."""
+
+    since: AwareDatetime
+    why: str
+    again: bool = Field(default=False, description="Can a person have it sent again: has the agent an endpoint?")
+
+
 class Outcome(Received):
     """What came of it."""
 
@@ -85,6 +102,10 @@ class Handoff(Received):
     brake: Braked | None = Field(default=None, description="What holds it: it cannot be answered, or not be claimed.")
     left_s: int | None = Field(default=None, description="Of one on hold: the seconds it gets back once it is resumed.")
     decision: Decision | None = None
+    delivered: Delivered | None = Field(default=None, description="Since when the agent is known to have the decision.")
+    unreached: Unreached | None = Field(
+        default=None, description="Set when it is decided and the agent does not come for it."
+    )
     claim: Claimed | None = None
     outcome: Outcome | None = None
     review: str | None = Field(default=None, description="The handoff that shows what came of this one for review.")

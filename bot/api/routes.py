@@ -22,11 +22,13 @@ from bot.api.events import EventStreams
 from bot.api.openapi import document
 from bot.api.problems import body_fault
 from bot.api.strict import parse
+from bot.api.told import Told
 from bot.api.view import View
 from bot.audit import audit, correction
 from bot.brake.order import BrakeOrder
 from bot.cards import as_grant
 from bot.cursor import make_cursor, parse_cursor
+from bot.delivery import How
 from bot.errors import BadRequest, BotError, Forbidden, Gone, StoreUnavailable, TooLarge, Unauthenticated
 from bot.flow import Flow
 from bot.grants import Grants
@@ -228,7 +230,7 @@ class Api:
             if handoff and _is_as_seen(handoff, query) and not self._hub.closing:
                 handoff = None  # ten thousand may wait here: none of them holds an ask
                 handoff = await waiting.at_most(wait)
-            return self._handoff(handoff or await self._read(handoff_id, who), who)
+            return self._handoff(handoff or await self._read(handoff_id, who), who, waited=True)
 
     async def _answer(self, request: web.Request) -> web.Response:
         person = await self._who(request, "person")
@@ -383,8 +385,14 @@ class Api:
             handoff, to="bearer" if who is None else "agent" if who.kind == "agent" else "person"
         )
 
-    def _handoff(self, handoff: Handoff, who: Principal | None, status: int = 200) -> web.Response:
-        return web.Response(body=self._document(handoff, who), status=status, content_type="application/json")
+    def _handoff(
+        self, handoff: Handoff, who: Principal | None, status: int = 200, *, waited: bool = False
+    ) -> web.Response:
+        body = self._document(handoff, who)
+        if not handoff.awaits_delivery or (who and who.kind != "agent"):
+            return web.Response(body=body, status=status, content_type="application/json")
+        how: How = "stream" if who and not waited and self._hub.follows(who.name) else "poll"
+        return Told(body, status, written=partial(self._flow.delivery.was_read, handoff, how))
 
 
 def _run_id(request: web.Request) -> str:

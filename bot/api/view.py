@@ -99,6 +99,10 @@ def _ending(handoff: Handoff) -> Iterator[bytes]:
     """What became of it, as far as it has."""
     if handoff.decision:
         yield from (b',"decision":', handoff.decision.model_dump_json(exclude_none=True).encode())
+    if handoff.delivered:
+        yield from (b',"delivered":', handoff.delivered.model_dump_json().encode())
+    if handoff.unreached:
+        yield from (b',"unreached":', handoff.unreached.model_dump_json().encode())
     if handoff.claim:
         yield from (b',"claim":', handoff.claim.model_dump_json().encode())
     if handoff.review:

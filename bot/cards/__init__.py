@@ -1,5 +1,6 @@
 """Cards: what a person sees of a handoff, as typed view models, forms and templates for any surface. Pure."""
 
+from bot.cards.arrival import AGAIN, never_asked, sent_again
 from bot.cards.asides import Said, asides, crowded, questions, said
 from bot.cards.brakes import brake_lines, pulled, scope_in_words
 from bot.cards.characters import hidden_in, visible
@@ -29,6 +30,7 @@ from bot.cards.view import Card, card
 
 __all__ = [
     "ABSENT",
+    "AGAIN",
     "HEADLINES",
     "NEEDS_FORM",
     "BrakeLine",
@@ -74,6 +76,7 @@ __all__ = [
     "listed",
     "moment",
     "named_runs",
+    "never_asked",
     "not_recorded",
     "offers",
     "people_in_words",
@@ -88,6 +91,7 @@ __all__ = [
     "rung_in_words",
     "said",
     "scope_in_words",
+    "sent_again",
     "silence",
     "skipped",
     "stages_in_words",

@@ -124,7 +124,8 @@ def times(view: Card) -> tuple[tuple[str, datetime | None], ...]:
     if view.verdict:
         stands = view.verdict
         decided = (f"{stands.headline} {moment(stands.at)}, after {stands.took}", stands.at)
-        return (decided, *((f"{step.headline} {moment(step.at)}", step.at) for step in view.steps))
+        steps = ((f"{step.headline}{' since' if step.lasts else ''} {moment(step.at)}", step.at) for step in view.steps)
+        return (decided, *steps)
     if view.state == "held":
         return ((f"{view.left} left once it goes on", None),)
     return ((view.silence if view.buttons else f"Until {moment(view.expires_at)}", view.expires_at),)

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from andon import wire
 from bot import consent, tally
+from bot.cards.arrival import AGAIN, can_send_again, why_unreached
 from bot.cards.asides import Said, asides
 from bot.cards.bearings import Bearings, bearings
 from bot.cards.brakes import brake_lines
@@ -68,13 +69,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How far the agent is with it: delivered, done, failed, undone."""
+    """How far the agent is with it: delivered or not reached, at work, done, failed, undone."""
 
     headline: str
     sentence: str
     at: datetime
     good: bool
     result: Row | None = None
+    lasts: bool = False
+    """Is it so since then, rather than something that happened then?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,8 @@ class Card(Summary):
     is_cut: bool
     """Something is not shown, if only of what came of it."""
     steps: tuple[Step, ...]
+    again: str
+    """The button that has the decision sent to the agent again; empty where a press could do nothing."""
     asides: tuple[Said, ...]
     """What happened around it while it waited: reminders, escalations, who was asked besides, questions and replies."""
 
@@ -215,6 +220,7 @@ def card(
         missing=missing,
         is_cut=bool(missing) or any(step.result and step.result.cut for step in steps),
         steps=steps,
+        again=AGAIN if can_send_again(handoff) else "",
         asides=asides(handoff, limit=most),
     )
 
@@ -298,6 +304,10 @@ def _steps(handoff: Handoff, limit: int | None) -> tuple[Step, ...]:
     steps: list[Step] = []
     if handoff.claim:
         steps.append(Step("Delivered", "The agent has the decision and acts on it.", handoff.claim.at, good=True))
+    elif handoff.received:
+        steps.append(Step("Delivered to the agent", "It has the decision.", handoff.received.at, good=True))
+    elif away := handoff.unreached:
+        steps.append(Step("Agent not reached", why_unreached(away), away.since, good=False, lasts=True))
     if handoff.outcome:
         outcome = handoff.outcome
         told = outcome.error if outcome.error is not None else outcome.result

@@ -102,6 +102,13 @@ class Callbacks:
         self._sending.ring()
         return queued
 
+    async def has_endpoints(self, agent: str) -> bool:
+        """Is anybody told of this agent's decisions? Raises as `send_again`."""
+        return any(
+            not each.off and "handoff.decided" in each.events and each.agent in {"*", agent}
+            for each in await self._records.all()
+        )
+
     # --- from events to callbacks ---
 
     async def _read(self) -> None:

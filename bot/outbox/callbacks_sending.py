@@ -11,7 +11,7 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from andon import wire
 from bot.access import Access
@@ -39,25 +39,13 @@ _GONE: Final = 410
 class Following(Protocol):
     """Whoever shows people whether an agent was told."""
 
-    async def reached(self, handoff_id: str, how: str) -> None:
-        """An endpoint took the decision; `how` is words for people. May come again for another endpoint."""
+    async def reached(self, handoff_id: str, how: Literal["callback"]) -> None:
+        """An endpoint took the decision. May come again for another endpoint."""
         ...
 
     async def not_reached(self, handoff_id: str, why: str) -> None:
         """An endpoint has not taken the decision; comes with every failed try from the fourth on. It may yet."""
         ...
-
-
-class Log:
-    """Follows nothing: a line in the log."""
-
-    async def reached(self, handoff_id: str, how: str) -> None:
-        """The agent was told."""
-        log.info("agent.reached id=%s how=%s", handoff_id, how)
-
-    async def not_reached(self, handoff_id: str, why: str) -> None:
-        """It was not."""
-        log.warning("agent.not_reached id=%s why=%s", handoff_id, why)
 
 
 class Sending:
@@ -73,7 +61,7 @@ class Sending:
         *,
         url: str,
         alert: Callable[[str, str], Awaitable[None]],
-        following: Following | None = None,
+        following: Following,
         place: wire.Place | None = None,
         schedule: Schedule | None = None,
         count: Callable[[str], None] = lambda _: None,
@@ -94,7 +82,7 @@ class Sending:
         self._egress = egress
         self._url = url
         self._alert = alert
-        self._following = following or Log()
+        self._following = following
         self._place = place
         self._draw = draw
         self._bell = asyncio.Event()
@@ -205,7 +193,7 @@ class Sending:
             why = f"it could not be made ({type(error).__name__})"
         else:
             if answer.status in OK:
-                await self._delivered(endpoint, taken)
+                await self._delivered(taken)
                 return
             why = f"it answered {answer.status}"
             after = retry_after(answer.retry_after, datetime.now(UTC))
@@ -229,7 +217,7 @@ class Sending:
             data = {"agent": callback.agent, "run": callback.run, name: callback.kind}
         return body_of(callback.event, callback.at, data)
 
-    async def _delivered(self, endpoint: EndpointRecord, taken: Taken) -> None:
+    async def _delivered(self, taken: Taken) -> None:
         callback = taken.callback
         await self._records.end(taken, "delivered")
         self._count("delivered")
@@ -238,7 +226,7 @@ class Sending:
             extra={"tries": taken.tries},
         )
         if callback.event == "handoff.decided":
-            await self._following.reached(callback.handoff, f"a callback to {_host(endpoint)}")
+            await self._following.reached(callback.handoff, "callback")
 
     async def _fail(
         self,

@@ -31,6 +31,8 @@ _STATES: Final = {
     "stopped": "decided",
     "freed": "decided",
     "decided": "decided",
+    "delivered": "decided",
+    "unreached": "decided",
     "claimed": "claimed",
     "closed": "closed",
 }

@@ -154,6 +154,7 @@ class Handoffs:
                 self._keys.notices,
                 *self._braking(handoff),
                 self._keys.acting,
+                self._keys.undelivered,
             ),
             handoff.id,
             answer_id,
@@ -238,7 +239,7 @@ class Handoffs:
         """Write what silence decides, if the time is up by the store's clock, and nothing it was judged by changed."""
         raw = await self._pipe.run(
             _EXPIRE,
-            (*self._settling(handoff), *self._braking(handoff), self._keys.acting),
+            (*self._settling(handoff), *self._braking(handoff), self._keys.acting, self._keys.undelivered),
             handoff.id,
             handoff.revision,
             pack_decision(verdict.decision),
@@ -256,7 +257,7 @@ class Handoffs:
         """End an open handoff without a person."""
         raw = await self._pipe.run(
             _WITHDRAW,
-            self._settling(handoff),
+            (*self._settling(handoff), self._keys.undelivered),
             handoff.id,
             handoff.agent,
             pack_decision(decision),
@@ -284,7 +285,7 @@ class Handoffs:
             (
                 *(keys.handoff(handoff_id), keys.events, keys.agent_events(agent), keys.agent_grants(agent)),
                 *(keys.unreported, keys.drawn(agent)),
-                *(keys.brakes, keys.run(run), keys.brakes_lifted),
+                *(keys.brakes, keys.run(run), keys.brakes_lifted, keys.undelivered),
             ),
             handoff_id,
             agent,
@@ -357,6 +358,7 @@ class Handoffs:
                 keys.acting,
                 keys.brakes,
                 keys.run_asks(run),
+                keys.undelivered,
             ),
             handoff_id,
             agent,

@@ -167,6 +167,11 @@ class Keys:
         return f"{{{self.ns}}}:unreported"
 
     @property
+    def undelivered(self) -> str:
+        """Sorted set: decided handoff that its agent is not known to have -> when that is too late, Unix ms."""
+        return f"{{{self.ns}}}:undelivered"
+
+    @property
     def index(self) -> str:
         """Sorted set: handoff -> when it was opened, Unix ms."""
         return f"{{{self.ns}}}:index"

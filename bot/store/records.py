@@ -182,6 +182,8 @@ def read_handoff(handoff_id: str, fields: Mapping[bytes, bytes], doc: Doc | None
         left_s=int(fields[b"left"]) / 1000 if b"left" in fields else None,
         stops=int(fields.get(b"stops", 0)),
         heard=_heard(fields[b"heard"]) if b"heard" in fields else None,
+        received=_received(fields[b"received"]) if b"received" in fields else None,
+        missed=_missed(fields[b"missed"]) if b"missed" in fields else None,
     )
 
 
@@ -237,6 +239,16 @@ def _heard(packed: bytes) -> Heard:
     at, _, own = packed.partition(b" ")
     steer = json.loads(own)
     return Heard(at=when(at), by=wire.Actor.model_validate(steer["by"]), text=steer.get("text", ""))
+
+
+def _received(packed: bytes) -> wire.Delivered:
+    at, _, how = packed.decode().partition(" ")
+    return wire.Delivered.model_validate({"at": when(at), "how": how})
+
+
+def _missed(packed: bytes) -> wire.Unreached:
+    since, again, why = packed.decode().split(" ", 2)
+    return wire.Unreached(since=when(since), why=why, again=again == "again")
 
 
 def _aside(line: bytes) -> Aside:

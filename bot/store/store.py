@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from bot.errors import StoreUnavailable
 from bot.store.access import AccessRecords
+from bot.store.arrivals import Arrivals
 from bot.store.brakes import Brakes
 from bot.store.digests import Digests
 from bot.store.endpoints import EndpointRecords
@@ -61,6 +62,7 @@ class Store:
         self.handoffs = Handoffs(self._pipe, self.keys, retention=retention)
         self.ladder = Ladder(self._pipe, self.keys)
         self.unreported = Unreported(self._pipe, self.keys, retention_ms=round(retention / timedelta(milliseconds=1)))
+        self.arrivals = Arrivals(self._pipe, self.keys)
         self.digests = Digests(self._pipe, self.keys, retention=retention)
         self.runs = Runs(self._pipe, self.keys)
         self.brakes = Brakes(self._pipe, self.keys)

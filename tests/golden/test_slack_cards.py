@@ -85,6 +85,10 @@ FLIGHTS = [
 ]
 
 
+ARRIVED = wire.Delivered(at=LATER, how="poll")
+AWAY = wire.Unreached(since=LATER, why="https://agent.example/andon answered 503 ten times.", again=True)
+
+
 def decided(ask: Json, kind: type[Any], *, state: State = State.DECIDED, **more: Any) -> Handoff:
     asked = handoff(ask)
     given = {"by": MIRA, "at": LATER, "revision": 1, "message_for_agent": "…", **more}
@@ -204,6 +208,18 @@ MESSAGES: dict[str, Handoff] = {
     "withdrawn": decided(EMAIL, wire.Withdrawn, by=AGENT, reason="Not needed any more"),
     "undeliverable": decided(EMAIL, wire.Undeliverable, by=AGENT, reason="No such channel"),
     "delivered": replace(approved(state=State.CLAIMED), claim=wire.Claimed(claimant="c", at=LATER)),
+    "arrived": replace(approved(), received=ARRIVED),
+    "arrived-no": replace(decided(EMAIL, wire.Rejected, reason="Wrong list"), received=ARRIVED),
+    "arrived-answer": replace(
+        decided(BUDGET, wire.Answered, digest="0" * 64, answer={"amount": 90, "currency": "EUR"}), received=ARRIVED
+    ),
+    "arrived-silence": replace(decided(EMAIL, wire.Expired, by=SILENCE), received=ARRIVED),
+    "unreached": replace(approved(), missed=AWAY),
+    "unreached-hostile": replace(
+        decided(HOSTILE, wire.Rejected, reason=HOSTILE_TEXT, by=GUEST),
+        missed=AWAY.model_copy(update={"why": HOSTILE_TEXT * 3}),
+    ),
+    "unreached-no-endpoint": replace(approved(), missed=AWAY.model_copy(update={"again": False})),
     "executed": ended(approved(), "executed", result={"id": "m-1"}),
     "failed": ended(approved(), "failed", error="403 from the mail server <!channel>"),
     "undone": ended(decided(DRAFT, wire.Rejected, reason="Wrong list"), "undone"),
@@ -381,7 +397,8 @@ def test_an_update_never_takes_away_the_second_block(name: str) -> None:
     assert [block["type"] for block in made(name)["blocks"][:2]] == ["header", "rich_text"]
 
 
-CLOSED = [name for name, shown in MESSAGES.items() if shown.decision]
+AGAIN = ["unreached", "unreached-hostile"]
+CLOSED = [name for name, shown in MESSAGES.items() if shown.decision and name not in AGAIN]
 
 
 @pytest.mark.parametrize("name", [*CLOSED, "late"])
@@ -395,6 +412,12 @@ def test_what_cannot_be_answered_has_no_buttons_and_a_closed_card_says_when(name
 def test_what_is_on_hold_can_only_be_resumed(name: str) -> None:
     (actions,) = [block for block in made(name)["blocks"] if block["type"] == "actions"]
     assert [each["action_id"] for each in actions["elements"]] == ["andon:resume"]
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_what_did_not_arrive_can_only_be_sent_again(name: str) -> None:
+    (actions,) = [block for block in made(name)["blocks"] if block["type"] == "actions"]
+    assert [each["action_id"] for each in actions["elements"]] == ["andon:again"]
 
 
 def test_what_is_not_shown_in_full_has_no_one_tap_yes() -> None:

@@ -25,7 +25,7 @@ SOURCES = {
 SHARED_KEYS = {
     *("events_key", "agent_key", "load_key", "handoff_key", "due_key", "index_key", "trust_key", "trusts_key"),
     *("grants_key", "agents_key", "notices_key", "kept_key", "asks_key", "root_key", "run_key"),
-    *("review_key", "ladder_key", "brakes_key", "lifted_key", "acting_key"),
+    *("review_key", "ladder_key", "brakes_key", "lifted_key", "acting_key", "undelivered_key"),
 }
 """What the shared functions call the keys that they are given."""
 Verb = Callable[[Store, Handoff], Awaitable[object]]
@@ -153,6 +153,14 @@ async def release(store: Store, handoff: Handoff) -> object:
     return [each async for each in store.brakes.settle()]
 
 
+async def delivered(store: Store, handoff: Handoff) -> object:
+    return await store.arrivals.delivered(handoff.id, "poll")
+
+
+async def unreached(store: Store, handoff: Handoff) -> object:
+    return await store.arrivals.unreached(handoff, "It is away.", again=False)
+
+
 VERBS: Mapping[str, Verb] = {
     "answer": approve,
     "revise": revise,
@@ -166,6 +174,8 @@ VERBS: Mapping[str, Verb] = {
     "doubt": doubt,
     "hold": hold,
     "release": release,
+    "delivered": delivered,
+    "unreached": unreached,
 }
 
 

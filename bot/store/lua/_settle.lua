@@ -112,6 +112,18 @@ local function may_act(acting_key, now, id, retention_ms)
   redis.call("PEXPIRE", acting_key, retention_ms)
 end
 
+local DELIVERED_WITHIN_MS = 60 * 1000
+
+-- expect_delivery: note by when the agent should have a decision. It knows its own withdrawal, and of an ended run or of
+-- what may stay done there is nothing left to do.
+local function expect_delivery(undelivered_key, now, id, kind, timing, retention_ms)
+  if kind == "withdrawn" or kind == "aborted" or (timing == "after" and kind == "approved") then
+    return
+  end
+  redis.call("ZADD", undelivered_key, now + DELIVERED_WITHIN_MS, id)
+  redis.call("PEXPIRE", undelivered_key, retention_ms)
+end
+
 local TRUST_KEPT_MS = 400 * 24 * 3600 * 1000
 
 -- trust: let the way that a handoff ended count in its ramp, once: "good" adds one, "bad" starts over and says so.

@@ -9,6 +9,7 @@
 -- KEYS[7]  {ns}:brakes                 hash
 -- KEYS[8]  {ns}:run:<id>               hash    its run
 -- KEYS[9]  {ns}:brakes:lifted          hash
+-- KEYS[10] {ns}:undelivered            zset
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  digest that it means to act on
@@ -77,6 +78,7 @@ if h[10] and not stands(KEYS[4], h[10], now) then
   return { "no_grant" }
 end
 redis.call("HSET", KEYS[1], "state", "claimed", "claimant", ARGV[4], "claimed_at", string.format("%.0f", now))
+redis.call("ZREM", KEYS[10], ARGV[1])
 if h[11] then
   redis.call("ZADD", KEYS[5], now + tonumber(ARGV[7]), ARGV[1])
 end

@@ -19,6 +19,7 @@
 -- KEYS[17] {ns}:acting                 zset
 -- KEYS[18] {ns}:brakes                 hash
 -- KEYS[19] {ns}:run:<id>:asks          zset    id -> opened, Unix ms
+-- KEYS[20] {ns}:undelivered            zset
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  status: executed, failed, undone, undo_failed
@@ -88,6 +89,9 @@ if ARGV[8] ~= "" and acted and redis.call("HEXISTS", KEYS[1], "review") == 0 the
 end
 redis.call("ZREM", KEYS[16], ARGV[1])
 redis.call("ZREM", KEYS[17], ARGV[1])
+if h[1] == "decided" then  -- a claim took it out
+  redis.call("ZREM", KEYS[20], ARGV[1])
+end
 if ARGV[3] ~= "executed" then
   effect = "bad"
 elseif not reviewed and h[10] and h[10] ~= "" and h[4] == "approved" and not after then
