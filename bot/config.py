@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
@@ -84,6 +84,16 @@ class Settings(BaseSettings):
         default=None,
         description="Keys every hash and token; all services on one store need the same, at least 32 characters "
         "(default: the file `secret` in the state folder, made at the first start).",
+    )
+    log: Literal["text", "json"] = Field(default="text", description="Log lines for people, or JSON objects.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is logged: debug, info, warning or error."
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None, description="Whoever reads /metrics sends it as a bearer token (default: anybody may)."
+    )
+    otel_endpoint: Annotated[str, AfterValidator(_http_url)] | None = Field(
+        default=None, description="Traces go to this OTLP/HTTP collector, e.g. http://localhost:4318 (default: none)."
     )
     retention_days: int = Field(default=30, ge=1, le=400, description="Days that an ended handoff is kept.")
     slack_bot_token: SecretStr | None = Field(
@@ -220,6 +230,13 @@ class Settings(BaseSettings):
     def slack(self) -> bool:
         """Is the surface Slack wanted?"""
         return bool(self.slack_bot_token or self.slack_client_id)
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every secret that was set, in clear: for taking them out of what is logged."""
+        found = [getattr(self, name) for name in type(self).model_fields]
+        plain = [each.get_secret_value() for each in found if isinstance(each, SecretStr)]
+        return [*plain, *filter(None, [urlsplit(each).password for each in plain if "://" in each])]
 
     @cached_property
     def retention(self) -> timedelta:
