@@ -23,7 +23,7 @@ from andon import wire
 from andon._local import AGENT_KEY_FILE, URL_FILE
 from bot import on_call
 from bot.access import Access, fingerprint
-from bot.api import Api, problems, set_headers
+from bot.api import Api, Operations, counting, problems, set_headers
 from bot.config import Settings
 from bot.errors import ConfigError
 from bot.flow import Flow
@@ -32,9 +32,11 @@ from bot.hub import Hub
 from bot.idle import IdleConnections
 from bot.metrics import Metrics
 from bot.outbox import CardWork, Pace
+from bot.parts import readiness_of
 from bot.policies import Policies
 from bot.policy import Reach
 from bot.ports import Adapter, Desk, Directory, Shelf
+from bot.readiness import Pulse
 from bot.risk import Scoring
 from bot.runs import WEB, Runs
 from bot.shelf import SealedShelf
@@ -249,7 +251,11 @@ async def _serving(
     port: int = listener.getsockname()[1]
     url = settings.url(port)
     surfaces = {**_surfaces(settings, access, url), **more}
-    metrics = Metrics(waiting=lambda: hub.waiting, streams=lambda: hub.streams)
+    pulse = Pulse()
+    metrics = Metrics(
+        waiting=lambda: hub.waiting, streams=lambda: hub.streams, version=VERSION, late_s=lambda: pulse.late_s
+    )
+    store.watch(tripped=metrics.tripped, troubled=metrics.troubled)
     metrics.watch_policy(loads=lambda: policies.loads, trouble=lambda: bool(policies.standing.trouble))
     place = _default_place(settings)
     runs = Runs(store, access, default_place=place)
@@ -265,7 +271,7 @@ async def _serving(
         health=StoreHealth(since=_clock(), trouble=lambda: store.troubled_at, unsafe=settings.unsafe_store),
         default_place=place,
     )
-    api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, url=url, version=VERSION)
+    timers = Timers(flow, store)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(scoring.close)
         adapters = {}
@@ -274,20 +280,36 @@ async def _serving(
             adapters[name] = adapter = await stack.enter_async_context(make(flow, shelf))
             if adapter.directory:
                 directories[name] = adapter.directory
+        cards = CardWork(store.outbox, store.digests, flow, adapters, pace=pace, counts=metrics)
+        operations = Operations(
+            *(metrics, store.vitals),
+            readiness_of(store=store, hub=hub, timers=timers, policies=policies, cards=cards, adapters=adapters),
+            pulse,
+            version=VERSION,
+            token=_plain(settings.metrics_token),
+        )
+        api = Api(
+            *(flow, runs, store),
+            hub=hub,
+            access=access,
+            metrics=metrics,
+            operations=operations,
+            url=url,
+            version=VERSION,
+        )
         app = web.Application(client_max_size=2 * 1024 * 1024)
         app.add_routes(api.routes())
         for adapter in adapters.values():
             app.add_routes(adapter.routes())
-        app.middlewares.append(problems)
+        app.middlewares.extend([counting(metrics), problems])
         app.on_response_prepare.append(set_headers)
         runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S, lingering_time=LINGER_S
         )
         await hub.start()
-        timers = Timers(flow, store)
         timers.start()
+        pulse.start()
         policies.start(flow.alert, store.loaded)
-        cards = CardWork(store.outbox, store.digests, flow, adapters, pace=pace)
         cards.start()
         idle = IdleConnections(lambda: runner.server.connections if runner.server else ())
         try:
@@ -297,6 +319,7 @@ async def _serving(
             yield await _introduce(settings, opened, url, port)
         finally:
             await idle.stop()
+            await pulse.stop()
             await timers.stop()
             await policies.stop()
             await hub.stop()

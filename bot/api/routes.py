@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from aiohttp import web
@@ -18,6 +18,7 @@ from bot.access import Access, Principal, check_owner
 from bot.api.calls import CALLS, Call, Who
 from bot.api.events import EventStreams
 from bot.api.openapi import document
+from bot.api.operations import Operations
 from bot.api.problems import body_fault
 from bot.api.strict import parse
 from bot.api.view import View
@@ -25,12 +26,11 @@ from bot.audit import audit, correction
 from bot.brake.order import BrakeOrder
 from bot.cards import as_grant
 from bot.cursor import make_cursor, parse_cursor
-from bot.errors import BadRequest, BotError, Forbidden, Gone, StoreUnavailable, TooLarge, Unauthenticated
+from bot.errors import BadRequest, BotError, Forbidden, Gone, TooLarge, Unauthenticated
 from bot.flow import Flow
 from bot.grants import Grants
 from bot.handoff import OPEN, Handoff, State
 from bot.hub import Hub
-from bot.metrics import CONTENT_TYPE as METRICS_TYPE
 from bot.metrics import Metrics
 from bot.policy import schema
 from bot.runs import Runs
@@ -72,6 +72,7 @@ class Api:
         hub: Hub,
         access: Access,
         metrics: Metrics,
+        operations: Operations,
         url: str,
         version: str,
     ) -> None:
@@ -84,6 +85,7 @@ class Api:
         self._streams = EventStreams(store, hub)
         self._access = access
         self._metrics = metrics
+        self._operations = operations
         self._url = url
         self._view = View(access, url)
         self._version = version
@@ -118,9 +120,9 @@ class Api:
             "explain_policy": self._explain_policy,
             "replay_policy": self._replay_policy,
             "policy_schema": self._policy_schema,
-            "healthz": self._healthz,
-            "readyz": self._readyz,
-            "metrics": self._show_metrics,
+            "healthz": self._operations.healthz,
+            "readyz": self._operations.readyz,
+            "metrics": self._operations.metrics,
             "openapi": self._openapi,
         }
         options = {"GET": {"allow_head": False}}
@@ -221,7 +223,8 @@ class Api:
             handoff: Handoff | None = await self._read(handoff_id, who, glance=True)
             if handoff and _is_as_seen(handoff, query) and not self._hub.closing:
                 handoff = None  # ten thousand may wait here: none of them holds an ask
-                handoff = await waiting.at_most(wait)
+                if handoff := await waiting.at_most(wait):
+                    self._metrics.told(handoff, datetime.now(UTC))
             return self._handoff(handoff or await self._read(handoff_id, who), who)
 
     async def _answer(self, request: web.Request) -> web.Response:
@@ -321,19 +324,6 @@ class Api:
         return web.json_response(found, content_type="application/schema+json")
 
     # --- operations ---
-
-    async def _healthz(self, _: web.Request) -> web.Response:
-        return web.json_response({"status": "ok", "version": self._version})
-
-    async def _readyz(self, _: web.Request) -> web.Response:
-        if self._hub.closing:
-            raise StoreUnavailable("the service is stopping")
-        await self._store.now()
-        return web.json_response({"status": "ready"})
-
-    async def _show_metrics(self, _: web.Request) -> web.Response:
-        text = self._metrics.text(pending=await self._store.handoffs.pending())
-        return web.Response(body=text, headers={"Content-Type": METRICS_TYPE})
 
     async def _openapi(self, _: web.Request) -> web.Response:
         return web.json_response(document(self._version, self._url))

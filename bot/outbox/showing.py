@@ -150,6 +150,7 @@ class Showing:
             number = delivery.number + max(0, failures - 1)
             if await self._outbox.bury(self._surface.name, delivery, deliveries=number, reason=reason):
                 self._surface.buried += 1
+                self._surface.note("dead")
 
     def _let_go(self, taken: Sequence[Delivery]) -> None:
         for delivery in taken:
@@ -254,7 +255,7 @@ class Showing:
                 ref = CardRef(self._surface.name, address)
                 call = partial(self._surface.adapter.say_below, ref, handoff, aside, spot.place)
                 try:
-                    await self._surface.slot(partial(self._surface.call, call))
+                    await self._surface.slot(partial(self._surface.call, call, counted="told"))
                 except Undeliverable as error:
                     log.warning("asides.refused id=%s place=%s detail=%s", self.handoff_id, spot.name, error)
             spot.said.add(known)
@@ -262,7 +263,7 @@ class Showing:
     async def _update(self, spot: _Spot, address: str, handoff: Handoff) -> None:
         ref = CardRef(self._surface.name, address)
         try:
-            await self._surface.call(partial(self._surface.adapter.update, ref, handoff))
+            await self._surface.call(partial(self._surface.adapter.update, ref, handoff), counted="updated")
         except Undeliverable as error:
             log.warning("cards.lost id=%s place=%s detail=%s", self.handoff_id, spot.name, error)
             spot.shown.pop(address, None)
@@ -317,7 +318,8 @@ class Showing:
             found = await surface.call(partial(surface.adapter.find, handoff, spot.place))
             if found or not handoff.is_for_people:
                 return found
-        ref = await surface.call(partial(surface.adapter.post, handoff, spot.place))
+        ref = await surface.call(partial(surface.adapter.post, handoff, spot.place), counted="posted")
+        surface.shown(handoff)
         spot.shown[ref.address] = handoff
         log.info("cards.posted id=%s place=%s", self.handoff_id, spot.name)
         return ref

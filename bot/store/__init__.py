@@ -12,6 +12,7 @@ from bot.store.outbox import Buried, Delivery, Outbox, Placed
 from bot.store.records import Doc, hashed, read_brake
 from bot.store.store import Store, StoreFault, connect
 from bot.store.trust import Trusted, ramp_id
+from bot.store.vitals import Numbers, Queue, Vitals
 
 __all__ = [
     "Affected",
@@ -27,17 +28,20 @@ __all__ = [
     "Keys",
     "Limits",
     "NewHandoff",
+    "Numbers",
     "Obeyed",
     "Opened",
     "Outbox",
     "OutcomeReply",
     "Page",
     "Placed",
+    "Queue",
     "Settled",
     "Store",
     "StoreFault",
     "Trusted",
     "Verdict",
+    "Vitals",
     "connect",
     "event_number",
     "hashed",
