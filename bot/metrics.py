@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -39,6 +47,7 @@ class Metrics:
         late_s: Callable[[], float] = float,
     ) -> None:
         """`waiting` and `streams` tell how many agents wait on this process, `late_s` how late its loop is."""
+        disable_created_metrics()  # else every counter and histogram comes twice, the second time as when it began
         registry = self._registry = CollectorRegistry()
         self._gates: set[str] = set()
         self._asks = Counter("andon_asks", "Asks opened here.", ["kind", "timing"], registry=registry)
