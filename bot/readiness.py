@@ -18,6 +18,17 @@ _KEPT_S: Final = 1.0
 """A look is shared by all who ask within this time: asking in a loop costs the store nothing."""
 
 
+_TOLD: Final[Mapping[str, str]] = {
+    "ReadOnlyError": "it is a replica, and takes no writes (READONLY)",
+    "OutOfMemoryError": "it is out of memory, and takes no writes (OOM)",
+    "MISCONF": "it cannot write to its disk, and takes no writes (MISCONF)",
+    "NOREPLICAS": "it has too few replicas, and takes no writes (NOREPLICAS)",
+    "AuthenticationError": "it wants another password",
+    "NoPermissionError": "this user may not write to it (NOPERM)",
+}
+"""By the first word that Redis says, or, where its client keeps that to itself, by what the client makes of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """How one part is."""
@@ -95,16 +106,10 @@ async def _asked(check: Check) -> str:
 
 def store_fault(error: StoreUnavailable) -> str:
     """What the store said, by its own word for it; the rest of what it says is for the log."""
-    word = str(error.__cause__ or "").partition(" ")[0]
-    remedy = {
-        "READONLY": "it is a replica, and takes no writes",
-        "OOM": "it is out of memory, and takes no writes",
-        "MISCONF": "it cannot write to its disk, and takes no writes",
-        "NOREPLICAS": "it has too few replicas, and takes no writes",
-        "NOAUTH": "it wants a password",
-        "NOPERM": "this user may not write to it",
-    }.get(word)
-    return f"{remedy} ({word})" if remedy else f"it does not answer ({type(error.__cause__ or error).__name__})"
+    cause = error.__cause__ or error
+    first = str(cause).partition(" ")[0]
+    word = first if first in _TOLD else type(cause).__name__
+    return _TOLD.get(word) or f"it does not answer ({word})"
 
 
 class Pulse:

@@ -3,28 +3,26 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-import aiohttp
 import pytest
 import redis
-from aiohttp import web
+from pydantic import SecretStr
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 
 from bot import readiness
 from bot.config import Settings
 from bot.hub import Hub
-from bot.readiness import Pulse
+from bot.readiness import Pulse, Readiness
 from bot.store import Store
-from tests.adapters.paper import Paper, paper
 from tests.adapters.surface import HOUR_PACE
 from tests.adapters.teams_surface import teams_surface
-from tests.fakes.board import Board
-from tests.fakes.slack import SlackCloud
-from tests.flows.paper_house import OPS, replica
-from tests.flows.slack_house import settings_for
+from tests.flows.slack_house import house, settings_for, workspace
 from tests.people import Json, Reply
 from tests.servers import Live, Valkey, live, until
 
@@ -139,7 +137,7 @@ async def test_a_hub_without_its_tail_is_down(store: Store) -> None:
 async def test_a_hub_that_lags_is_down_and_one_that_was_idle_is_not(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is judged by the first change that it has not seen, and not by how long nothing happened."""
+    """Guard: it is judged by the first change that it has not seen, and not by how long nothing happened."""
     client, events = store._client, store.keys.events
     now_ms = round((await store.now()).timestamp() * 1000)
     await client.xadd(events, {"e": "opened", "h": "hf_1", "v": "1"}, id=f"{now_ms - 3_600_000}-0")
@@ -147,14 +145,15 @@ async def test_a_hub_that_lags_is_down_and_one_that_was_idle_is_not(
     await hub.start()
     try:
         await client.xadd(events, {"e": "opened", "h": "hf_2", "v": "1"})
-        assert await hub.trouble() == ""  # an hour lies between the two, and it is no hour behind
-        seen: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        monkeypatch.setattr(store.feed, "tail", lambda after: _stuck(seen))
-        await hub.stop()
-        hub.closing = False
-        await hub.start()
+        assert await hub.trouble() == "", "an hour lies between the two, and it is not an hour behind"
+        monkeypatch.setattr("bot.store.feed._GULP_S", 3_600.0)  # after five at once it rests so long
+        monkeypatch.setattr("bot.hub._BEHIND", timedelta(milliseconds=50))
+        async with client.pipeline() as pipe:
+            for number in range(10):
+                pipe.xadd(events, {"e": "opened", "h": f"hf_{number}", "v": "1"})
+            await pipe.execute()
+        await hub.caught_up()
         await client.xadd(events, {"e": "opened", "h": "hf_3", "v": "1"})
-        monkeypatch.setattr("bot.hub._BEHIND", readiness.timedelta() if hasattr(readiness, "timedelta") else _NOTHING)
 
         async def behind() -> bool:
             return "behind the changes" in await hub.trouble()
@@ -162,11 +161,6 @@ async def test_a_hub_that_lags_is_down_and_one_that_was_idle_is_not(
         await until(behind)
     finally:
         await hub.stop()
-
-
-async def _stuck(seen: "asyncio.Future[None]") -> AsyncIterator[list[object]]:
-    await seen
-    yield []
 
 
 async def test_timers_that_ended_are_down(service: Live) -> None:
@@ -196,34 +190,53 @@ async def test_a_broken_policy_degrades_and_says_nothing_of_it(settings: Setting
 
 
 async def test_a_surface_that_is_down_degrades(settings: Settings) -> None:
-    async with Board("ops").serving() as board, replica(settings, board) as here:
-        assert part(await ready(here), "paper")["state"] == "ok"
-        board.is_down = True
-        await here.agent.ask(to=[OPS])
-        assert (await until_part(here, "paper", "degraded")).status == 200
-        board.is_down = False
-        await until_part(here, "paper", "ok")
+    async with house(settings) as slack:
+        assert part(await ready(slack.live), "slack")["state"] == "ok"
+        slack.cloud.is_down = True
+        asked = await slack.ask()
+        assert (await until_part(slack.live, "slack", "degraded")).status == 200
+        slack.cloud.is_down = False
+        await slack.card(asked)
+        await until_part(slack.live, "slack", "ok")
 
 
-async def test_slacks_socket_degrades_while_it_is_not_connected(settings: Settings) -> None:
-    async with SlackCloud().serving() as cloud:
-        given = settings_for(settings, cloud, slack_app_token=_secret(cloud), slack_signing_secret=None)
-        cloud.sockets_refused = True
-        async with live(given, pace=HOUR_PACE) as here:
+async def test_slacks_socket_degrades_while_it_is_not_connected(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = partial(AsyncSocketModeHandler, ping_interval=0.2)
+    monkeypatch.setattr("adapters.slack.inbound.AsyncSocketModeHandler", quick)  # it tries again as often as it pings
+    async with workspace() as cloud:
+        cloud.app.socket_mode = cloud.is_down = True
+        changes = {"slack_app_token": SecretStr(cloud.app.app_token), "slack_signing_secret": None}
+        async with live(settings_for(settings, cloud, **changes), pace=HOUR_PACE) as here:
             told = await until_part(here, "slack", "degraded")
             assert (told.status, part(told, "slack")["detail"]) == (200, "its socket is not connected")
-            cloud.sockets_refused = False
-            await until_part(here, "slack", "ok", within_s=30)
+            cloud.is_down = False
+            await until_part(here, "slack", "ok")
+            cloud.is_down = True
+            await cloud.sockets.drop()
+            await until_part(here, "slack", "degraded")
 
 
-async def test_stopping_is_told(service: Live) -> None:
-    (hub,) = _hubs()
-    hub.closing = True
-    try:
-        told = await ready(service)
-        assert (told.status, told.body["status"]) == (503, "stopping")
-    finally:
-        hub.closing = False
+async def test_teams_degrades_while_the_app_gets_no_token(settings: Settings) -> None:
+    async with teams_surface() as teams:
+        teams.cloud.secret_expired = True
+        async with live(teams.settings(settings), pace=HOUR_PACE) as here:
+            await teams.attach(here)
+            assert part(await ready(here), "teams")["state"] == "ok"
+            await here.agent.ask(to=[teams.place])
+            told = await until_part(here, "teams", "degraded")
+            assert (told.status, part(told, "teams")["detail"]) == (200, "its latest call failed (NoAccess)")
+
+
+async def test_stopping_is_told() -> None:
+    """So that nobody sends it more while it finishes what it took."""
+
+    async def fine() -> str:
+        return ""
+
+    told = await Readiness(needed={"store": fine}, wanted={}, stopping=lambda: True).report()
+    assert (told.status, told.is_ready) == ("stopping", False)
 
 
 async def test_a_look_is_shared(service: Live, monkeypatch: pytest.MonkeyPatch) -> None:
