@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from andon import wire
-from bot import grants_cli, logs, manifest_cli, policy_cli, policy_help, trust_cli
+from bot import grants_cli, logs, manifest_cli, policy_cli, policy_help, tracing, trust_cli
 from bot.access import agent_name, person
 from bot.app import (
     VERSION,
@@ -189,7 +189,7 @@ def _serve(parser: _Parser, words: list[str]) -> int:
     parser.add_argument("--port", type=int)
     given = parser.parse_args(words)
     settings = load_settings(host=given.host, port=given.port)
-    logs.set_up(form=settings.log, level=settings.log_level, secrets=settings.secrets)
+    logs.set_up(form=settings.log, level=settings.log_level, secrets=settings.secrets, trace=tracing.current_id)
     return _run(_serving(settings))
 
 

@@ -42,6 +42,7 @@ from bot.runs import WEB, Runs
 from bot.shelf import SealedShelf
 from bot.store import EmbeddedStore, Limits, Store, connect
 from bot.timers import Timers
+from bot.tracing import Traces
 
 if TYPE_CHECKING:
     from adapters.slack import SlackConfig
@@ -53,6 +54,7 @@ LOCAL_AGENT: Final = "local"
 LOCAL_LIMITS: Final = Limits(per_minute=600, burst=100, open=500)
 """For the key that the first start makes for agents of this machine's own user."""
 
+_OTLP: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 SHUTDOWN_S: Final = 10.0
 LINGER_S: Final = 1.0
 """How long the rest of a refused body is read, so that the sender sees the refusal."""
@@ -161,12 +163,12 @@ def reach_of(settings: Settings | None = None) -> Reach:
 
 
 @contextmanager
-def _packages_of(extra: str) -> Iterator[None]:
-    """Around the import of a surface: say what to install where its packages are missing."""
+def _packages_of(extra: str, what: str = "the surface") -> Iterator[None]:
+    """Around the import of what is optional: say what to install where its packages are missing."""
     try:
         yield
     except ModuleNotFoundError as error:
-        msg = f"{error.name} is not installed; the surface needs the extra `{extra}`, which `make install` brings"
+        msg = f"{error.name} is not installed; {what} needs the extra `{extra}`, which `make install` brings"
         raise ConfigError([msg]) from error
 
 
@@ -251,12 +253,8 @@ async def _serving(
     port: int = listener.getsockname()[1]
     url = settings.url(port)
     surfaces = {**_surfaces(settings, access, url), **more}
-    pulse = Pulse()
-    metrics = Metrics(
-        waiting=lambda: hub.waiting, streams=lambda: hub.streams, version=VERSION, late_s=lambda: pulse.late_s
-    )
-    store.watch(tripped=metrics.tripped, troubled=metrics.troubled)
-    metrics.watch_policy(loads=lambda: policies.loads, trouble=lambda: bool(policies.standing.trouble))
+    pulse, traces = Pulse(), _traces(settings, store)
+    metrics = _metrics(store, hub, policies, pulse, traces)
     place = _default_place(settings)
     runs = Runs(store, access, default_place=place)
     directories: dict[str, Directory] = {}  # filled when the adapters, which need the flow, are there
@@ -274,6 +272,7 @@ async def _serving(
     timers = Timers(flow, store)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(scoring.close)
+        stack.push_async_callback(traces.close)
         adapters = {}
         for name, make in surfaces.items():
             shelf = SealedShelf(store, settings.key_material(), name)
@@ -293,6 +292,7 @@ async def _serving(
             hub=hub,
             access=access,
             metrics=metrics,
+            traces=traces,
             operations=operations,
             url=url,
             version=VERSION,
@@ -324,6 +324,32 @@ async def _serving(
             await policies.stop()
             await hub.stop()
             await asyncio.gather(runner.cleanup(), cards.stop())
+
+
+def _metrics(store: Store, hub: Hub, policies: Policies, pulse: Pulse, traces: Traces) -> Metrics:
+    """Metrics that hear of what the store, the hub and the policy do; `traces` hear of the same facts."""
+    metrics = Metrics(
+        waiting=lambda: hub.waiting,
+        streams=lambda: hub.streams,
+        version=VERSION,
+        late_s=lambda: pulse.late_s,
+        traces=traces,
+    )
+    store.watch(tripped=metrics.tripped, troubled=metrics.troubled)
+    metrics.watch_policy(loads=lambda: policies.loads, trouble=lambda: bool(policies.standing.trouble))
+    return metrics
+
+
+def _traces(settings: Settings, store: Store) -> Traces:
+    """Traces are recorded where an address for them is set: by our own setting, or by OpenTelemetry's standard ones."""
+    standard = any(os.environ.get(name) for name in _OTLP)
+    off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or os.environ.get("OTEL_TRACES_EXPORTER") == "none"
+    if off or not (settings.otel_endpoint or standard):
+        return Traces()
+    with _packages_of("otel", "tracing"):
+        from bot.otel import OtelTraces
+
+    return OtelTraces(endpoint=settings.otel_endpoint or "", version=VERSION, load=store.handoffs.load)
 
 
 def _default_place(settings: Settings) -> wire.Place:

@@ -457,7 +457,7 @@ class Flow:
             known=known,
             run=recent.run if recent else "",
         )
-        self._metrics.claimed(said.word, recent, said.at)
+        self._metrics.claimed(handoff_id, recent, said.word, said.at)
         if said.at and recent and recent.state is State.DECIDED:
             claim = wire.Claimed(claimant=request.claimant, at=said.at)
             self._hub.recent.put(replace(recent, state=State.CLAIMED, claim=claim))

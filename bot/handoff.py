@@ -275,6 +275,8 @@ class Handoff:
     """So often it was held and waited again, or was due while its run was stopped."""
     heard: Heard | None = None
     """The last words that held its run, once its agent had read them."""
+    trace: str = ""
+    """The trace that it belongs to, as `bot.tracing` writes it; empty: none is known."""
     shown_at: datetime | None = field(default=None, compare=False)
     """Since when a card of its own is known to be at some place. No card shows it, so no card is drawn anew for it."""
 

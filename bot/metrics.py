@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from andon import wire
 from bot.handoff import Handoff
 from bot.store import Numbers
+from bot.tracing import Traces
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 GATES: Final = 100
@@ -45,8 +46,13 @@ class Metrics:
         streams: Callable[[], int],
         version: str = "",
         late_s: Callable[[], float] = float,
+        traces: Traces | None = None,
     ) -> None:
-        """`waiting` and `streams` tell how many agents wait on this process, `late_s` how late its loop is."""
+        """`waiting` and `streams` tell how many agents wait on this process, `late_s` how late its loop is.
+
+        `traces` hear of the same facts.
+        """
+        self._traces = traces or Traces()
         disable_created_metrics()  # else every counter and histogram comes twice, the second time as when it began
         registry = self._registry = CollectorRegistry()
         self._gates: set[str] = set()
@@ -107,6 +113,7 @@ class Metrics:
     def opened(self, handoff: Handoff) -> None:
         """An ask was opened, perhaps decided at once."""
         timing = getattr(handoff.ask, "timing", "before")
+        self._traces.opened(handoff)
         self._asks.labels(handoff.ask.kind, timing).inc()
         self._gate_asks.labels(self._gate(handoff)).inc()
         if handoff.decision:
@@ -116,6 +123,7 @@ class Metrics:
         """A decision won."""
         decision = handoff.decision
         if decision:
+            self._traces.decided(handoff)
             self._count(handoff, decision)
             if decision.by.kind == "person":
                 waited = decision.at - handoff.opened_at
@@ -126,15 +134,18 @@ class Metrics:
         if handoff.decision and handoff.claim is None:
             self._told_s.observe(_seconds(at - handoff.decision.at))
 
-    def claimed(self, result: str, handoff: Handoff | None = None, at: datetime | None = None) -> None:
-        """A claim was answered: `permit`, or why not; `handoff` as it was known, and when the claim was made."""
+    def claimed(self, handoff_id: str, handoff: Handoff | None, result: str, at: datetime | None) -> None:
+        """A claim was answered: `permit`, or why not; `handoff` as it was known, if it was, and when it was claimed."""
+        self._traces.claimed(handoff_id, handoff, result)
         self._claims.labels(result).inc()
         if handoff and handoff.decision and handoff.claim is None and at:
             self._claim_s.observe(_seconds(at - handoff.decision.at))
 
-    def closed(self, status: str, handoff: Handoff | None = None, at: datetime | None = None) -> None:
+    def closed(self, status: str, handoff: Handoff | None, at: datetime | None) -> None:
         """An outcome was recorded; `handoff` as it was before, and when."""
         self._outcomes.labels(status).inc()
+        if handoff:
+            self._traces.closed(handoff, status)
         if handoff and handoff.claim and handoff.outcome is None and at:
             self._outcome_s.labels(status).observe(_seconds(at - handoff.claim.at))
 
@@ -157,8 +168,9 @@ class Metrics:
         """A surface was called: `posted`, `updated`, `told`, `throttled`, `refused`, `failed`; `dead`: given up."""
         self._deliveries.labels(surface, result).inc()
 
-    def shown(self, handoff: Handoff, surface: str, at: datetime) -> None:
-        """A card came to be at a place."""
+    def shown(self, handoff: Handoff, surface: str, since: datetime, at: datetime) -> None:
+        """A card came to be at a place; the call that posted it began at `since`."""
+        self._traces.shown(handoff, surface, since)
         self._card_s.labels(surface).observe(_seconds(at - handoff.opened_at))
 
     def braked(self, action: str, result: str, seconds: float) -> None:

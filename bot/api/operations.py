@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from bot import tracing
 from bot.errors import StoreUnavailable, Unauthenticated
 from bot.metrics import CONTENT_TYPE, Metrics
 from bot.readiness import Pulse, Readiness
@@ -81,7 +82,7 @@ class Operations:
 
 
 def counting(metrics: Metrics) -> Middleware:
-    """Count every request, by the template of its address: addresses themselves are anybody's."""
+    """Count every request, by the template of its address (addresses themselves are anybody's), and take its trace."""
 
     @web.middleware
     async def count(
@@ -89,7 +90,8 @@ def counting(metrics: Metrics) -> Middleware:
     ) -> web.StreamResponse:
         began, status = time.perf_counter(), 499  # the client left
         try:
-            response = await handler(request)
+            with tracing.working(tracing.read(request.headers)):
+                response = await handler(request)
             status = response.status
         except web.HTTPException as error:
             status = error.status

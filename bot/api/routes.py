@@ -14,6 +14,7 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from andon import wire
+from bot import tracing
 from bot.access import Access, Principal, check_owner
 from bot.api.calls import CALLS, Call, Who
 from bot.api.events import EventStreams
@@ -35,6 +36,7 @@ from bot.metrics import Metrics
 from bot.policy import schema
 from bot.runs import Runs
 from bot.store import Store
+from bot.tracing import Traces
 
 BODY_S: Final = 20.0
 """How long a body may take to arrive."""
@@ -72,6 +74,7 @@ class Api:
         hub: Hub,
         access: Access,
         metrics: Metrics,
+        traces: Traces,
         operations: Operations,
         url: str,
         version: str,
@@ -85,6 +88,7 @@ class Api:
         self._streams = EventStreams(store, hub)
         self._access = access
         self._metrics = metrics
+        self._traces = traces
         self._operations = operations
         self._url = url
         self._view = View(access, url)
@@ -193,7 +197,9 @@ class Api:
     async def _open(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
         ask = await _body(request, "open")
-        handoff, new = await self._flow.open(agent, ask, _idempotency_key(request), await _fingerprint(request))
+        key, print_ = _idempotency_key(request), await _fingerprint(request)
+        with self._traces.opening(tracing.current() or await self._runs.trace(agent.name, ask.run)):
+            handoff, new = await self._flow.open(agent, ask, key, print_)
         return self._handoff(handoff, agent, 201 if new else 200)
 
     async def _list_handoffs(self, request: web.Request) -> web.Response:

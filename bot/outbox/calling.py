@@ -57,8 +57,8 @@ class Counts(Protocol):
         """A surface was called: `posted`, `updated`, `told`, `throttled`, `refused`, `failed`; or it is `dead`."""
         ...
 
-    def shown(self, handoff: Handoff, surface: str, at: datetime) -> None:
-        """A card came to be at a place."""
+    def shown(self, handoff: Handoff, surface: str, since: datetime, at: datetime) -> None:
+        """A card came to be at a place; the call that posted it began at `since`."""
         ...
 
 
@@ -118,10 +118,10 @@ class Surface:
         if self._counts and result:
             self._counts.delivered(self.name, result)
 
-    def shown(self, handoff: Handoff) -> None:
-        """A card was posted just now."""
+    def shown(self, handoff: Handoff, since: datetime) -> None:
+        """A card was posted just now, by a call that began then."""
         if self._counts:
-            self._counts.shown(handoff, self.name, datetime.now(UTC))
+            self._counts.shown(handoff, self.name, since, datetime.now(UTC))
 
 
 def place_name(place: wire.Place) -> str:

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -18,6 +18,7 @@ from bot.outbox.calling import Busy, Stopping, Surface, Truth, place_key, place_
 from bot.outbox.digesting import Digesting
 from bot.ports import CardRef
 from bot.store import Delivery, Outbox, Placed
+from bot.tracing import carry
 
 log = logging.getLogger("andon.outbox")
 
@@ -181,6 +182,7 @@ class Showing:
         return min(resting, default=now + GIVE_UP_S) - now
 
     async def _settle(self, spot: _Spot, handoff: Handoff) -> None:
+        carry(handoff.trace)
         try:
             await self._show(spot, handoff)
         except Stopping:
@@ -318,8 +320,9 @@ class Showing:
             found = await surface.call(partial(surface.adapter.find, handoff, spot.place))
             if found or not handoff.is_for_people:
                 return found
+        since = datetime.now(UTC)
         ref = await surface.call(partial(surface.adapter.post, handoff, spot.place), counted="posted")
-        surface.shown(handoff)
+        surface.shown(handoff, since)
         spot.shown[ref.address] = handoff
         log.info("cards.posted id=%s place=%s", self.handoff_id, spot.name)
         return ref
