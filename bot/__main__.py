@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from andon import wire
-from bot import backup_cli, endpoints_cli, grants_cli, manifest_cli, policy_cli, policy_help, trust_cli
+from bot import (
+    backup_cli,
+    endpoints_cli,
+    grants_cli,
+    logs,
+    manifest_cli,
+    policy_cli,
+    policy_help,
+    tracing,
+    trust_cli,
+)
 from bot.access import KeyKind, agent_name, person
 from bot.app import (
     VERSION,
@@ -196,17 +206,9 @@ def _serve(parser: _Parser, words: list[str]) -> int:
     parser.add_argument("--host")
     parser.add_argument("--port", type=int)
     given = parser.parse_args(words)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("aiohttp.server").addFilter(_without_content)
-    return _run(_serving(load_settings(host=given.host, port=given.port)))
-
-
-def _without_content(record: logging.LogRecord) -> bool:
-    """What aiohttp says of a malformed request quotes it, keys included: keep the kind of error only."""
-    if record.exc_info and record.exc_info[0]:
-        record.msg, record.args = "http.malformed error=%s", (record.exc_info[0].__name__,)
-        record.exc_info = record.exc_text = None
-    return True
+    settings = load_settings(host=given.host, port=given.port)
+    logs.set_up(form=settings.log, level=settings.log_level, secrets=settings.secrets, trace=tracing.current_id)
+    return _run(_serving(settings))
 
 
 async def _serving(settings: Settings) -> int:

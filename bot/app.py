@@ -23,7 +23,7 @@ from andon import wire
 from andon._local import AGENT_KEY_FILE, URL_FILE
 from bot import failpoints, on_call
 from bot.access import Access, fingerprint
-from bot.api import Api, problems, set_headers
+from bot.api import Api, Operations, counting, problems, set_headers
 from bot.config import Settings
 from bot.delivery import Delivery
 from bot.errors import ConfigError
@@ -33,14 +33,17 @@ from bot.hub import Hub
 from bot.idle import IdleConnections
 from bot.metrics import Metrics
 from bot.outbox import Allowed, Callbacks, CardWork, Egress, EndpointBook, Pace, Schedule, Sending
+from bot.parts import readiness_of
 from bot.policies import Policies
 from bot.policy import Reach
 from bot.ports import Adapter, Desk, Directory, Shelf
+from bot.readiness import Pulse
 from bot.risk import Scoring
 from bot.runs import WEB, Runs
 from bot.shelf import SealedShelf
 from bot.store import EmbeddedStore, Limits, Store, connect
 from bot.timers import Timers
+from bot.tracing import Traces
 
 if TYPE_CHECKING:
     from adapters.slack import SlackConfig
@@ -52,6 +55,7 @@ LOCAL_AGENT: Final = "local"
 LOCAL_LIMITS: Final = Limits(per_minute=600, burst=100, open=500)
 """For the key that the first start makes for agents of this machine's own user."""
 
+_OTLP: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 SHUTDOWN_S: Final = 10.0
 LINGER_S: Final = 1.0
 """How long the rest of a refused body is read, so that the sender sees the refusal."""
@@ -173,12 +177,12 @@ def reach_of(settings: Settings | None = None) -> Reach:
 
 
 @contextmanager
-def _packages_of(extra: str) -> Iterator[None]:
-    """Around the import of a surface: say what to install where its packages are missing."""
+def _packages_of(extra: str, what: str = "the surface") -> Iterator[None]:
+    """Around the import of what is optional: say what to install where its packages are missing."""
     try:
         yield
     except ModuleNotFoundError as error:
-        msg = f"{error.name} is not installed; the surface needs the extra `{extra}`, which `make install` brings"
+        msg = f"{error.name} is not installed; {what} needs the extra `{extra}`, which `make install` brings"
         raise ConfigError([msg]) from error
 
 
@@ -269,8 +273,8 @@ async def _serving(
     port: int = listener.getsockname()[1]
     url = settings.url(port)
     surfaces = {**_surfaces(settings, access, url), **more}
-    metrics = Metrics(waiting=lambda: hub.waiting, streams=lambda: hub.streams)
-    metrics.watch_policy(loads=lambda: policies.loads, trouble=lambda: bool(policies.standing.trouble))
+    pulse, traces = Pulse(), _traces(settings, store)
+    metrics = _metrics(store, hub, policies, pulse, traces)
     place = _default_place(settings)
     runs = Runs(store, access, default_place=place)
     directories: dict[str, Directory] = {}  # filled when the adapters, which need the flow, are there
@@ -292,23 +296,36 @@ async def _serving(
     callbacks = _callbacks(
         opened, book, flow, egress, url, following=delivery, place=place, schedule=schedule, count=metrics.called_back
     )
-    api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, endpoints=book, url=url, version=VERSION)
+    timers = Timers(flow, store)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(scoring.close)
+        stack.push_async_callback(traces.close)
         adapters = {}
         for name, make in surfaces.items():
             shelf = SealedShelf(store, settings.key_material(), name)
             adapters[name] = adapter = await stack.enter_async_context(make(flow, shelf))
             if adapter.directory:
                 directories[name] = adapter.directory
-        runner = _runner([*api.routes(), *(route for adapter in adapters.values() for route in adapter.routes())])
+        cards = CardWork(store.outbox, store.digests, flow, adapters, pace=pace, counts=metrics)
+        ready = readiness_of(store=store, hub=hub, timers=timers, policies=policies, cards=cards, adapters=adapters)
+        token = _plain(settings.metrics_token)
+        api = Api(
+            *(flow, runs, store),
+            hub=hub,
+            access=access,
+            metrics=metrics,
+            traces=traces,
+            operations=Operations(metrics, store.vitals, ready, pulse, version=VERSION, token=token),
+            endpoints=book,
+            url=url,
+            version=VERSION,
+        )
+        routes = [*api.routes(), *(route for adapter in adapters.values() for route in adapter.routes())]
+        runner = _runner(routes, metrics)
         await hub.start()
-        timers = Timers(flow, store)
-        timers.start()
         policies.start(flow.alert, store.loaded)
-        cards = CardWork(store.outbox, store.digests, flow, adapters, pace=pace)
-        cards.start()
-        callbacks.start()
+        for each in (timers, pulse, cards, callbacks):
+            each.start()
         idle = IdleConnections(lambda: runner.server.connections if runner.server else ())
         try:
             await runner.setup()
@@ -317,6 +334,7 @@ async def _serving(
             yield await _introduce(settings, opened, url, port)
         finally:
             await idle.stop()
+            await pulse.stop()
             await timers.stop()
             await policies.stop()
             await hub.stop()
@@ -325,10 +343,10 @@ async def _serving(
             await egress.close()
 
 
-def _runner(routes: Sequence[web.AbstractRouteDef]) -> web.AppRunner:
+def _runner(routes: Sequence[web.AbstractRouteDef], metrics: Metrics) -> web.AppRunner:
     app = web.Application(client_max_size=2 * 1024 * 1024)
     app.add_routes(routes)
-    app.middlewares.append(problems)
+    app.middlewares.extend([counting(metrics), problems])
     app.on_response_prepare.append(set_headers)
     return web.AppRunner(
         app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S, lingering_time=LINGER_S
@@ -366,6 +384,32 @@ def endpoints_of(
     """The way out to the endpoints of callbacks, and the endpoints; `url` is the service's own address."""
     egress = Egress(Allowed.read(settings.callback_allow), listens=listens)
     return egress, EndpointBook(opened.store, settings.key_material(), egress, own=[url])
+
+
+def _metrics(store: Store, hub: Hub, policies: Policies, pulse: Pulse, traces: Traces) -> Metrics:
+    """Metrics that hear of what the store, the hub and the policy do; `traces` hear of the same facts."""
+    metrics = Metrics(
+        waiting=lambda: hub.waiting,
+        streams=lambda: hub.streams,
+        version=VERSION,
+        late_s=lambda: pulse.late_s,
+        traces=traces,
+    )
+    store.watch(tripped=metrics.tripped, troubled=metrics.troubled)
+    metrics.watch_policy(loads=lambda: policies.loads, trouble=lambda: bool(policies.standing.trouble))
+    return metrics
+
+
+def _traces(settings: Settings, store: Store) -> Traces:
+    """Traces are recorded where an address for them is set: by our own setting, or by OpenTelemetry's standard ones."""
+    standard = any(os.environ.get(name) for name in _OTLP)
+    off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or os.environ.get("OTEL_TRACES_EXPORTER") == "none"
+    if off or not (settings.otel_endpoint or standard):
+        return Traces()
+    with _packages_of("otel", "tracing"):
+        from bot.otel import OtelTraces
+
+    return OtelTraces(endpoint=settings.otel_endpoint or "", version=VERSION, load=store.handoffs.load)
 
 
 def _default_place(settings: Settings) -> wire.Place:

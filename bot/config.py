@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
@@ -104,6 +104,16 @@ class Settings(BaseSettings):
     callback_allow: Annotated[str, AfterValidator(_hosts)] | None = Field(
         default=None,
         description="Hosts that callbacks may go to although they are private, or not https: `host` or `host:port`.",
+    )
+    log: Literal["text", "json"] = Field(default="text", description="Log lines for people, or JSON objects.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is logged: debug, info, warning or error."
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None, description="Whoever reads /metrics sends it as a bearer token (default: anybody may)."
+    )
+    otel_endpoint: Annotated[str, AfterValidator(_http_url)] | None = Field(
+        default=None, description="Traces go to this OTLP/HTTP collector, e.g. http://localhost:4318 (default: none)."
     )
     retention_days: int = Field(default=30, ge=1, le=400, description="Days that an ended handoff is kept.")
     slack_bot_token: SecretStr | None = Field(
@@ -244,6 +254,13 @@ class Settings(BaseSettings):
     def slack(self) -> bool:
         """Is the surface Slack wanted?"""
         return bool(self.slack_bot_token or self.slack_client_id)
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every secret that was set, in clear: for taking them out of what is logged."""
+        found = [getattr(self, name) for name in type(self).model_fields]
+        plain = [each.get_secret_value() for each in found if isinstance(each, SecretStr)]
+        return [*plain, *filter(None, [urlsplit(each).password for each in plain if "://" in each])]
 
     @cached_property
     def retention(self) -> timedelta:

@@ -126,7 +126,7 @@ class Flow:
             people=lambda: known_people(policies.current()),
             clock=clock,
         )
-        self.braking = Braking(store, self._voting, hub.caught_up, policies, end=self._end)
+        self.braking = Braking(store, self._voting, hub.caught_up, policies, end=self._end, metrics=metrics)
 
     def policy(self) -> PolicyWords:
         """The policy that stands now."""
@@ -454,7 +454,7 @@ class Flow:
             known=known,
             run=recent.run if recent else "",
         )
-        self._metrics.claimed(said.word)
+        self._metrics.claimed(handoff_id, recent, said.word, said.at)
         if said.at and recent and recent.state is State.DECIDED:
             claim = wire.Claimed(claimant=request.claimant, at=said.at)
             self._hub.recent.put(replace(recent, state=State.CLAIMED, claim=claim))
@@ -478,7 +478,7 @@ class Flow:
         check_outcome(handoff_id, report, said)
         if said.crowd:
             await self._caps.tell(agent, said)
-        self._metrics.closed(report.status)
+        self._metrics.closed(report.status, known, said.at)
         if known:
             note_end(known, report.status)
         if recent is None or review or recent.state is not State.CLAIMED or said.at is None:

@@ -279,6 +279,8 @@ class Handoff:
     """The agent was given the decision: by a read, or by an endpoint of its own."""
     missed: wire.Unreached | None = None
     """The agent did not come for the decision; `unreached` says whether that still matters."""
+    trace: str = ""
+    """The trace that it belongs to, as `bot.tracing` writes it; empty: none is known."""
     shown_at: datetime | None = field(default=None, compare=False)
     """Since when a card of its own is known to be at some place. No card shows it, so no card is drawn anew for it."""
 

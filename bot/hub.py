@@ -8,6 +8,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Final, Self, TypeVar
 
 from bot import failpoints
@@ -19,6 +20,8 @@ _STREAM_LIMIT: Final = 5_000
 """Changes that a slow reader may lag behind before its stream is closed; it resumes from its last id."""
 
 _CATCH_UP_S: Final = 1.0
+_BEHIND: Final = timedelta(seconds=5)
+"""A tail that has not seen what is older than this wakes nobody in time."""
 
 WAITS_AT_ONCE: Final = 4
 """Polls that one key may hold open for one handoff: a process that restarts leaves one behind for a moment."""
@@ -263,6 +266,17 @@ class Hub:
             if self._told_more:
                 self._told_more.set_result(None)
                 self._told_more = None
+
+    async def trouble(self) -> str:
+        """Why who waits here may not be woken; empty: they are.
+
+        Raises:
+            StoreUnavailable: Nobody can say what has happened.
+        """
+        if self._tail is None or self._tail.done():
+            return "it follows the changes no more"
+        behind = await self._store.vitals.behind(self._told)
+        return f"it is {behind.total_seconds():.0f} s behind the changes" if behind > _BEHIND else ""
 
     async def caught_up(self) -> None:
         """Wait, but not for long, until streams in this process have been given all that has happened by now.

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from aiohttp.web import AbstractRouteDef
 
@@ -184,6 +184,15 @@ class Adapter(Protocol):
             Undeliverable: It can never arrive there.
             TooMany: As `post`.
         """
+        ...
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """An adapter that knows more of its platform than what became of the calls of the outbox."""
+
+    async def trouble(self) -> str:
+        """Why people may not reach us there now, in a sentence without secrets; empty: nothing is known."""
         ...
 
 

@@ -40,7 +40,13 @@ def follow_up(first: Handoff, report: wire.OutcomeReport | None, review_id: str)
     payload = ask_payload(shown)
     route = replace(first.route, review=False, told=False, offers=(), because=(*first.route.because, *because))
     doc = Doc(
-        ask=shown, payload=payload, route=route, run_name=first.run_name, requester=first.requester, owner=first.owner
+        ask=shown,
+        payload=payload,
+        route=route,
+        run_name=first.run_name,
+        requester=first.requester,
+        owner=first.owner,
+        trace=first.trace,
     )
     return NewHandoff(review_id, first.agent, first.run, digest_of(payload), "review", doc)
 

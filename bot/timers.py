@@ -6,6 +6,7 @@ Any number of processes may run it.
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -19,6 +20,8 @@ log = logging.getLogger("andon.timers")
 
 _TICK_S: Final = 0.5
 _SWEEP: Final = timedelta(minutes=10)
+_SILENT_S: Final = 120.0
+"""Longer than one turn may take, even while the store is away and each call waits for it."""
 _BRAKES: Final = timedelta(seconds=2)
 """How soon after a pull or a lift other processes take up what one that died left of it."""
 
@@ -31,6 +34,7 @@ class Timers:
         self._flow = flow
         self._store = store
         self._task: asyncio.Task[None] | None = None
+        self._turned_at = time.monotonic()
         self._broken: set[str] = set()
         self._settled: str | None = None
         """The latest pull or lift of a brake after which everything was put where it belongs."""
@@ -46,9 +50,17 @@ class Timers:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
+    def trouble(self) -> str:
+        """Why nothing may become due here; empty: it does."""
+        if self._task is None or self._task.done():
+            return "the clock has stopped"
+        since_s = time.monotonic() - self._turned_at
+        return f"the clock has not turned for {since_s:.0f} s" if since_s > _SILENT_S else ""
+
     async def _run(self) -> None:
         swept = braked = datetime.min.replace(tzinfo=UTC)
         while True:
+            self._turned_at = time.monotonic()
             try:
                 now = await self._store.now()
                 if await self._expire_due(now) or await self._climb_due(now) or await self._review_due(now):

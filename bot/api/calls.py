@@ -419,8 +419,8 @@ CALLS: Final[tuple[Call, ...]] = (
         "anyone",
         success={200: None},
     ),
-    Call("healthz", "GET", "/healthz", "Does the process answer?", "anyone", success={200: None}),
-    Call("readyz", "GET", "/readyz", "Does the store answer?", "anyone", success={200: None}),
-    Call("metrics", "GET", "/metrics", "Counters for Prometheus", "anyone", success={200: None}),
+    Call("healthz", "GET", "/healthz", "Does the event loop turn?", "anyone", success={200: None, 503: None}),
+    Call("readyz", "GET", "/readyz", "May requests come here?", "anyone", success={200: None, 503: None}),
+    Call("metrics", "GET", "/metrics", "Metrics for Prometheus", "anyone", success={200: None}, errors=(401,)),
     Call("openapi", "GET", "/openapi.json", "This document", "anyone", success={200: None}),
 )

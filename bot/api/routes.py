@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -15,11 +15,13 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from andon import wire
+from bot import tracing
 from bot.access import Access, Principal, check_owner
 from bot.api.calls import CALLS, MAY, WHOSE, Call, Who
 from bot.api.endpoints import EndpointCalls
 from bot.api.events import EventStreams
 from bot.api.openapi import document
+from bot.api.operations import Operations
 from bot.api.problems import body_fault
 from bot.api.strict import parse
 from bot.api.told import Told
@@ -29,17 +31,17 @@ from bot.brake.order import BrakeOrder
 from bot.cards import as_grant
 from bot.cursor import make_cursor, parse_cursor
 from bot.delivery import How
-from bot.errors import BadRequest, BotError, Forbidden, Gone, StoreUnavailable, TooLarge, Unauthenticated
+from bot.errors import BadRequest, BotError, Forbidden, Gone, TooLarge, Unauthenticated
 from bot.flow import Flow
 from bot.grants import Grants
 from bot.handoff import OPEN, Handoff, State
 from bot.hub import Hub
-from bot.metrics import CONTENT_TYPE as METRICS_TYPE
 from bot.metrics import Metrics
 from bot.policy import schema
 from bot.ports import CallbackDesk
 from bot.runs import Runs
 from bot.store import Store
+from bot.tracing import Traces
 
 BODY_S: Final = 20.0
 """How long a body may take to arrive."""
@@ -78,6 +80,8 @@ class Api:
         access: Access,
         metrics: Metrics,
         endpoints: CallbackDesk,
+        traces: Traces,
+        operations: Operations,
         url: str,
         version: str,
     ) -> None:
@@ -90,6 +94,8 @@ class Api:
         self._streams = EventStreams(store, hub)
         self._access = access
         self._metrics = metrics
+        self._traces = traces
+        self._operations = operations
         self._url = url
         self._endpoints = EndpointCalls(endpoints).handlers
         self._view = View(access, url)
@@ -125,9 +131,9 @@ class Api:
             "explain_policy": self._explain_policy,
             "replay_policy": self._replay_policy,
             "policy_schema": self._policy_schema,
-            "healthz": self._healthz,
-            "readyz": self._readyz,
-            "metrics": self._show_metrics,
+            "healthz": self._operations.healthz,
+            "readyz": self._operations.readyz,
+            "metrics": self._operations.metrics,
             "openapi": self._openapi,
         }
         handlers |= {name: partial(self._for_admins, name) for name in self._endpoints}
@@ -199,7 +205,9 @@ class Api:
     async def _open(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
         ask = await _body(request, "open")
-        handoff, new = await self._flow.open(agent, ask, _idempotency_key(request), await _fingerprint(request))
+        key, print_ = _idempotency_key(request), await _fingerprint(request)
+        with self._traces.opening(tracing.current() or await self._runs.trace(agent.name, ask.run)):
+            handoff, new = await self._flow.open(agent, ask, key, print_)
         return self._handoff(handoff, agent, 201 if new else 200)
 
     async def _list_handoffs(self, request: web.Request) -> web.Response:
@@ -229,7 +237,8 @@ class Api:
             handoff: Handoff | None = await self._read(handoff_id, who, glance=True)
             if handoff and _is_as_seen(handoff, query) and not self._hub.closing:
                 handoff = None  # ten thousand may wait here: none of them holds an ask
-                handoff = await waiting.at_most(wait)
+                if handoff := await waiting.at_most(wait):
+                    self._metrics.told(handoff, datetime.now(UTC))
             return self._handoff(handoff or await self._read(handoff_id, who), who, waited=True)
 
     async def _answer(self, request: web.Request) -> web.Response:
@@ -337,20 +346,6 @@ class Api:
         return _json(answer, min(call.success))
 
     # --- operations ---
-
-    async def _healthz(self, _: web.Request) -> web.Response:
-        return web.json_response({"status": "ok", "version": self._version})
-
-    async def _readyz(self, _: web.Request) -> web.Response:
-        if self._hub.closing:
-            raise StoreUnavailable("the service is stopping")
-        await self._store.now()
-        return web.json_response({"status": "ready"})
-
-    async def _show_metrics(self, _: web.Request) -> web.Response:
-        pending, callbacks = await self._store.handoffs.pending(), await self._store.endpoints.late()
-        text = self._metrics.text(pending=pending, callbacks=callbacks)
-        return web.Response(body=text, headers={"Content-Type": METRICS_TYPE})
 
     async def _openapi(self, _: web.Request) -> web.Response:
         return web.json_response(document(self._version, self._url))

@@ -13,6 +13,7 @@ from bot.store.outbox import CALLBACKS, Buried, Delivery, Outbox, Placed
 from bot.store.records import Doc, hashed, read_brake, when
 from bot.store.store import Store, StoreFault, connect
 from bot.store.trust import Trusted, ramp_id
+from bot.store.vitals import Numbers, Queue, Vitals
 
 __all__ = [
     "CALLBACKS",
@@ -34,18 +35,21 @@ __all__ = [
     "Limits",
     "NewEndpoint",
     "NewHandoff",
+    "Numbers",
     "Obeyed",
     "Opened",
     "Outbox",
     "OutcomeReply",
     "Page",
     "Placed",
+    "Queue",
     "Settled",
     "Store",
     "StoreFault",
     "Taken",
     "Trusted",
     "Verdict",
+    "Vitals",
     "connect",
     "event_number",
     "hashed",

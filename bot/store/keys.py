@@ -14,6 +14,11 @@ class Keys:
         """String: version and text of the policy that was taken last; kept for good."""
         return f"{{{self.ns}}}:policy"
 
+    @property
+    def probe(self) -> str:
+        """String: written to see whether a write is taken; kept for a minute."""
+        return f"{{{self.ns}}}:probe"
+
     def handoff(self, handoff_id: str) -> str:
         """Hash: one handoff."""
         return f"{{{self.ns}}}:handoff:{handoff_id}"

@@ -7,6 +7,8 @@ no order within a batch; and every script is safe to repeat, so a batch whose re
 import asyncio
 import hashlib
 import random
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -61,9 +63,13 @@ class Pipe:
         self.troubled_at: datetime | None = None
         """When Redis last broke a connection or did not answer, if only for a moment."""
 
+        self.tripped: Callable[[float], None] = _nobody
+        self.troubled: Callable[[], None] = _nobody
+
     def note_trouble(self) -> None:
         """Redis has just failed us."""
         self.troubled_at = datetime.now(UTC)
+        self.troubled()
 
     def call(self, *command: Any) -> asyncio.Future[Any]:
         """Send one command; the future has its reply.
@@ -131,6 +137,7 @@ class Pipe:
         packed = b"".join([pack_command(command) for command in commands])
         for tried in range(1, TRIES + 1):
             connection = self._idle.pop() if self._idle else await self._pool_connection()
+            began = time.perf_counter()
             try:
                 async with asyncio.timeout(REPLY_S):
                     return await _exchange(connection, packed, len(commands))
@@ -144,6 +151,7 @@ class Pipe:
                 raise
             finally:
                 self._idle.append(connection)
+                self.tripped(time.perf_counter() - began)
             await asyncio.sleep(random.uniform(0.5, 1.0) * 0.05 * 2**tried)  # noqa: S311  # jitter, no secret
         raise AssertionError  # pragma: no cover  # the loop returns or raises
 
@@ -169,6 +177,10 @@ async def _exchange(connection: AbstractConnection, packed: bytes, count: int) -
         except ResponseError as error:
             replies.append(error)
     return replies
+
+
+def _nobody(*_: float) -> None:
+    """Nobody watches."""
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:

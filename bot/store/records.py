@@ -29,6 +29,8 @@ class Doc(BaseModel):
     requester: str | None
     owner: str = ""
     """E-mail address of the person whose agent it is."""
+    trace: str = ""
+    """As `Handoff.trace`; what a version before this one wrote has none, and it skips what this one wrote."""
 
 
 _DOC: TypeAdapter[Doc] = TypeAdapter(Doc)
@@ -52,7 +54,9 @@ def ms_of(time: datetime) -> int:
 def pack_doc(doc: Doc) -> bytes:
     """For the hash: compressed JSON."""
     came_as_json = "kind" in doc.ask.model_fields_set  # else its kind is a default, which must not be left out
-    return zlib.compress(_DOC.dump_json(doc, by_alias=True, exclude_unset=came_as_json), _LEVEL)
+    without = None if doc.trace else {"trace"}
+    packed = _DOC.dump_json(doc, by_alias=True, exclude=without, exclude_unset=came_as_json)
+    return zlib.compress(packed, _LEVEL)
 
 
 def unpack_doc(packed: bytes) -> Doc:
@@ -168,6 +172,7 @@ def read_handoff(handoff_id: str, fields: Mapping[bytes, bytes], doc: Doc | None
         last_edit=fields.get(b"revise_id", b"").decode(),
         votes=read_votes(fields[b"votes"]) if b"votes" in fields else (),
         owner=doc.owner,
+        trace=doc.trace,
         unread=fields.get(b"unread", b"").decode(),
         rungs=int(fields.get(b"rungs", 0)),
         added=tuple(fields[b"added"].decode().split("\n")) if b"added" in fields else (),

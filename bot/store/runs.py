@@ -19,6 +19,8 @@ _START, _CHECKPOINT, _NOTICE = (load_script(name) for name in ("start_run", "che
 _STEER, _LOOK = (load_script(name) for name in ("steer", "look_run"))
 
 
+_TRACE: Final = "trace"
+"""Beside what the agent said of a run, in one JSON object: whoever reads that skips it."""
 _NOTICES_KEPT_MS: Final = 7 * 24 * 3600 * 1000
 
 
@@ -32,11 +34,19 @@ class Runs:
         self._asks = RunAsks(pipe, keys)
 
     async def start(
-        self, run_id: str, agent: str, start: wire.RunStart, fingerprint: str, limits: Limits = STANDARD
+        self,
+        run_id: str,
+        agent: str,
+        start: wire.RunStart,
+        fingerprint: str,
+        limits: Limits = STANDARD,
+        *,
+        trace: str = "",
     ) -> tuple[Literal["started", "known", "reused", "no_parent", "too_deep", "too_fast"], int]:
         """Write a run once; the same id and fingerprint again is `known`. The number is how long to wait, ms."""
         place = start.conversation
         channel = place.channel if place else None
+        started = start.model_dump_json(exclude_defaults=True)
         raw = await self._pipe.run(
             _START,
             (
@@ -48,7 +58,7 @@ class Runs:
             ),
             fingerprint,
             agent,
-            start.model_dump_json(exclude_defaults=True),
+            json.dumps({**json.loads(started), _TRACE: trace}) if trace else started,
             "parent" if start.parent else "",
             RUN_LIFE_MS,
             *limits.pace,
@@ -61,6 +71,11 @@ class Runs:
         )
         word, *rest = reply(raw)
         return word, int(rest[0]) if word == "too_fast" else 0
+
+    async def trace(self, run_id: str) -> str:
+        """The trace that it was started in; empty: none, or no run."""
+        doc = await self._pipe.call("HGET", self._keys.run(run_id), "doc")
+        return str(json.loads(doc).get(_TRACE, "")) if doc else ""
 
     async def load(self, run_id: str) -> wire.Run | None:
         """Read one."""

@@ -1,6 +1,7 @@
 """The store as one thing: a connection, and the records behind it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -31,6 +32,7 @@ from bot.store.runs import Runs
 from bot.store.shelf import ShelfRecords
 from bot.store.trust import TrustRecords
 from bot.store.unreported import Unreported
+from bot.store.vitals import Vitals
 
 _OLDEST = (7, 0)
 _CLOCKS_APART = timedelta(seconds=2)
@@ -73,6 +75,7 @@ class Store:
         self.endpoints = EndpointRecords(self._pipe, self.keys)
         self.access = AccessRecords(self._pipe, self.keys)
         self.restored = Restored(self._pipe, self.keys)
+        self.vitals = Vitals(self._pipe, self.keys, self.endpoints)
         self.feed = Feed(client, self._pipe, self.keys)
         self.apart = timedelta()
         """How far its clock was from ours when it was last read."""
@@ -83,6 +86,10 @@ class Store:
     def troubled_at(self) -> datetime | None:
         """When Redis last failed this process, if only for a moment; by this process' clock."""
         return self._pipe.troubled_at
+
+    def watch(self, *, tripped: Callable[[float], None], troubled: Callable[[], None]) -> None:
+        """Tell how long each batch of calls took, in seconds, and each time that Redis failed this process."""
+        self._pipe.tripped, self._pipe.troubled = tripped, troubled
 
     async def now(self) -> datetime:
         """The store's clock.

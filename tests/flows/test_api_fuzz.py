@@ -47,6 +47,8 @@ async def test_every_call_of_the_document_tells_problems_as_problems(service: Li
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             problems = [r for status, r in operation["responses"].items() if not status.startswith("2")]
+            if path in {"/healthz", "/readyz"}:  # a 503 tells each part, as a 200 does
+                continue
             assert all(list(response["content"]) == ["application/problem+json"] for response in problems), path
             if operation["security"]:
                 real = path.replace("{id}", "hf_" + "x" * 22).replace("{run}", "run_" + "x" * 22)
