@@ -24,6 +24,7 @@ from andon._local import AGENT_KEY_FILE, URL_FILE
 from bot import on_call
 from bot.access import Access, fingerprint
 from bot.api import Api, problems, set_headers
+from bot.beats import Beats
 from bot.config import Settings
 from bot.errors import ConfigError
 from bot.flow import Flow
@@ -265,7 +266,8 @@ async def _serving(
         health=StoreHealth(since=_clock(), trouble=lambda: store.troubled_at, unsafe=settings.unsafe_store),
         default_place=place,
     )
-    api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, url=url, version=VERSION)
+    beats = Beats(store, access, metrics, default_place=place)
+    api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, beats=beats, url=url, version=VERSION)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(scoring.close)
         adapters = {}
@@ -284,7 +286,7 @@ async def _serving(
             app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S, lingering_time=LINGER_S
         )
         await hub.start()
-        timers = Timers(flow, store)
+        timers = Timers(flow, store, beats)
         timers.start()
         policies.start(flow.alert, store.loaded)
         cards = CardWork(store.outbox, store.digests, flow, adapters, pace=pace)

@@ -29,6 +29,7 @@ class Metrics:
         )
         self._claims = Counter("andon_claims", "Claims made here.", ["result"], registry=self._registry)
         self._outcomes = Counter("andon_outcomes", "Outcomes reported here.", ["status"], registry=self._registry)
+        self._lost = Counter("andon_runs_lost", "Runs that broke their promise and were lost.", registry=self._registry)
         self._pending = Gauge("andon_pending", "Handoffs open in the store.", registry=self._registry)
         Gauge("andon_waiting", "Polls waiting here.", registry=self._registry).set_function(waiting)
         Gauge("andon_streams", "Event streams open here.", registry=self._registry).set_function(streams)
@@ -65,6 +66,10 @@ class Metrics:
     def closed(self, status: str) -> None:
         """An outcome was recorded."""
         self._outcomes.labels(status).inc()
+
+    def lost(self) -> None:
+        """A run was lost."""
+        self._lost.inc()
 
     def text(self, *, pending: int) -> bytes:
         """Everything, for a scrape."""

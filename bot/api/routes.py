@@ -22,6 +22,7 @@ from bot.api.problems import body_fault
 from bot.api.strict import parse
 from bot.api.view import View
 from bot.audit import audit, correction
+from bot.beats import Beats
 from bot.brake.order import BrakeOrder
 from bot.cards import as_grant
 from bot.cursor import make_cursor, parse_cursor
@@ -72,6 +73,7 @@ class Api:
         hub: Hub,
         access: Access,
         metrics: Metrics,
+        beats: Beats,
         url: str,
         version: str,
     ) -> None:
@@ -84,6 +86,7 @@ class Api:
         self._streams = EventStreams(store, hub)
         self._access = access
         self._metrics = metrics
+        self._beats = beats
         self._url = url
         self._view = View(access, url)
         self._version = version
@@ -99,6 +102,7 @@ class Api:
             "wide_brake": self._wide_brake,
             "list_brakes": self._list_brakes,
             "heard": self._heard,
+            "heartbeat": self._heartbeat,
             "notify": self._notify,
             "open": self._open,
             "list_handoffs": self._list_handoffs,
@@ -179,6 +183,11 @@ class Api:
         agent = await self._who(request, "agent")
         body: wire.Heard = await _body(request, "heard")
         return _json(await self._flow.braking.heard(agent.name, _run_id(request), body.steers))
+
+    async def _heartbeat(self, request: web.Request) -> web.Response:
+        agent = await self._who(request, "agent")
+        body: wire.Heartbeat = await _body(request, "heartbeat")
+        return _json(await self._beats.hear(agent.name, _run_id(request), body))
 
     async def _notify(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")

@@ -32,7 +32,9 @@ _STATES: Final = {
     "freed": "decided",
     "decided": "decided",
     "claimed": "claimed",
+    "unknown": "claimed",
     "closed": "closed",
+    "late": "closed",
 }
 
 

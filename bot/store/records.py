@@ -29,6 +29,8 @@ class Doc(BaseModel):
     requester: str | None
     owner: str = ""
     """E-mail address of the person whose agent it is."""
+    about: wire.Action | None = None
+    """Of a question what became of something: that."""
 
 
 _DOC: TypeAdapter[Doc] = TypeAdapter(Doc)
@@ -114,6 +116,11 @@ def _rescored(route: Route, packed: bytes | None) -> tuple[Route, int]:
     return replace(route, risk=Risk(told["score"], tuple(told["reasons"]))), told["revision"]
 
 
+def pack_ruling(outcome: wire.Outcome) -> bytes:
+    """What a person said, JSON without the time."""
+    return outcome.model_dump_json(exclude={"at"}, exclude_none=True).encode()
+
+
 def pack_outcome(outcome: wire.OutcomeReport) -> bytes:
     """JSON without the time."""
     return json.dumps(
@@ -182,6 +189,11 @@ def read_handoff(handoff_id: str, fields: Mapping[bytes, bytes], doc: Doc | None
         left_s=int(fields[b"left"]) / 1000 if b"left" in fields else None,
         stops=int(fields.get(b"stops", 0)),
         heard=_heard(fields[b"heard"]) if b"heard" in fields else None,
+        unknown_since=when(fields[b"unknown_at"]) if b"unknown_at" in fields else None,
+        question=fields.get(b"question", b"").decode(),
+        settles=fields.get(b"settles", b"").decode(),
+        about=doc.about,
+        late_report=_late(fields[b"late"]) if b"late" in fields else None,
     )
 
 
@@ -237,6 +249,11 @@ def _heard(packed: bytes) -> Heard:
     at, _, own = packed.partition(b" ")
     steer = json.loads(own)
     return Heard(at=when(at), by=wire.Actor.model_validate(steer["by"]), text=steer.get("text", ""))
+
+
+def _late(packed: bytes) -> wire.Outcome:
+    at, _, own = packed.partition(b" ")
+    return _OUTCOME.validate_python({**json.loads(own), "at": when(at)})
 
 
 def _aside(line: bytes) -> Aside:

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from bot.errors import StoreUnavailable
 from bot.store.access import AccessRecords
+from bot.store.beats import Beats
 from bot.store.brakes import Brakes
 from bot.store.digests import Digests
 from bot.store.feed import Feed
@@ -26,6 +27,7 @@ from bot.store.records import when
 from bot.store.runs import Runs
 from bot.store.shelf import ShelfRecords
 from bot.store.trust import TrustRecords
+from bot.store.unknown import Unknown
 from bot.store.unreported import Unreported
 
 _OLDEST = (7, 0)
@@ -58,6 +60,8 @@ class Store:
         self.handoffs = Handoffs(self._pipe, self.keys, retention=retention)
         self.ladder = Ladder(self._pipe, self.keys)
         self.unreported = Unreported(self._pipe, self.keys, retention_ms=round(retention / timedelta(milliseconds=1)))
+        self.beats = Beats(self._pipe, self.keys)
+        self.unknown = Unknown(self._pipe, self.keys, retention_ms=round(retention / timedelta(milliseconds=1)))
         self.digests = Digests(self._pipe, self.keys, retention=retention)
         self.runs = Runs(self._pipe, self.keys)
         self.brakes = Brakes(self._pipe, self.keys)
