@@ -11,7 +11,7 @@ import pytest
 
 from andon import wire
 from bot.handoff import MOVES, Aside, Handoff, State, Vote
-from bot.store import Store
+from bot.store import Due, Store
 from bot.store.pipe import Pipe, Script
 from tests.store import asks
 
@@ -25,7 +25,7 @@ SOURCES = {
 SHARED_KEYS = {
     *("events_key", "agent_key", "load_key", "handoff_key", "due_key", "index_key", "trust_key", "trusts_key"),
     *("grants_key", "agents_key", "notices_key", "kept_key", "asks_key", "root_key", "run_key"),
-    *("review_key", "ladder_key", "brakes_key", "lifted_key", "acting_key"),
+    *("review_key", "ladder_key", "brakes_key", "lifted_key", "acting_key", "watch_key"),
 }
 """What the shared functions call the keys that they are given."""
 Verb = Callable[[Store, Handoff], Awaitable[object]]
@@ -210,6 +210,14 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     place = wire.Place(surface="paper", channel="ops")
     child = wire.RunStart(name="child", parent=asks.RUN, conversation=place)
     assert await store.runs.start(f"run_{'c' * 22}", asks.AGENT, child, "f")
+
+    told, due = wire.Notice(text="Silent"), Due(asks.RUN, 1)
+    assert (await store.beats.beat(run_now, [asked.id], found=told)).word == "unpromised"
+    assert await store.beats.watch() == ([], [])
+    assert await store.beats.lose(run_now, due, told) == "over"
+    assert await store.unknown.ask(asked, Due(asked.id, 1), shown, "Mira") == "over"
+    withdrawn = asks.withdrawn(asked)
+    assert (await store.unknown.rule(asked, withdrawn, None, withdrawn, answer_id="b")).word == "lost"
 
     assert set(called) == set(SOURCES)
     filled = {
