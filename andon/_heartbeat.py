@@ -13,6 +13,7 @@ from andon._line import Line
 
 __all__ = ["beating"]
 
+rest = asyncio.sleep
 MOST_ACTING = 1_000
 """Handoffs that one sign of life names."""
 
@@ -45,7 +46,7 @@ async def beating(line: Line, run: wire.Run, *, at_once: bool = False) -> AsyncI
 async def _beat(line: Line, run_id: str, every_s: float, *, at_once: bool) -> None:
     """Give one after another, through any outage of the service."""
     if not at_once:
-        await asyncio.sleep(every_s)
+        await rest(every_s)
     while True:
         try:
             async with asyncio.timeout(every_s):  # its retries slow down; each sign of life begins with quick ones
@@ -60,7 +61,7 @@ async def _beat(line: Line, run_id: str, every_s: float, *, at_once: bool) -> No
         else:
             if receipt.was_lost_since is not None:
                 _log.warning("run.was_lost id=%s since=%s", run_id, receipt.was_lost_since.isoformat())
-        await asyncio.sleep(every_s)
+        await rest(every_s)
 
 
 def _sign(line: Line, *, last: bool = False) -> wire.Heartbeat:

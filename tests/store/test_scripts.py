@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib.resources import files
 from typing import Any
@@ -217,7 +217,8 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     assert await store.beats.lose(run_now, due, told) == "over"
     assert await store.unknown.ask(asked, Due(asked.id, 1), shown, "Mira") == "over"
     withdrawn = asks.withdrawn(asked)
-    assert (await store.unknown.rule(asked, withdrawn, None, withdrawn, answer_id="b")).word == "lost"
+    question = replace(asked, settles=asked.id)
+    assert (await store.unknown.rule(question, withdrawn, None, withdrawn, answer_id="b")).word == "lost"
 
     assert set(called) == set(SOURCES)
     filled = {
