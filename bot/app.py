@@ -24,6 +24,7 @@ from andon._local import AGENT_KEY_FILE, URL_FILE
 from bot import failpoints, on_call
 from bot.access import Access, fingerprint
 from bot.api import Api, Operations, counting, problems, set_headers
+from bot.beats import Beats
 from bot.config import Settings
 from bot.delivery import Delivery
 from bot.errors import ConfigError
@@ -296,7 +297,8 @@ async def _serving(
     callbacks = _callbacks(
         opened, book, flow, egress, url, following=delivery, place=place, schedule=schedule, count=metrics.called_back
     )
-    timers = Timers(flow, store)
+    beats = Beats(store, access, metrics, default_place=place)
+    timers = Timers(flow, store, beats)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(scoring.close)
         stack.push_async_callback(traces.close)
@@ -317,6 +319,7 @@ async def _serving(
             traces=traces,
             operations=Operations(metrics, store.vitals, ready, pulse, version=VERSION, token=token),
             endpoints=book,
+            beats=beats,
             url=url,
             version=VERSION,
         )

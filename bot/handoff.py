@@ -281,6 +281,16 @@ class Handoff:
     """The agent did not come for the decision; `unreached` says whether that still matters."""
     trace: str = ""
     """The trace that it belongs to, as `bot.tracing` writes it; empty: none is known."""
+    unknown_since: datetime | None = None
+    """Since when nobody vouches for what was claimed: what became of it is not known unless there is an outcome."""
+    question: str = ""
+    """The handoff that asks people what became of this one."""
+    settles: str = ""
+    """Of such a question: the handoff that it is about."""
+    about: wire.Action | None = None
+    """Of such a question: what may have been done, exactly as it was approved."""
+    late_report: wire.Outcome | None = None
+    """What the agent reported after a person had said what became of it."""
     shown_at: datetime | None = field(default=None, compare=False)
     """Since when a card of its own is known to be at some place. No card shows it, so no card is drawn anew for it."""
 
@@ -329,7 +339,9 @@ class Handoff:
 
     @property
     def action(self) -> wire.Action | None:
-        """The action as it stands, with the latest edit's arguments."""
+        """The action as it stands, with the latest edit's arguments; of a question, what may have been done."""
+        if self.about:
+            return self.about
         if not isinstance(self.ask, wire.Confirmation) or self.ask.action is None or not self.revisions:
             return getattr(self.ask, "action", None)
         return self.ask.action.model_copy(update={"args": self.revisions[-1].args})

@@ -26,15 +26,30 @@ _BEHIND: Final = timedelta(seconds=5)
 WAITS_AT_ONCE: Final = 4
 """Polls that one key may hold open for one handoff: a process that restarts leaves one behind for a moment."""
 
+LIFE: Final = frozenset({"lost", "found"})
+"""Changes of a run that promised signs of life."""
+
 TOLD_TO_AGENTS: Final = frozenset(
-    {"revised", "decided", "claimed", "closed", "steered", "questioned", "trust_reset", "held", "released"}
+    {
+        "revised",
+        "decided",
+        "claimed",
+        "closed",
+        "steered",
+        "questioned",
+        "trust_reset",
+        "held",
+        "released",
+        "unknown",
+        *LIFE,
+    }
 )
 
 BRAKES: Final = frozenset({"braked", "lifted"})
 """Changes of a brake: their `agent` names all who are told, with a space around each, or is ` * `."""
 
 QUIET: Final = frozenset(
-    {"opened", "voted", "doubted", "reminded", "escalated", "reassigned", "replied", "stopped", "freed"}
+    {"opened", "voted", "doubted", "reminded", "escalated", "reassigned", "replied", "stopped", "freed", "late"}
     | {"delivered", "unreached"}
 )
 """What is not for whoever waits for a decision: people are called, or talk, or see how far it has come."""
@@ -79,7 +94,10 @@ class Recent:
             self._handoffs.pop(change.handoff, None)
             return
         votes = int(change.kind or 0) if change.event == "voted" else 0
-        age = _age(change.state, change.revision, votes)
+        state = (
+            "" if change.event == "unknown" else change.state
+        )  # no state of its own, and yet it stands otherwise now
+        age = _age(state, change.revision, votes)
         _keep(self._changed, change.handoff, age, self._limit)
         known = self._handoffs.get(change.handoff)
         if known and _age(known.state.value, known.revision, len(known.votes)) < age:

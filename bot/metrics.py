@@ -64,6 +64,7 @@ class Metrics:
         )
         self._claims = Counter("andon_claims", "Claims made here.", ["result"], registry=registry)
         self._outcomes = Counter("andon_outcomes", "Outcomes reported here.", ["status"], registry=registry)
+        self._lost = Counter("andon_runs_lost", "Runs that broke their promise and were lost.", registry=registry)
         self._card_s = self._histogram("andon_card", "From the ask to its card at a place.", _MACHINE_S, "surface")
         self._decision_s = self._histogram(
             "andon_decision", "From the ask to a person's answer.", _HUMAN_S, "kind", "surface"
@@ -149,6 +150,10 @@ class Metrics:
             self._traces.closed(handoff, status)
         if handoff and handoff.claim and handoff.outcome is None and at:
             self._outcome_s.labels(status).observe(_seconds(at - handoff.claim.at))
+
+    def lost(self) -> None:
+        """A run was lost."""
+        self._lost.inc()
 
     def called_back(self, result: str) -> None:
         """A callback was `delivered`, or a try `failed`; one is `dead` when given up, `dropped` without a handoff."""

@@ -47,6 +47,13 @@ def permit(  # noqa: C901  # one line a refusal, read as a table
             detail = f"the decision covers digest {said.text}, not {request.digest}; do not act"
         case "taken":
             slug, detail = "already-claimed", f"{said.text!r} claimed this at {said.at}; one claim, one action"
+        case "unknown":
+            question, whom = said.asked
+            slug = "already-claimed"
+            detail = (
+                f"{said.text!r} claimed this at {said.at} and fell silent: nobody knows whether it was done. Asked "
+                f"what became of it: {whom} ({question}). Do not do it again, nor ask anew, before somebody has said"
+            )
         case "no_grant":
             slug, detail = (
                 "grant-ended",

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from bot import tally
+from bot.beats import Beats
 from bot.errors import StoreUnavailable
 from bot.flow import Flow
 from bot.store import Store
@@ -24,13 +25,18 @@ _SILENT_S: Final = 120.0
 """Longer than one turn may take, even while the store is away and each call waits for it."""
 _BRAKES: Final = timedelta(seconds=2)
 """How soon after a pull or a lift other processes take up what one that died left of it."""
+_WATCH: Final = timedelta(seconds=0.5)
+"""So often it is said that somebody is there to hear signs of life; well below `bot.store.beats.GAP`."""
 
 
 class Timers:
     """Runs what is due. Correctness does not depend on it: an answer after the deadline is refused anyway."""
 
-    def __init__(self, flow: Flow, store: Store) -> None:
-        """Run `flow`'s expiries by the store's clock."""
+    def __init__(self, flow: Flow, store: Store, beats: Beats) -> None:
+        """Run `flow`'s expiries, and what `beats` looks for, by the store's clock."""
+        self._beats = beats
+        self._away = False
+        """Was the store away since this process last looked for signs of life?"""
         self._flow = flow
         self._store = store
         self._task: asyncio.Task[None] | None = None
@@ -58,11 +64,14 @@ class Timers:
         return f"the clock has not turned for {since_s:.0f} s" if since_s > _SILENT_S else ""
 
     async def _run(self) -> None:
-        swept = braked = datetime.min.replace(tzinfo=UTC)
+        swept = braked = watched = datetime.min.replace(tzinfo=UTC)
         while True:
             self._turned_at = time.monotonic()
             try:
                 now = await self._store.now()
+                if now - watched > _WATCH:
+                    watched = now
+                    await self._watch(now)
                 if await self._expire_due(now) or await self._climb_due(now) or await self._review_due(now):
                     continue
                 if await self._follow_due(now):
@@ -82,7 +91,7 @@ class Timers:
                 pause = (following - now).total_seconds() if following and not self._broken else _TICK_S
             except StoreUnavailable as error:
                 log.warning("timers.waiting detail=%s", error)
-                pause = _TICK_S
+                self._away, pause = True, _TICK_S
             await asyncio.sleep(min(_TICK_S, max(0.005, pause)))
 
     async def _settle_brakes(self) -> None:
@@ -113,6 +122,22 @@ class Timers:
     async def _climb_due(self, now: datetime) -> bool:
         """Remind and escalate where it is due; was it anywhere?"""
         return await self._each(await self._store.ladder.due(now), self._climb)
+
+    async def _watch(self, now: datetime) -> None:
+        """Say that somebody is there to hear signs of life, and see to what has had none."""
+        runs, claims = await self._beats.look(away=self._away)
+        self._away = False
+        by_id = {each.id: each for each in (*runs, *claims)}
+
+        async def lose(run_id: str) -> None:
+            await self._beats.lose(by_id[run_id])
+
+        async def ask(handoff_id: str) -> None:
+            await self._beats.ask(by_id[handoff_id])
+
+        await self._each([each.id for each in runs], lose)
+        await self._each([each.id for each in claims], ask)
+        await self._each(await self._store.unknown.due(now), self._beats.settle)
 
     async def _each(self, due: Iterable[str], step: Callable[[str], Awaitable[None]]) -> bool:
         """Do what is due for each; was any of it done? What cannot be done is told of once, and holds up no other."""

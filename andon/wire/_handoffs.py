@@ -53,6 +53,9 @@ class Outcome(Received):
     at: AwareDatetime
     result: JsonValue = None
     error: str | None = None
+    by: Actor | None = Field(
+        default=None, description="The person who said so, after the agent fell silent; unset: the agent reported it."
+    )
 
 
 class AgentReply(Received):
@@ -109,7 +112,18 @@ class Handoff(Received):
     claim: Claimed | None = None
     outcome: Outcome | None = None
     review: str | None = Field(default=None, description="The handoff that shows what came of this one for review.")
-    follows: str | None = Field(default=None, description="Of a review: the handoff whose result it shows.")
+    unknown_since: AwareDatetime | None = Field(
+        default=None,
+        description="The agent fell silent while it acted on this: since then nobody knows what became of it.",
+    )
+    question: str | None = Field(default=None, description="The handoff that asks people what became of this one.")
+    late_report: Outcome | None = Field(
+        default=None, description="What the agent reported after a person had said what became of it; `outcome` stands."
+    )
+    follows: str | None = Field(
+        default=None,
+        description="Of a review: the handoff whose result it shows. Of a question what became of one: that one.",
+    )
 
 
 class HandoffPage(Received):

@@ -126,6 +126,16 @@ CALLS: Final[tuple[Call, ...]] = (
         errors=(404,),
     ),
     Call(
+        "heartbeat",
+        "POST",
+        "/v1/runs/{run}/heartbeat",
+        "Give a sign of life of a run",
+        "agent",
+        wire.Heartbeat,
+        success={200: wire.HeartbeatReceipt},
+        errors=(404,),
+    ),
+    Call(
         "notify",
         "POST",
         "/v1/runs/{run}/notices",

@@ -27,6 +27,7 @@ from bot.api.strict import parse
 from bot.api.told import Told
 from bot.api.view import View
 from bot.audit import audit, correction
+from bot.beats import Beats
 from bot.brake.order import BrakeOrder
 from bot.cards import as_grant
 from bot.cursor import make_cursor, parse_cursor
@@ -82,6 +83,7 @@ class Api:
         endpoints: CallbackDesk,
         traces: Traces,
         operations: Operations,
+        beats: Beats,
         url: str,
         version: str,
     ) -> None:
@@ -96,6 +98,7 @@ class Api:
         self._metrics = metrics
         self._traces = traces
         self._operations = operations
+        self._beats = beats
         self._url = url
         self._endpoints = EndpointCalls(endpoints).handlers
         self._view = View(access, url)
@@ -112,6 +115,7 @@ class Api:
             "wide_brake": self._wide_brake,
             "list_brakes": self._list_brakes,
             "heard": self._heard,
+            "heartbeat": self._heartbeat,
             "notify": self._notify,
             "open": self._open,
             "list_handoffs": self._list_handoffs,
@@ -193,6 +197,11 @@ class Api:
         agent = await self._who(request, "agent")
         body: wire.Heard = await _body(request, "heard")
         return _json(await self._flow.braking.heard(agent.name, _run_id(request), body.steers))
+
+    async def _heartbeat(self, request: web.Request) -> web.Response:
+        agent = await self._who(request, "agent")
+        body: wire.Heartbeat = await _body(request, "heartbeat")
+        return _json(await self._beats.hear(agent.name, _run_id(request), body))
 
     async def _notify(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")

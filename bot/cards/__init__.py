@@ -10,7 +10,7 @@ from bot.cards.receipts import ReceiptView, receipt_view
 from bot.cards.refusals import skipped, why_no_reply, why_not
 from bot.cards.render import JsonTemplates, environment
 from bot.cards.replies import NEEDS_FORM, NeedsForm, is_offered, not_recorded, plain_word, recorded, typed_answer
-from bot.cards.runs import BrakeLine, Flight, RunView, brake_line, flights, named_runs, run_view
+from bot.cards.runs import BrakeLine, Flight, RunView, brake_line, flights, named_runs, place_in_words, run_view
 from bot.cards.schema import check, check_schema
 from bot.cards.sentences import HEADLINES, ended, lasting, moment, silence, too_late
 from bot.cards.stories import Story, stories_of
@@ -26,6 +26,7 @@ from bot.cards.terms import (
 )
 from bot.cards.together import DigestRow, DigestView, digest, digest_row
 from bot.cards.trust import TrustLine, trust_line
+from bot.cards.unknown import silence_of
 from bot.cards.view import Card, card
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "not_recorded",
     "offers",
     "people_in_words",
+    "place_in_words",
     "places_in_words",
     "plain_word",
     "pulled",
@@ -93,6 +95,7 @@ __all__ = [
     "scope_in_words",
     "sent_again",
     "silence",
+    "silence_of",
     "skipped",
     "stages_in_words",
     "stories_of",

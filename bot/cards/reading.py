@@ -94,6 +94,8 @@ def headline(view: Card) -> str:
     if not view.buttons:
         return f"{_ICONS.get(view.lamp, '⌛')} {view.headline} · {named}"
     match view.kind:
+        case _ if view.timing == "unknown":
+            wanted = f"Was {named} done? The agent fell silent"
         case "choice":
             wanted = f"Choose one of {len(view.candidates)}"
         case "input":
@@ -153,7 +155,7 @@ def act(view: Card, room: Room) -> tuple[Piece, ...]:
     """What would run, or has run."""
     if view.act is None:
         return ()
-    verb = "has run" if view.timing == "after" else "wants to run"
+    verb = {"after": "has run", "unknown": "may have run"}.get(view.timing, "wants to run")
     return joined((line(bold(view.agent), f" {verb} ", code(view.act.tool)), *_rows(view.act.rows, room)))
 
 

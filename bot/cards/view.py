@@ -22,8 +22,9 @@ from bot.cards.characters import look_alikes, visible
 from bot.cards.form import ABSENT, Field, fields
 from bot.cards.offered import Offered, offers
 from bot.cards.rows import Difference, Prose, Row, differences, prose, row, rows
-from bot.cards.sentences import HEADLINES, progress, silence
+from bot.cards.sentences import HEADLINES
 from bot.cards.summaries import Summary, summary
+from bot.cards.unknown import came_of_it, fell_silent, reported_late, silence_of
 from bot.cards.votes import vote_lines
 from bot.handoff import Handoff, Reason, State
 
@@ -193,7 +194,7 @@ def card(
         result=result,
         reversible=ask.reversible,
         confidence="" if ask.confidence is None else f"{round(ask.confidence * 100)} %",
-        silence=silence(ask, handoff.expires_at, consent.on_timeout(handoff)),
+        silence=silence_of(handoff, consent.on_timeout(handoff)),
         digest=handoff.digest,
         digest_short=handoff.digest[:12],
         revision=handoff.revision,
@@ -211,7 +212,7 @@ def card(
         editor_agrees=not handoff.route.not_requester,
         must_open=must_open and bool(buttons),
         edits=tuple(Edition(edit.revision, visible(edit.by.name), edit.at) for edit in handoff.revisions),
-        diff=differences(_args_of(handoff, since), action.args) if action else (),
+        diff=differences(_args_of(handoff, since), action.args) if action and not handoff.about else (),
         candidates=candidates,
         form=_form(handoff, action),
         buttons=buttons,
@@ -289,6 +290,8 @@ def _buttons(handoff: Handoff, *, agreeable: bool) -> tuple[Button, ...]:
     match handoff.ask:
         case wire.Confirmation(timing="after"):
             yes, no = Button("approve", "Keep it"), Button("reject", "Undo it")
+        case wire.Choice() if handoff.settles:  # that nobody can tell is one of its candidates
+            return (Button("choose", "Say so"),)
         case wire.Choice():
             yes, no = Button("choose", "Choose this one"), Button("reject", "None of these")
         case wire.Input():
@@ -308,16 +311,14 @@ def _steps(handoff: Handoff, limit: int | None) -> tuple[Step, ...]:
         steps.append(Step("Delivered to the agent", "It has the decision.", handoff.received.at, good=True))
     elif away := handoff.unreached:
         steps.append(Step("Agent not reached", why_unreached(away), away.since, good=False, lasts=True))
+    steps += [Step(headline, sentence, at, good=False) for headline, sentence, at in fell_silent(handoff)]
     if handoff.outcome:
-        outcome = handoff.outcome
-        told = outcome.error if outcome.error is not None else outcome.result
-        steps.append(
-            Step(
-                HEADLINES[outcome.status],
-                progress(outcome.status),
-                outcome.at,
-                good=outcome.status in {"executed", "undone"},
-                result=None if told is None else row("error" if outcome.error is not None else "result", told, limit),
-            )
-        )
+        steps.append(_end(HEADLINES[handoff.outcome.status], came_of_it(handoff.outcome), handoff.outcome, limit))
+    steps += [_end(headline, sentence, outcome, limit) for headline, sentence, outcome in reported_late(handoff)]
     return tuple(steps)
+
+
+def _end(headline: str, sentence: str, outcome: wire.Outcome, limit: int | None) -> Step:
+    told = outcome.error if outcome.error is not None else outcome.result
+    result = None if told is None else row("error" if outcome.error is not None else "result", told, limit)
+    return Step(headline, sentence, outcome.at, good=outcome.status in {"executed", "undone"}, result=result)

@@ -1,5 +1,6 @@
 """Redis: one typed method per Lua script. Nothing else knows a key's name or a command."""
 
+from bot.store.beats import Due, patience_ms
 from bot.store.brakes import Affected, Obeyed
 from bot.store.digests import Digests, Page
 from bot.store.embedded import EmbeddedStore
@@ -26,6 +27,7 @@ __all__ = [
     "Delivery",
     "Digests",
     "Doc",
+    "Due",
     "EmbeddedStore",
     "EndpointRecord",
     "Failed",
@@ -53,6 +55,7 @@ __all__ = [
     "connect",
     "event_number",
     "hashed",
+    "patience_ms",
     "ramp_id",
     "read_brake",
     "valid_id",

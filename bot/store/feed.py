@@ -34,7 +34,9 @@ _STATES: Final = {
     "delivered": "decided",
     "unreached": "decided",
     "claimed": "claimed",
+    "unknown": "claimed",
     "closed": "closed",
+    "late": "closed",
 }
 
 

@@ -285,7 +285,7 @@ class Handoffs:
             (
                 *(keys.handoff(handoff_id), keys.events, keys.agent_events(agent), keys.agent_grants(agent)),
                 *(keys.unreported, keys.drawn(agent)),
-                *(keys.brakes, keys.run(run), keys.brakes_lifted, keys.undelivered),
+                *(keys.brakes, keys.run(run), keys.brakes_lifted, keys.undelivered, keys.leases),
             ),
             handoff_id,
             agent,
@@ -299,6 +299,9 @@ class Handoffs:
             case ["permit", at, revision, payload, doc]:
                 text = known or payload.decode() or unpack_doc(doc).payload
                 return ClaimReply("permit", at=when(at), revision=int(revision), payload=text)
+            case ["unknown", claimant_before, at, question, asked]:
+                about = (question.decode(), asked.decode())
+                return ClaimReply("unknown", at=when(at), text=claimant_before.decode(), asked=about)
             case ["taken", claimant_before, at]:
                 return ClaimReply("taken", at=when(at), text=claimant_before.decode())
             case ["old", at]:
@@ -358,7 +361,7 @@ class Handoffs:
                 keys.acting,
                 keys.brakes,
                 keys.run_asks(run),
-                keys.undelivered,
+                *(keys.undelivered, keys.unknown, keys.leases),
             ),
             handoff_id,
             agent,

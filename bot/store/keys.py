@@ -153,6 +153,26 @@ class Keys:
         """Sorted set: handoff that may be acted on, and of which nothing was reported -> decided, Unix ms."""
         return f"{{{self.ns}}}:acting"
 
+    @property
+    def beats(self) -> str:
+        """Sorted set: run that promised signs of life -> when it is lost, or looked at again, Unix ms."""
+        return f"{{{self.ns}}}:beats"
+
+    @property
+    def beats_watch(self) -> str:
+        """Hash: when somebody was last there to hear signs of life, and since when without a gap, Unix ms."""
+        return f"{{{self.ns}}}:beats:watch"
+
+    @property
+    def leases(self) -> str:
+        """Sorted set: handoff that is acted on in such a run -> when nobody has vouched for it too long, Unix ms."""
+        return f"{{{self.ns}}}:leases"
+
+    @property
+    def unknown(self) -> str:
+        """Sorted set: handoff of which nobody knows what became -> when it is looked at again, Unix ms."""
+        return f"{{{self.ns}}}:unknown"
+
     def digest(self, digest_id: str) -> str:
         """Hash: one digest, and what is on it."""
         return f"{{{self.ns}}}:digest:{digest_id}"

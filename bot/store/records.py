@@ -31,6 +31,8 @@ class Doc(BaseModel):
     """E-mail address of the person whose agent it is."""
     trace: str = ""
     """As `Handoff.trace`; what a version before this one wrote has none, and it skips what this one wrote."""
+    about: wire.Action | None = None
+    """Of a question what became of something: that."""
 
 
 _DOC: TypeAdapter[Doc] = TypeAdapter(Doc)
@@ -118,6 +120,11 @@ def _rescored(route: Route, packed: bytes | None) -> tuple[Route, int]:
     return replace(route, risk=Risk(told["score"], tuple(told["reasons"]))), told["revision"]
 
 
+def pack_ruling(outcome: wire.Outcome) -> bytes:
+    """What a person said, JSON without the time."""
+    return outcome.model_dump_json(exclude={"at"}, exclude_none=True).encode()
+
+
 def pack_outcome(outcome: wire.OutcomeReport) -> bytes:
     """JSON without the time."""
     return json.dumps(
@@ -189,6 +196,11 @@ def read_handoff(handoff_id: str, fields: Mapping[bytes, bytes], doc: Doc | None
         heard=_heard(fields[b"heard"]) if b"heard" in fields else None,
         received=_received(fields[b"received"]) if b"received" in fields else None,
         missed=_missed(fields[b"missed"]) if b"missed" in fields else None,
+        unknown_since=when(fields[b"unknown_at"]) if b"unknown_at" in fields else None,
+        question=fields.get(b"question", b"").decode(),
+        settles=fields.get(b"settles", b"").decode(),
+        about=doc.about,
+        late_report=_late(fields[b"late"]) if b"late" in fields else None,
     )
 
 
@@ -254,6 +266,11 @@ def _received(packed: bytes) -> wire.Delivered:
 def _missed(packed: bytes) -> wire.Unreached:
     since, again, why = packed.decode().split(" ", 2)
     return wire.Unreached(since=when(since), why=why, again=again == "again")
+
+
+def _late(packed: bytes) -> wire.Outcome:
+    at, _, own = packed.partition(b" ")
+    return _OUTCOME.validate_python({**json.loads(own), "at": when(at)})
 
 
 def _aside(line: bytes) -> Aside:

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from andon import wire
 from bot.handoff import Told
+from bot.store.beats import patience_ms
 from bot.store.handoffs import RUN_LIFE_MS
 from bot.store.keys import Keys
 from bot.store.messages import STANDARD, Limits
@@ -55,6 +56,7 @@ class Runs:
                 self._keys.agent_load(agent),
                 self._keys.conversation(place.surface, channel) if place and channel else self._keys.run(run_id),
                 self._keys.run_children(start.parent or run_id),
+                self._keys.beats,
             ),
             fingerprint,
             agent,
@@ -68,6 +70,7 @@ class Runs:
             run_id,
             INDEXED,
             MOST_RUNS,
+            patience_ms(start.heartbeat_s),
         )
         word, *rest = reply(raw)
         return word, int(rest[0]) if word == "too_fast" else 0
@@ -82,7 +85,7 @@ class Runs:
         raw = await self._pipe.run(_LOOK, (self._keys.run(run_id), self._keys.brakes), run_id)
         if not raw:
             return None
-        agent, doc, started_at, checkpoint, record, scopes = raw
+        agent, doc, started_at, checkpoint, record, scopes, silent_at = raw
         brake = read_brake(record) if record else None
         return wire.Run(
             id=run_id,
@@ -92,6 +95,7 @@ class Runs:
             state="running" if brake is None else "aborted" if brake.action == "abort" else "held",
             brake=brake,
             scopes=read_scopes(scopes, run_id, agent.decode()),
+            lost_since=when(silent_at) if silent_at else None,
             **json.loads(doc),
         )
 

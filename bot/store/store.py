@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from bot.errors import StoreUnavailable
 from bot.store.access import AccessRecords
 from bot.store.arrivals import Arrivals
+from bot.store.beats import Beats
 from bot.store.brakes import Brakes
 from bot.store.digests import Digests
 from bot.store.endpoints import EndpointRecords
@@ -31,6 +32,7 @@ from bot.store.room import Room
 from bot.store.runs import Runs
 from bot.store.shelf import ShelfRecords
 from bot.store.trust import TrustRecords
+from bot.store.unknown import Unknown
 from bot.store.unreported import Unreported
 from bot.store.vitals import Vitals
 
@@ -65,6 +67,8 @@ class Store:
         self.ladder = Ladder(self._pipe, self.keys)
         self.unreported = Unreported(self._pipe, self.keys, retention_ms=round(retention / timedelta(milliseconds=1)))
         self.arrivals = Arrivals(self._pipe, self.keys)
+        self.beats = Beats(self._pipe, self.keys)
+        self.unknown = Unknown(self._pipe, self.keys, retention_ms=round(retention / timedelta(milliseconds=1)))
         self.digests = Digests(self._pipe, self.keys, retention=retention)
         self.runs = Runs(self._pipe, self.keys)
         self.brakes = Brakes(self._pipe, self.keys)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib.resources import files
 from typing import Any
@@ -11,7 +11,7 @@ import pytest
 
 from andon import wire
 from bot.handoff import MOVES, Aside, Handoff, State, Vote
-from bot.store import Store
+from bot.store import Due, NewHandoff, Store
 from bot.store.pipe import Pipe, Script
 from tests.store import asks, callbacks
 
@@ -25,7 +25,7 @@ SOURCES = {
 SHARED_KEYS = {
     *("events_key", "agent_key", "load_key", "handoff_key", "due_key", "index_key", "trust_key", "trusts_key"),
     *("grants_key", "agents_key", "notices_key", "kept_key", "asks_key", "root_key", "run_key"),
-    *("review_key", "ladder_key", "brakes_key", "lifted_key", "acting_key", "undelivered_key"),
+    *("review_key", "ladder_key", "brakes_key", "lifted_key", "acting_key", "undelivered_key", "watch_key"),
 }
 """What the shared functions call the keys that they are given."""
 Verb = Callable[[Store, Handoff], Awaitable[object]]
@@ -194,6 +194,25 @@ async def everything_of_endpoints(store: Store) -> None:
     await store.endpoints.remove(endpoint.id)
 
 
+async def fall_silent(store: Store, run_now: wire.Run, asked: Handoff, shown: NewHandoff) -> None:
+    """Signs of life, and what is asked when there are none."""
+    told, due = wire.Notice(text="Silent"), Due(asks.RUN, 1)
+    assert (await store.beats.beat(run_now, [asked.id], found=told)).word == "unpromised"
+    assert await store.beats.watch() == ([], [])
+    assert await store.beats.lose(run_now, due, told) == "over"
+    assert await store.unknown.ask(asked, Due(asked.id, 1), shown, "Mira") == "over"
+    withdrawn = asks.withdrawn(asked)
+    question = replace(asked, settles=asked.id)
+    assert (await store.unknown.rule(question, withdrawn, None, withdrawn, answer_id="b")).word == "lost"
+
+
+async def restore(store: Store) -> None:
+    """As after a backup, with one approval that nobody has acted on."""
+    approved = await asks.opened(store)
+    await store.handoffs.answer(approved, asks.yes(approved), answer_id="key 2")
+    assert await store.restored.outdate() == 1
+
+
 async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,9 +237,7 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     assert await store.unreported.presume(asked, shown) == "over"
     await store.trust.reset("tr_1", "mira@example.com")
     await store.shelf.turn("paper", "letters", every=timedelta(seconds=1), burst=1, longest=timedelta(seconds=1))
-    approved = await asks.opened(store)
-    await store.handoffs.answer(approved, asks.yes(approved), answer_id="key 2")
-    assert await store.restored.outdate() == 1
+    await restore(store)
     run_now = await store.runs.load(asks.RUN)
     assert run_now
     await store.runs.notice(run_now, wire.Notice(text="Done"), "key 1")
@@ -239,7 +256,7 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     await everything_of_endpoints(store)
     child = wire.RunStart(name="child", parent=asks.RUN, conversation=place)
     assert await store.runs.start(f"run_{'c' * 22}", asks.AGENT, child, "f")
-
+    await fall_silent(store, run_now, asked, shown)
     assert set(called) == set(SOURCES)
     filled = {
         "{ns}": f"{{{store.keys.ns}}}",
