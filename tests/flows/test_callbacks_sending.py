@@ -501,6 +501,22 @@ async def test_two_replicas_send_each_callback_once(valkey: Valkey, store: Store
     assert len(hook.requests) == 50
 
 
+async def test_a_receiver_that_is_slower_than_a_lease_is_sent_it_once(store: Store) -> None:
+    """Whoever sends it shows that it lives, so that nobody takes it over."""
+    brief = replace(QUICK, lease=timedelta(milliseconds=150))
+
+    async def slow(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.6)
+        await zoo.OK(writer)
+
+    async with post_office(store, brief) as one, post_office(store, brief) as _, receiver(slow) as hook:
+        endpoint = await one.endpoint(hook.url)
+        await one.decide()
+        await hook.got(1)
+        assert (await one.settled(endpoint)).delivered == 1
+    assert len(hook.requests) == 1
+
+
 async def test_events_that_a_dead_process_had_read_are_queued_by_another(store: Store) -> None:
     async with post_office(store, at_work=False) as office, receiver() as hook:
         await office.endpoint(hook.url)
