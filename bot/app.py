@@ -178,11 +178,13 @@ def _packages_of(extra: str) -> Iterator[None]:
         raise ConfigError([msg]) from error
 
 
-def _surfaces(settings: Settings, access: Access, url: str) -> Mapping[str, MakeAdapter]:
+def _surfaces(settings: Settings, access: Access, book: EndpointBook, url: str) -> Mapping[str, MakeAdapter]:
     """The adapters that the settings ask for."""
 
-    def console(desk: Desk, _: Shelf) -> AbstractAsyncContextManager[Adapter]:
-        return nullcontext(WebConsole(desk, access, public_url=url, templates=settings.templates, clock=_clock))
+    def console(desk: Desk, shelf: Shelf) -> AbstractAsyncContextManager[Adapter]:
+        templates, callbacks = settings.templates, (book, shelf)
+        made = WebConsole(desk, access, public_url=url, templates=templates, clock=_clock, callbacks=callbacks)
+        return nullcontext(made)
 
     surfaces: dict[str, MakeAdapter] = {"web": console}
     if settings.slack:
@@ -259,7 +261,8 @@ async def _serving(
     hub = Hub(store, on_revoked=access.forget_key)
     port: int = listener.getsockname()[1]
     url = settings.url(port)
-    surfaces = {**_surfaces(settings, access, url), **more}
+    egress, book = endpoints_of(settings, opened, url, listens=listener.getsockname()[:2])
+    surfaces = {**_surfaces(settings, access, book, url), **more}
     metrics = Metrics(waiting=lambda: hub.waiting, streams=lambda: hub.streams)
     metrics.watch_policy(loads=lambda: policies.loads, trouble=lambda: bool(policies.standing.trouble))
     place = _default_place(settings)
@@ -276,7 +279,6 @@ async def _serving(
         health=StoreHealth(since=_clock(), trouble=lambda: store.troubled_at, unsafe=settings.unsafe_store),
         default_place=place,
     )
-    egress, book = endpoints_of(settings, opened, url, listens=listener.getsockname()[:2])
     sending = Sending(
         store,
         book,

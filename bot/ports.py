@@ -494,6 +494,8 @@ class Session:
 
     person: wire.Actor
     csrf: str
+    admin: bool = False
+    """Do they set the service up, beside answering?"""
 
 
 class SignIn(Protocol):
