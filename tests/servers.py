@@ -13,14 +13,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import aiohttp
 import redis
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from bot.access import Access, person
+from bot.access import Access, KeyKind, person
 from bot.app import MakeAdapter, sign_in_url
 from bot.app import service as serve
 from bot.config import Settings
@@ -253,7 +253,7 @@ class ServiceProcess:
         async with Store(connect(url)) as store:
             yield store
 
-    async def make_key(self, kind: Literal["agent", "person"], name: str, limits: Limits = GENEROUS) -> str:
+    async def make_key(self, kind: KeyKind, name: str, limits: Limits = GENEROUS) -> str:
         """As `python -m bot keys create` does, without its start-up time."""
         secret = self.settings.get("ANDON_SECRET") or (self.state / "secret").read_text().strip()
         async with self.store() as store:

@@ -99,7 +99,7 @@ class Allowed:
 
 def _host(url: SplitResult) -> str:
     host = url.hostname or ""
-    return f"[{host}]" if ":" in host else host
+    return f"[{IPv6Address(host)}]" if ":" in host else host
 
 
 def _named(url: SplitResult) -> str:
@@ -169,9 +169,18 @@ class Egress:
     """The one way out."""
 
     def __init__(
-        self, allowed: Allowed, *, listens: tuple[str, int] | None = None, resolver: AbstractResolver | None = None
+        self,
+        allowed: Allowed,
+        *,
+        listens: tuple[str, int] | None = None,
+        resolver: AbstractResolver | None = None,
+        total_s: float = TOTAL_S,
     ) -> None:
-        """Send to public hosts, and to those that are `allowed` by name, but never to where we `listen` ourselves."""
+        """Send to public hosts, and to those that are `allowed` by name, but never to where we `listen` ourselves.
+
+        Tests have a `resolver` of their own, and less time (`total_s`, seconds).
+        """
+        self._timeout = aiohttp.ClientTimeout(total=total_s, connect=CONNECT_S, sock_connect=CONNECT_S)
         self.allowed = allowed
         self._listens = listens
         self._resolver = resolver
@@ -220,7 +229,8 @@ class Egress:
             self._sessions[by_name] = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=TOTAL_S, connect=CONNECT_S, sock_connect=CONNECT_S),
+                timeout=self._timeout,
+                headers={"user-agent": "Andon"},
                 trust_env=False,
                 auto_decompress=False,
                 read_bufsize=READ_BYTES,

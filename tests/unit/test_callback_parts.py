@@ -198,8 +198,8 @@ def test_a_body_is_never_over_20_kib_and_says_what_it_leaves_out(
     assert len(body) <= MOST_BYTES
     document = json.loads(body)
     left = document["data"].get("left_out", [])
-    for name in ("answer", "by", "message_for_agent"):
-        assert (name in document["data"]["decision"]) is (f"decision.{name}" not in left)
+    for part in ("answer", "by", "message_for_agent"):
+        assert (part in document["data"]["decision"]) is (f"decision.{part}" not in left)
     assert document["data"]["decision"]["kind"] == "answered"
 
 
