@@ -117,7 +117,7 @@ class EndpointPages:
             return await self.show_all(session, Said(status=error.status), form=again)
         except (Conflict, TooMany) as error:
             return await self.show_all(session, Said(Notice(error.detail), status=error.status))
-        text = f"Callbacks for {endpoint_line(made).agent} go to {made.url} from now on."
+        text = "It is registered, and callbacks go there from now on."
         return await self._one(endpoint_line(made), session, Said(Notice(text, good=True), made.secret, status=201))
 
     async def press(
