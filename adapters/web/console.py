@@ -255,7 +255,7 @@ class WebConsole:
                 text = "The page you pressed on belongs to another session. Nothing was changed; open it again."
                 return _html(self._pages.message("That press did not count", text, session), 403)
             on = await self._desk.braking.standing()
-            return await handler(request, Viewer(session.person, session.csrf, session.admin, len(on)))
+            return await handler(request, Viewer(session.person, session.csrf, session.admin, brakes=len(on)))
 
         return signed
 
