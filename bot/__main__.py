@@ -112,11 +112,12 @@ examples:
   python -m bot keys create --person ana@example.com --json
 """
 
-_SIGN_IN: Final = """usage: python -m bot sign-in [--person EMAIL]
+_SIGN_IN: Final = """usage: python -m bot sign-in [--person EMAIL] [--admin]
 
   Print a link that signs one person in to the web console, once, within 15 minutes.
 
   --person EMAIL   whom it signs in (default: you, the local user)
+  --admin          also let them set up where callbacks go, on the page Endpoints
 
 examples:
   python -m bot sign-in
@@ -433,14 +434,15 @@ def _restore(parser: _Parser, words: list[str]) -> int:
 
 def _sign_in(parser: _Parser, words: list[str]) -> int:
     parser.add_argument("--person")
+    parser.add_argument("--admin", action="store_true")
     given = parser.parse_args(words)
-    return _run(_signing_in(person(given.person) if given.person else local_person()))
+    return _run(_signing_in(person(given.person) if given.person else local_person(), admin=given.admin))
 
 
-async def _signing_in(who: wire.Actor) -> int:
+async def _signing_in(who: wire.Actor, *, admin: bool) -> int:
     settings = load_settings()
     async with open_store(settings, start=False) as opened:
-        link = await opened.access.create_link(who)
+        link = await opened.access.create_link(who, admin=admin)
     print(sign_in_url(known_url(settings), link))
     return _FINE
 

@@ -151,10 +151,11 @@ class Access:
 
     # --- sign-in: the `SignIn` port ---
 
-    async def create_link(self, person: wire.Actor) -> str:
-        """A one-time link's token, good for a quarter of an hour."""
+    async def create_link(self, person: wire.Actor, *, admin: bool = False) -> str:
+        """A one-time link's token, good for a quarter of an hour; an `admin` may also set the service up."""
         token = secrets.token_urlsafe(32)
-        await self._store.access.save_link(self._hash("link", token), {"id": person.id, "name": person.name}, LINK_LIFE)
+        about = {"id": person.id, "name": person.name, **({"admin": "yes"} if admin else {})}
+        await self._store.access.save_link(self._hash("link", token), about, LINK_LIFE)
         return token
 
     async def begin(self, link: str) -> str | None:
@@ -179,7 +180,7 @@ class Access:
             return None
         await self._store.access.renew_session(hashed, min(SESSION_IDLE, left))
         person = wire.Actor(kind="person", id=found["id"], name=found["name"], surface="web")
-        return Session(person=person, csrf=found["csrf"])
+        return Session(person=person, csrf=found["csrf"], admin=found.get("admin") == "yes")
 
     async def end(self, token: str) -> None:
         """End a session."""

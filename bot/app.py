@@ -187,11 +187,13 @@ def _packages_of(extra: str, what: str = "the surface") -> Iterator[None]:
         raise ConfigError([msg]) from error
 
 
-def _surfaces(settings: Settings, access: Access, url: str) -> Mapping[str, MakeAdapter]:
+def _surfaces(settings: Settings, access: Access, book: EndpointBook, url: str) -> Mapping[str, MakeAdapter]:
     """The adapters that the settings ask for."""
 
-    def console(desk: Desk, _: Shelf) -> AbstractAsyncContextManager[Adapter]:
-        return nullcontext(WebConsole(desk, access, public_url=url, templates=settings.templates, clock=_clock))
+    def console(desk: Desk, shelf: Shelf) -> AbstractAsyncContextManager[Adapter]:
+        templates, callbacks = settings.templates, (book, shelf)
+        made = WebConsole(desk, access, public_url=url, templates=templates, clock=_clock, callbacks=callbacks)
+        return nullcontext(made)
 
     surfaces: dict[str, MakeAdapter] = {"web": console}
     if settings.slack:
@@ -273,7 +275,8 @@ async def _serving(
     hub = Hub(store, on_revoked=access.forget_key, on_change=delivery.heard)
     port: int = listener.getsockname()[1]
     url = settings.url(port)
-    surfaces = {**_surfaces(settings, access, url), **more}
+    egress, book = endpoints_of(settings, opened, url, listens=listener.getsockname()[:2])
+    surfaces = {**_surfaces(settings, access, book, url), **more}
     pulse, traces = Pulse(), _traces(settings, store)
     metrics = _metrics(store, hub, policies, pulse, traces)
     place = _default_place(settings)
@@ -293,7 +296,6 @@ async def _serving(
         ),
         default_place=place,
     )
-    egress, book = endpoints_of(settings, opened, url, listens=listener.getsockname()[:2])
     callbacks = _callbacks(
         opened, book, flow, egress, url, following=delivery, place=place, schedule=schedule, count=metrics.called_back
     )

@@ -514,6 +514,8 @@ class Session:
 
     person: wire.Actor
     csrf: str
+    admin: bool = False
+    """Do they set the service up, beside answering?"""
 
 
 class SignIn(Protocol):

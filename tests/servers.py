@@ -151,9 +151,9 @@ class Live:
         key = await self.access.create_key("admin", name)
         return await self._stack.enter_async_context(Admin(self.url, key))
 
-    async def sign_in(self, email: str = "mira@example.com") -> str:
+    async def sign_in(self, email: str = "mira@example.com", *, admin: bool = False) -> str:
         """The address that signs a person in to the console, once."""
-        return sign_in_url(self.url, await self.access.create_link(person(email)))
+        return sign_in_url(self.url, await self.access.create_link(person(email), admin=admin))
 
 
 @asynccontextmanager

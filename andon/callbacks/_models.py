@@ -39,7 +39,7 @@ class HandoffEvent(Received):
     )
     outcome: wire.Outcome | None = Field(default=None, description="What came of it, without its result.")
     brake: wire.Braked | None = Field(default=None, description="What holds it.")
-    question: str | None = Field(default=None, description="Of `handoff.questioned`: what somebody wants to know.")
+    question: str | None = Field(default=None, description="Of `handoff.questioned`: the question's id.")
     follows: str | None = Field(default=None, description="Of a review: the handoff whose result it shows.")
     left_out: tuple[str, ...] = Field(default=(), description="What did not fit or is secret, e.g. `decision.answer`.")
 

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from bot.__main__ import main
@@ -151,8 +152,20 @@ async def test_keys_and_links_are_made_beside_a_running_service(subprocess_servi
         assert revoked.code == 0
     link = await bot("sign-in", "--person", "ana@example.com", state=service.state)
     assert (link.code, link.out.strip().startswith(f"{service.url}/sign-in?token=")) == (0, True)
+    await _sees_endpoints(link.out.strip(), 403)
+    link = await bot("sign-in", "--admin", state=service.state)
+    await _sees_endpoints(link.out.strip(), 200)
     checked = await bot("check", state=service.state)
     assert (checked.code, checked.out.splitlines()[-1]) == (0, "all fine")
+
+
+async def _sees_endpoints(link: str, status: int) -> None:
+    """Signed in by this link, the page about callbacks answers so."""
+    url, _, token = link.partition("/sign-in?token=")
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+        await http.post(f"{url}/sign-in", data={"token": token}, headers={"Sec-Fetch-Site": "same-origin"})
+        async with http.get(f"{url}/endpoints") as page:
+            assert page.status == status
 
 
 async def test_the_first_start_prints_what_is_needed_and_later_ones_no_key(
