@@ -61,7 +61,7 @@ class Delivery:
 
     def was_read(self, handoff: Handoff, how: How) -> None:
         """The agent has just been told this; it is noted soon, and in the background."""
-        if handoff.awaits_delivery and len(self._young) < _MOST:
+        if handoff.awaits_delivery and len(self._young) + len(self._ready) < _MOST:
             self._young.setdefault(handoff.id, how)
             if self._task is None:
                 self._task = asyncio.create_task(self._note(), name="noting deliveries")
@@ -105,9 +105,10 @@ class Delivery:
         for (handoff_id, how), error in zip(noted.items(), said, strict=True):
             if isinstance(error, StoreUnavailable) and not self._hurry.is_set():
                 self._ready[handoff_id] = how
-                log.warning("delivery.waiting id=%s detail=%s", handoff_id, error)
             elif error:
                 log.error("delivery.unnoted id=%s error=%s", handoff_id, error)
+        if self._ready:
+            log.warning("delivery.waiting notes=%d detail=the store is away", len(self._ready))
 
     # --- it did not ---
 

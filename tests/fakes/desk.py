@@ -311,6 +311,8 @@ class MemoryDesk:
 
     async def send_again(self, handoff_id: str, by: wire.Actor) -> str:
         handoff = await self.look(handoff_id)
+        if self.is_down:
+            raise StoreUnavailable("not confirmed", handoff=handoff_id)
         self.sent_again.append((handoff_id, by))
         return sent_again(handoff, self.endpoints)
 

@@ -14,12 +14,12 @@
 
 local h = redis.call("HMGET", KEYS[1], "state", "agent", "run", "rev", "received", "missed", "kind", "at_once",
   "decided_at")
-if h[1] == "pending" or h[1] == "held" then
-  return { "open" }
-end
 local due = redis.call("ZSCORE", KEYS[3], ARGV[1])
-if not h[1] then
+if not h[1] or h[1] == "pending" or h[1] == "held" then
   redis.call("ZREM", KEYS[3], ARGV[1])
+  if h[1] then
+    return { "open" }
+  end
   return { "gone" }
 end
 -- Decided as it was opened: the reply carried it.
