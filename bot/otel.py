@@ -33,7 +33,7 @@ QUEUE: Final = 2_048
 _BATCH: Final = 512
 _EVERY_MS: Final = 1_000.0
 _SEND_S: Final = 5.0
-_STOP_S: Final = 5.0
+_STOP_S: Final = 3.0
 
 Load = Callable[[str], Awaitable[Handoff | None]]
 
