@@ -53,7 +53,8 @@ class Metrics:
         `traces` hear of the same facts.
         """
         self._traces = traces or Traces()
-        disable_created_metrics()  # else every counter and histogram comes twice, the second time as when it began
+        # Else every counter and histogram comes twice, the second time as when it began.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client's own gap
         registry = self._registry = CollectorRegistry()
         self._gates: set[str] = set()
         self._asks = Counter("andon_asks", "Asks opened here.", ["kind", "timing"], registry=registry)

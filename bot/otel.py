@@ -33,7 +33,7 @@ QUEUE: Final = 2_048
 _BATCH: Final = 512
 _EVERY_MS: Final = 1_000.0
 _SEND_S: Final = 5.0
-_STOP_S: Final = 5.0
+_STOP_S: Final = 3.0
 
 Load = Callable[[str], Awaitable[Handoff | None]]
 
@@ -62,17 +62,18 @@ class OtelTraces(Traces):
         span = self._tracer.start_span(
             "handoff.open", context=_parent(context), kind=SpanKind.SERVER, start_time=tracing.began_ns()
         )
-        try:
-            with tracing.working(_text(span.get_span_context())) as work, trace.use_span(span, record_exception=False):
-                yield
-        except Exception as error:
-            span.set_attribute("error.type", type(error).__name__)
-            span.set_status(StatusCode.ERROR)
-            raise
-        finally:
-            for name, began, ended in work.steps:
-                self._past(name, work.context, (began, ended))
-            span.end()
+        with tracing.working(_text(span.get_span_context())) as work:
+            try:
+                with trace.use_span(span, record_exception=False, set_status_on_exception=False):
+                    yield
+            except Exception as error:
+                span.set_attribute("error.type", type(error).__name__)  # its text may be anybody's words
+                span.set_status(StatusCode.ERROR)
+                raise
+            finally:
+                for name, began, ended in work.steps:
+                    self._past(name, work.context, (began, ended))
+                span.end()
 
     def opened(self, handoff: Handoff) -> None:
         """Say on the span at hand what was opened."""

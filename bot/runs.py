@@ -76,12 +76,8 @@ class Runs:
         """
         run = self._known.get(run_id)
         if run is None:
-            run, trace = await asyncio.gather(self.look(agent, run_id), self._store.runs.trace(run_id))
-            if len(self._known) >= _KNOWN:
-                self._known.clear()
-                self._traces.clear()
+            run, self._traces[run_id] = await self._look_closely(agent, run_id)
             self._known[run_id] = run
-            self._traces[run_id] = trace
         if run.agent != agent:
             raise self.gone(run_id)
         return run
@@ -90,6 +86,14 @@ class Runs:
         """The trace that a run was started in; raises as `known`."""
         await self.known(agent, run_id)
         return self._traces.get(run_id, "")
+
+    async def _look_closely(self, agent: str, run_id: str) -> tuple[wire.Run, str]:
+        """The run, and the trace that it was started in, in one round trip."""
+        found = await asyncio.gather(self.look(agent, run_id), self._store.runs.trace(run_id))
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+            self._traces.clear()
+        return found
 
     def gone(self, run_id: str) -> Gone:
         """The error for a run that is not there, or not this agent's."""

@@ -1,6 +1,7 @@
 """What Prometheus reads: names and units as its conventions have them, a bounded number of lines, and true numbers."""
 
 import asyncio
+import json
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import yaml
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
@@ -22,7 +24,8 @@ from tests.flows.paper_house import NOWHERE, OPS, replica, settled
 from tests.people import Caller
 from tests.servers import Live, Valkey, live, until
 
-OPERATIONS: Final = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+DOCS: Final = Path(__file__).parents[2] / "docs"
+OPERATIONS: Final = (DOCS / "operations.md").read_text()
 NUMBERS: Final = Numbers(3, 1, 2, 9, 1, 4, (Queue("cards:slack", 5, 6, timedelta(seconds=7)),))
 PERSON: Final = wire.Actor(kind="person", id="slack:T1/U1", name="Mira", surface="slack")
 
@@ -98,6 +101,31 @@ def test_every_metric_has_its_line() -> None:
     assert {name for name in ours if not re.search(rf"^\| [^|]*`{name}`", OPERATIONS, re.MULTILINE)} == set()
     listed = set(re.findall(r"`(andon_[a-z_]+)`", OPERATIONS))
     assert listed - ours == set(), "the page names what there is not"
+
+
+def queries() -> dict[str, str]:
+    """What the page's alerts and dashboard ask Prometheus, by their names."""
+    alerts = yaml.safe_load((DOCS / "alerts.yaml").read_text())
+    board = json.loads((DOCS / "dashboard.json").read_text())
+    found = {rule["alert"]: rule["expr"] for group in alerts["groups"] for rule in group["rules"]}
+    return found | {f"{p['title']} {t['refId']}": t["expr"] for p in board["panels"] for t in p["targets"]}
+
+
+@pytest.mark.parametrize("query", queries().values(), ids=queries().keys())
+def test_alerts_and_dashboard_name_what_there_is(query: str) -> None:
+    """A query of a metric or label that is not there is always quiet."""
+    series: dict[str, set[str]] = {}
+    for family in FAMILIES.values():
+        for sample in family.samples:
+            series.setdefault(sample.name, set()).update(sample.labels)
+    names = re.findall(r"\bandon_[a-z_]+", query)
+    assert names
+    assert set(names) <= set(series)
+    known = set().union(*(series[name] for name in names))
+    wanted = {label.strip() for by in re.findall(r"by \(([^)]*)\)", query) for label in by.split(",")}
+    wanted |= set(re.findall(r"[{,]([a-z]+)=", query))
+    assert wanted <= known
+    assert query.count("(") == query.count(")")
 
 
 def test_ten_thousand_gates_make_a_hundred_and_one_labels() -> None:

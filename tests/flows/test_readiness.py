@@ -150,7 +150,7 @@ async def test_a_hub_that_lags_is_down_and_one_that_was_idle_is_not(
         monkeypatch.setattr("bot.hub._BEHIND", timedelta(milliseconds=50))
         async with client.pipeline() as pipe:
             for number in range(10):
-                pipe.xadd(events, {"e": "opened", "h": f"hf_{number}", "v": "1"})
+                _ = pipe.xadd(events, {"e": "opened", "h": f"hf_{number}", "v": "1"})
             await pipe.execute()
         await hub.caught_up()
         await client.xadd(events, {"e": "opened", "h": "hf_3", "v": "1"})
