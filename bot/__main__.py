@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from andon import wire
-from bot import grants_cli, manifest_cli, policy_cli, policy_help, trust_cli
-from bot.access import agent_name, person
+from bot import endpoints_cli, grants_cli, manifest_cli, policy_cli, policy_help, trust_cli
+from bot.access import KeyKind, agent_name, person
 from bot.app import (
     VERSION,
     check_slack,
@@ -44,6 +44,7 @@ _TOP: Final = """usage: python -m bot COMMAND [options]
   policy    check, explain, test and compare policy files
   keys      create, list and revoke the keys of agents and people
   trust     list trust ramps, and let them start over
+  endpoints say where callbacks go, and replay what could not be delivered
   grants    list and end what people let run without being asked again
   sign-in   print a one-time link to the web console
   manifest  write the app package for Microsoft Teams
@@ -76,16 +77,18 @@ examples:
   ANDON_REDIS_URL=redis://localhost:6379 python -m bot check
 """
 
-_KEYS: Final = """usage: python -m bot keys create (--agent NAME | --person EMAIL)
+_KEYS: Final = """usage: python -m bot keys create (--agent NAME | --person EMAIL | --admin NAME)
                                  [--owner EMAIL] [--per-minute N] [--burst N] [--open N] [--json]
        python -m bot keys list [--json]
        python -m bot keys revoke ID
 
   Make, list and end API keys. A key is shown once, when it is made; only its hash is kept.
-  An agent's key asks and can never answer. A person's key answers as that person.
+  An agent's key asks and can never answer. A person's key answers as that person. An admin's key says where callbacks
+  go, and can do nothing else.
 
   --agent NAME     make an agent's key
   --person EMAIL   make a person's key
+  --admin NAME     make an admin's key
   --owner EMAIL    whose agent it is: where the policy says `not_requester`, they may say no to it, and not yes
   --per-minute N   asks a minute in the long run (default: 60)
   --burst N        asks at once (default: 20)
@@ -143,6 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: C901  # one li
         "check": (_CHECK, _check),
         "policy": (policy_help.text_for(rest), policy_cli.run),
         "keys": (_KEYS, _keys),
+        "endpoints": (endpoints_cli.HELP, endpoints_cli.run),
         "grants": (grants_cli.HELP, _grants),
         "trust": (trust_cli.HELP, _trust),
         "sign-in": (_SIGN_IN, _sign_in),
@@ -263,6 +267,7 @@ async def _checking() -> int:
             if settings.policy and not settings.policy.exists() and last:
                 faults.append(f"the service ran with policy {last} before, and its file {settings.policy} is gone")
             notes.append(f"keys: {len(await opened.access.keys())}")
+            notes += await endpoints_cli.endpoint_notes(settings, opened)
             surfaces = [await check(settings, opened) for check in checks]
     except ConfigError as error:
         faults += error.faults
@@ -300,6 +305,7 @@ def _keys(parser: _Parser, words: list[str]) -> int:
     if action == "create":
         parser.add_argument("--agent")
         parser.add_argument("--person")
+        parser.add_argument("--admin")
         parser.add_argument("--owner")
         for name, standard in (("--per-minute", 60), ("--burst", 20), ("--open", 50)):
             parser.add_argument(name, type=_positive, default=standard)
@@ -308,8 +314,8 @@ def _keys(parser: _Parser, words: list[str]) -> int:
     if action != "revoke":
         parser.add_argument("--json", action="store_true")
     given = parser.parse_args(rest)
-    if action == "create" and bool(given.agent) == bool(given.person):
-        raise _Usage("say whose key: --agent NAME or --person EMAIL")
+    if action == "create" and sum(map(bool, (given.agent, given.person, given.admin))) != 1:
+        raise _Usage("say whose key: --agent NAME, --person EMAIL or --admin NAME")
     if action == "create" and given.owner and not given.agent:
         raise _Usage("--owner says whose agent it is; it goes with --agent NAME")
     work = {"create": _create_key, "list": _list_keys, "revoke": _revoke_key}[action]
@@ -325,12 +331,13 @@ def _positive(text: str) -> int:
 
 async def _create_key(given: argparse.Namespace) -> int:
     limits = Limits(per_minute=given.per_minute, burst=given.burst, open=given.open)
-    name = person(given.person).id if given.person else agent_name(given.agent)
+    kind: KeyKind = "person" if given.person else "admin" if given.admin else "agent"
+    name = person(given.person).id if given.person else agent_name(given.admin or given.agent)
     owner = person(given.owner).id if given.owner else ""
     async with open_store(load_settings(), start=False) as opened:
-        key = await opened.access.create_key("person" if given.person else "agent", name, limits, owner=owner)
+        key = await opened.access.create_key(kind, name, limits, owner=owner)
     if given.json:
-        print(json.dumps({"key": key, "kind": "person" if given.person else "agent", "name": name}))
+        print(json.dumps({"key": key, "kind": kind, "name": name}))
     else:
         print(key)
         print("This is the only time that it is shown; keep it in the environment as ANDON_KEY.", file=sys.stderr)

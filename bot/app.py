@@ -31,7 +31,7 @@ from bot.health import StoreHealth
 from bot.hub import Hub
 from bot.idle import IdleConnections
 from bot.metrics import Metrics
-from bot.outbox import CardWork, Pace
+from bot.outbox import Allowed, Callbacks, CardWork, Egress, EndpointBook, Pace, Schedule, Sending
 from bot.policies import Policies
 from bot.policy import Reach
 from bot.ports import Adapter, Desk, Directory, Shelf
@@ -127,14 +127,19 @@ class Running:
 
 @asynccontextmanager
 async def service(
-    settings: Settings, *, adapters: Mapping[str, MakeAdapter] | None = None, pace: Pace | None = None
+    settings: Settings,
+    *,
+    adapters: Mapping[str, MakeAdapter] | None = None,
+    pace: Pace | None = None,
+    schedule: Schedule | None = None,
 ) -> AsyncIterator[Running]:
     """Run the whole service; leaving finishes what it took and closes streams so that clients reconnect.
 
     Args:
         settings: As read.
         adapters: More surfaces, by name.
-        pace: How patient the outbox is.
+        pace: How patient the outbox is with surfaces.
+        schedule: And with the receivers of callbacks.
 
     Raises:
         ConfigError, StateFolderBusy, StoreUnavailable: As `open_store`; nothing listens then.
@@ -150,7 +155,12 @@ async def service(
     with _listen(settings) as listener:
         async with (
             open_store(settings) as opened,
-            _serving(settings, opened, policies, listener, more=adapters or {}, pace=pace or Pace()) as running,
+            _serving(
+                *(settings, opened, policies, listener),
+                more=adapters or {},
+                pace=pace or Pace(),
+                schedule=schedule or Schedule(),
+            ) as running,
         ):
             yield running
 
@@ -246,6 +256,7 @@ async def _serving(
     *,
     more: Mapping[str, MakeAdapter],
     pace: Pace,
+    schedule: Schedule,
 ) -> AsyncIterator[Running]:
     store, access = opened.store, opened.access
     hub = Hub(store, on_revoked=access.forget_key)
@@ -270,7 +281,21 @@ async def _serving(
         ),
         default_place=place,
     )
-    api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, url=url, version=VERSION)
+    egress, book = endpoints_of(settings, opened, url, listens=listener.getsockname()[:2])
+    sending = Sending(
+        store,
+        book,
+        flow,
+        access,
+        egress,
+        url=url,
+        alert=flow.alert,
+        place=place,
+        schedule=schedule,
+        count=metrics.called_back,
+    )
+    callbacks = Callbacks(store, flow, access, sending, alert=flow.alert)
+    api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, endpoints=book, url=url, version=VERSION)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(scoring.close)
         adapters = {}
@@ -294,6 +319,7 @@ async def _serving(
         policies.start(flow.alert, store.loaded)
         cards = CardWork(store.outbox, store.digests, flow, adapters, pace=pace)
         cards.start()
+        callbacks.start()
         idle = IdleConnections(lambda: runner.server.connections if runner.server else ())
         try:
             await runner.setup()
@@ -305,7 +331,16 @@ async def _serving(
             await timers.stop()
             await policies.stop()
             await hub.stop()
-            await asyncio.gather(runner.cleanup(), cards.stop())
+            await asyncio.gather(runner.cleanup(), cards.stop(), callbacks.stop())
+            await egress.close()
+
+
+def endpoints_of(
+    settings: Settings, opened: Opened, url: str, *, listens: tuple[str, int] | None = None
+) -> tuple[Egress, EndpointBook]:
+    """The way out to the endpoints of callbacks, and the endpoints; `url` is the service's own address."""
+    egress = Egress(Allowed.read(settings.callback_allow), listens=listens)
+    return egress, EndpointBook(opened.store, settings.key_material(), egress, own=[url])
 
 
 def _default_place(settings: Settings) -> wire.Place:

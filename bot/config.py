@@ -1,6 +1,7 @@
 """Settings: environment variables or a `.env` file, read once into one frozen model."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,6 +22,7 @@ _SCHEMES: Final = ("redis://", "rediss://", "unix://")
 _AGENT_SIDE: Final = frozenset({"ANDON_URL", "ANDON_KEY"})
 _SECRET_BYTES: Final = 32
 _PLATFORMS: Final = ("SLACK_", "TEAMS_")
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[1-9][0-9]{0,4})?")
 _OURS: Final = ("ANDON_", *_PLATFORMS)
 
 
@@ -58,6 +60,14 @@ def _failpoint(text: str) -> str:
     return text
 
 
+def _hosts(text: str) -> str:
+    for each in filter(None, (part.strip() for part in text.split(","))):
+        if not _HOST.fullmatch(each):
+            msg = f"{each!r} is no host; write `host` or `host:port`, with commas between"
+            raise ValueError(msg)
+    return text
+
+
 class Settings(BaseSettings):
     """Everything that can be set; every field is `ANDON_` and its name in capitals, unless it has a name of its own."""
 
@@ -90,6 +100,10 @@ class Settings(BaseSettings):
         default=None,
         description="Keys every hash and token; all services on one store need the same, at least 32 characters "
         "(default: the file `secret` in the state folder, made at the first start).",
+    )
+    callback_allow: Annotated[str, AfterValidator(_hosts)] | None = Field(
+        default=None,
+        description="Hosts that callbacks may go to although they are private, or not https: `host` or `host:port`.",
     )
     retention_days: int = Field(default=30, ge=1, le=400, description="Days that an ended handoff is kept.")
     slack_bot_token: SecretStr | None = Field(

@@ -30,6 +30,11 @@ class Metrics:
         self._claims = Counter("andon_claims", "Claims made here.", ["result"], registry=self._registry)
         self._outcomes = Counter("andon_outcomes", "Outcomes reported here.", ["status"], registry=self._registry)
         self._pending = Gauge("andon_pending", "Handoffs open in the store.", registry=self._registry)
+        self._callbacks = Counter("andon_callbacks", "Callbacks sent here.", ["result"], registry=self._registry)
+        self._callbacks_waiting = Gauge("andon_callbacks_waiting", "Callbacks not taken yet.", registry=self._registry)
+        self._callbacks_late = Gauge(
+            "andon_callbacks_late_seconds", "How long a callback has been due.", registry=self._registry
+        )
         Gauge("andon_waiting", "Polls waiting here.", registry=self._registry).set_function(waiting)
         Gauge("andon_streams", "Event streams open here.", registry=self._registry).set_function(streams)
         self._policy_loads = Gauge("andon_policy_loads", "Policy files met here.", ["outcome"], registry=self._registry)
@@ -66,9 +71,15 @@ class Metrics:
         """An outcome was recorded."""
         self._outcomes.labels(status).inc()
 
-    def text(self, *, pending: int) -> bytes:
-        """Everything, for a scrape."""
+    def called_back(self, result: str) -> None:
+        """A callback was `delivered`, or a try `failed`; one is `dead` when given up, `dropped` without a handoff."""
+        self._callbacks.labels(result).inc()
+
+    def text(self, *, pending: int, callbacks: tuple[int, float] = (0, 0.0)) -> bytes:
+        """Everything, for a scrape; `callbacks`: how many wait, and for how many seconds one has been due."""
         self._pending.set(pending)
+        self._callbacks_waiting.set(callbacks[0])
+        self._callbacks_late.set(callbacks[1])
         return generate_latest(self._registry)
 
 

@@ -13,21 +13,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import aiohttp
 import redis
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from bot.access import Access, person
+from bot.access import Access, KeyKind, person
 from bot.app import MakeAdapter, sign_in_url
 from bot.app import service as serve
 from bot.config import Settings
-from bot.outbox import Pace
+from bot.outbox import Pace, Schedule
 from bot.store import Limits, Store, connect
 from bot.store.embedded import _shut_down, socket_path
-from tests.people import Agent, Person
+from tests.people import Admin, Agent, Person
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DATABASES: Final = 64
@@ -36,7 +36,7 @@ GENEROUS: Final = Limits(per_minute=0, burst=1_000, open=10_000)
 """Limits that a test about something else never meets."""
 
 _LASTING: Final = re.compile(
-    r"^\{[^}]*\}:(events|due|ladder|unreported|index|keys|secret|policy|brakes|brakes:epoch|key:[^:]*|shelf:[^:]*)$"
+    r"^\{[^}]*\}:(events|due|ladder|unreported|index|keys|secret|policy|brakes|brakes:epoch|key:[^:]*|shelf:[^:]*|endpoints|endpoint:[^:]*)$"
 )
 """Keys that may have no lifetime, as the scripts' headers and `bot/store/keys.py` say. `shelf:<surface>` holds what an
 adapter must still have after any pause, such as the token of an installation: one hash, which it empties itself."""
@@ -146,6 +146,11 @@ class Live:
         key = await self.access.create_key("person", email)
         return await self._stack.enter_async_context(Person(self.url, key))
 
+    async def new_admin(self, name: str = "ops") -> Admin:
+        """Somebody with an admin's key."""
+        key = await self.access.create_key("admin", name)
+        return await self._stack.enter_async_context(Admin(self.url, key))
+
     async def sign_in(self, email: str = "mira@example.com") -> str:
         """The address that signs a person in to the console, once."""
         return sign_in_url(self.url, await self.access.create_link(person(email)))
@@ -153,12 +158,16 @@ class Live:
 
 @asynccontextmanager
 async def live(
-    settings: Settings, *, adapters: Mapping[str, MakeAdapter] | None = None, pace: Pace | None = None
+    settings: Settings,
+    *,
+    adapters: Mapping[str, MakeAdapter] | None = None,
+    pace: Pace | None = None,
+    schedule: Schedule | None = None,
 ) -> AsyncIterator[Live]:
     """Run the service in this process on a shared store, with an agent `mailer` and a person `mira`."""
     assert settings.redis_url
     async with AsyncExitStack() as stack:
-        running = await stack.enter_async_context(serve(settings, adapters=adapters, pace=pace))
+        running = await stack.enter_async_context(serve(settings, adapters=adapters, pace=pace, schedule=schedule))
         store = await stack.enter_async_context(Store(connect(settings.redis_url.get_secret_value())))
         access = Access(store, settings.key_material())
         agent = await stack.enter_async_context(
@@ -257,7 +266,7 @@ class ServiceProcess:
         async with Store(connect(url)) as store:
             yield store
 
-    async def make_key(self, kind: Literal["agent", "person"], name: str, limits: Limits = GENEROUS) -> str:
+    async def make_key(self, kind: KeyKind, name: str, limits: Limits = GENEROUS) -> str:
         """As `python -m bot keys create` does, without its start-up time."""
         secret = self.settings.get("ANDON_SECRET") or (self.state / "secret").read_text().strip()
         async with self.store() as store:

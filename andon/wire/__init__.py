@@ -41,6 +41,19 @@ from andon.wire._decisions import (
     Vote,
     Withdrawn,
 )
+from andon.wire._endpoints import (
+    DEFAULT_EVENTS,
+    DeadLetter,
+    DeadLetterList,
+    Endpoint,
+    EndpointCreate,
+    EndpointCreated,
+    EndpointDisable,
+    EndpointList,
+    EndpointTest,
+    EventType,
+    Replayed,
+)
 from andon.wire._grants import Grant, GrantList
 from andon.wire._handoffs import (
     AgentReply,
@@ -81,6 +94,7 @@ from andon.wire._runs import (
 from andon.wire._trust import Trust, TrustList
 
 __all__ = [
+    "DEFAULT_EVENTS",
     "STORED",
     "Aborted",
     "Action",
@@ -110,10 +124,19 @@ __all__ = [
     "Confirmation",
     "Conversation",
     "Correction",
+    "DeadLetter",
+    "DeadLetterList",
     "Deciding",
     "Decision",
     "Edit",
     "Edited",
+    "Endpoint",
+    "EndpointCreate",
+    "EndpointCreated",
+    "EndpointDisable",
+    "EndpointList",
+    "EndpointTest",
+    "EventType",
     "Expired",
     "Explanation",
     "GateAudit",
@@ -142,6 +165,7 @@ __all__ = [
     "Rejected",
     "Replay",
     "ReplayRow",
+    "Replayed",
     "Reply",
     "ReplyRequest",
     "Revision",

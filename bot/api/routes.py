@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
@@ -15,7 +16,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from andon import wire
 from bot.access import Access, Principal, check_owner
-from bot.api.calls import CALLS, Call, Who
+from bot.api.calls import CALLS, MAY, WHOSE, Call, Who
+from bot.api.endpoints import EndpointCalls
 from bot.api.events import EventStreams
 from bot.api.openapi import document
 from bot.api.problems import body_fault
@@ -33,6 +35,7 @@ from bot.hub import Hub
 from bot.metrics import CONTENT_TYPE as METRICS_TYPE
 from bot.metrics import Metrics
 from bot.policy import schema
+from bot.ports import CallbackDesk
 from bot.runs import Runs
 from bot.store import Store
 
@@ -72,6 +75,7 @@ class Api:
         hub: Hub,
         access: Access,
         metrics: Metrics,
+        endpoints: CallbackDesk,
         url: str,
         version: str,
     ) -> None:
@@ -85,6 +89,7 @@ class Api:
         self._access = access
         self._metrics = metrics
         self._url = url
+        self._endpoints = EndpointCalls(endpoints).handlers
         self._view = View(access, url)
         self._version = version
 
@@ -123,6 +128,7 @@ class Api:
             "metrics": self._show_metrics,
             "openapi": self._openapi,
         }
+        handlers |= {name: partial(self._for_admins, name) for name in self._endpoints}
         options = {"GET": {"allow_head": False}}
         return [
             web.RouteDef(call.method, call.path, handlers[call.name], options.get(call.method, {})) for call in CALLS
@@ -320,6 +326,14 @@ class Api:
         found = {"$id": f"{self._url}/policy.schema.json", **schema()}
         return web.json_response(found, content_type="application/schema+json")
 
+    # --- endpoints of callbacks ---
+
+    async def _for_admins(self, name: str, request: web.Request) -> web.Response:
+        admin, call = await self._who(request, "admin"), _CALLS[name]
+        query, body = _query(request, name), await _body(request, name) if call.body else None
+        answer = await self._endpoints[name](admin, {**request.match_info, **query}, body)
+        return _json(answer, min(call.success))
+
     # --- operations ---
 
     async def _healthz(self, _: web.Request) -> web.Response:
@@ -332,7 +346,8 @@ class Api:
         return web.json_response({"status": "ready"})
 
     async def _show_metrics(self, _: web.Request) -> web.Response:
-        text = self._metrics.text(pending=await self._store.handoffs.pending())
+        pending, callbacks = await self._store.handoffs.pending(), await self._store.endpoints.late()
+        text = self._metrics.text(pending=pending, callbacks=callbacks)
         return web.Response(body=text, headers={"Content-Type": METRICS_TYPE})
 
     async def _openapi(self, _: web.Request) -> web.Response:
@@ -343,13 +358,8 @@ class Api:
     async def _who(self, request: web.Request, who: Who) -> Principal:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         principal = await self._access.authenticate(key.strip() if scheme.lower() == "bearer" else "")
-        if who in {"agent", "person"} and principal.kind != who:
-            msg = (
-                "this call takes an agent's key; a person's key reads and answers"
-                if who == "agent"
-                else "an agent's key can never answer; a person does, in chat, in the console, or with a person's key"
-            )
-            raise Forbidden(msg)
+        if principal.kind not in MAY[who]:
+            raise Forbidden(WHOSE["admin" if principal.kind == "admin" else who])
         return principal
 
     async def _reader(self, request: web.Request, handoff_id: str) -> Principal | None:
@@ -369,7 +379,9 @@ class Api:
         return handoff
 
     def _document(self, handoff: Handoff, who: Principal | None) -> bytes:
-        return self._view.document(handoff, to=who.kind if who else "bearer")
+        return self._view.document(
+            handoff, to="bearer" if who is None else "agent" if who.kind == "agent" else "person"
+        )
 
     def _handoff(self, handoff: Handoff, who: Principal | None, status: int = 200) -> web.Response:
         return web.Response(body=self._document(handoff, who), status=status, content_type="application/json")

@@ -3,19 +3,22 @@
 from bot.store.brakes import Affected, Obeyed
 from bot.store.digests import Digests, Page
 from bot.store.embedded import EmbeddedStore
+from bot.store.endpoints import Callback, EndpointRecord, Failed, Given, NewEndpoint, Taken
 from bot.store.feed import event_number, valid_id
 from bot.store.handoffs import Handoffs
 from bot.store.keys import Keys
 from bot.store.ladder import Climbed
 from bot.store.messages import ClaimReply, Crowding, Limits, NewHandoff, Opened, OutcomeReply, Settled, Verdict
-from bot.store.outbox import Buried, Delivery, Outbox, Placed
-from bot.store.records import Doc, hashed, read_brake
+from bot.store.outbox import CALLBACKS, Buried, Delivery, Outbox, Placed
+from bot.store.records import Doc, hashed, read_brake, when
 from bot.store.store import Store, StoreFault, connect
 from bot.store.trust import Trusted, ramp_id
 
 __all__ = [
+    "CALLBACKS",
     "Affected",
     "Buried",
+    "Callback",
     "ClaimReply",
     "Climbed",
     "Crowding",
@@ -23,9 +26,13 @@ __all__ = [
     "Digests",
     "Doc",
     "EmbeddedStore",
+    "EndpointRecord",
+    "Failed",
+    "Given",
     "Handoffs",
     "Keys",
     "Limits",
+    "NewEndpoint",
     "NewHandoff",
     "Obeyed",
     "Opened",
@@ -36,6 +43,7 @@ __all__ = [
     "Settled",
     "Store",
     "StoreFault",
+    "Taken",
     "Trusted",
     "Verdict",
     "connect",
@@ -44,4 +52,5 @@ __all__ = [
     "ramp_id",
     "read_brake",
     "valid_id",
+    "when",
 ]

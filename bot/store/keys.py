@@ -182,6 +182,31 @@ class Keys:
         return f"{{{self.ns}}}:cards:dead"
 
     @property
+    def endpoints(self) -> str:
+        """Set: ids of all endpoints that callbacks go to."""
+        return f"{{{self.ns}}}:endpoints"
+
+    def endpoint(self, endpoint_id: str) -> str:
+        """Hash: one endpoint, its secrets sealed; kept until it is removed."""
+        return f"{{{self.ns}}}:endpoint:{endpoint_id}"
+
+    def endpoint_due(self, endpoint_id: str) -> str:
+        """Sorted set: callback that waits for an endpoint, or is being sent -> when it is tried next, Unix ms."""
+        return f"{{{self.ns}}}:endpoint:{endpoint_id}:due"
+
+    def endpoint_leases(self, endpoint_id: str) -> str:
+        """Sorted set: callback that is being sent to an endpoint -> until when whoever sends it has it, Unix ms."""
+        return f"{{{self.ns}}}:endpoint:{endpoint_id}:leases"
+
+    def endpoint_dead(self, endpoint_id: str) -> str:
+        """Sorted set: callback that was given up -> when, Unix ms; kept for 30 days."""
+        return f"{{{self.ns}}}:endpoint:{endpoint_id}:dead"
+
+    def callback(self, delivery_id: str) -> str:
+        """Hash: one callback to one endpoint, and how far it has come; at most 30 days after the last try."""
+        return f"{{{self.ns}}}:callback:{delivery_id}"
+
+    @property
     def trusts(self) -> str:
         """Sorted set: text of a trust ramp -> when it last moved, Unix ms."""
         return f"{{{self.ns}}}:trust"

@@ -19,6 +19,8 @@ _BEGIN, _KEEP, _BURY = (load_script(name) for name in ("begin_card", "keep_card"
 _LIFE: Final = timedelta(days=8)
 """Beyond the retention of the handoff: the longest that it may wait for its decision, and a day."""
 _PAGE: Final = 200
+CALLBACKS: Final = "callbacks"
+"""Who follows the events and is no surface: the callbacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,9 @@ class Delivery:
     number: int = 1
     kind: str = ""
     """Of a notice, its id; of a decision, its kind."""
+    agent: str = ""
+    """Whose it is; of a brake, all who are told, with a space around each."""
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +258,7 @@ class Outbox:
 
 
 def _group(surface: str) -> str:
-    return f"cards:{surface}"
+    return CALLBACKS if surface == CALLBACKS else f"cards:{surface}"
 
 
 def _field(*parts: str) -> str:
@@ -265,5 +270,7 @@ def _delivery(entry: Any) -> Delivery:
     """An entry as it was read; what is no event of a handoff names none."""
     entry_id, fields = entry
     pairs = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
-    event, handoff, kind = (pairs.get(name, b"").decode(errors="replace") for name in (b"e", b"h", b"k"))
-    return Delivery(entry_id.decode(), event, handoff, kind=kind)
+    event, handoff, kind, agent, run = (
+        pairs.get(name, b"").decode(errors="replace") for name in (b"e", b"h", b"k", b"a", b"r")
+    )
+    return Delivery(entry_id.decode(), event, handoff, kind=kind, agent=agent, run=run)

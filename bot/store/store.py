@@ -14,6 +14,7 @@ from bot.errors import StoreUnavailable
 from bot.store.access import AccessRecords
 from bot.store.brakes import Brakes
 from bot.store.digests import Digests
+from bot.store.endpoints import EndpointRecords
 from bot.store.feed import Feed
 from bot.store.grants import Grants
 from bot.store.handoffs import Handoffs
@@ -66,6 +67,7 @@ class Store:
         self.shelf = ShelfRecords(self._pipe, self.keys)
         self.loaded = LoadedPolicy(self._pipe, self.keys)
         self.trust = TrustRecords(self._pipe, self.keys)
+        self.endpoints = EndpointRecords(self._pipe, self.keys)
         self.access = AccessRecords(self._pipe, self.keys)
         self.feed = Feed(client, self._pipe, self.keys)
         self.apart = timedelta()

@@ -13,7 +13,7 @@ from andon import wire
 from bot.handoff import MOVES, Aside, Handoff, State, Vote
 from bot.store import Store
 from bot.store.pipe import Pipe, Script
-from tests.store import asks
+from tests.store import asks, callbacks
 
 LUA = files("bot.store") / "lua"
 SHARED = "\n".join((LUA / f"{part}.lua").read_text() for part in ("_settle", "_brake", "_grants"))
@@ -169,6 +169,21 @@ VERBS: Mapping[str, Verb] = {
 }
 
 
+async def everything_of_endpoints(store: Store) -> None:
+    """Each script that callbacks need."""
+    endpoint = await callbacks.endpoint(store)
+    await store.endpoints.rotate(endpoint, b"new", timedelta(hours=1))
+    await store.endpoints.switch(endpoint.id, "")
+    sent = callbacks.callback(endpoint)
+    await store.endpoints.queue(sent)
+    taken = await callbacks.take(store, sent)
+    await store.endpoints.keep(taken, lease=timedelta(seconds=1))
+    await callbacks.fail(store, taken, "it hung up", timedelta())
+    await store.endpoints.end(await callbacks.take(store, sent), "delivered")
+    await store.endpoints.announce("key 1", "Look", [wire.Place(surface="paper")], timedelta(seconds=1))
+    await store.endpoints.remove(endpoint.id)
+
+
 async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +223,7 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     assert await store.outbox.begin_card(asked.id, "{}", "reader", lease=timedelta(seconds=1)) == "first"
     await store.outbox.save_card(asked.id, '{"surface":"paper"}', "1")
     place = wire.Place(surface="paper", channel="ops")
+    await everything_of_endpoints(store)
     child = wire.RunStart(name="child", parent=asks.RUN, conversation=place)
     assert await store.runs.start(f"run_{'c' * 22}", asks.AGENT, child, "f")
 
