@@ -22,6 +22,8 @@ POINTS: Final[Mapping[str, str]] = MappingProxyType(
         "answer.after": "C6: the decision is written, and nobody was told",
         "wake.after": "C7: the decision is confirmed, who waits for it here is being told, and the person was not",
         "card.update": "C8: the person was told, and the card does not show it",
+        "callback.taken": "C9: a callback is about to be sent",
+        "callback.sent": "C10: the receiver has answered, and nobody noted what",
         "claim.after": "C12, on this side: the permit is given, and the agent does not have it",
         "outcome.after": "C13, on this side: the outcome is written, and the agent does not know",
         "brake.before": "C14: the order is verified, and no brake is on",

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Protocol
 
 from andon import wire
+from bot import failpoints
 from bot.access import Access
 from bot.errors import Gone, StoreUnavailable
 from bot.outbox.callback_body import body_of, handoff_data
@@ -178,7 +179,9 @@ class Sending:
         try:
             body = await self._body(callback)
             headers = self._book.signed(endpoint, callback.webhook_id, body)
+            failpoints.hit("callback.taken")
             answer = await self._egress.post(endpoint.url, body, headers)
+            failpoints.hit("callback.sent")
         except Gone:
             await self._records.end(taken, "dropped")
             self._count("dropped")

@@ -256,9 +256,11 @@ class _Facts:
 
 
 def one_decision(facts: _Facts) -> Iterator[Violation]:
-    """I1: at most one decision, and all who were told of one were told of that one."""
+    """I1: at most one decision, and all who were told of one were told of that one (a callback tells a part of it)."""
     for handoff, entries in facts.of.items():
-        told = {json.dumps(each.decision, sort_keys=True) for each in entries if each.decision}
+        decisions = [each.decision for each in entries if each.decision]
+        shared = set.intersection(*(set(each) for each in decisions)) if decisions else set()
+        told = {json.dumps({name: each[name] for name in shared}, sort_keys=True) for each in decisions}
         if len(told) > 1:
             yield Violation("I1", handoff, f"{len(told)} decisions were told: {' / '.join(sorted(told))}")
 

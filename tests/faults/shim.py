@@ -16,8 +16,10 @@ _HERE: Final = Path(__file__).parent / "shims"
 def shim(name: str, folder: Path) -> Path:
     """The library `name`, built into a folder; skips the test where there is no compiler, and fails in CI."""
     compiler = shutil.which("cc")
-    if compiler is None or sys.platform != "linux":
-        why = "needs Linux and a C compiler (Debian: apt-get install gcc libc6-dev)"
+    if sys.platform != "linux":
+        pytest.skip("libraries are put before a server's own on Linux only")
+    if compiler is None:
+        why = "no C compiler found; `make compiler` installs one on Debian"
         if os.environ.get("CI"):
             pytest.fail(why)
         pytest.skip(why)

@@ -1,7 +1,7 @@
 """F13, F16: clocks that are wrong, or that jump. What is decided, and when, goes by the store's clock alone.
 
-The server runs behind a library that moves its clock, and so does the service; an agent's and a person's clock is not
-asked for. The one judgement that compares both clocks, whether silence may count as a yes, is refused when they are apart.
+The server runs behind a library that moves its clock, and so does the service; nobody asks for an agent's clock or a
+person's. The one judgement that compares both, whether silence may count as a yes, is refused when they are apart.
 """
 
 from collections.abc import AsyncIterator, Iterator

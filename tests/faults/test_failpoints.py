@@ -10,7 +10,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import aiohttp
 import pytest
@@ -22,12 +22,14 @@ from bot.failpoints import POINTS
 from bot.store import Store, connect
 from bot.store.pipe import load_script
 from tests.fakes.board import Board
+from tests.fakes.receiver import receiver
 from tests.faults.history import History, WatchedAgent, WatchedPerson, watched
 from tests.flows.paper_house import OPS
-from tests.people import Json, Reply
+from tests.people import Admin, Json, Reply
 from tests.servers import ROOT, SECRET, ServiceProcess, until
 
 PATIENCE_S: Final = 30.0
+KINDS: Final[tuple[Literal["agent", "person", "admin"], ...]] = ("agent", "person", "admin")
 
 
 class PaperProcess(ServiceProcess):
@@ -162,7 +164,7 @@ async def board() -> AsyncIterator[Board]:
         yield serving
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", MUST_HOLD)
 async def test_a_service_that_is_killed_there_breaks_no_promise(
     point: str, board: Board, redis_url: str, tmp_path: Path
 ) -> None:
@@ -196,6 +198,46 @@ async def test_a_service_that_is_killed_there_breaks_no_promise(
         history.check()
     finally:
         await service.close()
+
+
+@pytest.mark.parametrize("point, sent", [("callback.taken", 1), ("callback.sent", 2)])
+async def test_a_callback_whose_sender_is_killed_arrives_under_one_id(
+    point: str, sent: int, redis_url: str, tmp_path: Path
+) -> None:
+    """C9, C10: what the killed process had begun, or had done and not noted, is sent by the next one."""
+    shared = {"ANDON_REDIS_URL": redis_url, "ANDON_SECRET": SECRET, "ANDON_CALLBACK_ALLOW": "127.0.0.1"}
+    service = ServiceProcess(tmp_path / "state", {**shared, "ANDON_FAILPOINT": point})
+    history = History()
+    try:
+        await service.start()
+        keys = [await service.make_key(kind, f"{kind}@example.com") for kind in KINDS]
+        async with (
+            receiver() as hook,
+            Admin(service.url, keys[2]) as admin,
+            Store(connect(redis_url)) as store,
+            watched(history, service.url, agent_key=keys[0], person_key=keys[1], email="person@example.com") as each,
+        ):
+            agent, mira = each
+            endpoint = await admin.endpoint(hook.url)
+            asked = await agent.ask()
+            await asyncio.gather(mira.answer(asked, {"kind": "approve"}, key="press"), return_exceptions=True)
+            assert await service.died(within_s=PATIENCE_S) == -signal.SIGKILL
+            assert len(hook.requests) == sent - 1
+            service.settings = shared
+            await service.start()
+            requests = await hook.got(sent, within_s=PATIENCE_S)
+            assert {(request.id, request.data["handoff"]) for request in requests} == {(requests[0].id, asked["id"])}
+            for request in requests:
+                request.verify(endpoint["secret"])
+                history.saw("heard", agent.node, request.data, handoff=asked["id"], event="callback")
+            await history.conclude(mira, store)
+        history.check()
+    finally:
+        await service.close()
+
+
+def test_every_point_has_a_test() -> None:
+    assert set(POINTS) == {*MUST_HOLD, "callback.taken", "callback.sent"}
 
 
 def test_every_point_is_in_the_code_and_every_one_in_the_code_is_known() -> None:
