@@ -31,9 +31,9 @@ async def beat(agent: Agent, run: str, **more: object) -> Json:
     return (await agent.call("POST", f"/v1/runs/{run}/heartbeat", more)).ok()
 
 
-async def claimed(here: Live, run: str, **more: object) -> Json:
+async def claimed(here: Live, run: str) -> Json:
     """Asked in this run, approved by Mira and claimed."""
-    asked = await here.agent.ask(run=run, **more)
+    asked = await here.agent.ask(run=run)
     (await here.person.approve(asked)).ok()
     (await here.agent.claim(await here.agent.look(asked["id"]))).ok()
     return asked
