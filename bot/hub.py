@@ -94,9 +94,8 @@ class Recent:
             self._handoffs.pop(change.handoff, None)
             return
         votes = int(change.kind or 0) if change.event == "voted" else 0
-        state = (
-            "" if change.event == "unknown" else change.state
-        )  # no state of its own, and yet it stands otherwise now
+        # These leave the state as it is, and yet it stands otherwise.
+        state = "" if change.event in {"unknown", "late"} else change.state
         age = _age(state, change.revision, votes)
         _keep(self._changed, change.handoff, age, self._limit)
         known = self._handoffs.get(change.handoff)

@@ -74,6 +74,7 @@ def question_about(first: Handoff, question_id: str, run: wire.Run, *, silent_si
         approvers=_approvers(first),
         quorum=1,
         stages=(),
+        not_requester=False,
         reject_quorum=False,
         step_up="",
         draw="",

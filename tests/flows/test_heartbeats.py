@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -20,6 +21,7 @@ from tests.servers import Live, live, until
 from tests.store import asks
 
 PATIENCE_MS = 15_000
+POLICY = "rules: [{name: a, tool: '*', do: ask, ramp: {ask: 9, review: 9}, grants: [{label: all, scope: agent}]}]\n"
 PROMISE: Json = {"name": "weekly-report", "heartbeat_s": 5}
 
 
@@ -31,9 +33,9 @@ async def beat(agent: Agent, run: str, **more: object) -> Json:
     return (await agent.call("POST", f"/v1/runs/{run}/heartbeat", more)).ok()
 
 
-async def claimed(here: Live, run: str, **more: object) -> Json:
+async def claimed(here: Live, run: str) -> Json:
     """Asked in this run, approved by Mira and claimed."""
-    asked = await here.agent.ask(run=run, **more)
+    asked = await here.agent.ask(run=run)
     (await here.person.approve(asked)).ok()
     (await here.agent.claim(await here.agent.look(asked["id"]))).ok()
     return asked
@@ -268,12 +270,33 @@ async def test_a_promise_is_five_seconds_to_an_hour(service: Live) -> None:
     assert (await service.person.call("POST", f"/v1/runs/{run}/heartbeat", {})).status == 403
 
 
-async def test_grants_end_and_trust_starts_over(service: Live) -> None:
-    run = await start(service.agent)
-    asked = await claimed(service, run)
-    await lost(service, run)
-    await question_about(service, asked)
-    assert await service.store._pipe.call("HGET", service.store.keys.run(run), "failures") == b"1"
+async def test_grants_end_trust_starts_over_and_it_is_a_failure_of_its_run(settings: Settings, tmp_path: Path) -> None:
+    """As after a failure, and for good: a person who says that it was done adds nothing."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    async with live(settings.model_copy(update={"policy": policy})) as here:
+        first = await here.agent.ask(reversible=True)
+        (await here.person.approve(first)).ok()
+        (await here.agent.claim(await here.agent.look(first["id"]))).ok()
+        (await here.agent.report(first, "executed", claimant="try-1")).ok()
+        run = await start(here.agent)
+        asked = await here.agent.ask(run=run, reversible=True)
+        (await here.person.approve(asked, grant=0)).ok()
+        (await here.agent.claim(await here.agent.look(asked["id"]))).ok()
+
+        async def standing() -> tuple[int, int, str | None]:
+            (ramp,) = (await here.person.call("GET", "/v1/trust")).ok()["ramps"]
+            found = (await here.person.call("GET", "/v1/grants")).ok()["grants"]
+            return len(found), ramp["good"], ramp.get("reset_why")
+
+        assert await standing() == (1, 1, None)
+        await lost(here, run)
+        question = await question_about(here, asked)
+        assert await standing() == (0, 0, "unknown")
+        assert await here.store._pipe.call("HGET", here.store.keys.run(run), "failures") == b"1"
+        (await here.person.pick(question, "done")).ok()
+        assert await standing() == (0, 0, "unknown")
+        assert await here.store._pipe.call("HGET", here.store.keys.run(run), "failures") == b"1"
 
 
 async def test_two_replicas_lose_it_once_and_ask_once(settings: Settings) -> None:

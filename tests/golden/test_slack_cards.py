@@ -23,6 +23,7 @@ from andon import wire
 from bot.cards import summary
 from bot.cards.listing import HelpLine, PendingLine, RunLine, SettingLine
 from bot.handoff import Aside, Digest, Handoff, Reason, Risk, Route, Rung, State
+from tests.fakes import unknown as silences
 from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, HEARD, MIRA, NOON, handoff, stopped
 from tests.fakes.slack.kit import check_message, check_options, check_view
 from tests.fakes.votes import TERMS, agreed, split, staged
@@ -224,6 +225,11 @@ MESSAGES: dict[str, Handoff] = {
     "failed": ended(approved(), "failed", error="403 from the mail server <!channel>"),
     "undone": ended(decided(DRAFT, wire.Rejected, reason="Wrong list"), "undone"),
     "undo-failed": ended(decided(DRAFT, wire.Rejected, reason="Wrong list"), "undo_failed", error="gone"),
+    "unknown": silences.unknown(EMAIL),
+    "unknown-said": silences.said(EMAIL),
+    "unknown-question": silences.question(silences.unknown(EMAIL)),
+    "unknown-question-hostile": silences.question(silences.unknown(HOSTILE, claimant=HOSTILE_TEXT[:128])),
+    "unknown-question-answered": silences.answered(silences.unknown(EMAIL)),
 }
 
 ADDRESS = "T1:C1:1795350000.000100"

@@ -19,6 +19,7 @@ from andon import wire
 from bot.cards import card
 from bot.handoff import Handoff, Reason, Risk, Route, State
 from bot.ports import Session
+from tests.fakes import unknown as silences
 from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, HEARD, MIRA, NOON, handoff, stopped
 from tests.fakes.votes import agreed, split, staged
 
@@ -149,6 +150,10 @@ CARDS: dict[str, tuple[Handoff, Form, Notice | None, bool]] = {
         True,
     ),
     "approved-and-stopped": (replace(approved(), brake=stopped().brake), FORM, None, False),
+    "unknown": (silences.unknown(EMAIL), FORM, None, False),
+    "unknown-said": (silences.said(EMAIL), FORM, None, False),
+    "unknown-question": (silences.question(silences.unknown(EMAIL)), FORM, None, False),
+    "unknown-question-answered": (silences.answered(silences.unknown(EMAIL)), FORM, None, False),
     "expired-in-view": (handoff(EMAIL, minutes=1), FORM, Notice("Too late.", typed=(("to", "<i>"),)), False),
     "hostile": (handoff(HOSTILE, run_name=HOSTILE_TEXT, requester=HOSTILE_TEXT), FORM, None, False),
     "hostile-full": (handoff(HOSTILE), FORM, None, True),

@@ -3,6 +3,7 @@
 Each `type: ignore` is a mistake that must be caught: mypy fails if it is not.
 """
 
+from datetime import timedelta
 from typing import Any, assert_type
 
 import redis
@@ -51,6 +52,12 @@ async def test_a_run_is_entered() -> None:
     async with Andon() as andon, andon.run("weekly-report", channel="#ops") as run:
         assert_type(andon, Andon)
         assert_type(run, Run)
+
+
+async def test_a_run_may_promise_signs_of_life(andon: Andon) -> None:
+    async with andon.run("nightly", heartbeat=30) as run, andon.run("weekly", heartbeat=timedelta(minutes=1)):
+        assert_type(run.info.heartbeat_s, int | None)
+    andon.run("nightly", heartbeat="30")  # type: ignore[arg-type] # seconds, or a timedelta
 
 
 async def test_answers_have_the_type_that_was_asked_for(run: Run) -> None:

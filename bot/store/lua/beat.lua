@@ -36,6 +36,7 @@ for i = 6, #ARGV do
     redis.call("ZADD", KEYS[7], "XX", until_then, ARGV[i])
   end
 end
+redis.call("PEXPIRE", KEYS[7], ARGV[4])
 if r[3] then
   tell(KEYS[3], KEYS[4], now, "found", "", ARGV[2], ARGV[1], "0", "")
   notify(KEYS[6], KEYS[3], now, ARGV[2], ARGV[1], ARGV[5])
