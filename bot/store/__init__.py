@@ -10,7 +10,9 @@ from bot.store.ladder import Climbed
 from bot.store.messages import ClaimReply, Crowding, Limits, NewHandoff, Opened, OutcomeReply, Settled, Verdict
 from bot.store.outbox import Buried, Delivery, Outbox, Placed
 from bot.store.records import Doc, hashed, read_brake
-from bot.store.store import Store, StoreFault, connect
+from bot.store.selfcheck import StoreFault
+from bot.store.store import Store, connect
+from bot.store.topology import Topology, topology
 from bot.store.trust import Trusted, ramp_id
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Settled",
     "Store",
     "StoreFault",
+    "Topology",
     "Trusted",
     "Verdict",
     "connect",
@@ -43,5 +46,6 @@ __all__ = [
     "hashed",
     "ramp_id",
     "read_brake",
+    "topology",
     "valid_id",
 ]
