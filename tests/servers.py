@@ -51,7 +51,7 @@ async def until(condition: Callable[[], Awaitable[object]], *, within_s: float =
         await asyncio.sleep(0.01)
 
 
-def _quick_folder() -> str | None:
+def quick_folder() -> str | None:
     """In memory where there is room: the service insists that every write is synced, and a disk takes its time."""
     memory = Path("/dev/shm")  # noqa: S108  # the server makes a folder of its own in it
     return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > _ROOM else None
@@ -61,7 +61,7 @@ class Valkey:
     """One server on a unix socket, for as many tests as like."""
 
     def __init__(self, binary: Path) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="andon-test-", dir=_quick_folder()))
+        self._folder = Path(tempfile.mkdtemp(prefix="andon-test-", dir=quick_folder()))
         self.socket = self._folder / "s"
         settings = {
             "port": "0",
