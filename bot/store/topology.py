@@ -148,13 +148,17 @@ class Home:
             if line.pool is pool:
                 return line
             await self._hang_up(line)
-        connection = await _connection(pool)
-        line = Line(connection, pool)
+        try:
+            line = Line(await _connection(pool), pool)
+        except BaseException:
+            self.lost()
+            raise
         self._lines.add(line)
         try:
             if self._find or self._replicated:
                 await self._greet(line)
         except BaseException:
+            self.lost()
             await self._hang_up(line)
             raise
         return line
@@ -177,7 +181,6 @@ class Home:
         """Is it the primary, and how does it confirm?"""
         (role,) = await _send(line.connection, _pack("ROLE"), 1)
         if isinstance(role, list) and role[0] != b"master":
-            self.lost()
             raise NotThePrimary("this server is a replica, not the primary")
         if self._replicated:
             asks = _pack("CONFIG", "GET", "appendfsync") + _pack("WAITAOF", 0, 0, 0)

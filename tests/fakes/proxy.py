@@ -1,4 +1,4 @@
-"""A network between two processes, made worse on demand: a TCP proxy that resets, holds, delays or loses what passes."""
+"""A network between two processes, made worse on demand: a proxy that resets, holds, delays or loses what passes."""
 
 import asyncio
 import random
@@ -29,7 +29,7 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._listener: asyncio.Server | None = None
-        self._random = random.Random(7)  # noqa: S311  # the same losses in every run
+        self._random = random.Random(7)  # the same losses in every run
         self.mode: Mode = "pass"
         self.delay_s = 0.0
         self.chance = 1.0

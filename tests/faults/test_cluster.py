@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from redis.crc import key_slot
@@ -26,17 +27,17 @@ async def _grown(load: Load, count: int) -> None:
 
 
 @pytest.fixture
-def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+def heard(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often servers said that a key is elsewhere."""
     counts: Counter[str] = Counter()
     again = Home.again
 
-    async def listening(self: Home, commands, replies):  # type: ignore[no-untyped-def]  # as `Home.again`
+    async def listening(self: Home, commands: Sequence[tuple[Any, ...]], replies: list[Any]) -> list[int]:
         counts.update(said.status_code for said in replies if isinstance(said, ResponseError) and said.status_code)
         return await again(self, commands, replies)
 
     monkeypatch.setattr(Home, "again", listening)
-    yield counts
+    return counts
 
 
 def namespace_on(there: Cluster, number: int) -> str:
@@ -85,6 +86,10 @@ async def test_a_slot_that_moves_while_people_decide_loses_and_doubles_nothing(h
             moving = asyncio.create_task(move(key_slot(ns.encode()), source, target, [other], pause=half_way))
 
             async def is_asked_elsewhere() -> bool:
+                """Some have moved and some have not, and each is found where it is."""
+                known = list(load.history.decided)
+                found = await asyncio.gather(*(store.handoffs.load(each) for each in known))
+                assert [each.id for each in found if each] == known
                 return bool(heard["ASK"] and heard["TRYAGAIN"])
 
             await until(is_asked_elsewhere, within_s=30, what="keys are asked for in their new place")

@@ -1,11 +1,11 @@
 """F4: the primary dies, or is cut off from everybody but this process, under load: what was confirmed stands."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
 import pytest
+from redis.asyncio.connection import ConnectionPool
 
 from bot.store import Store, Topology, connect, topology
 from bot.store.urls import Address
@@ -22,7 +22,7 @@ def on_the_primary_s_side(servers: Topology, there: Trio) -> Iterator[None]:
     """This process reaches the primary past the network that fails; the sentinels only know the address behind it."""
     plain = servers._at
 
-    def at(address: Address):  # type: ignore[no-untyped-def]  # as `Topology._at`
+    def at(address: Address) -> ConnectionPool:
         return plain((address[0], there.primary.port if address[1] == there.network.port else address[1]))
 
     servers._at = at  # type: ignore[method-assign]  # the fault is that two paths differ

@@ -68,7 +68,7 @@ class Node:
     async def start(self) -> None:
         words = [str(server_binary()), str(self.folder / "conf"), *(["--sentinel"] if self._sentinel else [])]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)  # noqa: ASYNC220  # it outlives the test's loop when that dies
 
         async def answers() -> bool:
             assert self._process
