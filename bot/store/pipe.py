@@ -26,8 +26,8 @@ AT_ONCE: Final = 2
 TRIES: Final = 6
 """Times that a batch is sent before its callers are told; with the pauses between them, about three seconds."""
 
-UNCONFIRMED_TRIES: Final = 3
-"""The same, of a batch that no replica confirms."""
+UNCONFIRMED_S: Final = 1.0
+"""After so long, a batch that no replica confirms is not sent again: a chat platform waits three seconds for a reply."""
 
 GIVE_UP_S: Final = REPLY_S + 2
 """After so long no batch is sent again: a server that does not answer at all uses up the patience of one reply."""
@@ -120,11 +120,12 @@ class Pipe:
                 future.set_result(reply)
 
     async def _execute(self, commands: list[tuple[Any, ...]]) -> list[Any]:
-        give_up_at = asyncio.get_running_loop().time() + GIVE_UP_S
+        clock = asyncio.get_running_loop().time
+        begun = clock()
         replies: list[Any] = [None] * len(commands)
         left: Sequence[int] = range(len(commands))
         for tried in range(1, TRIES + 1):
-            over = tried == TRIES or asyncio.get_running_loop().time() > give_up_at
+            over = tried == TRIES or clock() > begun + GIVE_UP_S
             try:
                 now = [commands[i] for i in left]
                 async with asyncio.timeout(self._home.reply_s):
@@ -137,7 +138,7 @@ class Pipe:
                 left = [left[i] for i in again]
             except (RedisConnectionError, Unconfirmed, OSError, TimeoutError) as error:
                 self.note_trouble()
-                if over or (isinstance(error, Unconfirmed) and tried >= UNCONFIRMED_TRIES):
+                if over or (isinstance(error, Unconfirmed) and clock() > begun + UNCONFIRMED_S):
                     raise
             await asyncio.sleep(random.uniform(0.5, 1.0) * 0.05 * 2**tried)  # noqa: S311  # jitter, no secret
         raise AssertionError  # pragma: no cover  # the loop returns or raises
