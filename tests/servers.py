@@ -25,7 +25,7 @@ from bot.app import MakeAdapter, sign_in_url
 from bot.app import service as serve
 from bot.config import Settings
 from bot.outbox import Pace
-from bot.store import Limits, Store, connect
+from bot.store import Limits, Store, Topology, connect, topology
 from bot.store.embedded import _shut_down, socket_path
 from tests.people import Agent, Person
 
@@ -110,6 +110,11 @@ class Valkey:
         shutil.rmtree(self._folder)
 
 
+def servers(url: str) -> "Topology | redis.asyncio.Redis":
+    """What a store is opened on, to be looked at from outside: a client of the one server, where there is one."""
+    return topology(url) if "+" in url else connect(url)
+
+
 async def lasting_keys(client: "redis.asyncio.Redis", pattern: str) -> list[str]:
     """Keys that live for ever and should not."""
     names = [key.decode() async for key in client.scan_iter(match=pattern, count=1000)]
@@ -158,7 +163,7 @@ async def live(
     assert settings.redis_url
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(serve(settings, adapters=adapters, pace=pace))
-        store = await stack.enter_async_context(Store(connect(settings.redis_url.get_secret_value())))
+        store = await stack.enter_async_context(Store(servers(settings.redis_url.get_secret_value())))
         access = Access(store, settings.key_material())
         agent = await stack.enter_async_context(
             Agent(running.url, await access.create_key("agent", "mailer", GENEROUS))
@@ -248,7 +253,7 @@ class ServiceProcess:
     async def store(self) -> AsyncIterator[Store]:
         """Its store, looked at from outside."""
         url = self.settings.get("ANDON_REDIS_URL") or f"unix://{socket_path(self.state)}"
-        async with Store(connect(url)) as store:
+        async with Store(servers(url)) as store:
             yield store
 
     async def make_key(self, kind: Literal["agent", "person"], name: str, limits: Limits = GENEROUS) -> str:

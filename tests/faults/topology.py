@@ -186,15 +186,15 @@ class Trio:
 
 
 @asynccontextmanager
-async def trio() -> AsyncIterator[Trio]:
-    """Ready to fail over: all sentinels know each other and agree."""
+async def trio(**settings: str) -> AsyncIterator[Trio]:
+    """Ready to fail over: all sentinels know each other and agree; `settings` are for the servers."""
     async with AsyncExitStack() as stack:
         path = await stack.enter_async_context(folder())
         port = free_port()
         network = await stack.enter_async_context(proxy(port))
         announced = {"replica_announce_ip": "127.0.0.1", "replica_announce_port": str(network.port)}
-        primary = Node(path, port=str(port), **announced)
-        replicas = [Node(path, replicaof=f"127.0.0.1 {network.port}") for _ in range(2)]
+        primary = Node(path, port=str(port), **announced, **settings)
+        replicas = [Node(path, replicaof=f"127.0.0.1 {network.port}", **settings) for _ in range(2)]
         for each in (primary, *replicas):
             stack.callback(each.close)
         await asyncio.gather(*(each.start() for each in (primary, *replicas)))
