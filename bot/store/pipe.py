@@ -27,7 +27,7 @@ TRIES: Final = 6
 """Times that a batch is sent before its callers are told; with the pauses between them, about three seconds."""
 
 UNCONFIRMED_S: Final = 1.0
-"""After so long, a batch that no replica confirms is not sent again: a chat platform waits three seconds for a reply."""
+"""After so long, a batch that no replica confirms is not sent again: chat platforms wait three seconds for a reply."""
 
 GIVE_UP_S: Final = REPLY_S + 2
 """After so long no batch is sent again: a server that does not answer at all uses up the patience of one reply."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from andon import wire
 from bot.errors import StoreUnavailable
 from bot.handoff import OPEN, Handoff
 from bot.store import Store
@@ -81,7 +82,7 @@ class Load:
         if number % 5 == 0:
             run = f"run_{number:022d}"
             await self._until_confirmed(lambda: asks.start_run(store, run))
-            order = asks.order("stop", scope=asks.wire.BrakeScope(run=run))
+            order = asks.order("stop", scope=wire.BrakeScope(run=run))
             obeyed = await self._until_confirmed(lambda: store.brakes.obey(order, {asks.AGENT}))
             if obeyed.brake:
                 told.stopped[run] = obeyed.brake.epoch

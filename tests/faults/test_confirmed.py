@@ -9,12 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from bot.config import Settings
 from bot.errors import NotConfirmed, StoreUnavailable
 from bot.handoff import Change
 from bot.store import Store, connect, topology
 from tests.faults.topology import Node, node, replicated_pair
-from tests.servers import SECRET, live, until
+from tests.servers import until
 from tests.store import asks
 
 PAIR = tuple[Node, Node]

@@ -1,8 +1,7 @@
-"""F8, F9: the store is slow, or its replies are lost, and it comes back: callers wait, or are told, and all counts once."""
+"""F8, F9: the store is slow, or its replies are lost: callers wait, or are told, and everything counts once."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -10,10 +9,10 @@ from pydantic import SecretStr
 from bot.config import Settings
 from bot.errors import StoreUnavailable
 from bot.store import Store, connect, pipe, topology
+from tests.fakes.proxy import Proxy, proxy
 from tests.faults.history import Load, lost, told_twice
 from tests.faults.test_confirmed import stopped
 from tests.faults.topology import Node, node, replicated_pair, trio
-from tests.fakes.proxy import Proxy, proxy
 from tests.flows.slack_house import house
 from tests.servers import live, until
 from tests.store import asks
@@ -70,7 +69,7 @@ async def test_a_server_that_never_answers_is_given_up_within_a_bound(
         store._pipe._home.reply_s = 0.5
         await store.now()
         for mode in ("half-open", "swallow"):
-            between.turn(mode)  # type: ignore[arg-type]  # two of the modes
+            between.turn(mode)
             async with asyncio.timeout(10):
                 with pytest.raises(StoreUnavailable, match="repeating the call is safe"):
                     await store.now()
@@ -111,39 +110,41 @@ async def _grown(load: Load, between: Proxy) -> bool:
 async def test_people_and_agents_are_told_that_nothing_is_confirmed_and_the_same_again_counts_once(
     settings: Settings,
 ) -> None:
-    async with replicated_pair(min_replicas_to_write="1") as (primary, replica):
-        async with house(on(settings, primary.url, "replicated")) as slack, Store(connect(primary.url)) as store:
-            asked, card = await slack.asked_card()
-            other = await slack.ask()
-            mira = slack.live.person
-            with stopped(replica):
-                pressed = await slack.mira.press(card, "Approve")
-                await pressed.hears("could not confirm this with a second copy")
-                refused = await mira.reject(other)
-                assert (refused.status, refused.problem) == (503, "not-confirmed")
-            assert (await mira.reject(other)).status == 200
-            assert (await slack.mira.press(card, "Approve")).ok
-            await card.shows("Approved", within_s=10)
-            assert await decisions(store, asked["id"]) == 1
-            assert await decisions(store, other["id"]) == 1
+    async with (
+        replicated_pair(min_replicas_to_write="1") as (primary, replica),
+        house(on(settings, primary.url, "replicated")) as slack,
+        Store(connect(primary.url)) as store,
+    ):
+        asked, card = await slack.asked_card()
+        other = await slack.ask()
+        mira = slack.live.person
+        with stopped(replica):
+            pressed = await slack.mira.press(card, "Approve")
+            await pressed.hears("could not confirm this with a second copy")
+            refused = await mira.reject(other)
+            assert (refused.status, refused.problem) == (503, "not-confirmed")
+        assert (await mira.reject(other)).status == 200
+        assert (await slack.mira.press(card, "Approve")).ok
+        await card.shows("Approved", within_s=10)
+        assert await decisions(store, asked["id"]) == 1
+        assert await decisions(store, other["id"]) == 1
 
 
 async def test_a_service_goes_on_by_itself_after_a_failover(settings: Settings) -> None:
     """Whoever waits is woken, what is due expires, and cards follow, on the primary that came."""
-    async with trio(min_replicas_to_write="1") as there:
-        async with live(on(settings, there.url, "replicated")) as here:
-            asked = await here.agent.ask()
-            quick = await here.agent.ask(timeout_s=5)
-            waiting = asyncio.create_task(here.agent.wait(asked["id"], 50))
-            there.primary.kill()
-            await there.failed_over()
+    async with trio(min_replicas_to_write="1") as there, live(on(settings, there.url, "replicated")) as here:
+        asked = await here.agent.ask()
+        quick = await here.agent.ask(timeout_s=5)
+        waiting = asyncio.create_task(here.agent.wait(asked["id"], 50))
+        there.primary.kill()
+        await there.failed_over()
 
-            async def is_approved() -> bool:
-                return (await here.person.approve(asked)).status == 200
+        async def is_approved() -> bool:
+            return (await here.person.approve(asked)).status == 200
 
-            await until(is_approved, within_s=30, what="an answer is taken")
-            assert (await waiting)["decision"]["kind"] == "approved"
-            assert (await here.agent.wait(quick["id"], 30))["decision"]["kind"] == "expired"
+        await until(is_approved, within_s=30, what="an answer is taken")
+        assert (await waiting)["decision"]["kind"] == "approved"
+        assert (await here.agent.wait(quick["id"], 30))["decision"]["kind"] == "expired"
 
 
 # --- F10: replicas are read by nobody ---

@@ -42,11 +42,15 @@ class Node:
     """One server."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        """`settings` are the server's own, with `_` for `-`; a sentinel has `sentinel` among them: its lines."""
+        """`settings` are the server's own, with `_` for `-`; a sentinel has `sentinel` among them: its lines.
+
+        `password` is for whoever asks; a server with `requirepass` needs none besides.
+        """
         self.port = int(settings.pop("port", 0)) or free_port()
         self.folder = folder / str(self.port)
         self.folder.mkdir(parents=True)
         self._sentinel = settings.pop("sentinel", "")
+        self._password = settings.pop("password", "") or settings.get("requirepass")
         common = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(self.folder), "save": ""}
         if not self._sentinel:
             common |= {"appendonly": "yes", "appendfsync": "always", "repl-diskless-sync-delay": "0"}
@@ -82,7 +86,9 @@ class Node:
 
     async def call(self, *command: Any) -> Any:
         """One command, on a connection of its own; the reply as it comes."""
-        async with redis.Redis(port=self.port, socket_timeout=20, decode_responses=True, protocol=2) as client:
+        async with redis.Redis(
+            port=self.port, password=self._password, socket_timeout=20, decode_responses=True, protocol=2
+        ) as client:
             connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py's gap
             try:
                 await connection.send_command(*command)
