@@ -98,11 +98,11 @@ class Pipe:
 
     async def _send(self, batch: list[tuple[tuple[Any, ...], Script | None, asyncio.Future[Any]]]) -> None:
         try:
-            replies = await self._execute([command for command, _, _ in batch])
-            again = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+            replies, failed = await self._execute([command for command, _, _ in batch])
+            again = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)] if failed else ()
             if again:
-                whole = [_whole(*batch[i][:2]) for i in again]
-                for i, reply in zip(again, await self._execute(whole), strict=True):
+                found, _ = await self._execute([_whole(*batch[i][:2]) for i in again])
+                for i, reply in zip(again, found, strict=True):
                     replies[i] = reply
         except (RedisError, OSError, TimeoutError) as error:
             replies = [error] * len(batch)
@@ -119,22 +119,26 @@ class Pipe:
             else:
                 future.set_result(reply)
 
-    async def _execute(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+    async def _execute(self, commands: list[tuple[Any, ...]]) -> tuple[list[Any], bool]:
+        """Send them until each has a reply that is one; the replies, and whether there may be errors among them."""
         clock = asyncio.get_running_loop().time
         begun = clock()
-        replies: list[Any] = [None] * len(commands)
-        left: Sequence[int] = range(len(commands))
+        replies: list[Any] = []
+        left: Sequence[int] = ()
         for tried in range(1, TRIES + 1):
             over = tried == TRIES or clock() > begun + GIVE_UP_S
             try:
-                now = [commands[i] for i in left]
+                now = [commands[i] for i in left] if left else commands
                 async with asyncio.timeout(self._home.reply_s):
                     found, failed = await self._home.exchange(now)
                     again = await self._home.again(now, found) if failed else ()
-                for i, reply in zip(left, found, strict=True):
-                    replies[i] = reply
+                if not left:
+                    replies, left = found, range(len(commands)) if again else ()
+                else:
+                    for i, reply in zip(left, found, strict=True):
+                        replies[i] = reply
                 if not again or over:
-                    return replies
+                    return replies, failed or tried > 1
                 left = [left[i] for i in again]
             except (RedisConnectionError, Unconfirmed, OSError, TimeoutError) as error:
                 self.note_trouble()

@@ -91,18 +91,23 @@ class Home:
             RedisError, OSError: They may have been carried out or not; `Unconfirmed`: they were, and no replica has it.
         """
         packed = b"".join([hiredis.pack_command(command) for command in commands])
-        line = await self._line()
+        idle = self._idle
+        line = idle.pop() if idle and idle[-1].pool is self._pool else await self._line()
         try:
-            replies = await _send(line.connection, packed + line.confirm, len(commands), extra=2 * bool(line.confirm))
-            failed = any(isinstance(reply, Exception) for reply in replies)
             if line.confirm:
+                replies, failed = await _send(line.connection, packed + line.confirm, len(commands) + 2)
                 await self._insist(line, *replies[-2:])
                 del replies[-2:]
-        except BaseException:
+            else:
+                replies, failed = await _send(line.connection, packed, len(commands))
+        except BaseException as error:
             self.lost()
             await self._hang_up(line)
+            if isinstance(error, RedisConnectionError | OSError):  # who broke one has most likely broken all
+                await self._hang_up(*idle)
+                idle.clear()
             raise
-        self._idle.append(line)
+        idle.append(line)
         return replies, failed
 
     async def again(self, commands: Sequence[tuple[Any, ...]], replies: list[Any]) -> list[int]:
@@ -136,8 +141,7 @@ class Home:
     async def close(self) -> None:
         """Hang up."""
         self._idle.clear()
-        for line in list(self._lines):
-            await self._hang_up(line)
+        await self._hang_up(*self._lines)
 
     # --- where ---
 
@@ -179,12 +183,12 @@ class Home:
 
     async def _greet(self, line: Line) -> None:
         """Is it the primary, and how does it confirm?"""
-        (role,) = await _send(line.connection, _pack("ROLE"), 1)
+        (role,), _ = await _send(line.connection, _pack("ROLE"), 1)
         if isinstance(role, list) and role[0] != b"master":
             raise NotThePrimary("this server is a replica, not the primary")
         if self._replicated:
             asks = _pack("CONFIG", "GET", "appendfsync") + _pack("WAITAOF", 0, 0, 0)
-            config, waitaof = await _send(line.connection, asks, 2)
+            (config, waitaof), _ = await _send(line.connection, asks, 2)
             always = isinstance(config, list) and config[1:] == [b"always"]
             to_disk = not always and not isinstance(waitaof, Exception)
             wait = ("WAITAOF", 1, 1, _CONFIRM_DISK_MS) if to_disk else ("WAIT", 1, _CONFIRM_MS)
@@ -196,7 +200,7 @@ class Home:
         """Raise `Unconfirmed` unless a replica has it."""
         if asked == 0:  # there is nothing yet to write to
             mark = _pack("SET", self._mark, "", "PX", _MARK_MS)
-            _, asked, confirmed = await _send(line.connection, mark + line.confirm, 3)
+            (_, asked, confirmed), _ = await _send(line.connection, mark + line.confirm, 3)
         if not _suffices(asked, confirmed):
             await self._heed((asked, confirmed))
             raise Unconfirmed(f"no replica confirmed it ({_said(asked, confirmed)})")
@@ -220,20 +224,21 @@ class Home:
         pool = self._at(self._address(ask))
         connection = await _connection(pool)
         try:
-            packed = _pack("ASKING") + _pack(*command)
-            return (await _send(connection, packed, 2))[1]
+            (_, said), _ = await _send(connection, _pack("ASKING") + _pack(*command), 2)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
+        else:
+            return said
         finally:
             await pool.release(connection)
 
-    async def _hang_up(self, line: Line) -> None:
-        if line not in self._lines:
-            return
-        self._lines.discard(line)
-        await line.connection.disconnect(nowait=True)
-        await line.pool.release(line.connection)
+    async def _hang_up(self, *lines: Line) -> None:
+        for line in lines:
+            if line in self._lines:
+                self._lines.discard(line)
+                await line.connection.disconnect(nowait=True)
+                await line.pool.release(line.connection)
 
 
 class Topology:
@@ -323,7 +328,7 @@ class Topology:
         try:
             async with asyncio.timeout(_LOOK_S):
                 connection = await _connection(pool)
-                (said,) = await _send(connection, _pack(*command), 1)
+                (said,), _ = await _send(connection, _pack(*command), 1)
         finally:
             await pool.disconnect()
         if isinstance(said, Exception):
@@ -361,16 +366,18 @@ def _pack(*command: Any) -> bytes:
     return packed
 
 
-async def _send(connection: AbstractConnection, packed: bytes, count: int, *, extra: int = 0) -> list[Any]:
-    """Send a batch and read its replies; an error reply is a value, so that the others are not lost."""
+async def _send(connection: AbstractConnection, packed: bytes, count: int) -> tuple[list[Any], bool]:
+    """Send a batch and read its replies; an error is a value, so that the others are not lost: is there one?"""
     await connection.send_packed_command(packed, check_health=False)
     replies: list[Any] = []
-    for _ in range(count + extra):
+    failed = False
+    for _ in range(count):
         try:
             replies.append(await connection.read_response(disable_decoding=True))
         except ResponseError as error:
             replies.append(error)
-    return replies
+            failed = True
+    return replies, failed
 
 
 def _code(said: Any) -> str:
