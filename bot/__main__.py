@@ -269,7 +269,8 @@ async def _checking() -> int:
             found = await opened.store.faults(embedded=opened.embedded)
             faults += [fault.detail for fault in found if fault.fatal]
             notes += [f"warning: {fault.detail}" for fault in found if not fault.fatal]
-            notes.append(f"store: {'embedded, in ' + str(settings.state) if opened.embedded else 'Redis'} answers")
+            where = f"embedded, in {settings.state}" if opened.embedded else await opened.store.described()
+            notes.append(f"store: {where}")
             last, _ = await opened.store.loaded.last()
             if settings.policy and not settings.policy.exists() and last:
                 faults.append(f"the service ran with policy {last} before, and its file {settings.policy} is gone")

@@ -42,7 +42,7 @@ from bot.readiness import Pulse
 from bot.risk import Scoring
 from bot.runs import WEB, Runs
 from bot.shelf import SealedShelf
-from bot.store import EmbeddedStore, Limits, Store, connect
+from bot.store import EmbeddedStore, Limits, Store, topology
 from bot.timers import Timers
 from bot.tracing import Traces
 
@@ -95,7 +95,8 @@ async def open_store(settings: Settings, *, start: bool = True) -> AsyncIterator
         await embedded.start()
         mine = True
     url = embedded.url if embedded else settings.redis_url.get_secret_value() if settings.redis_url else ""
-    store = Store(connect(url), retention=settings.retention)
+    servers = topology(url, replicated=settings.durability == "replicated")
+    store = Store(servers, retention=settings.retention)
     try:
         faults = await store.faults(embedded=embedded is not None)
         for fault in faults:

@@ -18,7 +18,10 @@ from andon._local import state_dir
 from bot import failpoints
 from bot.errors import ConfigError
 
-_SCHEMES: Final = ("redis://", "rediss://", "unix://")
+_SCHEMES: Final = (
+    *("redis://", "rediss://", "unix://"),
+    *("redis+sentinel://", "rediss+sentinel://", "redis+cluster://", "rediss+cluster://"),
+)
 _AGENT_SIDE: Final = frozenset({"ANDON_URL", "ANDON_KEY", "ANDON_CALLBACK_SECRET"})
 _SECRET_BYTES: Final = 32
 _PLATFORMS: Final = ("SLACK_", "TEAMS_")
@@ -90,7 +93,13 @@ class Settings(BaseSettings):
     )
     state: Path = Field(default_factory=state_dir, description="State folder: embedded store, local key, secret.")
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
-        default=None, description="redis://, rediss:// or unix:// (default: an embedded Valkey in the state folder)."
+        default=None,
+        description="redis://, unix://, redis+sentinel:// or redis+cluster://, with TLS rediss… "
+        "(default: an embedded Valkey in the state folder).",
+    )
+    durability: Literal["local", "replicated"] = Field(
+        default="local",
+        description="Whether a replica must confirm what people decide before anybody is told: local or replicated.",
     )
     policy: Annotated[Path, AfterValidator(_no_folder)] | None = Field(
         default=None, description="Policy file (default: ask about everything, and say so)."
@@ -197,6 +206,13 @@ class Settings(BaseSettings):
         if self.secret and len(self.secret.get_secret_value()) < _SECRET_BYTES:
             make = "python -c 'import secrets; print(secrets.token_urlsafe())'"
             msg = f"ANDON_SECRET is shorter than 32 characters; make one: {make}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _replicas_are_elsewhere(self) -> Self:
+        if self.durability == "replicated" and self.redis_url is None:
+            msg = "ANDON_DURABILITY=replicated needs ANDON_REDIS_URL: the embedded store has no replica"
             raise ValueError(msg)
         return self
 

@@ -211,6 +211,12 @@ class StoreFull(BotError):
     slug, title, status = "store-full", "The store is nearly full", 503
 
 
+class NotConfirmed(StoreUnavailable):
+    """It was written, perhaps, and no replica confirmed it, as `ANDON_DURABILITY=replicated` wants."""
+
+    slug, title = "not-confirmed", "No replica confirmed it"
+
+
 class DirectoryDown(BotError):
     """A surface cannot tell now who belongs to a group; whoever is not known to belong may not answer."""
 

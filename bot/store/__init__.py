@@ -12,7 +12,9 @@ from bot.store.ladder import Climbed
 from bot.store.messages import ClaimReply, Crowding, Limits, NewHandoff, Opened, OutcomeReply, Settled, Verdict
 from bot.store.outbox import CALLBACKS, Buried, Delivery, Outbox, Placed
 from bot.store.records import Doc, hashed, read_brake, when
-from bot.store.store import Store, StoreFault, connect
+from bot.store.selfcheck import StoreFault
+from bot.store.store import Store, connect
+from bot.store.topology import Topology, topology
 from bot.store.trust import Trusted, ramp_id
 from bot.store.vitals import Numbers, Queue, Vitals
 
@@ -49,6 +51,7 @@ __all__ = [
     "Store",
     "StoreFault",
     "Taken",
+    "Topology",
     "Trusted",
     "Verdict",
     "Vitals",
@@ -58,6 +61,7 @@ __all__ = [
     "patience_ms",
     "ramp_id",
     "read_brake",
+    "topology",
     "valid_id",
     "when",
 ]

@@ -262,6 +262,11 @@ class Keys:
         return f"{{{self.ns}}}:keys"
 
     @property
+    def mark(self) -> str:
+        """String: written after what a replica is asked to confirm; for a day after the last time."""
+        return f"{{{self.ns}}}:mark"
+
+    @property
     def secret(self) -> str:
         """String: fingerprint of the secret that this store was set up with."""
         return f"{{{self.ns}}}:secret"

@@ -1,17 +1,13 @@
 """The store as one thing: a connection, and the records behind it."""
 
-import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
-from bot.errors import StoreUnavailable
 from bot.store.access import AccessRecords
 from bot.store.arrivals import Arrivals
 from bot.store.beats import Beats
@@ -25,27 +21,18 @@ from bot.store.keys import Keys
 from bot.store.ladder import Ladder
 from bot.store.loaded import LoadedPolicy
 from bot.store.outbox import Outbox
-from bot.store.pipe import REPLY_S, Pipe
+from bot.store.pipe import Pipe
 from bot.store.records import when
 from bot.store.restored import Restored
 from bot.store.room import Room
 from bot.store.runs import Runs
+from bot.store.selfcheck import StoreFault, described, faults
 from bot.store.shelf import ShelfRecords
+from bot.store.topology import Topology
 from bot.store.trust import TrustRecords
 from bot.store.unknown import Unknown
 from bot.store.unreported import Unreported
 from bot.store.vitals import Vitals
-
-_OLDEST = (7, 0)
-_CLOCKS_APART = timedelta(seconds=2)
-
-
-@dataclass(frozen=True, slots=True)
-class StoreFault:
-    """Something about the server that makes it unsafe or unwise; `fatal` ones stop the start."""
-
-    detail: str
-    fatal: bool
 
 
 def connect(url: str) -> "redis.Redis":
@@ -58,10 +45,13 @@ def connect(url: str) -> "redis.Redis":
 class Store:
     """Everything Andon keeps, in one namespace of one Redis."""
 
-    def __init__(self, client: "redis.Redis", *, ns: str = "andon", retention: timedelta = timedelta(days=30)) -> None:
-        """Use `client`; `close` closes it."""
-        self._client = client
-        self._pipe = Pipe(client)
+    def __init__(
+        self, servers: "Topology | redis.Redis", *, ns: str = "andon", retention: timedelta = timedelta(days=30)
+    ) -> None:
+        """Use `servers`, or the one server of a client; `close` closes them."""
+        self._client: Any = servers
+        self._topology = servers if isinstance(servers, Topology) else Topology.of(servers)
+        self._pipe = Pipe(self._topology.home(ns))
         self.keys = Keys(ns)
         self.handoffs = Handoffs(self._pipe, self.keys, retention=retention)
         self.ladder = Ladder(self._pipe, self.keys)
@@ -80,11 +70,11 @@ class Store:
         self.access = AccessRecords(self._pipe, self.keys)
         self.restored = Restored(self._pipe, self.keys)
         self.vitals = Vitals(self._pipe, self.keys, self.endpoints)
-        self.feed = Feed(client, self._pipe, self.keys)
+        self.feed = Feed(self._pipe, self.keys)
         self.apart = timedelta()
         """How far its clock was from ours when it was last read."""
         self.room = Room(self._pipe)
-        self.outbox = Outbox(client, self._pipe, self.keys, retention=retention)
+        self.outbox = Outbox(self._pipe, self.keys, retention=retention)
 
     @property
     def troubled_at(self) -> datetime | None:
@@ -108,65 +98,16 @@ class Store:
         return now
 
     async def faults(self, *, embedded: bool) -> list[StoreFault]:
-        """Look the server over: version, persistence, eviction, clock, password."""
-        try:
-            async with asyncio.timeout(REPLY_S):
-                info = await self._client.info()
-                skew = abs(await self.now() - datetime.now(UTC))
-                config: dict[str, Any] = await self._config()
-        except (RedisError, OSError, TimeoutError, StoreUnavailable) as error:
-            cause = error.__cause__ or error
-            return [StoreFault(f"Redis does not answer: {cause}; start it, or mend ANDON_REDIS_URL", fatal=True)]
-        found: list[StoreFault] = []
-        version = str(info.get("redis_version", "0.0"))
-        if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
-            found.append(StoreFault(f"Redis {version} is too old; use Redis 7 or newer, or Valkey", fatal=True))
-        if skew > _CLOCKS_APART:
-            found.append(
-                StoreFault(f"Redis' clock is {skew.total_seconds():.1f} s away from ours; set both by NTP", fatal=True)
-            )
-        policy = str(info.get("maxmemory_policy", "noeviction"))
-        if policy != "noeviction":
-            found.append(
-                StoreFault(
-                    f"maxmemory-policy is {policy}: Redis would drop pending handoffs in silence; "
-                    "run: CONFIG SET maxmemory-policy noeviction",
-                    fatal=True,
-                )
-            )
-        if not int(info.get("aof_enabled", 0)):
-            found.append(
-                StoreFault(
-                    "the append-only file is off: a crash loses decisions; run: CONFIG SET appendonly yes", fatal=True
-                )
-            )
-        elif config.get("appendfsync", "always") != "always":
-            found.append(
-                StoreFault(
-                    f"appendfsync is {config['appendfsync']}: a power cut may lose the last second of decisions; "
-                    "run: CONFIG SET appendfsync always",
-                    fatal=False,
-                )
-            )
-        if not embedded and int(config.get("hash-max-listpack-value", 4096)) < 4096:  # noqa: PLR2004  # the setting's own number
-            found.append(
-                StoreFault(
-                    "hash-max-listpack-value is below 4096: a handoff takes half as much memory again; "
-                    "run: CONFIG SET hash-max-listpack-value 4096",
-                    fatal=False,
-                )
-            )
-        return found
+        """What makes the servers unsafe or unwise, each with what mends it."""
+        return await faults(self._topology, self.keys, embedded=embedded)
 
-    async def _config(self) -> dict[str, Any]:
-        """The settings that INFO does not tell; none where CONFIG is not allowed."""
-        try:
-            found: dict[str, Any] = {}
-            for name in ("appendfsync", "hash-max-listpack-value"):
-                found.update({str(k): v for k, v in (await self._client.config_get(name)).items()})
-        except RedisError:
-            return {}
-        return found
+    async def described(self) -> str:
+        """Which server has the keys now, and how many replicas it has.
+
+        Raises:
+            StoreUnavailable: It did not answer.
+        """
+        return await described(self._topology, self.keys)
 
     async def close(self) -> None:
         """Finish what is under way and hang up."""

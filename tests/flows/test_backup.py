@@ -162,7 +162,6 @@ async def _done(settings: Settings, folder: Path) -> Said:
         state=folder / "state",
         ANDON_REDIS_URL=settings.redis_url.get_secret_value(),
         ANDON_SECRET=settings.secret.get_secret_value(),
-        ANDON_UNSAFE_STORE="true",
     )
 
 

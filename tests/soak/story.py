@@ -160,7 +160,6 @@ class House:
                 "ANDON_REDIS_URL": f"redis://127.0.0.1:{self._store_line.port}/0",
                 "ANDON_SECRET": SECRET,
                 "ANDON_CALLBACK_ALLOW": f"127.0.0.1:{callbacks}",
-                "ANDON_UNSAFE_STORE": "true",
             }
             self.services = [ServiceProcess(self._folder / f"replica{number}", settings) for number in (1, 2)]
             for service in self.services:
