@@ -35,7 +35,7 @@ def sender_of(port: int, processes: list[ServiceProcess]) -> ServiceProcess:
     (found,) = [
         each
         for each in processes
-        if any(c.laddr.port == port for c in psutil.Process(each.pid).net_connections() if c.laddr)
+        if any(getattr(c.laddr, "port", 0) == port for c in psutil.Process(each.pid).net_connections())
     ]
     return found
 

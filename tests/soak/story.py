@@ -308,7 +308,7 @@ class Story:
             opened = await stubborn(agent.open, body, key=name)
             if opened.status in {200, 201}:
                 break
-            assert opened.problem == "run-stopped", opened  # the cord was pulled: it asks again once it is let go
+            assert opened.problem == "stopped", opened  # the cord was pulled: it asks again once it is let go
             await asyncio.sleep(0.1)
         asked = handoff = opened.ok()
         while handoff["state"] in {"pending", "held"}:
@@ -348,7 +348,7 @@ class Story:
             reply = await stubborn(agent.claim, handoff, claimant=claimant)
             if reply.status == 200:
                 return reply.ok()
-            if reply.problem != "run-stopped":
+            if reply.problem != "stopped":
                 return None
             await asyncio.sleep(0.1)
 
