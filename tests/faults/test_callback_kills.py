@@ -33,9 +33,7 @@ async def pair(redis_url: str, tmp_path: Path) -> AsyncIterator[list[ServiceProc
 def sender_of(port: int, processes: list[ServiceProcess]) -> ServiceProcess:
     """Whose connection this is, by its own port."""
     (found,) = [
-        each
-        for each in processes
-        if any(c.laddr.port == port for c in psutil.Process(each.pid).net_connections() if c.laddr)
+        each for each in processes if any(c.laddr.port == port for c in psutil.Process(each.pid).net_connections())
     ]
     return found
 

@@ -12,7 +12,6 @@ from tests.fakes.receiver import receiver, says
 from tests.people import Admin, Agent, Caller, Person
 from tests.servers import Live, live, until
 
-
 MAY: Final[Mapping[str, set[str]]] = {
     "agent": {"agent"},
     "person": {"person"},
@@ -49,7 +48,7 @@ async def test_every_kind_of_key_may_make_the_calls_that_are_for_it_and_no_other
         if call.name == "events":
             continue  # it does not end; the two below are its row
         for kind, caller in keys.items():
-            body = {} if call.body is not None else None
+            body: dict[str, object] | None = {} if call.body is not None else None
             reply = await caller.call(call.method, call.path.format(**ids), body)
             if reply.status == 403:
                 assert reply.problem == "forbidden"
@@ -93,6 +92,8 @@ async def test_an_endpoint_s_whole_life(house: Live, admin: Admin) -> None:
         await until(given_up)
         (letter,) = await admin.dead()
         assert letter["error"] == "it answered 503"
+        beside = await admin.call("GET", f"/v1/endpoints/{made['id']}:dead")
+        assert beside.status == 404, "it is a key of the store, and no endpoint"
 
         rotated = (await admin.change(made, "rotate")).ok()
         assert rotated["secret"] != made["secret"]
