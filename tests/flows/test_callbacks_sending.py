@@ -17,6 +17,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from bot.errors import Gone, InvalidBody
 from bot.outbox import callbacks_sending
+from bot.outbox.callback_body import handoff_data
 from bot.store import Store, connect
 from tests.fakes import receiver as zoo
 from tests.fakes.post_office import NEVER, PLACE, QUICK, Office, post_office
@@ -190,9 +191,10 @@ async def test_people_are_told_once_of_an_endpoint_that_was_disabled(office: Off
     assert "410" in notice.text
     assert f"python -m bot endpoints enable {endpoint.id}" in notice.text
     assert office.alerts == [(f"endpoint {endpoint.id}", notice.text)]
-    events = await office.store._client.xrevrange(office.store.keys.events, count=20)
-    (noticed,) = [fields for _, fields in events if fields[b"e"] == b"noticed"]
-    assert noticed[b"k"].decode() == notice.id, "the channel's surface hears of it from the outbox"
+    await office.store.outbox.join(PLACE.surface)
+    events = await office.store.outbox.read(PLACE.surface, "reader", limit=100, wait=timedelta(seconds=1))
+    told_of = [event.kind for event in events if event.event == "noticed"]
+    assert told_of == [notice.id], "the channel's surface hears of it from the outbox"
 
 
 async def test_five_days_of_failures_disable_an_endpoint(store: Store) -> None:
@@ -556,12 +558,11 @@ async def test_a_callback_that_cannot_be_made_is_given_up_and_holds_up_no_other(
     async with receiver() as hook:
         endpoint = await office.endpoint(hook.url)
         poison = await asks.opened(office.store)
-        real = callbacks_sending.handoff_data
 
         def broken(handoff: object, **more: object) -> object:
             if getattr(handoff, "id", "") == poison.id:
                 raise ZeroDivisionError
-            return real(handoff, **more)  # type: ignore[arg-type]  # passed through
+            return handoff_data(handoff, **more)  # type: ignore[arg-type]  # passed through
 
         monkeypatch.setattr(callbacks_sending, "handoff_data", broken)
         await office.store.handoffs.answer(poison, asks.yes(poison), answer_id="a")
