@@ -96,7 +96,8 @@ class WebConsole:
             return await pages.show_all(session)
 
         async def create(request: web.Request, session: Session) -> web.StreamResponse:
-            return await pages.create(await request.post(), session)
+            posted = await request.post()
+            return await pages.create(posted, tuple(map(str, posted.getall("events", ()))), session)
 
         async def show(request: web.Request, session: Session) -> web.StreamResponse:
             return await pages.show(request.match_info["id"], session)

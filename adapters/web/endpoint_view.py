@@ -19,11 +19,6 @@ class EndpointLine:
     since: datetime | None
     why: str
 
-    @property
-    def is_off(self) -> bool:
-        """Is nothing sent to it?"""
-        return self.told.state == "disabled"
-
 
 @dataclass(frozen=True, slots=True)
 class TestLine:

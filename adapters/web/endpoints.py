@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Final, get_args
 
 from aiohttp import web
-from multidict import MultiMapping
 from pydantic import ValidationError
 
 from adapters.web.endpoint_view import EndpointLine, endpoint_line, test_line
@@ -96,10 +95,9 @@ class EndpointPages:
 
     # --- presses ---
 
-    async def create(self, posted: MultiMapping[object], session: Session) -> web.Response:
+    async def create(self, posted: Mapping[str, object], events: tuple[str, ...], session: Session) -> web.Response:
         """Register one, and show its secret on its page; or the form again with what is wrong in it."""
         given = _texts(posted)
-        events = tuple(each for each in posted.getall("events", ()) if isinstance(each, str))
         form = EndpointForm(given.get("once", ""), given.get("url", ""), given.get("agent", "*"), events)
         try:
             if missing := _missing(form):

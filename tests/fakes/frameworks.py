@@ -7,14 +7,12 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import WSGIApplication
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from werkzeug.serving import make_server
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
 
 Message = MutableMapping[str, Any]
 Application = Callable[
@@ -79,7 +77,7 @@ async def serving_asgi(app: Application, port: int = 0) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def serving_wsgi(app: "WSGIApplication", port: int = 0) -> AsyncIterator[str]:
+async def serving_wsgi(app: WSGIApplication, port: int = 0) -> AsyncIterator[str]:
     """As `serving_aiohttp`."""
     server = make_server("127.0.0.1", port, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
