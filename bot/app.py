@@ -301,7 +301,7 @@ async def _serving(
         app.add_routes(api.routes())
         for adapter in adapters.values():
             app.add_routes(adapter.routes())
-        app.middlewares.extend([counting(metrics), problems])
+        app.middlewares.extend([counting(metrics, timed=traces.records), problems])
         app.on_response_prepare.append(set_headers)
         runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S, lingering_time=LINGER_S
