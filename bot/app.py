@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from pydantic import SecretStr
 
 from adapters.web import WebConsole
@@ -327,7 +328,7 @@ async def _serving(
             version=VERSION,
         )
         routes = [*api.routes(), *(route for adapter in adapters.values() for route in adapter.routes())]
-        runner = _runner(routes, metrics)
+        runner = _runner(routes, counting(metrics, timed=traces.records))
         await hub.start()
         policies.start(flow.alert, store.loaded)
         for each in (timers, pulse, cards, callbacks):
@@ -349,10 +350,10 @@ async def _serving(
             await egress.close()
 
 
-def _runner(routes: Sequence[web.AbstractRouteDef], metrics: Metrics) -> web.AppRunner:
+def _runner(routes: Sequence[web.AbstractRouteDef], count: Middleware) -> web.AppRunner:
     app = web.Application(client_max_size=2 * 1024 * 1024)
     app.add_routes(routes)
-    app.middlewares.extend([counting(metrics), problems])
+    app.middlewares.extend([count, problems])
     app.on_response_prepare.append(set_headers)
     return web.AppRunner(
         app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S, lingering_time=LINGER_S

@@ -41,6 +41,8 @@ Load = Callable[[str], Awaitable[Handoff | None]]
 class OtelTraces(Traces):
     """Spans of one process; each is linked to the others of its handoff by the context that the store keeps."""
 
+    records = True
+
     def __init__(self, *, endpoint: str, version: str, load: Load) -> None:
         """`endpoint` is a collector's address without `/v1/traces`; empty: the standard variables say it."""
         named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": "andon"}

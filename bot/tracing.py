@@ -113,6 +113,9 @@ def step(name: str) -> Callable[[Callable[_P, Awaitable[_T]]], Callable[_P, Awai
 class Traces:
     """Hears of everything that belongs into a handoff's trace. This one records nothing."""
 
+    records = False
+    """Are spans made of it?"""
+
     def opening(self, context: str) -> AbstractContextManager[object]:
         """Around the opening of a handoff, for a caller with this context."""
         return working(context) if context else nullcontext()

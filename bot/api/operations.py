@@ -81,8 +81,11 @@ class Operations:
             return self._numbers
 
 
-def counting(metrics: Metrics) -> Middleware:
-    """Count every request, by the template of its address (addresses themselves are anybody's), and take its trace."""
+def counting(metrics: Metrics, *, timed: bool) -> Middleware:
+    """Count every request, by the template of its address (addresses themselves are anybody's), and take its trace.
+
+    `timed`: note when each came in, for spans.
+    """
 
     @web.middleware
     async def count(
@@ -90,7 +93,11 @@ def counting(metrics: Metrics) -> Middleware:
     ) -> web.StreamResponse:
         began, status = time.perf_counter(), 499  # the client left
         try:
-            with tracing.working(tracing.read(request.headers)):
+            context = tracing.read(request.headers)
+            if context or timed:
+                with tracing.working(context):
+                    response = await handler(request)
+            else:
                 response = await handler(request)
             status = response.status
         except web.HTTPException as error:

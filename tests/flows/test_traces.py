@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -166,6 +167,14 @@ async def test_the_context_is_kept_where_nothing_is_recorded(service: Live) -> N
     asked = await open_traced(service)
     assert tracing.headers(await kept(service, asked)) == {"traceparent": PARENT, "tracestate": "a=1,b=2"}
     assert await kept(service, await service.agent.ask()) == ""
+
+
+async def test_a_handoff_of_no_trace_is_written_as_before(service: Live) -> None:
+    """The version before this one finds nothing new in it."""
+    asked = await service.agent.ask()
+    packed = await service.store._client.hget(service.store.keys.handoff(asked["id"]), "doc")
+    assert isinstance(packed, bytes)
+    assert b'"trace"' not in zlib.decompress(packed)
 
 
 @pytest.mark.parametrize(
