@@ -65,6 +65,8 @@ def _hosts(text: str) -> str:
         if not _HOST.fullmatch(each):
             msg = f"{each!r} is no host; write `host` or `host:port`, with commas between"
             raise ValueError(msg)
+        if each.startswith("["):
+            ip_address(each[1:].partition("]")[0])
     return text
 
 

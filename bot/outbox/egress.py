@@ -230,7 +230,7 @@ class Egress:
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
-                headers={"user-agent": "Andon"},
+                headers={"user-agent": "Andon", "accept-encoding": "identity"},
                 trust_env=False,
                 auto_decompress=False,
                 read_bufsize=READ_BYTES,

@@ -49,10 +49,10 @@ def state(tmp_path: Path) -> Path:
 def test_the_first_help_names_every_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == (0 if words else 2)
     said = capsys.readouterr().out
-    assert all(f"\n  {command} " in said for command in ("serve", "check", "keys", "sign-in", "manifest"))
+    assert all(f"\n  {command} " in said for command in ("serve", "check", "keys", "endpoints", "sign-in", "manifest"))
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "keys", "sign-in", "manifest"])
+@pytest.mark.parametrize("command", ["serve", "check", "keys", "endpoints", "sign-in", "manifest"])
 def test_each_command_s_help_ends_with_two_commands_to_paste(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     said = capsys.readouterr().out
@@ -72,8 +72,8 @@ def test_each_command_s_help_ends_with_two_commands_to_paste(command: str, capsy
         (["serve", "--por", "1"], "--por"),
         (["keys"], "create, list or revoke"),
         (["keys", "make"], "create, list or revoke"),
-        (["keys", "create"], "--agent NAME or --person EMAIL"),
-        (["keys", "create", "--agent", "a", "--person", "a@b.c"], "--agent NAME or --person EMAIL"),
+        (["keys", "create"], "--agent NAME, --person EMAIL or --admin NAME"),
+        (["keys", "create", "--agent", "a", "--person", "a@b.c"], "--agent NAME, --person EMAIL or --admin NAME"),
         (["keys", "create", "--person", "a@b.c", "--owner", "o@b.c"], "it goes with --agent NAME"),
         (["keys", "create", "--agent", "a", "--owner", "nobody"], "'nobody' is not an e-mail address"),
         (["keys", "revoke"], "id"),
