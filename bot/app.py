@@ -28,7 +28,7 @@ from bot.api import Api, Operations, counting, problems, set_headers
 from bot.beats import Beats
 from bot.config import Settings
 from bot.delivery import Delivery
-from bot.errors import ConfigError
+from bot.errors import ConfigError, StoreUnavailable
 from bot.flow import Flow
 from bot.health import StoreHealth
 from bot.hub import Hub
@@ -107,7 +107,12 @@ async def open_store(settings: Settings, *, start: bool = True) -> AsyncIterator
         if fatal and not settings.unsafe_store:
             raise ConfigError(fatal)
         secret = settings.key_material()
-        stands = await store.access.claim_secret(fingerprint(secret))
+        try:
+            stands = await store.access.claim_secret(fingerprint(secret))
+        except StoreUnavailable as error:
+            if fatal:  # they say better why it does not work
+                raise ConfigError(fatal) from error
+            raise
         if stands != fingerprint(secret):
             msg = (
                 "this store was set up with another secret: its keys and links would not open; "

@@ -45,7 +45,7 @@ class Unconfirmed(RedisError):
 
 
 class NotThePrimary(RedisConnectionError):
-    """Whoever was said to be the primary is none."""
+    """Whoever was said to be the primary is none, or not of these keys."""
 
 
 @dataclass(slots=True, eq=False)
@@ -203,6 +203,8 @@ class Home:
             (_, asked, confirmed), _ = await _send(line.connection, mark + line.confirm, 3)
         if not _suffices(asked, confirmed):
             await self._heed((asked, confirmed))
+            if elsewhere := [said for said in (asked, confirmed) if _code(said) in {*_ELSEWHERE, "TRYAGAIN", "ASK"}]:
+                raise NotThePrimary(f"the keys are elsewhere, or on their way ({_code(elsewhere[0])})")
             raise Unconfirmed(f"no replica confirmed it ({_said(asked, confirmed)})")
 
     async def _heed(self, replies: Sequence[Any]) -> None:

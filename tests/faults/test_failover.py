@@ -29,21 +29,21 @@ def on_the_primary_s_side(servers: Topology, there: Trio) -> Iterator[None]:
     yield
 
 
-async def fail_over(there: Trio, fault: Fault, *, replicated: bool) -> tuple[History, Node, Store]:
+async def fail_over(there: Trio, fault: Fault, *, replicated: bool, many: int = _MANY) -> tuple[History, Node]:
     """Load, the fault, the failover, and more load; the history, and the primary that stands now."""
     servers = topology(there.url, replicated=replicated)
     with on_the_primary_s_side(servers, there):
         async with Store(servers) as store:
             load = Load(store)
-            await _grown(load, _MANY)
+            await _grown(load, many)
             if fault == "kill":
                 there.primary.kill()
             else:
                 there.network.turn(fault)
             primary = await there.failed_over()
-            await _grown(load, len(load.history) + _MANY)
+            await _grown(load, len(load.history) + many)
             history = await load.end()
-    return history, primary, store
+    return history, primary
 
 
 async def _grown(load: Load, count: int) -> None:
@@ -56,8 +56,19 @@ async def _grown(load: Load, count: int) -> None:
 @pytest.mark.parametrize("fault", ["kill", "abort", "swallow"])
 async def test_what_a_replica_confirmed_is_not_lost_in_a_failover(fault: Fault) -> None:
     async with trio() as there:
-        history, primary, _ = await fail_over(there, fault, replicated=True)
+        history, primary = await fail_over(there, fault, replicated=True)
         assert history.unconfirmed, "the fault was met"
+        async with Store(connect(primary.url)) as store:
+            assert await lost(history, store) == []
+            assert await told_twice(history, store) == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(30))
+async def test_no_failover_of_thirty_loses_what_was_confirmed(number: int) -> None:
+    faults: tuple[Fault, ...] = ("kill", "abort", "swallow")
+    async with trio() as there:
+        history, primary = await fail_over(there, faults[number % 3], replicated=True, many=_MANY * 10)
         async with Store(connect(primary.url)) as store:
             assert await lost(history, store) == []
             assert await told_twice(history, store) == []
@@ -67,6 +78,6 @@ async def test_what_a_replica_confirmed_is_not_lost_in_a_failover(fault: Fault) 
 async def test_the_guard_is_the_wait_for_a_replica_without_it_confirmed_decisions_are_lost(fault: Fault) -> None:
     """The same fault with durability `local`: this is what the docs say of it, and what proves the test above."""
     async with trio() as there:
-        history, primary, _ = await fail_over(there, fault, replicated=False)
+        history, primary = await fail_over(there, fault, replicated=False)
         async with Store(connect(primary.url)) as store:
             assert len(await lost(history, store)) >= _MANY // 2

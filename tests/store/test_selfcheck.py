@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
+from bot.config import load_settings
 from bot.errors import ConfigError, StoreUnavailable
 from bot.store import Store, StoreFault, connect, topology
 from bot.store.selfcheck import Facts, judge
@@ -247,6 +248,12 @@ def test_an_address_that_cannot_be_used_is_said_without_its_password(url: str, s
     assert says in str(refused.value)
     assert "PASS" not in str(refused.value)
     assert "WORD" not in str(refused.value)
+
+
+def test_the_embedded_store_has_no_replica(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANDON_DURABILITY", "replicated")
+    with pytest.raises(ConfigError, match="the embedded store has no replica"):
+        load_settings()
 
 
 async def test_a_cluster_that_is_not_there_is_said_with_its_nodes() -> None:
