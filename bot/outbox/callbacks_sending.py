@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Protocol
 
 from andon import wire
-from bot import failpoints
+from bot import failpoints, tracing
 from bot.access import Access
 from bot.errors import Gone, StoreUnavailable
 from bot.outbox.callback_body import body_of, handoff_data
@@ -177,8 +177,8 @@ class Sending:
         after = None
         off = ""
         try:
-            body = await self._body(callback)
-            headers = self._book.signed(endpoint, callback.webhook_id, body)
+            body, trace = await self._body(callback)
+            headers = {**self._book.signed(endpoint, callback.webhook_id, body), **tracing.headers(trace)}
             failpoints.hit("callback.taken")
             answer = await self._egress.post(endpoint.url, body, headers)
             failpoints.hit("callback.sent")
@@ -204,11 +204,13 @@ class Sending:
         again = None if off else self.schedule.pause(taken.tries, after, self._draw)
         await self._fail(endpoint, taken, why, again, off=off)
 
-    async def _body(self, callback: Callback) -> bytes:
-        """What is true now; raises `Gone`."""
+    async def _body(self, callback: Callback) -> tuple[bytes, str]:
+        """What is true now, and the trace that it belongs to; raises `Gone`."""
         data: Mapping[str, Any]
+        trace = ""
         if callback.handoff:
             handoff = await self._truth.look(callback.handoff)
+            trace = handoff.trace
             data = handoff_data(handoff, token=self._access.token(handoff.id), url=f"{self._url}/handoffs/{handoff.id}")
             if callback.event == "handoff.questioned":
                 data = {**data, "question": callback.kind}
@@ -218,7 +220,7 @@ class Sending:
         else:
             name = "steer" if callback.event == "run.steered" else "why"
             data = {"agent": callback.agent, "run": callback.run, name: callback.kind}
-        return body_of(callback.event, callback.at, data)
+        return body_of(callback.event, callback.at, data), trace
 
     async def _delivered(self, taken: Taken) -> None:
         callback = taken.callback

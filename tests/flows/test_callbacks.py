@@ -50,6 +50,19 @@ async def test_a_decision_is_posted_with_a_signature_that_the_package_accepts(ho
     assert data["decision"] == wanted, "arguments are read from the handoff, never sent"
 
 
+async def test_a_callback_belongs_to_the_trace_that_the_ask_came_in(house: Live, admin: Admin) -> None:
+    parent = f"00-{'a' * 32}-{'b' * 16}-01"
+    async with receiver() as hook:
+        await admin.endpoint(hook.url)
+        ask = await house.agent.confirmation()
+        traced = await house.agent.call("POST", "/v1/handoffs", ask, headers={"traceparent": parent})
+        await house.person.approve(traced.ok())
+        await decided(house)
+        first, second = await hook.got(2)
+    assert first.headers["traceparent"] == parent
+    assert "traceparent" not in second.headers
+
+
 async def test_every_kind_of_decision_is_told(house: Live, admin: Admin) -> None:
     agent, mira = house.agent, house.person
     async with receiver() as hook:
