@@ -267,7 +267,7 @@ async def test_check_of_a_wrong_setting_lists_it(state: Path) -> None:
 async def test_check_of_a_store_that_does_not_answer_says_so(state: Path, tmp_path: Path) -> None:
     checked = await bot("check", state=state, ANDON_REDIS_URL=f"unix://{tmp_path}/nobody", ANDON_SECRET=SECRET)
     assert checked.code == 1
-    assert "the store does not answer" in checked.out
+    assert "Redis does not answer" in checked.out
 
 
 async def test_a_port_that_is_taken_is_named(subprocess_service: ServiceProcess, tmp_path: Path) -> None:
