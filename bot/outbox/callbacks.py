@@ -120,6 +120,9 @@ class Callbacks:
             except StoreUnavailable as error:
                 log.warning("callbacks.waiting detail=%s", error)
                 await asyncio.sleep(1)
+            except Exception:  # what was read is taken over again, and given up when that goes on
+                log.exception("callbacks.crashed")
+                await asyncio.sleep(1)
 
     async def _tend(self) -> None:
         """Take over the events that a dead process left."""
@@ -133,6 +136,8 @@ class Callbacks:
                 await self._outbox.forget_readers(CALLBACKS, idle=_READER_FORGOTTEN)
             except StoreUnavailable as error:
                 log.warning("callbacks.waiting detail=%s", error)
+            except Exception:  # as above
+                log.exception("callbacks.crashed")
             await asyncio.sleep(idle.total_seconds() / 3)
 
     async def _queue(self, events: Sequence[Delivery]) -> None:

@@ -100,6 +100,9 @@ class Sending:
             except StoreUnavailable as error:
                 log.warning("callbacks.waiting detail=%s", error)
                 rest_s = 1.0
+            except Exception:  # whatever it is, it must not end the sending
+                log.exception("callbacks.crashed")
+                rest_s = 1.0
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(rest_s):
                     await self._bell.wait()
@@ -147,6 +150,8 @@ class Sending:
                     await self._try(endpoint, taken)
         except StoreUnavailable as error:
             log.warning("callbacks.waiting id=%s detail=%s", callback_id, error)
+        except Exception:  # its lease runs out, and it is tried again
+            log.exception("callback.crashed id=%s", callback_id)
         except asyncio.CancelledError:
             if taken:  # the service stops: another process may have it at once
                 with contextlib.suppress(StoreUnavailable):
@@ -224,14 +229,14 @@ class Sending:
 
     async def _delivered(self, taken: Taken) -> None:
         callback = taken.callback
+        if callback.event == "handoff.decided":  # first, so that whoever takes over what is not ended tells it too
+            await self._following.reached(callback.handoff, "callback")
         await self._records.end(taken, "delivered")
         self._count("delivered")
         log.info(
             *("callback.delivered id=%s handoff=%s type=%s", callback.id, callback.handoff, callback.event),
             extra={"tries": taken.tries},
         )
-        if callback.event == "handoff.decided":
-            await self._following.reached(callback.handoff, "callback")
 
     async def _fail(
         self,

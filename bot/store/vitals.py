@@ -69,7 +69,7 @@ class Vitals:
         Raises:
             StoreUnavailable: It did not take it; its cause is what Redis said.
         """
-        await self._pipe.call("SET", self._keys.probe, "1", "PX", _PROBE_LIFE_MS)
+        await self._pipe.block("SET", self._keys.probe, "1", "PX", _PROBE_LIFE_MS, wait_s=0)  # one try: what is now?
 
     async def behind(self, after: str) -> timedelta:
         """How long ago the first change after this event happened; zero when there is none.

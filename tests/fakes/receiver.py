@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 from standardwebhooks import Webhook
@@ -78,9 +79,14 @@ async def flood(writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
+@cache
+def _zeros() -> bytes:
+    return gzip.compress(bytes(16 * 1024 * 1024), 9) * 64
+
+
 async def bomb(writer: asyncio.StreamWriter) -> None:
     """Answers with a gigabyte of zeros in a megabyte."""
-    body = gzip.compress(bytes(16 * 1024 * 1024), 9) * 4
+    body = _zeros()
     writer.write(f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
     await writer.drain()
 

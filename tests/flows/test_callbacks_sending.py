@@ -467,7 +467,7 @@ async def test_a_slow_or_hostile_receiver_delays_nobody_else(store: Store) -> No
             assert all(each.most_at_once <= callbacks_sending.AT_ONCE for each in hooks)
             assert all(each.connections for each in hooks), "each had its chance to be in the way"
     took.sort()
-    assert took[int(len(took) * 0.99) - 1] < 2.0, f"seconds: {took[-5:]}; a receiver that hangs is given 15"
+    assert took[int(len(took) * 0.99) - 1] < 5.0, f"seconds: {took[-5:]}; a receiver that hangs is given 15"
 
 
 async def test_at_most_two_are_sent_to_one_endpoint_at_once(store: Store) -> None:
@@ -571,6 +571,25 @@ async def test_a_callback_that_cannot_be_made_is_given_up_and_holds_up_no_other(
         await hook.got(1)
     assert (dead.handoff, dead.error) == (poison.id, "it could not be made (ZeroDivisionError)")
     assert len(hook.requests) == 1
+
+
+async def test_whoever_follows_and_fails_stops_no_callback(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told again with the next try, and is sent again until it has heard."""
+    real, failures = office.followed.reached, [ZeroDivisionError()]
+
+    async def reached(handoff_id: str, how: str) -> None:
+        if failures:
+            raise failures.pop()
+        await real(handoff_id, how)
+
+    monkeypatch.setattr(office.followed, "reached", reached)
+    async with receiver() as hook:
+        endpoint = await office.endpoint(hook.url)
+        await office.decide()
+        requests = await hook.got(2)
+        assert (await office.settled(endpoint)).delivered == 1
+    assert len(ids(requests)) == 1
+    assert len(office.followed.reached_by) == 1
 
 
 async def test_a_callback_that_kills_whoever_sends_it_is_given_up(store: Store) -> None:

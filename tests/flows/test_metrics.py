@@ -26,7 +26,7 @@ from tests.servers import Live, Valkey, live, until
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 OPERATIONS: Final = (DOCS / "operations.md").read_text()
-NUMBERS: Final = Numbers(3, 1, 2, 9, 1, 4, (Queue("cards:slack", 5, 6, timedelta(seconds=7)),))
+NUMBERS: Final = Numbers(3, 1, 2, 9, 1, 4, 8, timedelta(seconds=9), (Queue("cards:slack", 5, 6, timedelta(seconds=7)),))
 PERSON: Final = wire.Actor(kind="person", id="slack:T1/U1", name="Mira", surface="slack")
 
 BASE_UNITS: Final = ("_seconds", "_bytes")
