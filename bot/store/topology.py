@@ -169,11 +169,12 @@ class Home:
 
     async def _look(self) -> ConnectionPool:
         async with self._finding:
-            if self._pool is None:
+            pool = self._pool  # somebody else may have found it meanwhile, and somebody else may lose it again
+            if pool is None:
                 assert self._find  # noqa: S101  # a server that is the only one is never lost
-                await self._go(await self._find())
-            assert self._pool  # noqa: S101  # just found
-            return self._pool
+                pool = await self._find()
+                await self._go(pool)
+            return pool
 
     async def _go(self, pool: ConnectionPool) -> None:
         """From now on to this server. Who still waits on a line elsewhere is let go: what comes, comes here."""
