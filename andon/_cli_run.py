@@ -97,7 +97,8 @@ async def run(andon: Andon, options: argparse.Namespace, command: Sequence[str],
     """
     args = _args(options.env, command)
     shown = shlex.join(args["argv"])
-    async with andon.run(Path(args["argv"][0]).name or "command", labels=labels()) as job:
+    name = Path(args["argv"][0]).name or "command"
+    async with andon.run(name, labels=labels(), heartbeat=options.heartbeat) as job:
         handoff = await job.open(
             {
                 "kind": "confirmation",

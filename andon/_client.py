@@ -9,9 +9,11 @@ from uuid import uuid4
 
 from andon import wire
 from andon._api import Api
+from andon._asking import seconds
 from andon._errors import InvalidToken
 from andon._events import Events
 from andon._handoff import Handoff
+from andon._heartbeat import beating
 from andon._http import Http
 from andon._line import Line
 from andon._local import find_service
@@ -66,6 +68,7 @@ class Andon:
         parent: str | None = None,
         labels: Mapping[str, str] | None = None,
         on_stop: OnStop | None = None,
+        heartbeat: timedelta | float | None = None,
         idempotency_key: str | None = None,
     ) -> AsyncIterator[Run]:
         """Start a run.
@@ -82,6 +85,10 @@ class Andon:
                 `"cancel"` cancels the task that is inside of it, and its task groups with it; cleanup runs, and the
                 block raises `Stopped`. Or a function, which may be async, that is called with the `Stopped`, once for
                 each pull. Unset, only calls that wait or act hear of a stop.
+            heartbeat: Promise a sign of life this often, in seconds or as a timedelta, 5 s to an hour. They are given
+                in the background, from here to the end of the `async with`. Once three in a row have not come,
+                because the process died, hangs or cannot reach the service, the run is shown as lost, and people are
+                asked what became of what it was doing. Nothing is done again by itself.
             idempotency_key: Yours, if the job may start again after a crash and go on as the same run.
         """
         start = wire.RunStart(
@@ -90,21 +97,25 @@ class Andon:
             requester=requester,
             parent=parent,
             labels=dict(labels or {}),
+            heartbeat_s=seconds(heartbeat),
         )
         info = await self.api.start_run(start, idempotency_key=idempotency_key or uuid4().hex)
         line = Line(self.api, self._events, info)
         run = Run(line, info)
-        try:
-            async with watching(line.brake, on_stop):
-                yield run
-        finally:
-            await run.leave()
+        async with beating(line, info):
+            try:
+                async with watching(line.brake, on_stop):
+                    yield run
+            finally:
+                await run.leave()
 
     async def resume(self, token: str) -> tuple[Run, Handoff]:
         """Come back, in any process with the agent's key, to an ask that was opened earlier.
 
         Args:
             token: The opened handoff's `token`.
+
+        A run that promised signs of life gives them again, until this client is closed.
 
         Returns:
             The run, with its checkpoint, and the handoff: `wait` for it, `claim` it, `report` on it.
@@ -123,4 +134,5 @@ class Andon:
         latest = await self.api.read(read[1])
         info = await self.api.read_run(latest.run)
         line = Line(self.api, self._events, info)
+        await self._open.enter_async_context(beating(line, info, at_once=True))
         return Run(line, info), Handoff(line, latest, token=read[0])

@@ -185,7 +185,9 @@ async def claim(
         # It may have been made before the stop, and its reply lost: the next try is the same attempt.
         line.claimants[decision.handoff] = claimant
         raise
-    return read_permit(content, handoff=decision.handoff, digest=decision.digest, claimant=claimant)
+    permit = read_permit(content, handoff=decision.handoff, digest=decision.digest, claimant=claimant)
+    line.acting.add(decision.handoff)
+    return permit
 
 
 async def report(
@@ -197,4 +199,5 @@ async def report(
         error = error.encode("utf-8", "replace").decode()
         error = error if len(error) <= ERROR_CHARS else error[: ERROR_CHARS - 1] + "…"
     outcome = wire.OutcomeReport(status=status, claimant=claimant, result=result, error=error)
+    line.acting.discard(handoff_id)  # whether it can be told or not: nobody works on it any more
     return await line.api.report(handoff_id, outcome)

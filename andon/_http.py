@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from andon._errors import ServiceError, ServiceUnavailable, error_from
+from andon._trace import trace_headers
 
 __all__ = ["Http", "backoff_s"]
 
@@ -91,6 +92,7 @@ class Http:
         deadline = None if for_ever else loop.time() + self.patience_s
         limit = "until it answers" if for_ever else f"for up to {self.patience_s:g} s"
         headers = {} if body is None else {"Content-Type": "application/json"}
+        headers.update(trace_headers())
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
         for attempt in itertools.count():

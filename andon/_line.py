@@ -13,6 +13,7 @@ class Line:
 
     Attributes:
         claimants: The names of claims that a brake kept from being answered, by handoff.
+        acting: The handoffs that were claimed here and not reported yet: this process vouches for them.
     """
 
     def __init__(self, api: Api, events: Events, run: wire.Run) -> None:
@@ -20,6 +21,7 @@ class Line:
         self.events = events
         self.brake = RunBrake(api, events, run)
         self.claimants: dict[str, str] = {}
+        self.acting: set[str] = set()
         self._left: dict[str, list[str]] = {}
 
     def leave(self, ask: wire.Ask, key: str) -> None:

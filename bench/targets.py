@@ -178,6 +178,7 @@ async def andon(fsync: str, settings: Mapping[str, str] | None = None) -> AsyncI
                 "ANDON_STATE": str(folder / "state"),
                 "ANDON_REDIS_URL": store.url,
                 "ANDON_PORT": "0",
+                "ANDON_UNSAFE_STORE": str(fsync != "always"),
                 **(settings or {}),
             }
             loose = ["--per-minute", "10000000", "--burst", "10000000", "--open", "10000000"]

@@ -8,13 +8,23 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from andon import wire
-from bot import grants_cli, manifest_cli, policy_cli, policy_help, trust_cli
-from bot.access import agent_name, person
+from bot import (
+    backup_cli,
+    endpoints_cli,
+    grants_cli,
+    logs,
+    manifest_cli,
+    policy_cli,
+    policy_help,
+    tracing,
+    trust_cli,
+)
+from bot.access import KeyKind, agent_name, person
 from bot.app import (
     VERSION,
     check_slack,
@@ -44,9 +54,12 @@ _TOP: Final = """usage: python -m bot COMMAND [options]
   policy    check, explain, test and compare policy files
   keys      create, list and revoke the keys of agents and people
   trust     list trust ramps, and let them start over
+  endpoints say where callbacks go, and replay what could not be delivered
   grants    list and end what people let run without being asked again
   sign-in   print a one-time link to the web console
   manifest  write the app package for Microsoft Teams
+  backup    write all that the embedded store holds into a file
+  restore   put a backup back
 
 examples:
   python -m bot serve --port 8080
@@ -76,16 +89,18 @@ examples:
   ANDON_REDIS_URL=redis://localhost:6379 python -m bot check
 """
 
-_KEYS: Final = """usage: python -m bot keys create (--agent NAME | --person EMAIL)
+_KEYS: Final = """usage: python -m bot keys create (--agent NAME | --person EMAIL | --admin NAME)
                                  [--owner EMAIL] [--per-minute N] [--burst N] [--open N] [--json]
        python -m bot keys list [--json]
        python -m bot keys revoke ID
 
   Make, list and end API keys. A key is shown once, when it is made; only its hash is kept.
-  An agent's key asks and can never answer. A person's key answers as that person.
+  An agent's key asks and can never answer. A person's key answers as that person. An admin's key says where callbacks
+  go, and can do nothing else.
 
   --agent NAME     make an agent's key
   --person EMAIL   make a person's key
+  --admin NAME     make an admin's key
   --owner EMAIL    whose agent it is: where the policy says `not_requester`, they may say no to it, and not yes
   --per-minute N   asks a minute in the long run (default: 60)
   --burst N        asks at once (default: 20)
@@ -97,11 +112,12 @@ examples:
   python -m bot keys create --person ana@example.com --json
 """
 
-_SIGN_IN: Final = """usage: python -m bot sign-in [--person EMAIL]
+_SIGN_IN: Final = """usage: python -m bot sign-in [--person EMAIL] [--admin]
 
   Print a link that signs one person in to the web console, once, within 15 minutes.
 
   --person EMAIL   whom it signs in (default: you, the local user)
+  --admin          also let them set up where callbacks go, on the page Endpoints
 
 examples:
   python -m bot sign-in
@@ -143,10 +159,13 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: C901  # one li
         "check": (_CHECK, _check),
         "policy": (policy_help.text_for(rest), policy_cli.run),
         "keys": (_KEYS, _keys),
+        "endpoints": (endpoints_cli.HELP, endpoints_cli.run),
         "grants": (grants_cli.HELP, _grants),
         "trust": (trust_cli.HELP, _trust),
         "sign-in": (_SIGN_IN, _sign_in),
         "manifest": (manifest_cli.HELP, _manifest),
+        "backup": (backup_cli.BACKUP_HELP, _backup),
+        "restore": (backup_cli.RESTORE_HELP, _restore),
     }
     if command not in known:
         print(f"andon: there is no command {command!r}; python -m bot --help lists them", file=sys.stderr)
@@ -188,17 +207,9 @@ def _serve(parser: _Parser, words: list[str]) -> int:
     parser.add_argument("--host")
     parser.add_argument("--port", type=int)
     given = parser.parse_args(words)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("aiohttp.server").addFilter(_without_content)
-    return _run(_serving(load_settings(host=given.host, port=given.port)))
-
-
-def _without_content(record: logging.LogRecord) -> bool:
-    """What aiohttp says of a malformed request quotes it, keys included: keep the kind of error only."""
-    if record.exc_info and record.exc_info[0]:
-        record.msg, record.args = "http.malformed error=%s", (record.exc_info[0].__name__,)
-        record.exc_info = record.exc_text = None
-    return True
+    settings = load_settings(host=given.host, port=given.port)
+    logs.set_up(form=settings.log, level=settings.log_level, secrets=settings.secrets, trace=tracing.current_id)
+    return _run(_serving(settings))
 
 
 async def _serving(settings: Settings) -> int:
@@ -250,10 +261,7 @@ async def _checking() -> int:
         notes += policy_cli.policy_notes(settings.policy, reach_of(settings))
     except ConfigError as error:
         faults += error.faults
-    if not settings.on_loopback and not (settings.public_url or "").startswith("https://"):
-        notes.append(
-            f"warning: listening on {settings.host} in clear; put TLS in front and set ANDON_PUBLIC_URL to https://…"
-        )
+    notes += _warnings(settings)
     if settings.state.exists() and settings.state.stat().st_mode & 0o077:
         faults.append(f"{settings.state} can be entered by others; run: chmod 700 {settings.state}")
     try:
@@ -261,11 +269,13 @@ async def _checking() -> int:
             found = await opened.store.faults(embedded=opened.embedded)
             faults += [fault.detail for fault in found if fault.fatal]
             notes += [f"warning: {fault.detail}" for fault in found if not fault.fatal]
-            notes.append(f"store: {'embedded, in ' + str(settings.state) if opened.embedded else 'Redis'} answers")
+            where = f"embedded, in {settings.state}" if opened.embedded else await opened.store.described()
+            notes.append(f"store: {where}")
             last, _ = await opened.store.loaded.last()
             if settings.policy and not settings.policy.exists() and last:
                 faults.append(f"the service ran with policy {last} before, and its file {settings.policy} is gone")
             notes.append(f"keys: {len(await opened.access.keys())}")
+            notes += await endpoints_cli.endpoint_notes(settings, opened)
             surfaces = [await check(settings, opened) for check in checks]
     except ConfigError as error:
         faults += error.faults
@@ -277,6 +287,14 @@ async def _checking() -> int:
         faults += wrong
         notes += told
     return _tell(faults, notes)
+
+
+def _warnings(settings: Settings) -> Iterator[str]:
+    """What is set, allowed, and hardly meant."""
+    if not settings.on_loopback and not (settings.public_url or "").startswith("https://"):
+        yield f"warning: listening on {settings.host} in clear; put TLS in front and set ANDON_PUBLIC_URL to https://…"
+    if settings.failpoint:
+        yield f"warning: ANDON_FAILPOINT is set, for tests: the service kills itself at {settings.failpoint}"
 
 
 def _tell(faults: list[str], notes: list[str]) -> int:
@@ -295,6 +313,7 @@ def _keys(parser: _Parser, words: list[str]) -> int:
     if action == "create":
         parser.add_argument("--agent")
         parser.add_argument("--person")
+        parser.add_argument("--admin")
         parser.add_argument("--owner")
         for name, standard in (("--per-minute", 60), ("--burst", 20), ("--open", 50)):
             parser.add_argument(name, type=_positive, default=standard)
@@ -303,8 +322,8 @@ def _keys(parser: _Parser, words: list[str]) -> int:
     if action != "revoke":
         parser.add_argument("--json", action="store_true")
     given = parser.parse_args(rest)
-    if action == "create" and bool(given.agent) == bool(given.person):
-        raise _Usage("say whose key: --agent NAME or --person EMAIL")
+    if action == "create" and sum(map(bool, (given.agent, given.person, given.admin))) != 1:
+        raise _Usage("say whose key: --agent NAME, --person EMAIL or --admin NAME")
     if action == "create" and given.owner and not given.agent:
         raise _Usage("--owner says whose agent it is; it goes with --agent NAME")
     work = {"create": _create_key, "list": _list_keys, "revoke": _revoke_key}[action]
@@ -320,12 +339,13 @@ def _positive(text: str) -> int:
 
 async def _create_key(given: argparse.Namespace) -> int:
     limits = Limits(per_minute=given.per_minute, burst=given.burst, open=given.open)
-    name = person(given.person).id if given.person else agent_name(given.agent)
+    kind: KeyKind = "person" if given.person else "admin" if given.admin else "agent"
+    name = person(given.person).id if given.person else agent_name(given.admin or given.agent)
     owner = person(given.owner).id if given.owner else ""
     async with open_store(load_settings(), start=False) as opened:
-        key = await opened.access.create_key("person" if given.person else "agent", name, limits, owner=owner)
+        key = await opened.access.create_key(kind, name, limits, owner=owner)
     if given.json:
-        print(json.dumps({"key": key, "kind": "person" if given.person else "agent", "name": name}))
+        print(json.dumps({"key": key, "kind": kind, "name": name}))
     else:
         print(key)
         print("This is the only time that it is shown; keep it in the environment as ANDON_KEY.", file=sys.stderr)
@@ -396,16 +416,34 @@ def _manifest(parser: _Parser, words: list[str]) -> int:
     return manifest_cli.write_teams(load_settings(), file, **given)
 
 
+def _backup(parser: _Parser, words: list[str]) -> int:
+    parser.add_argument("file", type=Path)
+    return _run(backup_cli.backup(load_settings(), parser.parse_args(words).file))
+
+
+def _restore(parser: _Parser, words: list[str]) -> int:
+    parser.add_argument("file", type=Path, nargs="?")
+    parser.add_argument("--replace", action="store_true")
+    parser.add_argument("--done", action="store_true")
+    given = parser.parse_args(words)
+    if bool(given.file) == given.done:
+        raise _Usage("name the backup: restore FILE; or, where Redis' own tools restored it: restore --done")
+    if given.done:
+        return _run(backup_cli.hold_everything(load_settings()))
+    return _run(backup_cli.restore(load_settings(), given.file, replace=given.replace))
+
+
 def _sign_in(parser: _Parser, words: list[str]) -> int:
     parser.add_argument("--person")
+    parser.add_argument("--admin", action="store_true")
     given = parser.parse_args(words)
-    return _run(_signing_in(person(given.person) if given.person else local_person()))
+    return _run(_signing_in(person(given.person) if given.person else local_person(), admin=given.admin))
 
 
-async def _signing_in(who: wire.Actor) -> int:
+async def _signing_in(who: wire.Actor, *, admin: bool) -> int:
     settings = load_settings()
     async with open_store(settings, start=False) as opened:
-        link = await opened.access.create_link(who)
+        link = await opened.access.create_link(who, admin=admin)
     print(sign_in_url(known_url(settings), link))
     return _FINE
 

@@ -34,12 +34,16 @@ _BAD_KEY: Final = (
 )
 
 
+KeyKind = Literal["agent", "person", "admin"]
+"""An agent's key asks, a person's answers, an admin's sets the service up; none can do what is another's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Whoever holds a key."""
 
     key_id: str
-    kind: Literal["agent", "person"]
+    kind: KeyKind
     name: str
     limits: Limits
     created: str = ""
@@ -50,7 +54,8 @@ class Principal:
     @property
     def actor(self) -> wire.Actor:
         """As who acts."""
-        return wire.Actor(kind=self.kind, id=self.name, name=self.name.partition("@")[0], surface="api")
+        kind: Literal["agent", "person"] = "agent" if self.kind == "agent" else "person"
+        return wire.Actor(kind=kind, id=self.name, name=self.name.partition("@")[0], surface="api")
 
 
 class Access:
@@ -67,9 +72,7 @@ class Access:
 
     # --- keys ---
 
-    async def create_key(
-        self, kind: Literal["agent", "person"], name: str, limits: Limits | None = None, *, owner: str = ""
-    ) -> str:
+    async def create_key(self, kind: KeyKind, name: str, limits: Limits | None = None, *, owner: str = "") -> str:
         """Make a key and return it: the only time that anybody sees it whole. `owner` is whose agent it is."""
         limits = limits or Limits()
         key_id = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_CHARS))
@@ -151,10 +154,11 @@ class Access:
 
     # --- sign-in: the `SignIn` port ---
 
-    async def create_link(self, person: wire.Actor) -> str:
-        """A one-time link's token, good for a quarter of an hour."""
+    async def create_link(self, person: wire.Actor, *, admin: bool = False) -> str:
+        """A one-time link's token, good for a quarter of an hour; an `admin` may also set the service up."""
         token = secrets.token_urlsafe(32)
-        await self._store.access.save_link(self._hash("link", token), {"id": person.id, "name": person.name}, LINK_LIFE)
+        about = {"id": person.id, "name": person.name, **({"admin": "yes"} if admin else {})}
+        await self._store.access.save_link(self._hash("link", token), about, LINK_LIFE)
         return token
 
     async def begin(self, link: str) -> str | None:
@@ -179,7 +183,7 @@ class Access:
             return None
         await self._store.access.renew_session(hashed, min(SESSION_IDLE, left))
         person = wire.Actor(kind="person", id=found["id"], name=found["name"], surface="web")
-        return Session(person=person, csrf=found["csrf"])
+        return Session(person=person, csrf=found["csrf"], admin=found.get("admin") == "yes")
 
     async def end(self, token: str) -> None:
         """End a session."""
@@ -232,7 +236,7 @@ def agent_name(name: str) -> str:
 
 def _principal(key_id: str, fields: dict[str, str]) -> Principal:
     limits = Limits(per_minute=int(fields["per_minute"]), burst=int(fields["burst"]), open=int(fields["open"]))
-    kind: Literal["agent", "person"] = "person" if fields["kind"] == "person" else "agent"
+    kind: KeyKind = "person" if fields["kind"] == "person" else "admin" if fields["kind"] == "admin" else "agent"
     created, last_used, owner = fields["created"], fields["last_used"], fields.get("owner", "")
     return Principal(key_id, kind, fields["name"], limits, created, last_used, owner)
 

@@ -195,6 +195,8 @@ def _no(handoff: Handoff, name: str, reason: str) -> str:
     match handoff.ask:
         case wire.Input():
             return coaching.unanswered(name, reason)
+        case wire.Choice() if handoff.settles:
+            return coaching.settled(name, reason)
         case wire.Choice():
             return coaching.none_chosen(name, reason)
         case ask:
@@ -216,7 +218,9 @@ def _choose(handoff: Handoff, answer: wire.Choose, by: wire.Actor, *, at: dateti
         choice=candidate.id,
         reason=answer.reason,
         policy=handoff.route.policy,
-        message_for_agent=coaching.chosen(_who(by, beside, "yes", digest_of(payload)), candidate.label),
+        message_for_agent=coaching.settled(by.name, candidate.label)
+        if handoff.settles
+        else coaching.chosen(_who(by, beside, "yes", digest_of(payload)), candidate.label),
     )
     return Verdict(decision, decision.digest, payload)
 

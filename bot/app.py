@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,30 +16,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from pydantic import SecretStr
 
 from adapters.web import WebConsole
 from andon import wire
 from andon._local import AGENT_KEY_FILE, URL_FILE
-from bot import on_call
+from bot import failpoints, on_call
 from bot.access import Access, fingerprint
-from bot.api import Api, problems, set_headers
+from bot.api import Api, Operations, counting, problems, set_headers
+from bot.beats import Beats
 from bot.config import Settings
-from bot.errors import ConfigError
+from bot.delivery import Delivery
+from bot.errors import ConfigError, StoreUnavailable
 from bot.flow import Flow
 from bot.health import StoreHealth
 from bot.hub import Hub
 from bot.idle import IdleConnections
 from bot.metrics import Metrics
-from bot.outbox import CardWork, Pace
+from bot.outbox import Allowed, Callbacks, CardWork, Egress, EndpointBook, Pace, Schedule, Sending
+from bot.parts import readiness_of
 from bot.policies import Policies
 from bot.policy import Reach
 from bot.ports import Adapter, Desk, Directory, Shelf
+from bot.readiness import Pulse
 from bot.risk import Scoring
 from bot.runs import WEB, Runs
 from bot.shelf import SealedShelf
-from bot.store import EmbeddedStore, Limits, Store, connect
+from bot.store import EmbeddedStore, Limits, Store, topology
 from bot.timers import Timers
+from bot.tracing import Traces
 
 if TYPE_CHECKING:
     from adapters.slack import SlackConfig
@@ -51,6 +57,7 @@ LOCAL_AGENT: Final = "local"
 LOCAL_LIMITS: Final = Limits(per_minute=600, burst=100, open=500)
 """For the key that the first start makes for agents of this machine's own user."""
 
+_OTLP: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 SHUTDOWN_S: Final = 10.0
 LINGER_S: Final = 1.0
 """How long the rest of a refused body is read, so that the sender sees the refusal."""
@@ -89,7 +96,8 @@ async def open_store(settings: Settings, *, start: bool = True) -> AsyncIterator
         await embedded.start()
         mine = True
     url = embedded.url if embedded else settings.redis_url.get_secret_value() if settings.redis_url else ""
-    store = Store(connect(url, shards=settings.shards), retention=settings.retention, shards=settings.shards)
+    servers = topology(url, replicated=settings.durability == "replicated")
+    store = Store(servers, retention=settings.retention, shards=settings.shards)
     try:
         faults = await store.faults(embedded=embedded is not None)
         for fault in faults:
@@ -99,7 +107,12 @@ async def open_store(settings: Settings, *, start: bool = True) -> AsyncIterator
         if fatal and not settings.unsafe_store:
             raise ConfigError(fatal)
         secret = settings.key_material()
-        stands = await store.access.claim_secret(fingerprint(secret))
+        try:
+            stands = await store.access.claim_secret(fingerprint(secret))
+        except StoreUnavailable as error:
+            if fatal:  # they say better why it does not work
+                raise ConfigError(fatal) from error
+            raise
         if stands != fingerprint(secret):
             msg = (
                 "this store was set up with another secret: its keys and links would not open; "
@@ -129,19 +142,27 @@ class Running:
 
 @asynccontextmanager
 async def service(
-    settings: Settings, *, adapters: Mapping[str, MakeAdapter] | None = None, pace: Pace | None = None
+    settings: Settings,
+    *,
+    adapters: Mapping[str, MakeAdapter] | None = None,
+    pace: Pace | None = None,
+    schedule: Schedule | None = None,
 ) -> AsyncIterator[Running]:
     """Run the whole service; leaving finishes what it took and closes streams so that clients reconnect.
 
     Args:
         settings: As read.
         adapters: More surfaces, by name.
-        pace: How patient the outbox is.
+        pace: How patient the outbox is with surfaces.
+        schedule: And with the receivers of callbacks.
 
     Raises:
         ConfigError, StateFolderBusy, StoreUnavailable: As `open_store`; nothing listens then.
         OSError: The port is taken.
     """
+    if settings.failpoint:
+        failpoints.arm(settings.failpoint)
+        log.warning("failpoint.armed point=%s; this service will kill itself there", settings.failpoint)
     reach = reach_of(settings)
     policies = Policies(
         settings.policy, reach=replace(reach, surfaces={**reach.surfaces, **dict.fromkeys(adapters or (), True)})
@@ -149,7 +170,12 @@ async def service(
     with _listen(settings) as listener:
         async with (
             open_store(settings) as opened,
-            _serving(settings, opened, policies, listener, more=adapters or {}, pace=pace or Pace()) as running,
+            _serving(
+                *(settings, opened, policies, listener),
+                more=adapters or {},
+                pace=pace or Pace(),
+                schedule=schedule or Schedule(),
+            ) as running,
         ):
             yield running
 
@@ -161,20 +187,22 @@ def reach_of(settings: Settings | None = None) -> Reach:
 
 
 @contextmanager
-def _packages_of(extra: str) -> Iterator[None]:
-    """Around the import of a surface: say what to install where its packages are missing."""
+def _packages_of(extra: str, what: str = "the surface") -> Iterator[None]:
+    """Around the import of what is optional: say what to install where its packages are missing."""
     try:
         yield
     except ModuleNotFoundError as error:
-        msg = f"{error.name} is not installed; the surface needs the extra `{extra}`, which `make install` brings"
+        msg = f"{error.name} is not installed; {what} needs the extra `{extra}`, which `make install` brings"
         raise ConfigError([msg]) from error
 
 
-def _surfaces(settings: Settings, access: Access, url: str) -> Mapping[str, MakeAdapter]:
+def _surfaces(settings: Settings, access: Access, book: EndpointBook, url: str) -> Mapping[str, MakeAdapter]:
     """The adapters that the settings ask for."""
 
-    def console(desk: Desk, _: Shelf) -> AbstractAsyncContextManager[Adapter]:
-        return nullcontext(WebConsole(desk, access, public_url=url, templates=settings.templates, clock=_clock))
+    def console(desk: Desk, shelf: Shelf) -> AbstractAsyncContextManager[Adapter]:
+        templates, callbacks = settings.templates, (book, shelf)
+        made = WebConsole(desk, access, public_url=url, templates=templates, clock=_clock, callbacks=callbacks)
+        return nullcontext(made)
 
     surfaces: dict[str, MakeAdapter] = {"web": console}
     if settings.slack:
@@ -245,14 +273,21 @@ async def _serving(
     *,
     more: Mapping[str, MakeAdapter],
     pace: Pace,
+    schedule: Schedule,
 ) -> AsyncIterator[Running]:
     store, access = opened.store, opened.access
-    hub = Hub(store, on_revoked=access.forget_key)
+    delivery = Delivery(
+        store,
+        send_again=lambda handoff_id: callbacks.send_again(handoff_id),  # noqa: PLW0108  # made below, with the flow
+        has_endpoints=lambda agent: callbacks.has_endpoints(agent),  # noqa: PLW0108  # likewise
+    )
+    hub = Hub(store, on_revoked=access.forget_key, on_change=delivery.heard)
     port: int = listener.getsockname()[1]
     url = settings.url(port)
-    surfaces = {**_surfaces(settings, access, url), **more}
-    metrics = Metrics(waiting=lambda: hub.waiting, streams=lambda: hub.streams)
-    metrics.watch_policy(loads=lambda: policies.loads, trouble=lambda: bool(policies.standing.trouble))
+    egress, book = endpoints_of(settings, opened, url, listens=listener.getsockname()[:2])
+    surfaces = {**_surfaces(settings, access, book, url), **more}
+    pulse, traces = Pulse(), _traces(settings, store)
+    metrics = _metrics(store, hub, policies, pulse, traces)
     place = _default_place(settings)
     runs = Runs(store, access, default_place=place)
     directories: dict[str, Directory] = {}  # filled when the adapters, which need the flow, are there
@@ -263,35 +298,50 @@ async def _serving(
         metrics=metrics,
         directories=directories,
         on_call=on_call.plugged_in(),
+        delivery=delivery,
         scoring=scoring,
-        health=StoreHealth(since=_clock(), trouble=lambda: store.troubled_at, unsafe=settings.unsafe_store),
+        health=StoreHealth(
+            since=_clock(), trouble=lambda: store.troubled_at, apart=lambda: store.apart, unsafe=settings.unsafe_store
+        ),
         default_place=place,
     )
-    api = Api(flow, runs, store, hub=hub, access=access, metrics=metrics, url=url, version=VERSION)
+    callbacks = _callbacks(
+        opened, book, flow, egress, url, following=delivery, place=place, schedule=schedule, count=metrics.called_back
+    )
+    beats = Beats(store, access, metrics, default_place=place)
+    timers = Timers(flow, store, beats)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(scoring.close)
+        stack.push_async_callback(traces.close)
         adapters = {}
         for name, make in surfaces.items():
             shelf = SealedShelf(store, settings.key_material(), name)
             adapters[name] = adapter = await stack.enter_async_context(make(flow, shelf))
             if adapter.directory:
                 directories[name] = adapter.directory
-        app = web.Application(client_max_size=2 * 1024 * 1024)
-        app.add_routes(api.routes())
-        for adapter in adapters.values():
-            app.add_routes(adapter.routes())
-        app.middlewares.append(problems)
-        app.on_response_prepare.append(set_headers)
-        runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S, lingering_time=LINGER_S
+        cards = [
+            CardWork(shard.outbox, shard.digests, flow, adapters, pace=pace, counts=metrics) for shard in store.shards
+        ]
+        ready = readiness_of(store=store, hub=hub, timers=timers, policies=policies, cards=cards, adapters=adapters)
+        token = _plain(settings.metrics_token)
+        api = Api(
+            *(flow, runs, store),
+            hub=hub,
+            access=access,
+            metrics=metrics,
+            traces=traces,
+            operations=Operations(metrics, store.vitals, ready, pulse, version=VERSION, token=token),
+            endpoints=book,
+            beats=beats,
+            url=url,
+            version=VERSION,
         )
+        routes = [*api.routes(), *(route for adapter in adapters.values() for route in adapter.routes())]
+        runner = _runner(routes, counting(metrics, timed=traces.records))
         await hub.start()
-        timers = Timers(flow, store)
-        timers.start()
         policies.start(flow.alert, store.loaded)
-        cards = [CardWork(shard.outbox, shard.digests, flow, adapters, pace=pace) for shard in store.shards]
-        for each in cards:
-            each.start()
+        for start in (timers.start, pulse.start, *(each.start for each in cards), callbacks.start):
+            start()
         idle = IdleConnections(lambda: runner.server.connections if runner.server else ())
         try:
             await runner.setup()
@@ -300,10 +350,82 @@ async def _serving(
             yield await _introduce(settings, opened, url, port)
         finally:
             await idle.stop()
+            await pulse.stop()
             await timers.stop()
             await policies.stop()
             await hub.stop()
-            await asyncio.gather(runner.cleanup(), *(each.stop() for each in cards))
+            await asyncio.gather(runner.cleanup(), *(each.stop() for each in cards), callbacks.stop())
+            await delivery.stop()
+            await egress.close()
+
+
+def _runner(routes: Sequence[web.AbstractRouteDef], count: Middleware) -> web.AppRunner:
+    app = web.Application(client_max_size=2 * 1024 * 1024)
+    app.add_routes(routes)
+    app.middlewares.extend([count, problems])
+    app.on_response_prepare.append(set_headers)
+    return web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S, lingering_time=LINGER_S
+    )
+
+
+def _callbacks(
+    opened: Opened,
+    book: EndpointBook,
+    flow: Flow,
+    egress: Egress,
+    url: str,
+    *,
+    following: Delivery,
+    place: wire.Place,
+    schedule: Schedule,
+    count: Callable[[str], None],
+) -> Callbacks:
+    store, access = opened.store, opened.access
+    sending = Sending(
+        *(store, book, flow, access, egress),
+        url=url,
+        alert=flow.alert,
+        following=following,
+        place=place,
+        schedule=schedule,
+        count=count,
+    )
+    return Callbacks(store, flow, access, sending, alert=flow.alert)
+
+
+def endpoints_of(
+    settings: Settings, opened: Opened, url: str, *, listens: tuple[str, int] | None = None
+) -> tuple[Egress, EndpointBook]:
+    """The way out to the endpoints of callbacks, and the endpoints; `url` is the service's own address."""
+    egress = Egress(Allowed.read(settings.callback_allow), listens=listens)
+    return egress, EndpointBook(opened.store, settings.key_material(), egress, own=[url])
+
+
+def _metrics(store: Store, hub: Hub, policies: Policies, pulse: Pulse, traces: Traces) -> Metrics:
+    """Metrics that hear of what the store, the hub and the policy do; `traces` hear of the same facts."""
+    metrics = Metrics(
+        waiting=lambda: hub.waiting,
+        streams=lambda: hub.streams,
+        version=VERSION,
+        late_s=lambda: pulse.late_s,
+        traces=traces,
+    )
+    store.watch(tripped=metrics.tripped, troubled=metrics.troubled)
+    metrics.watch_policy(loads=lambda: policies.loads, trouble=lambda: bool(policies.standing.trouble))
+    return metrics
+
+
+def _traces(settings: Settings, store: Store) -> Traces:
+    """Traces are recorded where an address for them is set: by our own setting, or by OpenTelemetry's standard ones."""
+    standard = any(os.environ.get(name) for name in _OTLP)
+    off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or os.environ.get("OTEL_TRACES_EXPORTER") == "none"
+    if off or not (settings.otel_endpoint or standard):
+        return Traces()
+    with _packages_of("otel", "tracing"):
+        from bot.otel import OtelTraces
+
+    return OtelTraces(endpoint=settings.otel_endpoint or "", version=VERSION, load=store.handoffs.load)
 
 
 def _default_place(settings: Settings) -> wire.Place:

@@ -7,6 +7,7 @@ cards, so that nothing depends on when it happens, and any process takes up what
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -18,6 +19,7 @@ from bot.brake.words import Typed, Vocabulary, Where
 from bot.errors import AlreadyDecided, Gone, NotAnApprover, StoreUnavailable
 from bot.handoff import OPEN, Handoff, Route, State
 from bot.history import asks_of
+from bot.metrics import Metrics
 from bot.ports import Standing
 from bot.store import Affected, Obeyed, Store
 
@@ -67,6 +69,7 @@ class Braking:
         rules: Rules,
         *,
         end: Callable[[Handoff, wire.Decision], Awaitable[Handoff]],
+        metrics: Metrics,
     ) -> None:
         """`told` waits until the agents here have been told of all that has happened; `end` decides a handoff."""
         self._store = store
@@ -74,9 +77,11 @@ class Braking:
         self._told = told
         self._rules = rules
         self._end = end
+        self._metrics = metrics
 
     async def obey(self, order: BrakeOrder, *, standing: Standing = "member") -> wire.BrakeReceipt:
         """Pull or lift a brake; see `bot.ports.BrakeDesk.obey`."""
+        began = time.perf_counter()
         if order.action in {"resume", "abort"}:
             await self._check_may_lift(order, standing)
         agents = await self._agents(order.scope)
@@ -91,7 +96,9 @@ class Braking:
             order.by.id,
             getattr(obeyed.brake, "epoch", ""),
         )
-        return await self._receipt(order.scope, obeyed)
+        receipt = await self._receipt(order.scope, obeyed)
+        self._metrics.braked(order.action, obeyed.word, time.perf_counter() - began)
+        return receipt
 
     async def heard(self, agent: str, run: str, steers: Sequence[str]) -> wire.Run:
         """The agent has read people's words; a steer that held its run ends with that.

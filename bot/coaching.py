@@ -48,6 +48,11 @@ def chosen(by: str, label: str) -> str:
     return f'{by} chose "{label}". Go on with that one.'
 
 
+def settled(by: str, said: str) -> str:
+    """What a person said of an action that nobody knew the end of."""
+    return f"{by} was asked what became of this, and said: {_sentence(said)} Do not do it again unless somebody asks."
+
+
 def answered(by: str) -> str:
     """This answer."""
     return f"{by} answered. Go on with that answer."

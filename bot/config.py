@@ -1,25 +1,31 @@
 """Settings: environment variables or a `.env` file, read once into one frozen model."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from andon._local import state_dir
+from bot import failpoints
 from bot.errors import ConfigError
 
-_SCHEMES: Final = ("redis://", "rediss://", "unix://")
-_AGENT_SIDE: Final = frozenset({"ANDON_URL", "ANDON_KEY"})
+_SCHEMES: Final = (
+    *("redis://", "rediss://", "unix://"),
+    *("redis+sentinel://", "rediss+sentinel://", "redis+cluster://", "rediss+cluster://"),
+)
+_AGENT_SIDE: Final = frozenset({"ANDON_URL", "ANDON_KEY", "ANDON_CALLBACK_SECRET"})
 _SECRET_BYTES: Final = 32
 _PLATFORMS: Final = ("SLACK_", "TEAMS_")
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[1-9][0-9]{0,4})?")
 _OURS: Final = ("ANDON_", *_PLATFORMS)
 
 
@@ -52,6 +58,21 @@ def _folder(path: Path) -> Path:
     return path
 
 
+def _failpoint(text: str) -> str:
+    failpoints.parse(text)
+    return text
+
+
+def _hosts(text: str) -> str:
+    for each in filter(None, (part.strip() for part in text.split(","))):
+        if not _HOST.fullmatch(each):
+            msg = f"{each!r} is no host; write `host` or `host:port`, with commas between"
+            raise ValueError(msg)
+        if each.startswith("["):
+            ip_address(each[1:].partition("]")[0])
+    return text
+
+
 class Settings(BaseSettings):
     """Everything that can be set; every field is `ANDON_` and its name in capitals, unless it has a name of its own."""
 
@@ -72,7 +93,13 @@ class Settings(BaseSettings):
     )
     state: Path = Field(default_factory=state_dir, description="State folder: embedded store, local key, secret.")
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
-        default=None, description="redis://, rediss:// or unix:// (default: an embedded Valkey in the state folder)."
+        default=None,
+        description="redis://, unix://, redis+sentinel:// or redis+cluster://, with TLS rediss… "
+        "(default: an embedded Valkey in the state folder).",
+    )
+    durability: Literal["local", "replicated"] = Field(
+        default="local",
+        description="Whether a replica must confirm what people decide before anybody is told: local or replicated.",
     )
     shards: int = Field(
         default=1,
@@ -90,6 +117,20 @@ class Settings(BaseSettings):
         default=None,
         description="Keys every hash and token; all services on one store need the same, at least 32 characters "
         "(default: the file `secret` in the state folder, made at the first start).",
+    )
+    callback_allow: Annotated[str, AfterValidator(_hosts)] | None = Field(
+        default=None,
+        description="Hosts that callbacks may go to although they are private, or not https: `host` or `host:port`.",
+    )
+    log: Literal["text", "json"] = Field(default="text", description="Log lines for people, or JSON objects.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is logged: debug, info, warning or error."
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None, description="Whoever reads /metrics sends it as a bearer token (default: anybody may)."
+    )
+    otel_endpoint: Annotated[str, AfterValidator(_http_url)] | None = Field(
+        default=None, description="Traces go to this OTLP/HTTP collector, e.g. http://localhost:4318 (default: none)."
     )
     retention_days: int = Field(default=30, ge=1, le=400, description="Days that an ended handoff is kept.")
     slack_bot_token: SecretStr | None = Field(
@@ -162,11 +203,22 @@ class Settings(BaseSettings):
         default=False, description="Start although the store may lose or drop decisions; every fault is logged."
     )
 
+    failpoint: Annotated[str, AfterValidator(_failpoint)] | None = Field(
+        default=None, description="For tests: the service kills itself at this point, `<name>` or `<name>:<nth>`."
+    )
+
     @model_validator(mode="after")
     def _secrets_are_long(self) -> Self:
         if self.secret and len(self.secret.get_secret_value()) < _SECRET_BYTES:
             make = "python -c 'import secrets; print(secrets.token_urlsafe())'"
             msg = f"ANDON_SECRET is shorter than 32 characters; make one: {make}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _replicas_are_elsewhere(self) -> Self:
+        if self.durability == "replicated" and self.redis_url is None:
+            msg = "ANDON_DURABILITY=replicated needs ANDON_REDIS_URL: the embedded store has no replica"
             raise ValueError(msg)
         return self
 
@@ -226,6 +278,13 @@ class Settings(BaseSettings):
     def slack(self) -> bool:
         """Is the surface Slack wanted?"""
         return bool(self.slack_bot_token or self.slack_client_id)
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every secret that was set, in clear: for taking them out of what is logged."""
+        found = [getattr(self, name) for name in type(self).model_fields]
+        plain = [each.get_secret_value() for each in found if isinstance(each, SecretStr)]
+        return [*plain, *filter(None, [urlsplit(each).password for each in plain if "://" in each])]
 
     @cached_property
     def retention(self) -> timedelta:

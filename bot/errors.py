@@ -205,6 +205,18 @@ class StoreUnavailable(BotError):
     slug, title, status = "store-unavailable", "The store did not confirm", 503
 
 
+class StoreFull(BotError):
+    """Redis has little room left, and keeps it for stops and decisions; nothing new was written."""
+
+    slug, title, status = "store-full", "The store is nearly full", 503
+
+
+class NotConfirmed(StoreUnavailable):
+    """It was written, perhaps, and no replica confirmed it, as `ANDON_DURABILITY=replicated` wants."""
+
+    slug, title = "not-confirmed", "No replica confirmed it"
+
+
 class DirectoryDown(BotError):
     """A surface cannot tell now who belongs to a group; whoever is not known to belong may not answer."""
 

@@ -18,6 +18,7 @@ from bot.aloud import policy_in_words
 from bot.braking import Braking
 from bot.caps import Caps
 from bot.cursor import make_cursor, parse_cursor
+from bot.delivery import Delivery
 from bot.digests import answer_shown
 from bot.draws import Draws
 from bot.errors import AlreadyDecided, Gone, StoreUnavailable
@@ -79,6 +80,7 @@ class Flow:
         metrics: Metrics,
         directories: Mapping[str, Directory] = MappingProxyType({}),
         on_call: OnCall | None = None,
+        delivery: Delivery | None = None,
         scoring: Scoring | None = None,
         health: StoreHealth | None = None,
         default_place: wire.Place = WEB,
@@ -112,6 +114,8 @@ class Flow:
         self._default_place = default_place
         self._decision_age = decision_age
         self._clock = clock
+        self.delivery = delivery or Delivery(store)
+        self.send_again = self.delivery.send_again
         self._voting = Voting(
             *(self, store, hub),
             metrics=metrics,
@@ -122,7 +126,7 @@ class Flow:
             people=lambda: known_people(policies.current()),
             clock=clock,
         )
-        self.braking = Braking(store, self._voting, hub.caught_up, policies, end=self._end)
+        self.braking = Braking(store, self._voting, hub.caught_up, policies, end=self._end, metrics=metrics)
 
     def policy(self) -> PolicyWords:
         """The policy that stands now."""
@@ -158,8 +162,9 @@ class Flow:
             Gone: The run is not this agent's.
             IdempotencyKeyReused: The key came with another ask before.
             RunStopped: Somebody pulled the cord; nothing was opened.
-            TooMany: The agent asks too fast, or has too many open.
+            TooMany: The agent asks too fast, or has too many open. StoreFull: The store keeps its room.
         """
+        await self._store.room_of(ask.run).check(self.alert)
         run = await self._runs.known(agent.name, ask.run)
         if under is None:
             check_gate(ask)
@@ -173,9 +178,8 @@ class Flow:
         situation = await self._gathering.gather(policy, ask, handoff_id, agent.name, run, to=to)
         if checkpoint is not None:
             situation = replace(situation, checkpoint=checkpoint, passed=True)
-        at = self._clock()
         asked = replace(
-            unopened(ask, at=at),
+            unopened(ask, at=self._clock()),
             id=handoff_id,
             agent=agent.name,
             run=run.id,
@@ -233,11 +237,7 @@ class Flow:
     # --- read ---
 
     async def look(self, handoff_id: str) -> Handoff:
-        """Read one handoff, expired if its time is up.
-
-        Raises:
-            Gone: There is none.
-        """
+        """Read one handoff, expired if its time is up; raises `Gone`."""
         handoff = await self._store.handoffs.load(handoff_id)
         if handoff is None:
             raise Gone(no_handoff(handoff_id), handoff=handoff_id)
@@ -343,10 +343,7 @@ class Flow:
     ) -> Handoff:
         """Record a person's answer; the first one stands, the same `answer_id` twice is one answer.
 
-        Raises:
-            NotAnApprover, InvalidAnswer, AlreadyDecided, StaleRevision, HandoffExpired, HandoffHeld, Gone:
-                As `bot.ports.Desk.answer` says. Nothing has changed.
-            StoreUnavailable: It may have been recorded; the same call again is safe.
+        Raises as `bot.ports.Desk.answer` says.
         """
         return await self._voting.answer(handoff_id, answer, by, answer_id=answer_id, standing=standing)
 
@@ -458,7 +455,7 @@ class Flow:
             known=known,
             run=recent.run if recent else "",
         )
-        self._metrics.claimed(said.word)
+        self._metrics.claimed(handoff_id, recent, said.word, said.at)
         if said.at and recent and recent.state is State.DECIDED:
             claim = wire.Claimed(claimant=request.claimant, at=said.at)
             self._hub.recent.put(replace(recent, state=State.CLAIMED, claim=claim))
@@ -481,7 +478,7 @@ class Flow:
         check_outcome(handoff_id, report, said)
         if said.crowd:
             await self._caps.tell(agent, said)
-        self._metrics.closed(report.status)
+        self._metrics.closed(report.status, known, said.at)
         if known:
             note_end(known, report.status)
         if recent is None or review or recent.state is not State.CLAIMED or said.at is None:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from andon import wire
+from bot import tracing
 from bot.handoff import Risk, tool_of
 from bot.policy import Grant, Policy, Situation, needs
 from bot.policy import Scorer as ScorerChoice
@@ -108,6 +109,7 @@ class Gathering:
         self._grants: Grants = grants or _NoGrants()
         self._draws = draws
 
+    @tracing.step("handoff.policy")
     async def gather(
         self,
         policy: Policy,

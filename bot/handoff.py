@@ -275,6 +275,22 @@ class Handoff:
     """So often it was held and waited again, or was due while its run was stopped."""
     heard: Heard | None = None
     """The last words that held its run, once its agent had read them."""
+    received: wire.Delivered | None = None
+    """The agent was given the decision: by a read, or by an endpoint of its own."""
+    missed: wire.Unreached | None = None
+    """The agent did not come for the decision; `unreached` says whether that still matters."""
+    trace: str = ""
+    """The trace that it belongs to, as `bot.tracing` writes it; empty: none is known."""
+    unknown_since: datetime | None = None
+    """Since when nobody vouches for what was claimed: what became of it is not known unless there is an outcome."""
+    question: str = ""
+    """The handoff that asks people what became of this one."""
+    settles: str = ""
+    """Of such a question: the handoff that it is about."""
+    about: wire.Action | None = None
+    """Of such a question: what may have been done, exactly as it was approved."""
+    late_report: wire.Outcome | None = None
+    """What the agent reported after a person had said what became of it."""
     shown_at: datetime | None = field(default=None, compare=False)
     """Since when a card of its own is known to be at some place. No card shows it, so no card is drawn anew for it."""
 
@@ -295,6 +311,25 @@ class Handoff:
         return isinstance(self.ask, wire.Confirmation)
 
     @property
+    def delivered(self) -> wire.Delivered | None:
+        """Since when the agent is known to have the decision; a claim tells as much."""
+        if self.received or not self.claim:
+            return self.received
+        return wire.Delivered(at=self.claim.at, how="claim")
+
+    @property
+    def unreached(self) -> wire.Unreached | None:
+        """That the agent does not come for the decision; nothing once it has it, or has acted on it."""
+        return self.missed if self.state is State.DECIDED and not self.received else None
+
+    @property
+    def awaits_delivery(self) -> bool:
+        """Is there a decision that the agent is not known to have? The reply to its own call carried some."""
+        if self.state is not State.DECIDED or self.received or self.decision is None:
+            return False
+        return self.decision.by.kind not in {"agent", "policy", "grant"}
+
+    @property
     def places(self) -> tuple[wire.Place, ...]:
         """Where its cards are: the ladder's climbed rungs included, and whoever it was handed on to."""
         more = [place for rung in self.route.escalate[: self.rungs] for place in rung.to]
@@ -304,7 +339,9 @@ class Handoff:
 
     @property
     def action(self) -> wire.Action | None:
-        """The action as it stands, with the latest edit's arguments."""
+        """The action as it stands, with the latest edit's arguments; of a question, what may have been done."""
+        if self.about:
+            return self.about
         if not isinstance(self.ask, wire.Confirmation) or self.ask.action is None or not self.revisions:
             return getattr(self.ask, "action", None)
         return self.ask.action.model_copy(update={"args": self.revisions[-1].args})

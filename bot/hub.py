@@ -8,8 +8,10 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Final, Self, TypeVar
 
+from bot import failpoints
 from bot.errors import TooMany
 from bot.handoff import Change, Handoff, State
 from bot.store import Shard, Store, event_number
@@ -18,21 +20,39 @@ _STREAM_LIMIT: Final = 5_000
 """Changes that a slow reader may lag behind before its stream is closed; it resumes from its last id."""
 
 _CATCH_UP_S: Final = 1.0
+_BEHIND: Final = timedelta(seconds=5)
+"""A tail that has not seen what is older than this wakes nobody in time."""
 
 WAITS_AT_ONCE: Final = 4
 """Polls that one key may hold open for one handoff: a process that restarts leaves one behind for a moment."""
 
+LIFE: Final = frozenset({"lost", "found"})
+"""Changes of a run that promised signs of life."""
+
 TOLD_TO_AGENTS: Final = frozenset(
-    {"revised", "decided", "claimed", "closed", "steered", "questioned", "trust_reset", "held", "released"}
+    {
+        "revised",
+        "decided",
+        "claimed",
+        "closed",
+        "steered",
+        "questioned",
+        "trust_reset",
+        "held",
+        "released",
+        "unknown",
+        *LIFE,
+    }
 )
 
 BRAKES: Final = frozenset({"braked", "lifted"})
 """Changes of a brake: their `agent` names all who are told, with a space around each, or is ` * `."""
 
 QUIET: Final = frozenset(
-    {"opened", "voted", "doubted", "reminded", "escalated", "reassigned", "replied", "stopped", "freed"}
+    {"opened", "voted", "doubted", "reminded", "escalated", "reassigned", "replied", "stopped", "freed", "late"}
+    | {"delivered", "unreached"}
 )
-"""What is not for whoever waits for a decision: people are called, or talk."""
+"""What is not for whoever waits for a decision: people are called, or talk, or see how far it has come."""
 
 _T = TypeVar("_T")
 
@@ -70,8 +90,13 @@ class Recent:
             _keep(self._turns, change.handoff, int(change.kind or 0), self._limit)
             self._handoffs.pop(change.handoff, None)
             return
+        if change.event in _ON_ITS_WAY:
+            self._handoffs.pop(change.handoff, None)
+            return
         votes = int(change.kind or 0) if change.event == "voted" else 0
-        age = _age(change.state, change.revision, votes)
+        # These leave the state as it is, and yet it stands otherwise.
+        state = "" if change.event in {"unknown", "late"} else change.state
+        age = _age(state, change.revision, votes)
         _keep(self._changed, change.handoff, age, self._limit)
         known = self._handoffs.get(change.handoff)
         if known and _age(known.state.value, known.revision, len(known.votes)) < age:
@@ -80,6 +105,7 @@ class Recent:
 
 _ORDER: Final = {"pending": 0, "held": 0, "decided": 2, "claimed": 3, "closed": 4}
 _HOLDS: Final = frozenset({"held", "released"})
+_ON_ITS_WAY: Final = frozenset({"delivered", "unreached"})
 
 
 def _turn(handoff: Handoff) -> int:
@@ -199,10 +225,17 @@ def _let_go(waiter: Waiter, handoff: Handoff | None) -> None:
 class Hub:
     """Who waits for what, in this process."""
 
-    def __init__(self, store: Store, *, on_revoked: Callable[[str], None] | None = None) -> None:
-        """Tail `store`'s changes once started; `on_revoked` hears the id of each revoked key."""
+    def __init__(
+        self,
+        store: Store,
+        *,
+        on_revoked: Callable[[str], None] | None = None,
+        on_change: Callable[[Change], None] | None = None,
+    ) -> None:
+        """Tail `store`'s changes once started; `on_revoked` hears the id of each revoked key, `on_change` of all."""
         self._store = store
         self._on_revoked = on_revoked
+        self._on_change = on_change
         self._waiters: dict[str, list[tuple[str, Waiter]]] = {}
         self._agents: list[dict[str, set[Stream]]] = [{} for _ in store.shards]
         """By shard: each tells its agents of a brake, under ids of its own."""
@@ -246,10 +279,27 @@ class Hub:
         async for changes in shard.feed.tail(self._told[shard.number]):
             for change in changes:
                 self._tell(change, shard.number)
+                if self._on_change:
+                    self._on_change(change)
             self._told[shard.number] = changes[-1].id
             if self._told_more:
                 self._told_more.set_result(None)
                 self._told_more = None
+
+    async def trouble(self) -> str:
+        """Why who waits here may not be woken; empty: they are.
+
+        Raises:
+            StoreUnavailable: Nobody can say what has happened.
+        """
+        if not self._tails or any(tail.done() for tail in self._tails):
+            return "it follows the changes no more"
+        asked = (shard.vitals.behind(self._told[shard.number]) for shard in self._store.shards)
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        if isinstance(found[0], BaseException):
+            raise found[0]
+        behind = max(each for each in found if isinstance(each, timedelta))  # a shard that is away is another part's
+        return f"it is {behind.total_seconds():.0f} s behind the changes" if behind > _BEHIND else ""
 
     async def caught_up(self) -> None:
         """Wait, but not for long, until streams in this process have been given all that has happened by now.
@@ -316,6 +366,7 @@ class Hub:
         """Give the handoff, as it stands now, to everybody in this process who waits for it."""
         self.recent.put(handoff)
         self._release(handoff.id, handoff)
+        failpoints.hit("wake.after")
 
     def _release(self, handoff_id: str, handoff: Handoff | None) -> None:
         for _, waiter in self._waiters.pop(handoff_id, ()):
@@ -328,6 +379,10 @@ class Hub:
             TooMany: On entering: `who` (a key) waits for this handoff several times already.
         """
         return Wait(self._waiters, handoff_id, who)
+
+    def follows(self, agent: str) -> bool:
+        """Does this agent follow its event stream, on this process?"""
+        return any(agent in agents for agents in self._agents)
 
     @contextmanager
     def agent_stream(self, agent: str, shard: Shard) -> Iterator[Stream]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from andon import wire
-from bot import coaching
+from bot import coaching, tracing
 from bot.access import Principal
 from bot.cards import check_schema
 from bot.errors import REUSED, Fault, IdempotencyKeyReused, InvalidBody, RunStopped, TooLarge, TooMany
@@ -115,7 +115,7 @@ NOWHERE: Final = Route(policy="none", timeout_s=0, on_timeout="deny", to=())
 
 
 def unopened(ask: wire.Confirmation | wire.Choice | wire.Input, route: Route = NOWHERE, *, at: datetime) -> Handoff:
-    """An ask of nobody's that is in no store: only the policy is asked about it."""
+    """An ask of nobody's that is in no store: only the policy is asked about it. It is of the trace at hand."""
     return Handoff(
         id="",
         agent="",
@@ -130,6 +130,7 @@ def unopened(ask: wire.Confirmation | wire.Choice | wire.Input, route: Route = N
         route=route,
         opened_at=at,
         expires_at=at,
+        trace=tracing.current(),
     )
 
 
@@ -148,6 +149,7 @@ def new_handoff(asked: Handoff, routed: Routed, decision: wire.Decision | None, 
             run_name=asked.run_name,
             requester=asked.requester,
             owner=asked.owner,
+            trace=asked.trace,
         ),
         decision=decision,
         allowed=asked.digest if isinstance(decision, wire.Approved) else "",

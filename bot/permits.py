@@ -1,5 +1,6 @@
-"""What the store said of a claim or an outcome, as the permit or the refusal that it means. Pure."""
+"""What the store said of a claim or an outcome, as the permit or the refusal that it means."""
 
+import logging
 from datetime import timedelta
 
 from andon import wire
@@ -7,6 +8,8 @@ from bot import coaching
 from bot.errors import ClaimRefused, Gone, OutcomeConflict, RunStopped
 from bot.handoff import no_handoff
 from bot.store import ClaimReply, OutcomeReply
+
+log = logging.getLogger("andon")
 
 
 def permit(  # noqa: C901  # one line a refusal, read as a table
@@ -47,6 +50,13 @@ def permit(  # noqa: C901  # one line a refusal, read as a table
             detail = f"the decision covers digest {said.text}, not {request.digest}; do not act"
         case "taken":
             slug, detail = "already-claimed", f"{said.text!r} claimed this at {said.at}; one claim, one action"
+        case "unknown":
+            question, whom = said.asked
+            slug = "already-claimed"
+            detail = (
+                f"{said.text!r} claimed this at {said.at} and fell silent: nobody knows whether it was done. Asked "
+                f"what became of it: {whom} ({question}). Do not do it again, nor ask anew, before somebody has said"
+            )
         case "no_grant":
             slug, detail = (
                 "grant-ended",
@@ -72,6 +82,7 @@ def check_outcome(handoff_id: str, report: wire.OutcomeReport, said: OutcomeRepl
         case "gone":
             raise Gone(no_handoff(handoff_id), handoff=handoff_id)
         case "other":
+            log.warning("outcome.conflict id=%s status=%s", handoff_id, report.status)
             detail = "another outcome is recorded already, and it stands"
         case "claimant":
             detail = f"this was claimed by {said.text!r}; an outcome comes from whoever claimed, named in `claimant`"

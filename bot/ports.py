@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from aiohttp.web import AbstractRouteDef
 
@@ -18,6 +18,7 @@ __all__ = [
     "Adapter",
     "BrakeDesk",
     "BrakeOrder",
+    "CallbackDesk",
     "CardRef",
     "Change",
     "Desk",
@@ -186,6 +187,15 @@ class Adapter(Protocol):
         ...
 
 
+@runtime_checkable
+class Reporting(Protocol):
+    """An adapter that knows more of its platform than what became of the calls of the outbox."""
+
+    async def trouble(self) -> str:
+        """Why people may not reach us there now, in a sentence without secrets; empty: nothing is known."""
+        ...
+
+
 class BrakeDesk(Protocol):
     """The brakes of runs, conversations, agents and everything, as a surface uses them."""
 
@@ -209,6 +219,63 @@ class BrakeDesk(Protocol):
 
     def read(self, text: str, where: Where, *, agents: Collection[str] = ()) -> Typed | None:
         """What a message commands, by the words that hold now; None: it is no command."""
+        ...
+
+
+class CallbackDesk(Protocol):
+    """Where callbacks go, and what could not be delivered there, as operators use it.
+
+    Everything raises `StoreUnavailable` when nothing was confirmed, and what names an endpoint or a dead letter `Gone`
+    when there is none. `by` is who does it, as `Actor.id` has it.
+    """
+
+    async def list(self) -> Sequence[wire.Endpoint]:
+        """Every endpoint, the oldest first."""
+        ...
+
+    async def show(self, endpoint_id: str) -> wire.Endpoint:
+        """One endpoint."""
+        ...
+
+    async def create(self, new: wire.EndpointCreate, by: str) -> wire.EndpointCreated:
+        """Register one; its secret is told this once.
+
+        Raises:
+            InvalidBody: The URL may not be sent to; the fault says why.
+            TooMany: There are as many as can be.
+        """
+        ...
+
+    async def rotate(self, endpoint_id: str, by: str) -> wire.EndpointCreated:
+        """Give it a new secret, told this once; the old one signs too for 24 h."""
+        ...
+
+    async def disable(self, endpoint_id: str, by: str, why: str | None = None) -> wire.Endpoint:
+        """Send it nothing more; what would be sent becomes a dead letter."""
+        ...
+
+    async def enable(self, endpoint_id: str, by: str) -> wire.Endpoint:
+        """Send to it again; its dead letters wait to be replayed."""
+        ...
+
+    async def remove(self, endpoint_id: str, by: str) -> wire.Endpoint:
+        """Forget it, its secret and its dead letters; returns it as it stood."""
+        ...
+
+    async def test(self, endpoint_id: str) -> wire.EndpointTest:
+        """Send it a callback of the type `endpoint.test`, once and now, and say what came of it."""
+        ...
+
+    async def dead_letters(self, endpoint_id: str | None = None, *, limit: int = 100) -> wire.DeadLetterList:
+        """What was given up, the latest first: of one endpoint, or of all."""
+        ...
+
+    async def replay(self, delivery_id: str, by: str) -> wire.Replayed:
+        """Send one dead letter again, from the start of the schedule."""
+        ...
+
+    async def replay_all(self, endpoint_id: str, by: str) -> wire.Replayed:
+        """Send every dead letter of an endpoint again."""
         ...
 
 
@@ -279,6 +346,17 @@ class Desk(Protocol):
 
     async def alert(self, about: str, text: str) -> None:
         """Tell operators that something needs their hand: in the log and in the console, at most once an hour."""
+        ...
+
+    async def send_again(self, handoff_id: str, by: wire.Actor) -> str:
+        """Have the decision sent once more to an agent that was not reached; returns a sentence for whoever asks.
+
+        Whoever sees the card may: it changes no decision, and again is fine.
+
+        Raises:
+            Gone: There is no such handoff.
+            StoreUnavailable: Nothing was confirmed; the same call again is safe.
+        """
         ...
 
     async def may_answer(self, handoff: Handoff, by: wire.Actor, *, standing: Standing = "member") -> None:
@@ -436,6 +514,8 @@ class Session:
 
     person: wire.Actor
     csrf: str
+    admin: bool = False
+    """Do they set the service up, beside answering?"""
 
 
 class SignIn(Protocol):

@@ -44,6 +44,8 @@ class Replay:
     def take(self, handoff: Handoff) -> None:
         """Run the next one through the policy."""
         self._read_in_all += 1
+        if handoff.settles:  # asked by the service, whatever the policy says
+            return
         if handoff.follows:
             self._recall.reviewed(handoff)
             return

@@ -40,7 +40,13 @@ def follow_up(first: Handoff, report: wire.OutcomeReport | None, review_id: str)
     payload = ask_payload(shown)
     route = replace(first.route, review=False, told=False, offers=(), because=(*first.route.because, *because))
     doc = Doc(
-        ask=shown, payload=payload, route=route, run_name=first.run_name, requester=first.requester, owner=first.owner
+        ask=shown,
+        payload=payload,
+        route=route,
+        run_name=first.run_name,
+        requester=first.requester,
+        owner=first.owner,
+        trace=first.trace,
     )
     return NewHandoff(review_id, first.agent, first.run, digest_of(payload), "review", doc)
 
@@ -49,8 +55,11 @@ def check_withdrawable(handoff: Handoff) -> None:
     """An agent takes back what it asked; it did not ask for a review of what it did.
 
     Raises:
-        Forbidden: It is a review.
+        Forbidden: It is a review, or asks what became of it.
     """
+    if handoff.settles:
+        msg = f"{handoff.id} asks people what became of {handoff.settles}; report that, and nobody is asked any more"
+        raise Forbidden(msg, handoff=handoff.id)
     if handoff.follows:
         msg = f"{handoff.id} is a review of what you did ({handoff.follows}): the policy asks for it, so it stays"
         raise Forbidden(msg, handoff=handoff.id)

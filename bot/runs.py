@@ -1,9 +1,11 @@
 """Runs: one job of an agent, its checkpoint, and what it tells people without asking."""
 
+import asyncio
 import secrets
 from typing import Final
 
 from andon import wire
+from bot import tracing
 from bot.access import Access, Principal
 from bot.errors import REUSED, CheckpointMoved, Fault, Gone, IdempotencyKeyReused, InvalidBody, TooMany
 from bot.store import Store
@@ -21,6 +23,7 @@ class Runs:
         self._store = store
         self._access = access
         self._known: dict[str, wire.Run] = {}
+        self._traces: dict[str, str] = {}
 
     async def start(
         self, agent: Principal, start: wire.RunStart, idempotency_key: str | None, fingerprint: str
@@ -37,7 +40,9 @@ class Runs:
         run_id = self._access.derive_id("run", agent.name, idempotency_key or secrets.token_urlsafe(16), mark=mark)
         if start.conversation is None and self._default_place.channel:
             start = start.model_copy(update={"conversation": self._default_place})
-        word, wait_ms = await self._store.runs.start(run_id, agent.name, start, fingerprint, agent.limits)
+        word, wait_ms = await self._store.runs.start(
+            run_id, agent.name, start, fingerprint, agent.limits, trace=tracing.current()
+        )
         match word:
             case "reused":
                 raise IdempotencyKeyReused(REUSED)
@@ -72,13 +77,24 @@ class Runs:
         """
         run = self._known.get(run_id)
         if run is None:
-            run = await self.look(agent, run_id)
-            if len(self._known) >= _KNOWN:
-                self._known.clear()
+            run, self._traces[run_id] = await self._look_closely(agent, run_id)
             self._known[run_id] = run
         if run.agent != agent:
             raise self.gone(run_id)
         return run
+
+    async def trace(self, agent: str, run_id: str) -> str:
+        """The trace that a run was started in; raises as `known`."""
+        await self.known(agent, run_id)
+        return self._traces.get(run_id, "")
+
+    async def _look_closely(self, agent: str, run_id: str) -> tuple[wire.Run, str]:
+        """The run, and the trace that it was started in, in one round trip."""
+        found = await asyncio.gather(self.look(agent, run_id), self._store.runs.trace(run_id))
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+            self._traces.clear()
+        return found
 
     def gone(self, run_id: str) -> Gone:
         """The error for a run that is not there, or not this agent's."""

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from andon import wire
-from bot import approvers, roll, tally
+from bot import approvers, roll, tally, unknown
 from bot.answers import Answering, read_answer, with_votes
 from bot.cards import moment, too_late
 from bot.errors import (
@@ -41,7 +41,6 @@ from bot.trust import note_end
 
 _TRIES: Final = 50
 """Every try that fails means that somebody else's vote was taken: there are not more of them than that."""
-
 
 _FIELDS: Final[Mapping[str, str]] = {"choose": "choice", "answer": "answer"}
 """Where an answer has what is agreed to."""
@@ -455,6 +454,8 @@ class Voting:
             )
         if vote:
             return await handoffs.vote(handoff, vote)
+        if handoff.settles:
+            return await unknown.rule(self._store, handoff, made.verdict.decision, answer_id)
         return await handoffs.answer(
             handoff, made.verdict, answer_id=answer_id, digest=made.digest, revisions=made.revisions, risk=made.risk
         )

@@ -251,3 +251,25 @@ class Person(Caller):
         page = (await self.call("GET", "/v1/handoffs", params={"state": "pending", "limit": "100"})).ok()
         found: list[Json] = page["handoffs"]
         return found
+
+
+class Admin(Caller):
+    """Somebody who sets the service up."""
+
+    async def endpoint(self, url: str, **more: Any) -> Json:
+        """Register where callbacks go; returns the endpoint, with its secret."""
+        return (await self.call("POST", "/v1/endpoints", {"url": url, **more})).ok()
+
+    async def look_at(self, endpoint: Json) -> Json:
+        """An endpoint as it stands."""
+        return (await self.call("GET", f"/v1/endpoints/{endpoint['id']}")).ok()
+
+    async def change(self, endpoint: Json, verb: str, body: Json | None = None) -> Reply:
+        """Rotate, disable, enable, test or replay one."""
+        return await self.call("POST", f"/v1/endpoints/{endpoint['id']}/{verb}", body)
+
+    async def dead(self, endpoint: Json | None = None) -> list[Json]:
+        """What was given up."""
+        params = {"endpoint": str(endpoint["id"])} if endpoint else {}
+        found: list[Json] = (await self.call("GET", "/v1/dead-letters", params=params)).ok()["dead_letters"]
+        return found

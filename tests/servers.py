@@ -13,24 +13,25 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import aiohttp
 import redis
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from bot.access import Access, person
+from bot.access import Access, KeyKind, person
 from bot.app import MakeAdapter, sign_in_url
 from bot.app import service as serve
 from bot.config import Settings
-from bot.outbox import Pace
-from bot.store import Limits, Shard, Store, connect
+from bot.outbox import Pace, Schedule
+from bot.store import Limits, Shard, Store, Topology, connect, topology
 from bot.store.embedded import _shut_down, socket_path
-from tests.people import Agent, Person
+from tests.people import Admin, Agent, Person
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DATABASES: Final = 64
+_ROOM: Final = 256 * 1024 * 1024
 SECRET: Final = "a secret for tests, of more than 32 characters"
 SHARDS: Final = int(os.environ.get("ANDON_TEST_SHARDS", "1"))
 """Shards that every store and service of the tests has, unless a test says otherwise: ANDON_TEST_SHARDS=3 pytest …"""
@@ -38,7 +39,7 @@ GENEROUS: Final = Limits(per_minute=0, burst=1_000, open=10_000)
 """Limits that a test about something else never meets."""
 
 _LASTING: Final = re.compile(
-    r"^\{[^}]*\}:(events|due|ladder|unreported|index|keys|secret|policy|brakes|brakes:epoch|shards|agents|key:[^:]*|shelf:[^:]*)$"
+    r"^\{[^}]*\}:(events|due|ladder|unreported|index|keys|secret|policy|brakes|brakes:epoch|shards|agents|key:[^:]*|shelf:[^:]*|endpoints|endpoint:[^:]*)$"
 )
 """Keys that may have no lifetime, as the scripts' headers and `bot/store/keys.py` say. `shelf:<surface>` holds what an
 adapter must still have after any pause, such as the token of an installation: one hash, which it empties itself."""
@@ -52,32 +53,46 @@ async def until(condition: Callable[[], Awaitable[object]], *, within_s: float =
         await asyncio.sleep(0.01)
 
 
+def quick_folder() -> str | None:
+    """In memory where there is room: the service insists that every write is synced, and a disk takes its time."""
+    memory = Path("/dev/shm")  # noqa: S108  # the server makes a folder of its own in it
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > _ROOM else None
+
+
 class Valkey:
     """One server on a unix socket, for as many tests as like."""
 
-    def __init__(self, binary: Path) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="andon-test-"))
-        self.socket = self._folder / "s"
-        settings = {
+    def __init__(
+        self, binary: Path, *, settings: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Start it, with settings and variables that a test may give."""
+        self.folder = Path(tempfile.mkdtemp(prefix="andon-test-", dir=quick_folder()))
+        self.socket = self.folder / "s"
+        self.environment = dict(environment or {})
+        standard = {
             "port": "0",
             "unixsocket": str(self.socket),
-            "dir": str(self._folder),
+            "dir": str(self.folder),
             "appendonly": "yes",
-            "appendfsync": "no",
-            "auto-aof-rewrite-percentage": "0",
+            "appendfsync": "always",
+            "auto-aof-rewrite-min-size": "16mb",
             "save": "",
             "databases": str(DATABASES),
             "hash-max-listpack-value": "4096",
             "maxmemory-policy": "noeviction",
         }
-        words = [part for name, value in settings.items() for part in (f"--{name}", value)]
+        words = [part for name, value in (standard | dict(settings or {})).items() for part in (f"--{name}", value)]
         self._command = [str(binary), *words]
         self.start()
 
     def start(self) -> None:
         """Start it, perhaps again: on the same socket, with what its append-only file has."""
         self._process = subprocess.Popen(
-            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            self._command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, **self.environment},
         )
         deadline = time.monotonic() + 10
         while not self._answers():
@@ -102,7 +117,12 @@ class Valkey:
 
     def close(self) -> None:
         self.kill()
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self.folder)
+
+
+def servers(url: str, *, shards: int = SHARDS) -> "Topology | redis.asyncio.Redis":
+    """What a store is opened on, to be looked at from outside: a client of the one server, where there is one."""
+    return topology(url) if "+" in url else connect(url, shards=shards)
 
 
 async def lasting_keys(client: "redis.asyncio.Redis", pattern: str) -> list[str]:
@@ -146,22 +166,31 @@ class Live:
         key = await self.access.create_key("person", email)
         return await self._stack.enter_async_context(Person(self.url, key))
 
-    async def sign_in(self, email: str = "mira@example.com") -> str:
+    async def new_admin(self, name: str = "ops") -> Admin:
+        """Somebody with an admin's key."""
+        key = await self.access.create_key("admin", name)
+        return await self._stack.enter_async_context(Admin(self.url, key))
+
+    async def sign_in(self, email: str = "mira@example.com", *, admin: bool = False) -> str:
         """The address that signs a person in to the console, once."""
-        return sign_in_url(self.url, await self.access.create_link(person(email)))
+        return sign_in_url(self.url, await self.access.create_link(person(email), admin=admin))
 
 
 @asynccontextmanager
 async def live(
-    settings: Settings, *, adapters: Mapping[str, MakeAdapter] | None = None, pace: Pace | None = None
+    settings: Settings,
+    *,
+    adapters: Mapping[str, MakeAdapter] | None = None,
+    pace: Pace | None = None,
+    schedule: Schedule | None = None,
 ) -> AsyncIterator[Live]:
     """Run the service in this process on a shared store, with an agent `mailer` and a person `mira`."""
     assert settings.redis_url
     async with AsyncExitStack() as stack:
-        running = await stack.enter_async_context(serve(settings, adapters=adapters, pace=pace))
+        running = await stack.enter_async_context(serve(settings, adapters=adapters, pace=pace, schedule=schedule))
         shards = settings.shards
-        client = connect(settings.redis_url.get_secret_value(), shards=shards)
-        store = await stack.enter_async_context(Store(client, shards=shards))
+        there = servers(settings.redis_url.get_secret_value(), shards=shards)
+        store = await stack.enter_async_context(Store(there, shards=shards))
         access = Access(store, settings.key_material())
         agent = await stack.enter_async_context(
             Agent(running.url, await access.create_key("agent", "mailer", GENEROUS))
@@ -234,6 +263,11 @@ class ServiceProcess:
         self._process.kill()
         await self._process.wait()
 
+    async def died(self, *, within_s: float) -> int:
+        """Wait until it ends by itself; returns the exit code."""
+        assert self._process
+        return await asyncio.wait_for(self._process.wait(), within_s)
+
     async def stop(self) -> int:
         """As a person or a supervisor does: SIGTERM. Returns the exit code."""
         assert self._process
@@ -251,10 +285,10 @@ class ServiceProcess:
     async def store(self) -> AsyncIterator[Store]:
         """Its store, looked at from outside."""
         url = self.settings.get("ANDON_REDIS_URL") or f"unix://{socket_path(self.state)}"
-        async with Store(connect(url)) as store:
+        async with Store(servers(url)) as store:
             yield store
 
-    async def make_key(self, kind: Literal["agent", "person"], name: str, limits: Limits = GENEROUS) -> str:
+    async def make_key(self, kind: KeyKind, name: str, limits: Limits = GENEROUS) -> str:
         """As `python -m bot keys create` does, without its start-up time."""
         secret = self.settings.get("ANDON_SECRET") or (self.state / "secret").read_text().strip()
         async with self.store() as store:

@@ -97,6 +97,10 @@ class Slack:
         """Where Slack sends to, unless it is Socket Mode."""
         return self._inbound.routes()
 
+    async def trouble(self) -> str:
+        """Does what people press reach us?"""
+        return await self._inbound.trouble()
+
     # --- cards ---
 
     async def post(self, handoff: Handoff, to: wire.Place) -> CardRef:

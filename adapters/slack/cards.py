@@ -100,6 +100,7 @@ MORE: Final = (Option("Ask somebody else…", "0"), Option("Ask the agent…", "
 STOP: Final = 2
 """Which of them stops the run."""
 RESUME: Final = f"{ACTION}resume"
+AGAIN: Final = f"{ACTION}again"
 
 
 class Cards:
@@ -131,7 +132,9 @@ class Cards:
             view = card(handoff, now=now, limit=room.limit or 1)
             whole = not view.missing and not reading.is_summarised(view, room)
             for searched in (False, True):
-                pressable = controls(view, offered, whole=whole, searched=searched) or resuming(handoff, view)
+                pressable = (
+                    controls(view, offered, whole=whole, searched=searched) or resuming(handoff, view) or again(view)
+                )
                 blocks = self._blocks(view, room, pressable)
                 if fits_message(blocks) or room is ROOMS[-1]:
                     return Message(fallback_text(view), blocks, whole)
@@ -229,6 +232,11 @@ def resuming(handoff: Handoff, view: Card) -> tuple[Control, ...]:
         return ()
     label = plain(reading.resuming(handoff, handoff.brake), BUTTON)
     return (Press(RESUME, label, carried(view, epoch=handoff.brake.epoch)),)
+
+
+def again(view: Card) -> tuple[Control, ...]:
+    """What has the decision sent once more to an agent that was not reached; nothing where there is nothing to send."""
+    return (Press(AGAIN, view.again, carried(view)),) if view.again else ()
 
 
 def _offers(offered: Sequence[Offered]) -> list[Control]:

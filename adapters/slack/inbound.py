@@ -111,6 +111,7 @@ class Inbound:
         self._inbox = inbox
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = False
+        self._socket: AsyncSocketModeHandler | None = None
         oauth = installs.oauth()
         self.app = AsyncApp(
             name="andon",
@@ -181,7 +182,7 @@ class Inbound:
         connecting: asyncio.Task[None] | None = None
         socket: AsyncSocketModeHandler | None = None
         if self._config.app_token:
-            socket = AsyncSocketModeHandler(self.app, self._config.app_token)
+            socket = self._socket = AsyncSocketModeHandler(self.app, self._config.app_token)
             connecting = asyncio.create_task(self._connect(socket), name="slack socket")
         try:
             yield
@@ -198,6 +199,12 @@ class Inbound:
                 for task in late:
                     task.cancel()
                 await asyncio.gather(*late, return_exceptions=True)
+
+    async def trouble(self) -> str:
+        """Why nothing comes in; empty: it does, or Slack calls us."""
+        if not self._config.app_token or (self._socket and await self._socket.client.is_connected()):
+            return ""
+        return "its socket is not connected"
 
     async def _connect(self, socket: AsyncSocketModeHandler) -> None:
         """Connect, as often as it takes; from then on Bolt's client sees to it."""

@@ -18,7 +18,9 @@ from bot.errors import BadRequest
 ACTION: Final = "andon:"
 """Begins every `action_id`, `block_id` and `callback_id` of ours."""
 
-KINDS: Final = frozenset({"approve", "read", "edit", "reject", "reason", "choose", "answer", "grant", "more", "resume"})
+KINDS: Final = frozenset(
+    {"again", "answer", "approve", "choose", "edit", "grant", "more", "read", "reason", "reject", "resume"}
+)
 _VALUE_CHARS: Final = 600
 """Slack takes 2,000; a card has several buttons, and what they carry counts too."""
 _METADATA_CHARS: Final = 3_000

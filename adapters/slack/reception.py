@@ -4,11 +4,12 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
 
+from adapters.slack.again import Again
 from adapters.slack.answers import Answers
 from adapters.slack.asking import CALLBACK as ASK
 from adapters.slack.asking import Asking
 from adapters.slack.brakes import LIFT, RESUME, Brakes
-from adapters.slack.cards import STOP
+from adapters.slack.cards import AGAIN, STOP
 from adapters.slack.cord import Cord
 from adapters.slack.digests import SHOWN, RowAnswers
 from adapters.slack.granting import END, Granting
@@ -56,6 +57,7 @@ class Reception:
         granting: Granting,
         cord: Cord,
         brakes: Brakes,
+        again: Again,
     ) -> None:
         """Know everybody."""
         self._installs = installs
@@ -69,6 +71,7 @@ class Reception:
         self._granting = granting
         self._cord = cord
         self._brakes = brakes
+        self._again = again
 
     async def pressed(self, payload: Payload) -> None:
         """On a card or on the Home tab; a link's own press needs nothing."""
@@ -76,6 +79,8 @@ class Reception:
         team = await self._team(payload)
         if action_id == RESUME or _stops(payload["actions"][0]):
             await self._brakes.pressed(payload, team)
+        elif action_id == AGAIN:
+            await self._again.pressed(payload, team)
         elif action_id.startswith(LIFT):
             await self._brakes.lifted(payload, team)
             await self._show_anew(payload, team)

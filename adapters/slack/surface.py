@@ -8,6 +8,7 @@ import aiohttp
 
 from adapters.slack.adapter import Slack
 from adapters.slack.aftermath import Aftermath
+from adapters.slack.again import Again
 from adapters.slack.answers import Answers
 from adapters.slack.api import Api
 from adapters.slack.asking import Asking
@@ -151,6 +152,7 @@ async def slack(
             granting=granting,
             cord=cord,
             brakes=brakes,
+            again=Again(desk, people=people, whose=whose, whisper=whisper, clock=clock),
         )
         inbound = Inbound(config, installs, shelf, reception)
         aftermath = Aftermath(standings.ended, home.changed)

@@ -16,6 +16,7 @@ inputs, by their names; `adapters.teams.carried` reads it back. What `do` can be
     ask-else     somebody else is to answer; inputs `somebody` (an object id), `address`, `note`
     ask-agent    input `question`
     stop         stops the run; `resume`, with "epoch", lets it go on
+    again        has the decision sent to the agent again
     refresh      shows the card as it is for whoever looks at it
     open         `task/fetch`: opens a dialog, "sheet": `read`, `edit` or `answer`
     turn         in a dialog or after `look` and `grant`: another "page" of its "sheet"
@@ -149,7 +150,7 @@ class Cards:
     def _card(self, handoff: Handoff, view: Card, room: Room, whom: For, *, whole: bool, is_roomy: bool) -> Json:
         """With room, its forms and menus are on it; without, they open in a dialog and are searched."""
         if not view.buttons:
-            made = Pressable(_resuming(handoff, view))
+            made = Pressable(_resuming(handoff, view) or _again(view))
         elif not whom.may_answer:
             made = Pressable((press(view, "Stop this run", "stop"),))
         else:
@@ -218,3 +219,8 @@ def _resuming(handoff: Handoff, view: Card) -> tuple[Press, ...]:
     if handoff.state is not State.HELD or handoff.brake is None:
         return ()
     return (press(view, reading.resuming(handoff, handoff.brake), "resume", epoch=handoff.brake.epoch),)
+
+
+def _again(view: Card) -> tuple[Press, ...]:
+    """What has the decision sent once more to an agent that was not reached; nothing where there is nothing to send."""
+    return (press(view, view.again, "again"),) if view.again else ()

@@ -22,6 +22,7 @@ KEY: Final = "andon"
 
 DOES: Final = frozenset(
     {
+        "again",
         "answer",
         "approve",
         "approve-shown",

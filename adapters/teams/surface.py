@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import aiohttp
 
 from adapters.teams.adapter import Teams
+from adapters.teams.again import Again
 from adapters.teams.answers import Answers
 from adapters.teams.asking import Asking
 from adapters.teams.bearer import Bearer
@@ -106,6 +107,7 @@ async def teams(
             # Words to the brake come first; then requests that are nothing else; then answers to a question.
             hearers=(cord.said, speaking.asked, replied, speaking.said),
             takers={
+                "again": Again(desk, people=people, whose=whose).pressed,
                 "stop": brakes.pressed,
                 "resume": brakes.pressed,
                 "lift": brakes.lifted,

@@ -88,6 +88,18 @@ class Answers:
             return await self._anew(handoff.id, case, _why_not(error), error.status)
         return web.Response(status=303, headers={"Location": f"/handoffs/{handoff.id}"})
 
+    async def send_again(self, handoff_id: str, posted: Mapping[str, object], session: Session) -> web.Response:
+        """Have the decision sent to the agent once more, and show the card with what came of that."""
+        full, error = posted.get("full") == "1", None
+        try:
+            notice = Notice(await self._desk.send_again(handoff_id, session.person), good=True)
+        except StoreUnavailable as away:
+            notice, error = Notice("The store did not confirm this. Press again in a moment."), away
+        handoff = await self._desk.look(handoff_id)
+        view, its_run = self._view(handoff, session, full=full), await self._its_run(handoff.run)
+        page = self._pages.card(view, session, form=Form(), notice=notice, full=full, its_run=its_run)
+        return web.Response(text=page, status=error.status if error else 200, content_type="text/html")
+
     def _view(self, handoff: Handoff, session: Session, *, full: bool = False, since: int = 1) -> Card:
         """The card as this person sees it."""
         conflict = self._desk.conflict(handoff, session.person)

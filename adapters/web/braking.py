@@ -133,7 +133,7 @@ class BrakePages:
             order = _order(given, scope, cord, session.person)
             receipt = await self._desk.braking.obey(order)
             standing = await self._desk.braking.standing()
-            viewer = Viewer(session.person, session.csrf, len(standing))
+            viewer = Viewer(session.person, session.csrf, session.admin, brakes=len(standing))
             return await show(viewer, _Reply(receipt=receipt_view(receipt, order.action, standing)))
         except (BadRequest, Gone) as error:
             return await show(session, _Reply(notice=Notice(error.detail), status=error.status, cord=cord))

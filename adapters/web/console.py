@@ -14,6 +14,7 @@ from aiohttp import web
 from adapters.web import live
 from adapters.web.answers import Answers
 from adapters.web.braking import BrakePages
+from adapters.web.endpoints import EndpointPages
 from adapters.web.pages import TYPES, Form, Notice, Pages, Viewer
 from adapters.web.policy import PolicyPage
 from adapters.web.security import HEADERS, Guard, same_token
@@ -22,7 +23,7 @@ from andon import wire
 from bot.cards import card, grant_line, heard, summary, trust_line
 from bot.errors import BotError, Gone, TooMany
 from bot.handoff import Aside, Digest, Handoff, Told
-from bot.ports import CardRef, Desk, Directory, Session, SignIn
+from bot.ports import CallbackDesk, CardRef, Desk, Directory, Session, Shelf, SignIn
 
 _log = logging.getLogger(__name__)
 
@@ -46,8 +47,12 @@ class WebConsole:
         public_url: str,
         templates: Path | None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        callbacks: tuple[CallbackDesk, Shelf] | None = None,
     ) -> None:
-        """Build the pages; nothing is served before `routes` are added to an application."""
+        """Build the pages; nothing is served before `routes` are added to an application.
+
+        Without `callbacks` there are no pages about endpoints.
+        """
         self._desk = desk
         self._guard = Guard(sign_in, public_url=public_url, clock=clock)
         self._pages = Pages(templates)
@@ -56,6 +61,7 @@ class WebConsole:
         self._answers = Answers(desk, self._pages, clock, its_run=self._brakes.look)
         self._together = Together(desk, self._pages, clock)
         self._policy_page = PolicyPage(desk, self._pages)
+        self._endpoints = EndpointPages(*callbacks, desk, self._pages) if callbacks else None
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Every address of the console."""
@@ -66,6 +72,7 @@ class WebConsole:
             web.post("/grants/{id}/end", self._open(self._for_signed_in(self._end_grant))),
             web.get("/handoffs/{id}", self._open(self._for_signed_in(self._card))),
             web.post("/handoffs/{id}/answer", self._open(self._for_signed_in(self._answer))),
+            web.post("/handoffs/{id}/again", self._open(self._for_signed_in(self._send_again))),
             web.get("/runs/{id}", self._open(self._for_signed_in(self._run))),
             web.post("/runs/{id}/brake", self._open(self._for_signed_in(self._brake_run))),
             web.get("/brakes", self._open(self._for_signed_in(self._all_brakes))),
@@ -81,6 +88,29 @@ class WebConsole:
             web.post("/sign-in", self._open(self._sign_in)),
             web.post("/sign-out", self._open(self._for_signed_in(self._sign_out))),
             web.get("/static/{version}/{name}", self._open(self._static)),
+            *(self._endpoint_routes(self._endpoints) if self._endpoints else ()),
+        ]
+
+    def _endpoint_routes(self, pages: EndpointPages) -> Sequence[web.RouteDef]:
+        async def show_all(_: web.Request, session: Session) -> web.StreamResponse:
+            return await pages.show_all(session)
+
+        async def create(request: web.Request, session: Session) -> web.StreamResponse:
+            posted = await request.post()
+            return await pages.create(posted, tuple(map(str, posted.getall("events", ()))), session)
+
+        async def show(request: web.Request, session: Session) -> web.StreamResponse:
+            return await pages.show(request.match_info["id"], session)
+
+        async def press(request: web.Request, session: Session) -> web.StreamResponse:
+            found = request.match_info
+            return await pages.press(found["id"], found["press"], await request.post(), session)
+
+        return [
+            web.get("/endpoints", self._open(self._for_admins(show_all))),
+            web.post("/endpoints", self._open(self._for_admins(create))),
+            web.get("/endpoints/{id}", self._open(self._for_admins(show))),
+            web.post("/endpoints/{id}/{press}", self._open(self._for_admins(press))),
         ]
 
     async def post(self, handoff: Handoff, to: wire.Place) -> CardRef:  # noqa: ARG002  # one inbox for all places
@@ -129,6 +159,9 @@ class WebConsole:
 
     async def _answer(self, request: web.Request, session: Session) -> web.StreamResponse:
         return await self._answers.take(request.match_info["id"], await request.post(), session)
+
+    async def _send_again(self, request: web.Request, session: Session) -> web.StreamResponse:
+        return await self._answers.send_again(request.match_info["id"], await request.post(), session)
 
     async def _run(self, request: web.Request, session: Session) -> web.StreamResponse:
         return await self._brakes.show_run(request.match_info["id"], session)
@@ -227,9 +260,19 @@ class WebConsole:
                 text = "The page you pressed on belongs to another session. Nothing was changed; open it again."
                 return _html(self._pages.message("That press did not count", text, session), 403)
             on = await self._desk.braking.standing()
-            return await handler(request, Viewer(session.person, session.csrf, len(on)))
+            return await handler(request, Viewer(session.person, session.csrf, session.admin, brakes=len(on)))
 
         return signed
+
+    def _for_admins(self, handler: _Signed) -> _Handler:
+        async def admin(request: web.Request, session: Session) -> web.StreamResponse:
+            if session.admin:
+                return await handler(request, session)
+            text = "Where callbacks go is set up by operators, and your session is not one of theirs."
+            hint = "An operator prints a link for one where the service runs: python -m bot sign-in --admin"
+            return _html(self._pages.message("This page is for operators", text, session, hint=hint), 403)
+
+        return self._for_signed_in(admin)
 
     def _open(self, handler: _Handler) -> _Handler:
         """Check where a post comes from, turn errors into pages, and put the headers on whatever comes out."""

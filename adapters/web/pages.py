@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
+from adapters.web.endpoint_view import EndpointLine
+from andon import wire
 from bot.cards import (
     BrakeLine,
     Card,
@@ -212,6 +214,34 @@ class Pages:
         """Every brake that is on, and so many more; `everything` is the scope of the widest, as its form sends it."""
         given = {"brakes": brakes, "more": more, "agents": agents, "everything": everything}
         return self._render("brakes", session, **given, cord=cord, receipt=receipt, notice=notice)
+
+    def endpoints(
+        self,
+        endpoints: Sequence[EndpointLine],
+        session: Session,
+        *,
+        agents: Sequence[str],
+        events: Sequence[str],
+        form: object,
+        notice: Notice | None,
+    ) -> str:
+        """Where callbacks go; `form` is what was typed for a new one."""
+        given = {"endpoints": endpoints, "agents": agents, "events": events, "form": form, "notice": notice}
+        return self._render("endpoints", session, **given)
+
+    def endpoint(
+        self,
+        line: EndpointLine,
+        session: Session,
+        *,
+        dead: wire.DeadLetterList,
+        once: str,
+        secret: str,
+        notice: Notice | None,
+    ) -> str:
+        """One endpoint, with what could not be delivered there; `secret` is shown this once."""
+        given = {"line": line, "dead": dead, "once": once, "secret": secret, "notice": notice}
+        return self._render("endpoint", session, **given)
 
     def again(self, form: Mapping[str, str], to: str, session: Session) -> str:
         """A press that nobody confirmed, to be sent again as it was."""

@@ -41,6 +41,19 @@ from andon.wire._decisions import (
     Vote,
     Withdrawn,
 )
+from andon.wire._endpoints import (
+    DEFAULT_EVENTS,
+    DeadLetter,
+    DeadLetterList,
+    Endpoint,
+    EndpointCreate,
+    EndpointCreated,
+    EndpointDisable,
+    EndpointList,
+    EndpointTest,
+    EventType,
+    Replayed,
+)
 from andon.wire._grants import Grant, GrantList
 from andon.wire._handoffs import (
     AgentReply,
@@ -51,6 +64,7 @@ from andon.wire._handoffs import (
     Claimed,
     ClaimRequest,
     Deciding,
+    Delivered,
     Edit,
     Handoff,
     HandoffPage,
@@ -64,6 +78,7 @@ from andon.wire._handoffs import (
     Reply,
     ReplyRequest,
     Revision,
+    Unreached,
     WithdrawRequest,
 )
 from andon.wire._models import STORED, JsonObject, Name, Problem
@@ -73,6 +88,8 @@ from andon.wire._runs import (
     Checkpoint,
     CheckpointReceipt,
     CheckpointSave,
+    Heartbeat,
+    HeartbeatReceipt,
     Notice,
     Run,
     RunStart,
@@ -81,6 +98,7 @@ from andon.wire._runs import (
 from andon.wire._trust import Trust, TrustList
 
 __all__ = [
+    "DEFAULT_EVENTS",
     "STORED",
     "Aborted",
     "Action",
@@ -110,10 +128,20 @@ __all__ = [
     "Confirmation",
     "Conversation",
     "Correction",
+    "DeadLetter",
+    "DeadLetterList",
     "Deciding",
     "Decision",
+    "Delivered",
     "Edit",
     "Edited",
+    "Endpoint",
+    "EndpointCreate",
+    "EndpointCreated",
+    "EndpointDisable",
+    "EndpointList",
+    "EndpointTest",
+    "EventType",
     "Expired",
     "Explanation",
     "GateAudit",
@@ -123,6 +151,8 @@ __all__ = [
     "HandoffPage",
     "HandoffState",
     "Heard",
+    "Heartbeat",
+    "HeartbeatReceipt",
     "InFlight",
     "Input",
     "JsonObject",
@@ -142,6 +172,7 @@ __all__ = [
     "Rejected",
     "Replay",
     "ReplayRow",
+    "Replayed",
     "Reply",
     "ReplyRequest",
     "Revision",
@@ -153,6 +184,7 @@ __all__ = [
     "Trust",
     "TrustList",
     "Undeliverable",
+    "Unreached",
     "Vote",
     "WideBrake",
     "WithdrawRequest",

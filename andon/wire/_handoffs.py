@@ -29,6 +29,23 @@ class Claimed(Received):
     at: AwareDatetime
 
 
+class Delivered(Received):
+    """The agent has the decision."""
+
+    at: AwareDatetime
+    how: Literal["poll", "stream", "callback", "claim"] = Field(
+        description="It asked; it asked while it followed its event stream; an endpoint took it; or it claimed."
+    )
+
+
+class Unreached(Received):
+    """The agent has not got the decision."""
+
+    since: AwareDatetime
+    why: str
+    again: bool = Field(default=False, description="Can a person have it sent again: has the agent an endpoint?")
+
+
 class Outcome(Received):
     """What came of it."""
 
@@ -36,6 +53,9 @@ class Outcome(Received):
     at: AwareDatetime
     result: JsonValue = None
     error: str | None = None
+    by: Actor | None = Field(
+        default=None, description="The person who said so, after the agent fell silent; unset: the agent reported it."
+    )
 
 
 class AgentReply(Received):
@@ -85,10 +105,25 @@ class Handoff(Received):
     brake: Braked | None = Field(default=None, description="What holds it: it cannot be answered, or not be claimed.")
     left_s: int | None = Field(default=None, description="Of one on hold: the seconds it gets back once it is resumed.")
     decision: Decision | None = None
+    delivered: Delivered | None = Field(default=None, description="Since when the agent is known to have the decision.")
+    unreached: Unreached | None = Field(
+        default=None, description="Set when it is decided and the agent does not come for it."
+    )
     claim: Claimed | None = None
     outcome: Outcome | None = None
     review: str | None = Field(default=None, description="The handoff that shows what came of this one for review.")
-    follows: str | None = Field(default=None, description="Of a review: the handoff whose result it shows.")
+    unknown_since: AwareDatetime | None = Field(
+        default=None,
+        description="The agent fell silent while it acted on this: since then nobody knows what became of it.",
+    )
+    question: str | None = Field(default=None, description="The handoff that asks people what became of this one.")
+    late_report: Outcome | None = Field(
+        default=None, description="What the agent reported after a person had said what became of it; `outcome` stands."
+    )
+    follows: str | None = Field(
+        default=None,
+        description="Of a review: the handoff whose result it shows. Of a question what became of one: that one.",
+    )
 
 
 class HandoffPage(Received):

@@ -14,8 +14,25 @@ CHECKPOINT_BODY: Final = 1_048_576 + 4_096
 MAX_WAIT_S: Final = 55
 MAX_PAGE: Final = 100
 
-Who = Literal["agent", "person", "either", "reader", "anyone"]
-"""`reader`: an agent's or a person's key, or the handoff's own token."""
+Who = Literal["agent", "person", "either", "reader", "admin", "anyone"]
+"""`either`: an agent's or a person's key; `reader`: an agent's or a person's key, or the handoff's own token."""
+
+MAY: Final[Mapping[Who, frozenset[str]]] = {
+    "agent": frozenset({"agent"}),
+    "person": frozenset({"person"}),
+    "either": frozenset({"agent", "person"}),
+    "reader": frozenset({"agent", "person"}),
+    "admin": frozenset({"admin"}),
+}
+"""The kinds of keys that a call takes."""
+
+WHOSE: Final[Mapping[Who, str]] = {
+    "agent": "this call takes an agent's key; a person's key reads and answers",
+    "person": "an agent's key can never answer; a person does, in chat, in the console, or with a person's key",
+    "admin": "where callbacks go is for an admin's key, and an admin's key is for nothing else; "
+    "make one with `python -m bot keys create --admin NAME`",
+}
+"""What a caller with a key of another kind is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +123,16 @@ CALLS: Final[tuple[Call, ...]] = (
         "agent",
         wire.Heard,
         success={200: wire.Run},
+        errors=(404,),
+    ),
+    Call(
+        "heartbeat",
+        "POST",
+        "/v1/runs/{run}/heartbeat",
+        "Give a sign of life of a run",
+        "agent",
+        wire.Heartbeat,
+        success={200: wire.HeartbeatReceipt},
         errors=(404,),
     ),
     Call(
@@ -273,6 +300,109 @@ CALLS: Final[tuple[Call, ...]] = (
         success={200: None},
     ),
     Call(
+        "create_endpoint",
+        "POST",
+        "/v1/endpoints",
+        "Register where callbacks go",
+        "admin",
+        wire.EndpointCreate,
+        success={201: wire.EndpointCreated},
+    ),
+    Call(
+        "list_endpoints",
+        "GET",
+        "/v1/endpoints",
+        "List where callbacks go",
+        "admin",
+        success={200: wire.EndpointList},
+    ),
+    Call(
+        "get_endpoint",
+        "GET",
+        "/v1/endpoints/{endpoint}",
+        "Read an endpoint",
+        "admin",
+        success={200: wire.Endpoint},
+        errors=(404,),
+    ),
+    Call(
+        "rotate_endpoint",
+        "POST",
+        "/v1/endpoints/{endpoint}/rotate",
+        "Give an endpoint a new secret",
+        "admin",
+        success={200: wire.EndpointCreated},
+        errors=(404, 409),
+    ),
+    Call(
+        "disable_endpoint",
+        "POST",
+        "/v1/endpoints/{endpoint}/disable",
+        "Send nothing more to an endpoint",
+        "admin",
+        wire.EndpointDisable,
+        success={200: wire.Endpoint},
+        errors=(404,),
+    ),
+    Call(
+        "enable_endpoint",
+        "POST",
+        "/v1/endpoints/{endpoint}/enable",
+        "Send to an endpoint again",
+        "admin",
+        success={200: wire.Endpoint},
+        errors=(404,),
+    ),
+    Call(
+        "remove_endpoint",
+        "DELETE",
+        "/v1/endpoints/{endpoint}",
+        "Forget an endpoint and its dead letters",
+        "admin",
+        success={200: wire.Endpoint},
+        errors=(404,),
+    ),
+    Call(
+        "test_endpoint",
+        "POST",
+        "/v1/endpoints/{endpoint}/test",
+        "Send a test callback, once and now",
+        "admin",
+        success={200: wire.EndpointTest},
+        errors=(404,),
+    ),
+    Call(
+        "replay_endpoint",
+        "POST",
+        "/v1/endpoints/{endpoint}/replay",
+        "Send an endpoint's dead letters again",
+        "admin",
+        success={200: wire.Replayed},
+        errors=(404,),
+    ),
+    Call(
+        "list_dead_letters",
+        "GET",
+        "/v1/dead-letters",
+        "List the callbacks that were given up",
+        "admin",
+        query={
+            "endpoint": {"type": "string", "minLength": 1, "maxLength": 128},
+            "limit": {"type": "integer", "minimum": 1, "maximum": 500, "default": 100},
+        },
+        success={200: wire.DeadLetterList},
+        errors=(404,),
+    ),
+    Call(
+        "replay_dead_letter",
+        "POST",
+        "/v1/dead-letters/{delivery}/replay",
+        "Send a dead letter again",
+        "admin",
+        success={200: wire.Replayed},
+        errors=(404,),
+    ),
+    Call(
         "explain_policy",
         "POST",
         "/v1/policy/explain",
@@ -299,8 +429,8 @@ CALLS: Final[tuple[Call, ...]] = (
         "anyone",
         success={200: None},
     ),
-    Call("healthz", "GET", "/healthz", "Does the process answer?", "anyone", success={200: None}),
-    Call("readyz", "GET", "/readyz", "Does the store answer?", "anyone", success={200: None}),
-    Call("metrics", "GET", "/metrics", "Counters for Prometheus", "anyone", success={200: None}),
+    Call("healthz", "GET", "/healthz", "Does the event loop turn?", "anyone", success={200: None, 503: None}),
+    Call("readyz", "GET", "/readyz", "May requests come here?", "anyone", success={200: None, 503: None}),
+    Call("metrics", "GET", "/metrics", "Metrics for Prometheus", "anyone", success={200: None}, errors=(401,)),
     Call("openapi", "GET", "/openapi.json", "This document", "anyone", success={200: None}),
 )

@@ -12,7 +12,7 @@ from aiohttp import HttpVersion11, web
 
 from bot.errors import BadRequest, StoreUnavailable
 from bot.handoff import Change
-from bot.hub import BRAKES, Hub
+from bot.hub import BRAKES, LIFE, Hub
 from bot.store import Store, event_number, read_brake, valid_id
 
 HEARTBEAT_S: Final = 15.0
@@ -148,6 +148,9 @@ def _text(change: Change) -> str:
     if change.event == "steered":
         words = json.dumps({"run": change.run, "steer": change.kind}, separators=(",", ":"))
         return f"id: {change.id}\nevent: run.steered\ndata: {words}\n\n"
+    if change.event in LIFE:
+        words = json.dumps({"run": change.run}, separators=(",", ":"))
+        return f"id: {change.id}\nevent: run.{change.event}\ndata: {words}\n\n"
     if change.event in BRAKES:
         brake = read_brake((change.kind or "").encode()).model_dump_json(exclude_none=True)
         return f"id: {change.id}\nevent: brake.{change.event}\ndata: {brake}\n\n"

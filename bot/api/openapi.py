@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document, made from the table of calls and the wire models."""
 
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
@@ -12,6 +12,15 @@ from bot.api.calls import CALLS, Call
 _RUN = {"type": "string", "pattern": "^run_[A-Za-z0-9_-]{22,64}$"}
 _HANDOFF = {"type": "string", "pattern": "^hf_[A-Za-z0-9_-]{22,64}$"}
 _TRUST = {"type": "string", "pattern": "^tr_[0-9a-f]{24}$"}
+_ENDPOINT = {"type": "string", "pattern": "^ep_[A-Za-z0-9_-]{22}$"}
+_DELIVERY = {"type": "string", "pattern": "^cb_[A-Za-z0-9_-]{22}$"}
+_IN_PATHS: Final[dict[str, dict[str, Any]]] = {
+    "run": _RUN,
+    "id": _HANDOFF,
+    "key": _TRUST,
+    "endpoint": _ENDPOINT,
+    "delivery": _DELIVERY,
+}
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _TEXTS = {"events": "text/event-stream", "corrections": "application/jsonl", "metrics": "text/plain"}
 _OBJECTS = {"policy_schema": "application/schema+json"}
@@ -78,12 +87,9 @@ def _schemas() -> tuple[dict[str, Any], dict[Any, dict[str, Any]]]:
 def _operation(call: Call, refs: dict[Any, dict[str, Any]]) -> dict[str, Any]:  # noqa: C901  # a part each
     operation: dict[str, Any] = {"operationId": call.name, "summary": call.summary, "responses": {}}
     parameters: list[dict[str, Any]] = []
-    if "{run}" in call.path:
-        parameters.append({"name": "run", "in": "path", "required": True, "schema": _RUN})
-    if "{id}" in call.path:
-        parameters.append({"name": "id", "in": "path", "required": True, "schema": _HANDOFF})
-    if "{key}" in call.path:
-        parameters.append({"name": "key", "in": "path", "required": True, "schema": _TRUST})
+    for name, schema in _IN_PATHS.items():
+        if f"{{{name}}}" in call.path:
+            parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
     parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in call.query.items()]
     if call.idempotent:
         schema = {"type": "string", "pattern": "^[!-~]{1,255}$"}

@@ -7,34 +7,42 @@ import json
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from andon import wire
+from bot import tracing
 from bot.access import Access, Principal, check_owner
-from bot.api.calls import CALLS, Call, Who
+from bot.api.calls import CALLS, MAY, WHOSE, Call, Who
+from bot.api.endpoints import EndpointCalls
 from bot.api.events import EventStreams
 from bot.api.openapi import document
+from bot.api.operations import Operations
 from bot.api.problems import body_fault
 from bot.api.strict import parse
+from bot.api.told import Told
 from bot.api.view import View
 from bot.audit import audit, correction
+from bot.beats import Beats
 from bot.brake.order import BrakeOrder
 from bot.cards import as_grant
 from bot.cursor import make_cursor, parse_cursor
-from bot.errors import BadRequest, BotError, Forbidden, Gone, StoreUnavailable, TooLarge, Unauthenticated
+from bot.delivery import How
+from bot.errors import BadRequest, BotError, Forbidden, Gone, TooLarge, Unauthenticated
 from bot.flow import Flow
 from bot.grants import Grants
 from bot.handoff import OPEN, Handoff, State
 from bot.hub import Hub
-from bot.metrics import CONTENT_TYPE as METRICS_TYPE
 from bot.metrics import Metrics
 from bot.policy import schema
+from bot.ports import CallbackDesk
 from bot.runs import Runs
 from bot.store import Store
+from bot.tracing import Traces
 
 BODY_S: Final = 20.0
 """How long a body may take to arrive."""
@@ -72,6 +80,10 @@ class Api:
         hub: Hub,
         access: Access,
         metrics: Metrics,
+        endpoints: CallbackDesk,
+        traces: Traces,
+        operations: Operations,
+        beats: Beats,
         url: str,
         version: str,
     ) -> None:
@@ -84,7 +96,11 @@ class Api:
         self._streams = EventStreams(store, hub)
         self._access = access
         self._metrics = metrics
+        self._traces = traces
+        self._operations = operations
+        self._beats = beats
         self._url = url
+        self._endpoints = EndpointCalls(endpoints).handlers
         self._view = View(access, url)
         self._version = version
 
@@ -99,6 +115,7 @@ class Api:
             "wide_brake": self._wide_brake,
             "list_brakes": self._list_brakes,
             "heard": self._heard,
+            "heartbeat": self._heartbeat,
             "notify": self._notify,
             "open": self._open,
             "list_handoffs": self._list_handoffs,
@@ -118,11 +135,12 @@ class Api:
             "explain_policy": self._explain_policy,
             "replay_policy": self._replay_policy,
             "policy_schema": self._policy_schema,
-            "healthz": self._healthz,
-            "readyz": self._readyz,
-            "metrics": self._show_metrics,
+            "healthz": self._operations.healthz,
+            "readyz": self._operations.readyz,
+            "metrics": self._operations.metrics,
             "openapi": self._openapi,
         }
+        handlers |= {name: partial(self._for_admins, name) for name in self._endpoints}
         options = {"GET": {"allow_head": False}}
         return [
             web.RouteDef(call.method, call.path, handlers[call.name], options.get(call.method, {})) for call in CALLS
@@ -180,6 +198,11 @@ class Api:
         body: wire.Heard = await _body(request, "heard")
         return _json(await self._flow.braking.heard(agent.name, _run_id(request), body.steers))
 
+    async def _heartbeat(self, request: web.Request) -> web.Response:
+        agent = await self._who(request, "agent")
+        body: wire.Heartbeat = await _body(request, "heartbeat")
+        return _json(await self._beats.hear(agent.name, _run_id(request), body))
+
     async def _notify(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
         notice: wire.Notice = await _body(request, "notify")
@@ -191,7 +214,9 @@ class Api:
     async def _open(self, request: web.Request) -> web.Response:
         agent = await self._who(request, "agent")
         ask = await _body(request, "open")
-        handoff, new = await self._flow.open(agent, ask, _idempotency_key(request), await _fingerprint(request))
+        key, print_ = _idempotency_key(request), await _fingerprint(request)
+        with self._traces.opening(tracing.current() or await self._runs.trace(agent.name, ask.run)):
+            handoff, new = await self._flow.open(agent, ask, key, print_)
         return self._handoff(handoff, agent, 201 if new else 200)
 
     async def _list_handoffs(self, request: web.Request) -> web.Response:
@@ -221,8 +246,9 @@ class Api:
             handoff: Handoff | None = await self._read(handoff_id, who, glance=True)
             if handoff and _is_as_seen(handoff, query) and not self._hub.closing:
                 handoff = None  # ten thousand may wait here: none of them holds an ask
-                handoff = await waiting.at_most(wait)
-            return self._handoff(handoff or await self._read(handoff_id, who), who)
+                if handoff := await waiting.at_most(wait):
+                    self._metrics.told(handoff, datetime.now(UTC))
+            return self._handoff(handoff or await self._read(handoff_id, who), who, waited=True)
 
     async def _answer(self, request: web.Request) -> web.Response:
         person = await self._who(request, "person")
@@ -320,20 +346,15 @@ class Api:
         found = {"$id": f"{self._url}/policy.schema.json", **schema()}
         return web.json_response(found, content_type="application/schema+json")
 
+    # --- endpoints of callbacks ---
+
+    async def _for_admins(self, name: str, request: web.Request) -> web.Response:
+        admin, call = await self._who(request, "admin"), _CALLS[name]
+        query, body = _query(request, name), await _body(request, name) if call.body else None
+        answer = await self._endpoints[name](admin, {**request.match_info, **query}, body)
+        return _json(answer, min(call.success))
+
     # --- operations ---
-
-    async def _healthz(self, _: web.Request) -> web.Response:
-        return web.json_response({"status": "ok", "version": self._version})
-
-    async def _readyz(self, _: web.Request) -> web.Response:
-        if self._hub.closing:
-            raise StoreUnavailable("the service is stopping")
-        await self._store.now()
-        return web.json_response({"status": "ready"})
-
-    async def _show_metrics(self, _: web.Request) -> web.Response:
-        text = self._metrics.text(pending=await self._store.handoffs.pending())
-        return web.Response(body=text, headers={"Content-Type": METRICS_TYPE})
 
     async def _openapi(self, _: web.Request) -> web.Response:
         return web.json_response(document(self._version, self._url))
@@ -343,13 +364,8 @@ class Api:
     async def _who(self, request: web.Request, who: Who) -> Principal:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         principal = await self._access.authenticate(key.strip() if scheme.lower() == "bearer" else "")
-        if who in {"agent", "person"} and principal.kind != who:
-            msg = (
-                "this call takes an agent's key; a person's key reads and answers"
-                if who == "agent"
-                else "an agent's key can never answer; a person does, in chat, in the console, or with a person's key"
-            )
-            raise Forbidden(msg)
+        if principal.kind not in MAY[who]:
+            raise Forbidden(WHOSE["admin" if principal.kind == "admin" else who])
         return principal
 
     async def _reader(self, request: web.Request, handoff_id: str) -> Principal | None:
@@ -369,10 +385,18 @@ class Api:
         return handoff
 
     def _document(self, handoff: Handoff, who: Principal | None) -> bytes:
-        return self._view.document(handoff, to=who.kind if who else "bearer")
+        return self._view.document(
+            handoff, to="bearer" if who is None else "agent" if who.kind == "agent" else "person"
+        )
 
-    def _handoff(self, handoff: Handoff, who: Principal | None, status: int = 200) -> web.Response:
-        return web.Response(body=self._document(handoff, who), status=status, content_type="application/json")
+    def _handoff(
+        self, handoff: Handoff, who: Principal | None, status: int = 200, *, waited: bool = False
+    ) -> web.Response:
+        body = self._document(handoff, who)
+        if not handoff.awaits_delivery or (who and who.kind != "agent"):
+            return web.Response(body=body, status=status, content_type="application/json")
+        how: How = "stream" if who and not waited and self._hub.follows(who.name) else "poll"
+        return Told(body, status, written=partial(self._flow.delivery.was_read, handoff, how))
 
 
 def _run_id(request: web.Request) -> str:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from andon import wire
 from bot.access import Access
-from bot.cards import crowded, questions, silence
+from bot.cards import crowded, questions, silence_of
 from bot.consent import on_timeout
 from bot.handoff import OPEN, Handoff, State
 from bot.tally import latest, number
@@ -73,11 +73,11 @@ class View:
             "run": handoff.run,
             "opened_at": _time(handoff.opened_at.isoformat()),
             "expires_at": _time(handoff.expires_at.isoformat()),
-            "silence": silence(handoff.ask, handoff.expires_at, on_timeout(handoff)),
+            "silence": silence_of(handoff, on_timeout(handoff)),
             "url": f"{self._url}/handoffs/{handoff.id}",
         }
-        if handoff.follows:
-            head["follows"] = handoff.follows
+        if follows := handoff.follows or handoff.settles:
+            head["follows"] = follows
         ask = handoff.ask.model_dump_json(by_alias=True, exclude_none=True).encode()
         fixed = json.dumps(head, ensure_ascii=False)[:-1].encode() + b',"ask":' + ask
         token = f',"token":"{self._access.token(handoff.id)}"'.encode()
@@ -99,10 +99,20 @@ def _ending(handoff: Handoff) -> Iterator[bytes]:
     """What became of it, as far as it has."""
     if handoff.decision:
         yield from (b',"decision":', handoff.decision.model_dump_json(exclude_none=True).encode())
+    if handoff.delivered:
+        yield from (b',"delivered":', handoff.delivered.model_dump_json().encode())
+    if handoff.unreached:
+        yield from (b',"unreached":', handoff.unreached.model_dump_json().encode())
     if handoff.claim:
         yield from (b',"claim":', handoff.claim.model_dump_json().encode())
     if handoff.review:
         yield b',"review":"%b"' % handoff.review.encode()
+    if handoff.unknown_since:
+        yield b',"unknown_since":"%b"' % _time(handoff.unknown_since.isoformat()).encode()
+    if handoff.question:
+        yield b',"question":"%b"' % handoff.question.encode()
+    if handoff.late_report:
+        yield from (b',"late_report":', handoff.late_report.model_dump_json(exclude_none=True).encode())
     if handoff.outcome:
         yield from (b',"outcome":', handoff.outcome.model_dump_json(exclude_none=True).encode())
 

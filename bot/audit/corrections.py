@@ -7,7 +7,7 @@ from bot.handoff import Handoff
 def correction(handoff: Handoff) -> wire.Correction | None:
     """What a person corrected here; None where nobody did."""
     decision, ask = handoff.decision, handoff.ask
-    if not isinstance(decision, wire.Edited | wire.Rejected) or decision.by.kind != "person":
+    if handoff.settles or not isinstance(decision, wire.Edited | wire.Rejected) or decision.by.kind != "person":
         return None
     action = ask.action if isinstance(ask, wire.Confirmation) else None
     return wire.Correction(

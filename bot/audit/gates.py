@@ -28,7 +28,7 @@ def audit(handoffs: Iterable[Handoff], *, since: datetime, until: datetime, comp
     read = 0
     for handoff in handoffs:
         read += 1
-        if handoff.decision:
+        if handoff.decision and not handoff.settles:
             gates[handoff.ask.gate].append(handoff)
     found = [_gate(gate, ended, until) for gate, ended in gates.items()]
     return wire.AuditReport(

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from bot.cards.characters import visible
 from bot.cards.offered import GrantLine
+from bot.cards.sentences import moment
 from bot.cards.summaries import Summary
 from bot.handoff import Told
 
@@ -36,6 +37,8 @@ class RunLine:
     channel: str
     open_cards: int
     state: Literal["running", "held", "aborted"] = "running"
+    lost_since: datetime | None = None
+    """Since when nothing was heard of it, of one that promised signs of life and is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,8 @@ def about(line: PendingLine) -> str:
 def about_run(line: RunLine) -> str:
     """A run in a few words."""
     waits = f"{line.open_cards:,} waiting" if line.open_cards else "nothing waiting"
-    return " · ".join(filter(None, (line.name, line.agent, line.channel, waits, _STATES[line.state])))
+    lost = f"📡 lost since {moment(line.lost_since)}" if line.lost_since else ""
+    return " · ".join(filter(None, (line.name, line.agent, line.channel, waits, _STATES[line.state], lost)))
 
 
 def teller(told: Told) -> str:

@@ -94,6 +94,8 @@ def headline(view: Card) -> str:
     if not view.buttons:
         return f"{_ICONS.get(view.lamp, '⌛')} {view.headline} · {named}"
     match view.kind:
+        case _ if view.timing == "unknown":
+            wanted = f"Was {named} done? The agent fell silent"
         case "choice":
             wanted = f"Choose one of {len(view.candidates)}"
         case "input":
@@ -124,7 +126,8 @@ def times(view: Card) -> tuple[tuple[str, datetime | None], ...]:
     if view.verdict:
         stands = view.verdict
         decided = (f"{stands.headline} {moment(stands.at)}, after {stands.took}", stands.at)
-        return (decided, *((f"{step.headline} {moment(step.at)}", step.at) for step in view.steps))
+        steps = ((f"{step.headline}{' since' if step.lasts else ''} {moment(step.at)}", step.at) for step in view.steps)
+        return (decided, *steps)
     if view.state == "held":
         return ((f"{view.left} left once it goes on", None),)
     return ((view.silence if view.buttons else f"Until {moment(view.expires_at)}", view.expires_at),)
@@ -152,7 +155,7 @@ def act(view: Card, room: Room) -> tuple[Piece, ...]:
     """What would run, or has run."""
     if view.act is None:
         return ()
-    verb = "has run" if view.timing == "after" else "wants to run"
+    verb = {"after": "has run", "unknown": "may have run"}.get(view.timing, "wants to run")
     return joined((line(bold(view.agent), f" {verb} ", code(view.act.tool)), *_rows(view.act.rows, room)))
 
 

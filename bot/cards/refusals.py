@@ -17,6 +17,7 @@ from bot.errors import (
     HandoffExpired,
     HandoffHeld,
     NotAnApprover,
+    NotConfirmed,
     StaleRevision,
     StoreUnavailable,
 )
@@ -30,6 +31,8 @@ _PLAIN: Final[dict[type[BotError], str]] = {
     HandoffExpired: "The time was up before your press, so it changed nothing.",
     HandoffHeld: "The brake is on: nothing can be decided until somebody resumes it. Your press changed nothing.",
     Gone: "This card is older than what Andon keeps, so your press changed nothing.",
+    NotConfirmed: "Andon could not confirm this with a second copy, so it may not be recorded. "
+    "Press again in a moment; it counts once.",
     StoreUnavailable: "Andon could not record this: its store is away. Press again in a moment; it counts once.",
 }
 

@@ -9,6 +9,7 @@ from andon import wire
 from bot.cards.brakes import scope_in_words
 from bot.cards.characters import visible
 from bot.cards.rows import Prose, prose
+from bot.cards.sentences import moment
 from bot.cards.summaries import Lamp
 from bot.handoff import Handoff
 
@@ -65,6 +66,9 @@ class RunView:
     headline: str
     brakes: tuple[BrakeLine, ...]
     """What holds it, or ended it, the strongest first."""
+    lost: str
+    """That it is lost, since when, and what that means; empty: it is not."""
+    lost_since: datetime | None
     own: BrakeLine | None
     """The one of them that is this very run's, and can be lifted on its page."""
     can_stop: bool
@@ -110,6 +114,8 @@ def run_view(
     strongest = sorted(found.values(), key=lambda each: (_WEAKEST_FIRST.index(each.action), each.epoch), reverse=True)
     lines = tuple(brake_line(each, (parents or {}).get(each.scope.run or ""), here=run.id) for each in strongest)
     own = next((line for line in lines if line.run == run.id and line.action != "abort"), None)
+    headline = f"On hold: {lines[0].did.lower()}" if run.state == "held" else lines[0].did if lines else "Not held"
+    lost = run.lost_since is not None
     return RunView(
         id=run.id,
         name=_short(run.name),
@@ -121,9 +127,11 @@ def run_view(
         started_at=run.started_at,
         checkpoint=run.checkpoint,
         state=run.state,
-        lamp={"held": "held", "aborted": "stop"}.get(run.state, "go"),  # type: ignore[arg-type]  # three of the lamps
-        headline=f"On hold: {lines[0].did.lower()}" if run.state == "held" else lines[0].did if lines else "Not held",
+        lamp="alarm" if lost else {"held": "held", "aborted": "stop"}.get(run.state, "go"),  # type: ignore[arg-type]  # some of the lamps
+        headline=" · ".join(filter(None, ("Lost" if lost else "", headline if lines or not lost else ""))),
         brakes=lines,
+        lost=lost_in_words(run.lost_since),
+        lost_since=run.lost_since,
         own=own,
         can_stop=run.state != "aborted" and (own is None or own.action != "stop"),
         can_pause=run.state == "running",
@@ -153,6 +161,11 @@ def flights(handoffs: Sequence[Handoff]) -> tuple[Flight, ...]:
 def flight(each: wire.InFlight) -> Flight:
     """The same, as a receipt tells it."""
     return Flight(each.handoff, prose(each.what, _CHARS), visible(each.claimant), each.claimed_at)
+
+
+def lost_in_words(since: datetime | None) -> str:
+    """That a run broke its promise of signs of life; empty: it did not."""
+    return f"Lost since {moment(since)}: nothing was heard of its agent since then." if since else ""
 
 
 def place_in_words(place: wire.Place) -> str:

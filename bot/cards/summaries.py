@@ -10,6 +10,7 @@ from bot.cards.brakes import brake_headline
 from bot.cards.characters import visible
 from bot.cards.rows import Prose, Row, prose, row
 from bot.cards.sentences import HEADLINES, decided, lasting
+from bot.cards.unknown import UNKNOWN, is_unknown
 from bot.handoff import Handoff, State, Told
 
 TITLE_CHARS = 300
@@ -43,6 +44,7 @@ class Summary:
     id: str
     kind: str
     timing: str
+    """`before` or `after`; `unknown` where people are asked whether it was done at all."""
     state: str
     lamp: Lamp
     headline: str
@@ -70,7 +72,7 @@ def summary(handoff: Handoff, *, now: datetime, limit: int | None = TITLE_CHARS)
     return Summary(
         id=handoff.id,
         kind=ask.kind,
-        timing="after" if was_run else "before",
+        timing="unknown" if handoff.settles else "after" if was_run else "before",
         state=handoff.state.value,
         lamp=_lamp(handoff, left_s),
         headline=_headline(handoff, left_s),
@@ -130,7 +132,7 @@ def _name(text: str) -> str:
 
 
 def _lamp(handoff: Handoff, left_s: int) -> Lamp:
-    if handoff.outcome and handoff.outcome.status in {"failed", "undo_failed"}:
+    if is_unknown(handoff) or (handoff.outcome and handoff.outcome.status in {"failed", "undo_failed"}):
         return "alarm"
     match handoff.decision:
         case None:
@@ -146,6 +148,8 @@ def _lamp(handoff: Handoff, left_s: int) -> Lamp:
 def _headline(handoff: Handoff, left_s: int) -> str:
     if handoff.outcome:
         return HEADLINES[handoff.outcome.status]
+    if is_unknown(handoff):
+        return UNKNOWN
     if handoff.decision:
         return _decided(handoff.decision)
     if handoff.state is State.HELD:

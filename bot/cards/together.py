@@ -79,7 +79,7 @@ def digest_row(handoff: Handoff, *, now: datetime, conflict: str = "") -> Digest
     view = card(handoff, now=now, limit=ROW_CHARS, conflict=conflict)
     return DigestRow(
         id=view.id,
-        kind=view.kind if view.timing == "before" else "review",
+        kind="review" if view.timing == "after" else view.kind,
         revision=view.revision,
         digest=view.digest,
         digest_short=view.digest_short,

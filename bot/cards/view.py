@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from andon import wire
 from bot import consent, tally
+from bot.cards.arrival import AGAIN, can_send_again, why_unreached
 from bot.cards.asides import Said, asides
 from bot.cards.bearings import Bearings, bearings
 from bot.cards.brakes import brake_lines
@@ -21,8 +22,9 @@ from bot.cards.characters import look_alikes, visible
 from bot.cards.form import ABSENT, Field, fields
 from bot.cards.offered import Offered, offers
 from bot.cards.rows import Difference, Prose, Row, differences, prose, row, rows
-from bot.cards.sentences import HEADLINES, progress, silence
+from bot.cards.sentences import HEADLINES
 from bot.cards.summaries import Summary, summary
+from bot.cards.unknown import came_of_it, fell_silent, reported_late, silence_of
 from bot.cards.votes import vote_lines
 from bot.handoff import Handoff, Reason, State
 
@@ -68,13 +70,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How far the agent is with it: delivered, done, failed, undone."""
+    """How far the agent is with it: delivered or not reached, at work, done, failed, undone."""
 
     headline: str
     sentence: str
     at: datetime
     good: bool
     result: Row | None = None
+    lasts: bool = False
+    """Is it so since then, rather than something that happened then?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,8 @@ class Card(Summary):
     is_cut: bool
     """Something is not shown, if only of what came of it."""
     steps: tuple[Step, ...]
+    again: str
+    """The button that has the decision sent to the agent again; empty where a press could do nothing."""
     asides: tuple[Said, ...]
     """What happened around it while it waited: reminders, escalations, who was asked besides, questions and replies."""
 
@@ -188,7 +194,7 @@ def card(
         result=result,
         reversible=ask.reversible,
         confidence="" if ask.confidence is None else f"{round(ask.confidence * 100)} %",
-        silence=silence(ask, handoff.expires_at, consent.on_timeout(handoff)),
+        silence=silence_of(handoff, consent.on_timeout(handoff)),
         digest=handoff.digest,
         digest_short=handoff.digest[:12],
         revision=handoff.revision,
@@ -206,7 +212,7 @@ def card(
         editor_agrees=not handoff.route.not_requester,
         must_open=must_open and bool(buttons),
         edits=tuple(Edition(edit.revision, visible(edit.by.name), edit.at) for edit in handoff.revisions),
-        diff=differences(_args_of(handoff, since), action.args) if action else (),
+        diff=differences(_args_of(handoff, since), action.args) if action and not handoff.about else (),
         candidates=candidates,
         form=_form(handoff, action),
         buttons=buttons,
@@ -215,6 +221,7 @@ def card(
         missing=missing,
         is_cut=bool(missing) or any(step.result and step.result.cut for step in steps),
         steps=steps,
+        again=AGAIN if can_send_again(handoff) else "",
         asides=asides(handoff, limit=most),
     )
 
@@ -283,6 +290,8 @@ def _buttons(handoff: Handoff, *, agreeable: bool) -> tuple[Button, ...]:
     match handoff.ask:
         case wire.Confirmation(timing="after"):
             yes, no = Button("approve", "Keep it"), Button("reject", "Undo it")
+        case wire.Choice() if handoff.settles:  # that nobody can tell is one of its candidates
+            return (Button("choose", "Say so"),)
         case wire.Choice():
             yes, no = Button("choose", "Choose this one"), Button("reject", "None of these")
         case wire.Input():
@@ -298,16 +307,18 @@ def _steps(handoff: Handoff, limit: int | None) -> tuple[Step, ...]:
     steps: list[Step] = []
     if handoff.claim:
         steps.append(Step("Delivered", "The agent has the decision and acts on it.", handoff.claim.at, good=True))
+    elif handoff.received:
+        steps.append(Step("Delivered to the agent", "It has the decision.", handoff.received.at, good=True))
+    elif away := handoff.unreached:
+        steps.append(Step("Agent not reached", why_unreached(away), away.since, good=False, lasts=True))
+    steps += [Step(headline, sentence, at, good=False) for headline, sentence, at in fell_silent(handoff)]
     if handoff.outcome:
-        outcome = handoff.outcome
-        told = outcome.error if outcome.error is not None else outcome.result
-        steps.append(
-            Step(
-                HEADLINES[outcome.status],
-                progress(outcome.status),
-                outcome.at,
-                good=outcome.status in {"executed", "undone"},
-                result=None if told is None else row("error" if outcome.error is not None else "result", told, limit),
-            )
-        )
+        steps.append(_end(HEADLINES[handoff.outcome.status], came_of_it(handoff.outcome), handoff.outcome, limit))
+    steps += [_end(headline, sentence, outcome, limit) for headline, sentence, outcome in reported_late(handoff)]
     return tuple(steps)
+
+
+def _end(headline: str, sentence: str, outcome: wire.Outcome, limit: int | None) -> Step:
+    told = outcome.error if outcome.error is not None else outcome.result
+    result = None if told is None else row("error" if outcome.error is not None else "result", told, limit)
+    return Step(headline, sentence, outcome.at, good=outcome.status in {"executed", "undone"}, result=result)

@@ -1,6 +1,22 @@
-"""The outbox: what people must still be shown. Cards now; callbacks belong here too."""
+"""The outbox: what must still be told: cards to people, callbacks to agents."""
 
+from bot.outbox.callbacks import Callbacks
+from bot.outbox.callbacks_sending import Following, Sending
 from bot.outbox.calling import Pace, Truth
+from bot.outbox.egress import Allowed, Egress
+from bot.outbox.endpoints import EndpointBook
+from bot.outbox.schedule import Schedule
 from bot.outbox.work import CardWork
 
-__all__ = ["CardWork", "Pace", "Truth"]
+__all__ = [
+    "Allowed",
+    "Callbacks",
+    "CardWork",
+    "Egress",
+    "EndpointBook",
+    "Following",
+    "Pace",
+    "Schedule",
+    "Sending",
+    "Truth",
+]

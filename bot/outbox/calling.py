@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
 from andon import wire
-from bot.errors import Undeliverable
+from bot.errors import SurfaceDown, TooMany, Undeliverable
 from bot.handoff import Handoff, Told
 from bot.ports import Adapter
 
@@ -50,11 +50,28 @@ class Pace:
     """After which silence of a process its events are another's."""
 
 
+class Counts(Protocol):
+    """Who counts what goes out."""
+
+    def delivered(self, surface: str, result: str) -> None:
+        """A surface was called: `posted`, `updated`, `told`, `throttled`, `refused`, `failed`; or it is `dead`."""
+        ...
+
+    def shown(self, handoff: Handoff, surface: str, since: datetime, at: datetime) -> None:
+        """A card came to be at a place; the call that posted it began at `since`."""
+        ...
+
+
 class Surface:
     """An adapter, called with care: a few calls at once, each within its time."""
 
-    def __init__(self, name: str, adapters: Mapping[str, Adapter], *, reader: str, pace: Pace) -> None:
+    def __init__(
+        self, name: str, adapters: Mapping[str, Adapter], *, reader: str, pace: Pace, counts: Counts | None = None
+    ) -> None:
         """Call the adapter `name`; the others are known by whether they could carry a card too."""
+        self._counts = counts
+        self.trouble = ""
+        """What the latest call met, when the surface did not answer it or let the app in; empty: it answered."""
         self.name = name
         self.adapters = adapters
         self.adapter = adapters[name]
@@ -73,16 +90,38 @@ class Surface:
                 raise Stopping
             return await work()
 
-    async def call(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        """One call of the adapter. Whatever it answers, the surface works."""
+    async def call(self, call: Callable[[], Awaitable[_T]], *, counted: str = "") -> _T:
+        """One call of the adapter, `counted` as what it does. Whatever it answers, the surface works."""
         try:
             async with asyncio.timeout(self.pace.call_s):
                 answer = await call()
         except Undeliverable:
             self.worked += 1
+            self.trouble = ""
+            self.note("refused")
+            raise
+        except TooMany:
+            self.note("throttled")
+            raise
+        except Exception as error:
+            if isinstance(error, SurfaceDown | TimeoutError):
+                self.trouble = f"its latest call failed ({type(error).__name__})"
+            self.note("failed")
             raise
         self.worked += 1
+        self.trouble = ""
+        self.note(counted)
         return answer
+
+    def note(self, result: str) -> None:
+        """Count a call, or what was given up."""
+        if self._counts and result:
+            self._counts.delivered(self.name, result)
+
+    def shown(self, handoff: Handoff, since: datetime) -> None:
+        """A card was posted just now, by a call that began then."""
+        if self._counts:
+            self._counts.shown(handoff, self.name, since, datetime.now(UTC))
 
 
 def place_name(place: wire.Place) -> str:

@@ -129,7 +129,7 @@ class Digesting:
             ref = CardRef(name, address)
             try:
                 call = partial(adapter.digest, digest, place, ref)
-                await self._surface.slot(partial(self._surface.call, call))
+                await self._surface.slot(partial(self._surface.call, call, counted="updated"))
             except Undeliverable as error:
                 log.warning("digests.lost id=%s place=%s detail=%s", digest.id, place_name(place), error)
                 await self._outbox.drop_card(digest.id, key, address)
@@ -148,7 +148,7 @@ class Digesting:
             raise Busy
         try:
             call = partial(self._surface.adapter.digest, digest, place, None)
-            ref = await self._surface.slot(partial(self._surface.call, call))
+            ref = await self._surface.slot(partial(self._surface.call, call, counted="posted"))
         except Exception:
             with contextlib.suppress(StoreUnavailable):
                 await self._outbox.begin_card(digest.id, key, self._surface.reader, lease=timedelta())

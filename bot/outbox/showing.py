@@ -7,17 +7,19 @@ import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
 from andon import wire
+from bot import failpoints
 from bot.errors import Gone, StoreUnavailable, SurfaceDown, TooMany, Undeliverable
 from bot.handoff import OPEN, Handoff, State
 from bot.outbox.calling import Busy, Stopping, Surface, Truth, place_key, place_name
 from bot.outbox.digesting import Digesting
 from bot.ports import CardRef
 from bot.store import Delivery, Outbox, Placed
+from bot.tracing import carry
 
 log = logging.getLogger("andon.outbox")
 
@@ -150,6 +152,7 @@ class Showing:
             number = delivery.number + max(0, failures - 1)
             if await self._outbox.bury(self._surface.name, delivery, deliveries=number, reason=reason):
                 self._surface.buried += 1
+                self._surface.note("dead")
 
     def _let_go(self, taken: Sequence[Delivery]) -> None:
         for delivery in taken:
@@ -180,6 +183,7 @@ class Showing:
         return min(resting, default=now + GIVE_UP_S) - now
 
     async def _settle(self, spot: _Spot, handoff: Handoff) -> None:
+        carry(handoff.trace)
         try:
             await self._show(spot, handoff)
         except Stopping:
@@ -254,15 +258,16 @@ class Showing:
                 ref = CardRef(self._surface.name, address)
                 call = partial(self._surface.adapter.say_below, ref, handoff, aside, spot.place)
                 try:
-                    await self._surface.slot(partial(self._surface.call, call))
+                    await self._surface.slot(partial(self._surface.call, call, counted="told"))
                 except Undeliverable as error:
                     log.warning("asides.refused id=%s place=%s detail=%s", self.handoff_id, spot.name, error)
             spot.said.add(known)
 
     async def _update(self, spot: _Spot, address: str, handoff: Handoff) -> None:
         ref = CardRef(self._surface.name, address)
+        failpoints.hit("card.update")
         try:
-            await self._surface.call(partial(self._surface.adapter.update, ref, handoff))
+            await self._surface.call(partial(self._surface.adapter.update, ref, handoff), counted="updated")
         except Undeliverable as error:
             log.warning("cards.lost id=%s place=%s detail=%s", self.handoff_id, spot.name, error)
             spot.shown.pop(address, None)
@@ -298,6 +303,7 @@ class Showing:
         if word == "again" and (placed := await self._outbox.placed(self.handoff_id, spot.key)).addresses:
             return placed.addresses[0]  # while we waited for our turn
         spot.posting = True
+        failpoints.hit("card.taken")
         try:
             ref = await self._find_or_post(spot, handoff, maybe_there=word == "again")
         except Exception:
@@ -317,7 +323,10 @@ class Showing:
             found = await surface.call(partial(surface.adapter.find, handoff, spot.place))
             if found or not handoff.is_for_people:
                 return found
-        ref = await surface.call(partial(surface.adapter.post, handoff, spot.place))
+        since = datetime.now(UTC)
+        ref = await surface.call(partial(surface.adapter.post, handoff, spot.place), counted="posted")
+        surface.shown(handoff, since)
+        failpoints.hit("card.posted")
         spot.shown[ref.address] = handoff
         log.info("cards.posted id=%s place=%s", self.handoff_id, spot.name)
         return ref

@@ -20,7 +20,7 @@ from typing import Final
 from andon import wire
 from bot.errors import StoreUnavailable, SurfaceDown, TooMany, Undeliverable
 from bot.handoff import Told
-from bot.outbox.calling import Pace, Surface, Truth, place_name
+from bot.outbox.calling import Counts, Pace, Surface, Truth, place_name
 from bot.outbox.digesting import Digesting
 from bot.outbox.showing import DELIVERIES, GIVE_UP_S, Showing
 from bot.ports import Adapter
@@ -48,13 +48,21 @@ class CardWork:
         adapters: Mapping[str, Adapter],
         *,
         pace: Pace | None = None,
+        counts: Counts | None = None,
     ) -> None:
-        """Work for those of all `adapters` that do not read the store."""
+        """Work for those of all `adapters` that do not read the store; `counts` hears of every call."""
         self._followers = [
-            _Follower(outbox, digests, truth, Surface(name, adapters, reader=secrets.token_hex(8), pace=pace or Pace()))
+            _Follower(
+                *(outbox, digests, truth),
+                Surface(name, adapters, reader=secrets.token_hex(8), pace=pace or Pace(), counts=counts),
+            )
             for name, adapter in adapters.items()
             if not adapter.reads_store
         ]
+
+    def trouble(self, surface: str) -> str:
+        """What the latest call of a surface met, when it did not answer; empty: nothing is known."""
+        return next((each.surface.trouble for each in self._followers if each.surface.name == surface), "")
 
     def start(self) -> None:
         """Begin; nothing runs when every surface reads the store."""
@@ -185,6 +193,7 @@ class _Follower:
         surface, notice = self.surface, _Notice(delivery.kind, worked=self.surface.worked)
         if delivery.number > DELIVERIES:
             log.error("notices.dead id=%s surface=%s detail=whoever had it did not live", notice.id, surface.name)
+            surface.note("dead")
             return True
         while not surface.stopping:
             rests = await self._try_telling(notice)
@@ -215,7 +224,8 @@ class _Follower:
         """One try at one place; returns how long to rest before the next, or None when there is to be none."""
         surface, pace, name = self.surface, self.surface.pace, place_name(place)
         try:
-            await surface.slot(partial(surface.call, partial(surface.adapter.tell, told, place)))
+            call = partial(surface.adapter.tell, told, place)
+            await surface.slot(partial(surface.call, call, counted="told"))
         except TooMany as error:  # its turn comes then; nothing is wrong
             return float(error.retry_after_s)
         except Undeliverable as error:
@@ -229,6 +239,7 @@ class _Follower:
                 longest_s = min(pace.longest_pause_s, pace.pause_s * 4.0 ** min(notice.tries - 1, 20))
                 return random.uniform(0.0, longest_s)  # noqa: S311  # jitter, no secret
             log.error("notices.dead id=%s place=%s detail=%s", notice.id, name, detail)  # noqa: TRY400  # told above
+            surface.note("dead")
         return None
 
     def _let_go(self, deliveries: Collection[Delivery]) -> None:

@@ -28,10 +28,12 @@ log = logging.getLogger("andon.store")
 _SOCKET_PATH_MAX: Final = 100
 """Unix socket paths end at 104 bytes on macOS, 108 on Linux."""
 
+_SNAPSHOT: Final = "snapshot.rdb"
+_SNAPSHOT_S: Final = 600.0
+
 _SETTINGS: Final = {
     "port": "0",
     "unixsocketperm": "600",
-    "appendonly": "yes",
     "save": "",
     "maxmemory-policy": "noeviction",
     "hash-max-listpack-value": "4096",
@@ -86,6 +88,55 @@ class EmbeddedStore:
             raise
         self._keeper = asyncio.create_task(self._keep(binary), name="embedded store")
 
+    async def take_over(self, snapshot: Path) -> None:
+        """Fill the folder, which has no store yet, with what a snapshot holds; nothing runs afterwards.
+
+        Raises:
+            StateFolderBusy, ConfigError, StoreUnavailable: As `start`.
+        """
+        binary = server_binary()
+        make_private(self._state)
+        self._lock = _take_lock(self._state)
+        try:
+            make_private(self._folder)
+            make_private(self.socket.parent)
+            shutil.copyfile(snapshot, self._folder / _SNAPSHOT)
+            await self._spawn(binary, appendonly="no")  # with an append-only file it would read that alone
+            client = redis.Redis(unix_socket_path=str(self.socket), retry=Retry(NoBackoff(), 0))
+            try:
+                await client.config_set("appendonly", "yes")
+                await _until_written(client, "aof_rewrite")
+            except (RedisError, OSError) as error:
+                msg = f"the snapshot could not be taken over: {error}"
+                raise StoreUnavailable(msg) from error
+            finally:
+                await client.aclose()
+            (self._folder / _SNAPSHOT).unlink()
+        finally:
+            await self.stop()
+
+    async def snapshot(self) -> Path:
+        """All that the running store holds at one moment, as a file in its folder.
+
+        Raises:
+            StoreUnavailable: It could not be written, for want of room for example; or nothing runs.
+        """
+        client = redis.Redis(unix_socket_path=str(self.socket), retry=Retry(NoBackoff(), 0))
+        try:
+            await client.bgsave(schedule=True)
+            await _until_written(client, "rdb_bgsave")
+        except (RedisError, OSError) as error:
+            msg = f"the store could not write a snapshot: {error}"
+            raise StoreUnavailable(msg) from error
+        finally:
+            await client.aclose()
+        return self._folder / _SNAPSHOT
+
+    def check_free(self) -> None:
+        """Raise `StateFolderBusy` when a service runs on the folder."""
+        make_private(self._state)
+        _take_lock(self._state).close()
+
     async def is_running(self) -> bool:
         """Does a service run on this folder, with its store answering?"""
         try:
@@ -115,8 +166,10 @@ class EmbeddedStore:
             self._lock.close()
             self._lock = None
 
-    async def _spawn(self, binary: Path) -> None:
+    async def _spawn(self, binary: Path, *, appendonly: str = "yes") -> None:
         settings = _SETTINGS | {
+            "appendonly": appendonly,
+            "dbfilename": _SNAPSHOT,
             "dir": str(self._folder),
             "unixsocket": str(self.socket),
             "appendfsync": self._fsync,
@@ -223,6 +276,20 @@ def _take_lock(state: Path) -> IO[str]:
     lock.write(str(os.getpid()))
     lock.flush()
     return lock
+
+
+async def _until_written(client: "redis.Redis", what: str) -> None:
+    """Wait for a snapshot or a rewrite in the background; raises `RedisError` when it failed or takes too long."""
+    last = "aof_last_bgrewrite_status" if what == "aof_rewrite" else "rdb_last_bgsave_status"
+    async with asyncio.timeout(_SNAPSHOT_S):
+        while True:
+            info = await client.info("persistence")
+            if not int(info[f"{what}_in_progress"]) and not int(info.get("aof_rewrite_scheduled", 0)):
+                break
+            await asyncio.sleep(0.02)
+    if info[last] != "ok":
+        msg = f"it says that {last} is {info[last]}; is there room on its disk?"
+        raise RedisError(msg)
 
 
 async def _ping(socket: Path) -> bool:

@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-import redis.asyncio as redis
-from redis.exceptions import RedisError
-
+from bot.errors import StoreUnavailable
 from bot.handoff import Change
 from bot.store.keys import Keys
-from bot.store.pipe import REPLY_S, Pipe
+from bot.store.pipe import Pipe
 
 _BLOCK_MS: Final = 5_000
 _PAGE: Final = 500
@@ -31,17 +29,19 @@ _STATES: Final = {
     "stopped": "decided",
     "freed": "decided",
     "decided": "decided",
+    "delivered": "decided",
+    "unreached": "decided",
     "claimed": "claimed",
+    "unknown": "claimed",
     "closed": "closed",
+    "late": "closed",
 }
 
 
 class Feed:
     """Reads the events of one namespace."""
 
-    def __init__(self, client: "redis.Redis", pipe: Pipe, keys: Keys) -> None:
-        """`client` gives the tail a connection of its own, because it blocks."""
-        self._client = client
+    def __init__(self, pipe: Pipe, keys: Keys) -> None:
         self._pipe = pipe
         self._keys = keys
 
@@ -60,20 +60,16 @@ class Feed:
         pause = 0.05
         while True:
             try:
-                async with asyncio.timeout(_BLOCK_MS / 1000 + REPLY_S):
-                    raw = await self._client.execute_command(  # type: ignore[no-untyped-call]  # redis-py's own gap
-                        "XREAD", "COUNT", _PAGE, "BLOCK", _BLOCK_MS, "STREAMS", self._keys.events, after
-                    )
+                command = ("XREAD", "COUNT", _PAGE, "BLOCK", _BLOCK_MS, "STREAMS", self._keys.events, after)
+                raw = await self._pipe.block(*command, wait_s=_BLOCK_MS / 1000)
                 pause = 0.05
-            except (RedisError, OSError, TimeoutError):
-                self._pipe.note_trouble()
+            except StoreUnavailable:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
                 continue
             if not raw:
                 continue
-            entries = raw[0][1] if isinstance(raw, list) else next(iter(raw.values()))[0]
-            changes = [_change(entry) for entry in entries]
+            changes = [_change(entry) for entry in raw[0][1]]
             after = changes[-1].id
             yield changes
             if len(changes) > _BUSY:

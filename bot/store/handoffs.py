@@ -149,6 +149,7 @@ class Handoffs:
                 self._keys.notices,
                 *self._braking(handoff),
                 self._keys.acting,
+                self._keys.undelivered,
             ),
             handoff.id,
             answer_id,
@@ -233,7 +234,7 @@ class Handoffs:
         """Write what silence decides, if the time is up by the store's clock, and nothing it was judged by changed."""
         raw = await self._pipe.run(
             _EXPIRE,
-            (*self._settling(handoff), *self._braking(handoff), self._keys.acting),
+            (*self._settling(handoff), *self._braking(handoff), self._keys.acting, self._keys.undelivered),
             handoff.id,
             handoff.revision,
             pack_decision(verdict.decision),
@@ -251,7 +252,7 @@ class Handoffs:
         """End an open handoff without a person."""
         raw = await self._pipe.run(
             _WITHDRAW,
-            self._settling(handoff),
+            (*self._settling(handoff), self._keys.undelivered),
             handoff.id,
             handoff.agent,
             pack_decision(decision),
@@ -279,7 +280,7 @@ class Handoffs:
             (
                 *(keys.handoff(handoff_id), keys.events, keys.agent_events(agent), keys.agent_grants(agent)),
                 *(keys.unreported, keys.drawn(agent)),
-                *(keys.brakes, keys.run(run), keys.brakes_lifted),
+                *(keys.brakes, keys.run(run), keys.brakes_lifted, keys.undelivered, keys.leases),
             ),
             handoff_id,
             agent,
@@ -293,6 +294,9 @@ class Handoffs:
             case ["permit", at, revision, payload, doc]:
                 text = known or payload.decode() or unpack_doc(doc).payload
                 return ClaimReply("permit", at=when(at), revision=int(revision), payload=text)
+            case ["unknown", claimant_before, at, question, asked]:
+                about = (question.decode(), asked.decode())
+                return ClaimReply("unknown", at=when(at), text=claimant_before.decode(), asked=about)
             case ["taken", claimant_before, at]:
                 return ClaimReply("taken", at=when(at), text=claimant_before.decode())
             case ["old", at]:
@@ -352,6 +356,7 @@ class Handoffs:
                 keys.acting,
                 keys.brakes,
                 keys.run_asks(run),
+                *(keys.undelivered, keys.unknown, keys.leases),
             ),
             handoff_id,
             agent,

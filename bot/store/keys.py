@@ -14,6 +14,11 @@ class Keys:
         """String: version and text of the policy that was taken last; kept for good."""
         return f"{{{self.ns}}}:policy"
 
+    @property
+    def probe(self) -> str:
+        """String: written to see whether a write is taken; kept for a minute."""
+        return f"{{{self.ns}}}:probe"
+
     def handoff(self, handoff_id: str) -> str:
         """Hash: one handoff."""
         return f"{{{self.ns}}}:handoff:{handoff_id}"
@@ -148,6 +153,26 @@ class Keys:
         """Sorted set: handoff that may be acted on, and of which nothing was reported -> decided, Unix ms."""
         return f"{{{self.ns}}}:acting"
 
+    @property
+    def beats(self) -> str:
+        """Sorted set: run that promised signs of life -> when it is lost, or looked at again, Unix ms."""
+        return f"{{{self.ns}}}:beats"
+
+    @property
+    def beats_watch(self) -> str:
+        """Hash: when somebody was last there to hear signs of life, and since when without a gap, Unix ms."""
+        return f"{{{self.ns}}}:beats:watch"
+
+    @property
+    def leases(self) -> str:
+        """Sorted set: handoff that is acted on in such a run -> when nobody has vouched for it too long, Unix ms."""
+        return f"{{{self.ns}}}:leases"
+
+    @property
+    def unknown(self) -> str:
+        """Sorted set: handoff of which nobody knows what became -> when it is looked at again, Unix ms."""
+        return f"{{{self.ns}}}:unknown"
+
     def digest(self, digest_id: str) -> str:
         """Hash: one digest, and what is on it."""
         return f"{{{self.ns}}}:digest:{digest_id}"
@@ -167,6 +192,11 @@ class Keys:
         return f"{{{self.ns}}}:unreported"
 
     @property
+    def undelivered(self) -> str:
+        """Sorted set: decided handoff that its agent is not known to have -> when that is too late, Unix ms."""
+        return f"{{{self.ns}}}:undelivered"
+
+    @property
     def index(self) -> str:
         """Sorted set: handoff -> when it was opened, Unix ms."""
         return f"{{{self.ns}}}:index"
@@ -180,6 +210,31 @@ class Keys:
     def dead_cards(self) -> str:
         """Stream: events that no card could be made to show."""
         return f"{{{self.ns}}}:cards:dead"
+
+    @property
+    def endpoints(self) -> str:
+        """Set: ids of all endpoints that callbacks go to."""
+        return f"{{{self.ns}}}:endpoints"
+
+    def endpoint(self, endpoint_id: str) -> str:
+        """Hash: one endpoint, its secrets sealed; kept until it is removed."""
+        return f"{{{self.ns}}}:endpoint:{endpoint_id}"
+
+    def endpoint_due(self, endpoint_id: str) -> str:
+        """Sorted set: callback that waits for an endpoint, or is being sent -> when it is tried next, Unix ms."""
+        return f"{{{self.ns}}}:endpoint:{endpoint_id}:due"
+
+    def endpoint_leases(self, endpoint_id: str) -> str:
+        """Sorted set: callback that is being sent to an endpoint -> until when whoever sends it has it, Unix ms."""
+        return f"{{{self.ns}}}:endpoint:{endpoint_id}:leases"
+
+    def endpoint_dead(self, endpoint_id: str) -> str:
+        """Sorted set: callback that was given up -> when, Unix ms; kept for 30 days."""
+        return f"{{{self.ns}}}:endpoint:{endpoint_id}:dead"
+
+    def callback(self, delivery_id: str) -> str:
+        """Hash: one callback to one endpoint, and how far it has come; at most 30 days after the last try."""
+        return f"{{{self.ns}}}:callback:{delivery_id}"
 
     @property
     def trusts(self) -> str:
@@ -205,6 +260,11 @@ class Keys:
     def keys(self) -> str:
         """Set: ids of all API keys."""
         return f"{{{self.ns}}}:keys"
+
+    @property
+    def mark(self) -> str:
+        """String: written after what a replica is asked to confirm; for a day after the last time."""
+        return f"{{{self.ns}}}:mark"
 
     @property
     def secret(self) -> str:

@@ -101,12 +101,16 @@ class Settled:
 class ClaimReply:
     """What `claim` said; see the script's header for the words."""
 
-    word: Literal["permit", "open", "braked", "refused", "digest", "taken", "closed", "old", "gone", "no_grant", "done"]
+    word: Literal[
+        "permit", "open", "braked", "refused", "digest", "taken", "closed", "old", "gone", "no_grant", "done", "unknown"
+    ]
     at: datetime | None = None
     text: str = ""
     revision: int = 0
     payload: str = ""
     brake: wire.Braked | None = None
+    asked: tuple[str, str] = ("", "")
+    """Of `unknown`: the handoff that asks what became of it, and whom it asks."""
 
 
 @dataclass(frozen=True, slots=True)

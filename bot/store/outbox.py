@@ -1,24 +1,24 @@
 """The events stream as an outbox: who has been given which event, and where the cards of a handoff are."""
 
-import asyncio
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, Literal
 
-import redis.asyncio as redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from bot.errors import StoreUnavailable
 from bot.store.keys import Keys
-from bot.store.pipe import REPLY_S, Pipe, load_script
+from bot.store.pipe import Pipe, load_script
 from bot.store.records import reply
 
 _BEGIN, _KEEP, _BURY = (load_script(name) for name in ("begin_card", "keep_card", "bury"))
 _LIFE: Final = timedelta(days=8)
 """Beyond the retention of the handoff: the longest that it may wait for its decision, and a day."""
 _PAGE: Final = 200
+CALLBACKS: Final = "callbacks"
+"""Who follows the events and is no surface: the callbacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,9 @@ class Delivery:
     number: int = 1
     kind: str = ""
     """Of a notice, its id; of a decision, its kind."""
+    agent: str = ""
+    """Whose it is; of a brake, all who are told, with a space around each."""
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +65,8 @@ class Placed:
 class Outbox:
     """What must still be shown, surface by surface: each follows the events in a consumer group of its own."""
 
-    def __init__(self, client: "redis.Redis", pipe: Pipe, keys: Keys, *, retention: timedelta) -> None:
-        """`client` gives each reader a connection of its own, because it blocks."""
-        self._client = client
+    def __init__(self, pipe: Pipe, keys: Keys, *, retention: timedelta) -> None:
+        """Remember where cards are for as long as their handoffs are kept."""
         self._pipe = pipe
         self._keys = keys
         self._life_ms = round((retention + _LIFE) / timedelta(milliseconds=1))
@@ -91,18 +93,8 @@ class Outbox:
         """
         wait_ms = round(wait / timedelta(milliseconds=1))
         command = ("XREADGROUP", "GROUP", _group(surface), consumer, "COUNT", limit, "BLOCK", wait_ms)
-        try:
-            async with asyncio.timeout(wait.total_seconds() + REPLY_S):
-                raw = await self._client.execute_command(  # type: ignore[no-untyped-call]  # redis-py's own gap
-                    *command, "STREAMS", self._keys.events, ">"
-                )
-        except (RedisError, OSError, TimeoutError) as error:
-            msg = f"the outbox cannot be read ({type(error).__name__}: {error})"
-            raise StoreUnavailable(msg) from error
-        if not raw:
-            return []
-        entries = raw[0][1] if isinstance(raw, list) else next(iter(raw.values()))[0]
-        return [_delivery(entry) for entry in entries]
+        raw = await self._pipe.block(*command, "STREAMS", self._keys.events, ">", wait_s=wait.total_seconds())
+        return [_delivery(entry) for entry in raw[0][1]] if raw else []
 
     async def take_over(self, surface: str, consumer: str, *, idle: timedelta, limit: int) -> list[Delivery]:
         """Events whose reader has shown no sign of life for `idle`, with one delivery more each."""
@@ -253,7 +245,7 @@ class Outbox:
 
 
 def _group(surface: str) -> str:
-    return f"cards:{surface}"
+    return CALLBACKS if surface == CALLBACKS else f"cards:{surface}"
 
 
 def _field(*parts: str) -> str:
@@ -265,5 +257,7 @@ def _delivery(entry: Any) -> Delivery:
     """An entry as it was read; what is no event of a handoff names none."""
     entry_id, fields = entry
     pairs = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
-    event, handoff, kind = (pairs.get(name, b"").decode(errors="replace") for name in (b"e", b"h", b"k"))
-    return Delivery(entry_id.decode(), event, handoff, kind=kind)
+    event, handoff, kind, agent, run = (
+        pairs.get(name, b"").decode(errors="replace") for name in (b"e", b"h", b"k", b"a", b"r")
+    )
+    return Delivery(entry_id.decode(), event, handoff, kind=kind, agent=agent, run=run)

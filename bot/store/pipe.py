@@ -7,18 +7,20 @@ no order within a batch; and every script is safe to repeat, so a batch whose re
 import asyncio
 import hashlib
 import random
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
 
 import redis.asyncio as redis
-from hiredis import pack_command
-from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 
-from bot.errors import StoreUnavailable
+from bot import failpoints
+from bot.errors import NotConfirmed, StoreUnavailable
+from bot.store.topology import REPLY_S, Home, Topology, Unconfirmed
 
 AT_ONCE: Final = 2
 """Batches under way at once, each on its own connection: one is being read while the next is being written."""
@@ -26,8 +28,11 @@ AT_ONCE: Final = 2
 TRIES: Final = 6
 """Times that a batch is sent before its callers are told; with the pauses between them, about three seconds."""
 
-REPLY_S: Final = 10.0
-"""How long Redis may take over one batch."""
+UNCONFIRMED_S: Final = 1.0
+"""After so long, a batch that no replica confirms is not sent again: chat platforms wait three seconds for a reply."""
+
+GIVE_UP_S: Final = REPLY_S + 2
+"""After so long no batch is sent again: a server that does not answer at all uses up the patience of one reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +54,23 @@ def load_script(name: str) -> Script:
 class Pipe:
     """Sends commands in batches."""
 
-    def __init__(self, client: "redis.Redis") -> None:
-        """Take connections from `client`'s pool, and keep them."""
-        self._client = client
+    def __init__(self, home: "Home | redis.Redis") -> None:
+        """Send to `home`; a client stands for the one server that it is of."""
+        self._home = home if isinstance(home, Home) else Topology.of(home).home("")
         self._queue: list[tuple[tuple[Any, ...], Script | None, asyncio.Future[Any]]] = []
         self._under_way = 0
         self._scheduled = False
-        self._idle: list[AbstractConnection] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.troubled_at: datetime | None = None
         """When Redis last broke a connection or did not answer, if only for a moment."""
 
+        self.tripped: Callable[[float], None] = _nobody
+        self.troubled: Callable[[], None] = _nobody
+
     def note_trouble(self) -> None:
         """Redis has just failed us."""
         self.troubled_at = datetime.now(UTC)
+        self.troubled()
 
     def call(self, *command: Any) -> asyncio.Future[Any]:
         """Send one command; the future has its reply.
@@ -74,6 +82,8 @@ class Pipe:
 
     def run(self, script: Script, keys: tuple[str, ...], *args: Any) -> asyncio.Future[Any]:
         """Run a script; raises as `call` does."""
+        if failpoints.armed:
+            failpoints.hit(f"{script.name}.before")
         return self._enqueue(("EVALSHA", script.sha, len(keys), *keys, *args), script)
 
     def _enqueue(self, command: tuple[Any, ...], script: Script | None) -> asyncio.Future[Any]:
@@ -96,16 +106,11 @@ class Pipe:
 
     async def _send(self, batch: list[tuple[tuple[Any, ...], Script | None, asyncio.Future[Any]]]) -> None:
         try:
-            replies = await self._execute([command for command, _, _ in batch])
-            missing = {
-                script.sha: script
-                for (_, script, _), reply in zip(batch, replies, strict=True)
-                if isinstance(reply, NoScriptError) and script
-            }
-            if missing:
-                await self._execute([("SCRIPT", "LOAD", script.source) for script in missing.values()])
-                again = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-                for i, reply in zip(again, await self._execute([batch[i][0] for i in again]), strict=True):
+            replies, failed = await self._execute([command for command, _, _ in batch])
+            again = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)] if failed else ()
+            if again:
+                found, _ = await self._execute([_whole(*batch[i][:2]) for i in again])
+                for i, reply in zip(again, found, strict=True):
                     replies[i] = reply
         except (RedisError, OSError, TimeoutError) as error:
             replies = [error] * len(batch)
@@ -114,7 +119,9 @@ class Pipe:
             if self._queue and not self._scheduled:
                 self._scheduled = True
                 asyncio.get_running_loop().call_soon(self._flush)
-        for (_, _, future), reply in zip(batch, replies, strict=True):
+        for (_, script, future), reply in zip(batch, replies, strict=True):
+            if failpoints.armed and script:
+                failpoints.hit(f"{script.name}.after")
             if future.done():
                 continue
             if isinstance(reply, Exception):
@@ -122,52 +129,76 @@ class Pipe:
             else:
                 future.set_result(reply)
 
-    async def _execute(self, commands: list[tuple[Any, ...]]) -> list[Any]:
-        packed = b"".join([pack_command(command) for command in commands])
+    async def _execute(self, commands: list[tuple[Any, ...]]) -> tuple[list[Any], bool]:
+        """Send them until each has a reply that is one; the replies, and whether there may be errors among them."""
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        replies: list[Any] = []
+        left: Sequence[int] = ()
         for tried in range(1, TRIES + 1):
-            connection = self._idle.pop() if self._idle else await self._pool_connection()
+            over = tried == TRIES or clock() > begun + GIVE_UP_S
+            sent_at = time.perf_counter()
             try:
-                async with asyncio.timeout(REPLY_S):
-                    return await _exchange(connection, packed, len(commands))
-            except (RedisConnectionError, OSError, TimeoutError):
+                now = [commands[i] for i in left] if left else commands
+                async with asyncio.timeout(self._home.reply_s):
+                    found, failed = await self._home.exchange(now)
+                    again = await self._home.again(now, found) if failed else ()
+                if not left:
+                    replies, left = found, range(len(commands)) if again else ()
+                else:
+                    for i, reply in zip(left, found, strict=True):
+                        replies[i] = reply
+                if not again or over:
+                    return replies, failed or tried > 1
+                left = [left[i] for i in again]
+            except (RedisConnectionError, Unconfirmed, OSError, TimeoutError) as error:
                 self.note_trouble()
-                await connection.disconnect(nowait=True)
-                if tried == TRIES:
+                if over or (isinstance(error, Unconfirmed) and clock() > begun + UNCONFIRMED_S):
                     raise
-            except BaseException:
-                await connection.disconnect(nowait=True)
-                raise
             finally:
-                self._idle.append(connection)
+                self.tripped(time.perf_counter() - sent_at)
             await asyncio.sleep(random.uniform(0.5, 1.0) * 0.05 * 2**tried)  # noqa: S311  # jitter, no secret
         raise AssertionError  # pragma: no cover  # the loop returns or raises
 
-    async def _pool_connection(self) -> AbstractConnection:
-        return await self._client.connection_pool.get_connection()  # type: ignore[no-untyped-call, no-any-return]  # redis-py's own gap
+    async def block(self, *command: Any, wait_s: float) -> Any:
+        """Send one command that may wait for `wait_s`, on a connection that is its own meanwhile.
+
+        Raises:
+            StoreUnavailable: Redis did not answer, or refused; the command may have been carried out.
+        """
+        try:
+            async with asyncio.timeout(wait_s + self._home.reply_s):
+                found, failed = await self._home.exchange([command])
+                if failed:
+                    await self._home.again([command], found)
+        except (RedisError, OSError, TimeoutError) as error:
+            self.note_trouble()
+            raise _unavailable(error) from error
+        (reply,) = found
+        if isinstance(reply, Exception):
+            self.note_trouble()
+            raise _unavailable(reply) from reply
+        return reply
 
     async def close(self) -> None:
         """Wait for what is under way, then hang up."""
         while self._tasks:
             await asyncio.wait(self._tasks)
-        for connection in self._idle:
-            await self._client.connection_pool.release(connection)
-        self._idle.clear()
+        await self._home.close()
 
 
-async def _exchange(connection: AbstractConnection, packed: bytes, count: int) -> list[Any]:
-    """Send a batch and read its replies; an error reply is a value, so that the others are not lost."""
-    await connection.send_packed_command(packed, check_health=False)
-    replies: list[Any] = []
-    for _ in range(count):
-        try:
-            replies.append(await connection.read_response(disable_decoding=True))
-        except ResponseError as error:
-            replies.append(error)
-    return replies
+def _whole(command: tuple[Any, ...], script: Script | None) -> tuple[Any, ...]:
+    """A script with its text: the server keeps it from now on."""
+    return ("EVAL", script.source, *command[2:]) if script else command
+
+
+def _nobody(*_: float) -> None:
+    """Nobody watches."""
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:
-    unavailable = StoreUnavailable(
+    kind = NotConfirmed if isinstance(error, Unconfirmed) or "NOREPLICAS" in str(error) else StoreUnavailable
+    unavailable = kind(
         f"the store did not confirm ({type(error).__name__}: {error}); "
         "the change may have been made, and repeating the call is safe"
     )

@@ -29,6 +29,10 @@ class Doc(BaseModel):
     requester: str | None
     owner: str = ""
     """E-mail address of the person whose agent it is."""
+    trace: str = ""
+    """As `Handoff.trace`; what a version before this one wrote has none, and it skips what this one wrote."""
+    about: wire.Action | None = None
+    """Of a question what became of something: that."""
 
 
 _DOC: TypeAdapter[Doc] = TypeAdapter(Doc)
@@ -52,7 +56,9 @@ def ms_of(time: datetime) -> int:
 def pack_doc(doc: Doc) -> bytes:
     """For the hash: compressed JSON."""
     came_as_json = "kind" in doc.ask.model_fields_set  # else its kind is a default, which must not be left out
-    return zlib.compress(_DOC.dump_json(doc, by_alias=True, exclude_unset=came_as_json), _LEVEL)
+    without = None if doc.trace else {"trace"}
+    packed = _DOC.dump_json(doc, by_alias=True, exclude=without, exclude_unset=came_as_json)
+    return zlib.compress(packed, _LEVEL)
 
 
 def unpack_doc(packed: bytes) -> Doc:
@@ -114,6 +120,11 @@ def _rescored(route: Route, packed: bytes | None) -> tuple[Route, int]:
     return replace(route, risk=Risk(told["score"], tuple(told["reasons"]))), told["revision"]
 
 
+def pack_ruling(outcome: wire.Outcome) -> bytes:
+    """What a person said, JSON without the time."""
+    return outcome.model_dump_json(exclude={"at"}, exclude_none=True).encode()
+
+
 def pack_outcome(outcome: wire.OutcomeReport) -> bytes:
     """JSON without the time."""
     return json.dumps(
@@ -168,6 +179,7 @@ def read_handoff(handoff_id: str, fields: Mapping[bytes, bytes], doc: Doc | None
         last_edit=fields.get(b"revise_id", b"").decode(),
         votes=read_votes(fields[b"votes"]) if b"votes" in fields else (),
         owner=doc.owner,
+        trace=doc.trace,
         unread=fields.get(b"unread", b"").decode(),
         rungs=int(fields.get(b"rungs", 0)),
         added=tuple(fields[b"added"].decode().split("\n")) if b"added" in fields else (),
@@ -182,6 +194,13 @@ def read_handoff(handoff_id: str, fields: Mapping[bytes, bytes], doc: Doc | None
         left_s=int(fields[b"left"]) / 1000 if b"left" in fields else None,
         stops=int(fields.get(b"stops", 0)),
         heard=_heard(fields[b"heard"]) if b"heard" in fields else None,
+        received=_received(fields[b"received"]) if b"received" in fields else None,
+        missed=_missed(fields[b"missed"]) if b"missed" in fields else None,
+        unknown_since=when(fields[b"unknown_at"]) if b"unknown_at" in fields else None,
+        question=fields.get(b"question", b"").decode(),
+        settles=fields.get(b"settles", b"").decode(),
+        about=doc.about,
+        late_report=_late(fields[b"late"]) if b"late" in fields else None,
     )
 
 
@@ -237,6 +256,21 @@ def _heard(packed: bytes) -> Heard:
     at, _, own = packed.partition(b" ")
     steer = json.loads(own)
     return Heard(at=when(at), by=wire.Actor.model_validate(steer["by"]), text=steer.get("text", ""))
+
+
+def _received(packed: bytes) -> wire.Delivered:
+    at, _, how = packed.decode().partition(" ")
+    return wire.Delivered.model_validate({"at": when(at), "how": how})
+
+
+def _missed(packed: bytes) -> wire.Unreached:
+    since, again, why = packed.decode().split(" ", 2)
+    return wire.Unreached(since=when(since), why=why, again=again == "again")
+
+
+def _late(packed: bytes) -> wire.Outcome:
+    at, _, own = packed.partition(b" ")
+    return _OUTCOME.validate_python({**json.loads(own), "at": when(at)})
 
 
 def _aside(line: bytes) -> Aside:

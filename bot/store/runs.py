@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from andon import wire
 from bot.handoff import Told
+from bot.store.beats import patience_ms
 from bot.store.handoffs import RUN_LIFE_MS
 from bot.store.keys import Keys
 from bot.store.messages import STANDARD, Limits
@@ -19,6 +20,8 @@ _START, _CHECKPOINT, _NOTICE = (load_script(name) for name in ("start_run", "che
 _STEER, _LOOK = (load_script(name) for name in ("steer", "look_run"))
 
 
+_TRACE: Final = "trace"
+"""Beside what the agent said of a run, in one JSON object: whoever reads that skips it."""
 _NOTICES_KEPT_MS: Final = 7 * 24 * 3600 * 1000
 
 
@@ -32,11 +35,19 @@ class Runs:
         self._asks = RunAsks(pipe, keys)
 
     async def start(
-        self, run_id: str, agent: str, start: wire.RunStart, fingerprint: str, limits: Limits = STANDARD
+        self,
+        run_id: str,
+        agent: str,
+        start: wire.RunStart,
+        fingerprint: str,
+        limits: Limits = STANDARD,
+        *,
+        trace: str = "",
     ) -> tuple[Literal["started", "known", "reused", "no_parent", "too_deep", "too_fast"], int]:
         """Write a run once; the same id and fingerprint again is `known`. The number is how long to wait, ms."""
         place = start.conversation
         channel = place.channel if place else None
+        started = start.model_dump_json(exclude_defaults=True)
         raw = await self._pipe.run(
             _START,
             (
@@ -45,10 +56,11 @@ class Runs:
                 self._keys.agent_load(agent),
                 self._keys.conversation(place.surface, channel) if place and channel else self._keys.run(run_id),
                 self._keys.run_children(start.parent or run_id),
+                self._keys.beats,
             ),
             fingerprint,
             agent,
-            start.model_dump_json(exclude_defaults=True),
+            json.dumps({**json.loads(started), _TRACE: trace}) if trace else started,
             "parent" if start.parent else "",
             RUN_LIFE_MS,
             *limits.pace,
@@ -58,16 +70,22 @@ class Runs:
             run_id,
             INDEXED,
             MOST_RUNS,
+            patience_ms(start.heartbeat_s),
         )
         word, *rest = reply(raw)
         return word, int(rest[0]) if word == "too_fast" else 0
+
+    async def trace(self, run_id: str) -> str:
+        """The trace that it was started in; empty: none, or no run."""
+        doc = await self._pipe.call("HGET", self._keys.run(run_id), "doc")
+        return str(json.loads(doc).get(_TRACE, "")) if doc else ""
 
     async def load(self, run_id: str) -> wire.Run | None:
         """Read one."""
         raw = await self._pipe.run(_LOOK, (self._keys.run(run_id), self._keys.brakes), run_id)
         if not raw:
             return None
-        agent, doc, started_at, checkpoint, record, scopes = raw
+        agent, doc, started_at, checkpoint, record, scopes, silent_at = raw
         brake = read_brake(record) if record else None
         return wire.Run(
             id=run_id,
@@ -77,6 +95,7 @@ class Runs:
             state="running" if brake is None else "aborted" if brake.action == "abort" else "held",
             brake=brake,
             scopes=read_scopes(scopes, run_id, agent.decode()),
+            lost_since=when(silent_at) if silent_at else None,
             **json.loads(doc),
         )
 

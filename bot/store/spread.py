@@ -30,7 +30,7 @@ from bot.store.messages import (
     Verdict,
 )
 from bot.store.pages import Place, merged
-from bot.store.pipe import Pipe, load_script
+from bot.store.pipe import load_script
 from bot.store.records import Doc, ms_of
 from bot.store.shard import Shard
 from bot.store.trust import Trusted, ramp_id
@@ -186,7 +186,7 @@ class SpreadHandoffs:
 
     async def due(self, now: datetime, *, limit: int = 200) -> list[str]:
         """See `Handoffs.due`; so many of each shard."""
-        return _chained(await self._shards.answering(lambda shard: shard.handoffs.due(now, limit=limit)))
+        return chained(await self._shards.answering(lambda shard: shard.handoffs.due(now, limit=limit)))
 
     async def pending(self) -> int:
         """See `Handoffs.pending`."""
@@ -198,7 +198,7 @@ class SpreadHandoffs:
 
     async def next_due(self) -> datetime | None:
         """See `Handoffs.next_due`."""
-        return _first(await self._shards.answering(lambda shard: shard.handoffs.next_due()))
+        return first(await self._shards.answering(lambda shard: shard.handoffs.next_due()))
 
     async def urgent(self, after: Place | None, limit: int) -> tuple[list[Handoff], Place | None]:
         """See `Handoffs.urgent`."""
@@ -216,7 +216,7 @@ class SpreadHandoffs:
 
     async def told(self, limit: int) -> list[Handoff]:
         """See `Handoffs.told`."""
-        found = _chained(await self._shards.each(lambda shard: shard.handoffs.told(limit)))
+        found = chained(await self._shards.each(lambda shard: shard.handoffs.told(limit)))
         return sorted(found, key=lambda each: each.opened_at, reverse=True)[:limit]
 
     async def sweep(self, now: datetime) -> None:
@@ -236,11 +236,11 @@ class SpreadLadder:
 
     async def due(self, now: datetime, *, limit: int = 200) -> list[str]:
         """See `Ladder.due`; so many of each shard."""
-        return _chained(await self._shards.answering(lambda shard: shard.ladder.due(now, limit=limit)))
+        return chained(await self._shards.answering(lambda shard: shard.ladder.due(now, limit=limit)))
 
     async def next_due(self) -> datetime | None:
         """See `Ladder.next_due`."""
-        return _first(await self._shards.answering(lambda shard: shard.ladder.next_due()))
+        return first(await self._shards.answering(lambda shard: shard.ladder.next_due()))
 
     async def climb(self, handoff_id: str, *, stage: int = 1, seen: Handoff | None = None) -> Climbed:
         """See `Ladder.climb`."""
@@ -263,11 +263,11 @@ class SpreadUnreported:
 
     async def due(self, now: datetime, *, limit: int = 200) -> list[str]:
         """See `Unreported.due`; so many of each shard."""
-        return _chained(await self._shards.answering(lambda shard: shard.unreported.due(now, limit=limit)))
+        return chained(await self._shards.answering(lambda shard: shard.unreported.due(now, limit=limit)))
 
     async def next_due(self) -> datetime | None:
         """See `Unreported.next_due`."""
-        return _first(await self._shards.answering(lambda shard: shard.unreported.next_due()))
+        return first(await self._shards.answering(lambda shard: shard.unreported.next_due()))
 
     async def forget(self, handoff_id: str) -> None:
         """See `Unreported.forget`."""
@@ -288,10 +288,21 @@ class SpreadRuns:
         self._shards = shards
 
     async def start(
-        self, run_id: str, agent: str, start: wire.RunStart, fingerprint: str, limits: Limits = STANDARD
+        self,
+        run_id: str,
+        agent: str,
+        start: wire.RunStart,
+        fingerprint: str,
+        limits: Limits = STANDARD,
+        *,
+        trace: str = "",
     ) -> tuple[Literal["started", "known", "reused", "no_parent", "too_deep", "too_fast"], int]:
         """See `Runs.start`."""
-        return await self._shards.of(run_id).runs.start(run_id, agent, start, fingerprint, limits)
+        return await self._shards.of(run_id).runs.start(run_id, agent, start, fingerprint, limits, trace=trace)
+
+    async def trace(self, run_id: str) -> str:
+        """See `Runs.trace`."""
+        return await self._shards.of(run_id).runs.trace(run_id)
 
     async def load(self, run_id: str) -> wire.Run | None:
         """See `Runs.load`."""
@@ -321,7 +332,7 @@ class SpreadRuns:
 
     async def bound(self, surface: str, channel: str, limit: int) -> list[wire.Run]:
         """See `Runs.bound`."""
-        found = _chained(await self._shards.each(lambda shard: shard.runs.bound(surface, channel, limit)))
+        found = chained(await self._shards.each(lambda shard: shard.runs.bound(surface, channel, limit)))
         return sorted(found, key=lambda run: run.started_at, reverse=True)[:limit]
 
     async def asks(self, run_id: str) -> list[str]:
@@ -344,7 +355,7 @@ class SpreadRuns:
         async def of(shard: Shard) -> list[Told]:
             return [_named(told, shard) for told in await shard.runs.notices(limit)]
 
-        return sorted(_chained(await self._shards.each(of)), key=lambda told: told.at, reverse=True)[:limit]
+        return sorted(chained(await self._shards.each(of)), key=lambda told: told.at, reverse=True)[:limit]
 
     async def told(self, notice_id: str) -> Told | None:
         """See `Runs.told`."""
@@ -370,7 +381,7 @@ class SpreadGrants:
 
     async def all(self) -> list[Granted]:
         """See `Grants.all`."""
-        found = _chained(await self._shards.each(lambda shard: shard.grants.all()))
+        found = chained(await self._shards.each(lambda shard: shard.grants.all()))
         return sorted(found, key=lambda each: each.at, reverse=True)
 
     async def revoke(self, agent: str, grant_id: str, *, why: str, told: str) -> bool:
@@ -381,9 +392,8 @@ class SpreadGrants:
 class SpreadTrust:
     """See `TrustRecords`. A ramp that is not of one agent counts in several shards, and starts over in all of them."""
 
-    def __init__(self, pipe: Pipe, shards: Shards) -> None:
+    def __init__(self, shards: Shards) -> None:
         """Those of all `shards`."""
-        self._pipe = pipe
         self._shards = shards
 
     async def counts(self, ramps: Iterable[str]) -> Mapping[str, int]:
@@ -422,7 +432,7 @@ class SpreadTrust:
         return any(await self._shards.each(lambda shard: shard.trust.reset(trust_id, by)))
 
     async def _reset_too(self, shard: Shard, trust_id: str, reset: Trusted) -> None:
-        await self._pipe.run(
+        await shard.pipe.run(
             _RESET_TOO,
             (shard.keys.trust(trust_id), shard.keys.trusts),
             _reset_at(reset),
@@ -431,11 +441,13 @@ class SpreadTrust:
         )
 
 
-def _chained(lists: Iterable[Iterable[_T]]) -> list[_T]:
+def chained(lists: Iterable[Iterable[_T]]) -> list[_T]:
+    """What all of the lists have, one after the other."""
     return [each for some in lists for each in some]
 
 
-def _first(times: Iterable[datetime | None]) -> datetime | None:
+def first(times: Iterable[datetime | None]) -> datetime | None:
+    """The earliest, if there is one."""
     return min((each for each in times if each), default=None)
 
 

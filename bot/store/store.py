@@ -1,27 +1,31 @@
 """The store as one thing: a connection, and the records behind it."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
-from bot.errors import StoreUnavailable
 from bot.store.access import AccessRecords
+from bot.store.arrivals import Arrivals
+from bot.store.beats import Beats
 from bot.store.census import Census
+from bot.store.endpoints import EndpointRecords
 from bot.store.grants import Grants
 from bot.store.handoffs import Handoffs
 from bot.store.keys import Keys
 from bot.store.ladder import Ladder
 from bot.store.loaded import LoadedPolicy
 from bot.store.marks import mark, mark_of, shard_in
-from bot.store.pipe import REPLY_S, Pipe
+from bot.store.pipe import Pipe
 from bot.store.records import when
+from bot.store.restored import Restored
+from bot.store.room import Room
 from bot.store.runs import Runs
+from bot.store.selfcheck import StoreFault, described, faults
 from bot.store.shard import Shard
 from bot.store.shelf import ShelfRecords
 from bot.store.spread import (
@@ -33,22 +37,16 @@ from bot.store.spread import (
     SpreadTrust,
     SpreadUnreported,
 )
+from bot.store.spread_following import SpreadArrivals, SpreadBeats, SpreadRestored, SpreadUnknown, SpreadVitals
+from bot.store.topology import Topology
 from bot.store.trust import TrustRecords
+from bot.store.unknown import Unknown
 from bot.store.unreported import Unreported
+from bot.store.vitals import Vitals
 from bot.store.wide import WideBrakes
 
-_OLDEST = (7, 0)
-_BLOCKED = 4
-"""Connections that wait for the events of one shard: one for the hub, and one for each surface that is followed."""
-_CLOCKS_APART = timedelta(seconds=2)
-
-
-@dataclass(frozen=True, slots=True)
-class StoreFault:
-    """Something about the server that makes it unsafe or unwise; `fatal` ones stop the start."""
-
-    detail: str
-    fatal: bool
+_BLOCKED = 5
+"""Connections that wait for the events of one shard: the hub's, the callbacks', and each surface's but the web."""
 
 
 def connect(url: str, *, shards: int = 1) -> "redis.Redis":
@@ -69,40 +67,61 @@ class Store:
     handoffs: Handoffs | SpreadHandoffs
     ladder: Ladder | SpreadLadder
     unreported: Unreported | SpreadUnreported
+    arrivals: Arrivals | SpreadArrivals
+    beats: Beats | SpreadBeats
+    unknown: Unknown | SpreadUnknown
     runs: Runs | SpreadRuns
     grants: Grants | SpreadGrants
     trust: TrustRecords | SpreadTrust
+    restored: Restored | SpreadRestored
+    vitals: Vitals | SpreadVitals
 
     def __init__(
         self,
-        client: "redis.Redis",
+        servers: "Topology | redis.Redis",
         *,
         ns: str = "andon",
         retention: timedelta = timedelta(days=30),
         shards: int = 1,
     ) -> None:
-        """Use `client`; `close` closes it."""
-        self._client = client
-        self._pipe = pipe = Pipe(client)
-        self.shards = tuple(Shard(client, pipe, ns, number, retention=retention) for number in range(shards))
+        """Use `servers`, or the one server of a client; `close` closes them."""
+        self._client: Any = servers
+        self._topology = servers if isinstance(servers, Topology) else Topology.of(servers)
+        self._pipe = pipe = Pipe(self._topology.home(ns))
+        self.shards = tuple(
+            Shard(self._pipe_of(ns, number), ns, number, retention=retention) for number in range(shards)
+        )
         home = self.shards[0]
         self.keys = home.keys
         self._census = Census(pipe, home.keys, shards)
-        self.brakes = WideBrakes(pipe, [(each.keys, each.brakes) for each in self.shards], self._census)
+        self.brakes = WideBrakes(self.shards, self._census)
         # With one shard its own records are called, with nothing in between.
         if shards == 1:
             self.handoffs, self.ladder, self.unreported = home.handoffs, home.ladder, home.unreported
+            self.arrivals, self.beats, self.unknown = home.arrivals, home.beats, home.unknown
             self.runs, self.grants, self.trust = home.runs, home.grants, home.trust
+            self.restored, self.vitals = home.restored, home.vitals
         else:
             spread = Shards(self.shards, self._census.find)
             self.handoffs, self.ladder = SpreadHandoffs(spread), SpreadLadder(spread)
             self.unreported, self.runs = SpreadUnreported(spread), SpreadRuns(spread)
-            self.grants, self.trust = SpreadGrants(spread), SpreadTrust(pipe, spread)
+            self.arrivals, self.beats, self.unknown = SpreadArrivals(spread), SpreadBeats(spread), SpreadUnknown(spread)
+            self.grants, self.trust = SpreadGrants(spread), SpreadTrust(spread)
+            self.restored, self.vitals = SpreadRestored(spread), SpreadVitals(spread)
         # At home alone; of `digests`, how many cards somebody had. What is followed is followed shard by shard.
         self.digests, self.feed, self.outbox = home.digests, home.feed, home.outbox
         self.shelf = ShelfRecords(pipe, home.keys)
         self.loaded = LoadedPolicy(pipe, home.keys)
         self.access = AccessRecords(pipe, home.keys)
+        self.endpoints: EndpointRecords = home.endpoints
+        self.apart = timedelta()
+        """How far its clock was from ours when it was last read."""
+
+    def _pipe_of(self, ns: str, number: int) -> Pipe:
+        """In a Cluster each shard may be on another server; one server gets what all of them send in one batch."""
+        if number == 0 or not self._topology.is_cluster:
+            return self._pipe
+        return Pipe(self._topology.home(f"{ns}:{number}"))
 
     # --- shards ---
 
@@ -139,8 +158,15 @@ class Store:
 
     def keys_of(self, record_id: str) -> Keys:
         """The names in the shard that an id names."""
-        shard = shard_in(record_id)
-        return self.shards[shard if shard < len(self.shards) else 0].keys
+        return self._shard(record_id).keys
+
+    def room_of(self, record_id: str) -> Room:
+        """How much room the server has whose shard an id names."""
+        return self._shard(record_id).room
+
+    def _shard(self, record_id: str) -> Shard:
+        number = shard_in(record_id)
+        return self.shards[number if number < len(self.shards) else 0]
 
     async def card_at(self, surface: str, address: str) -> str | None:
         """The handoff whose card is at this address."""
@@ -148,9 +174,23 @@ class Store:
         return next((each for each in found if each), None)
 
     @property
+    def _pipes(self) -> list[Pipe]:
+        return list(dict.fromkeys(shard.pipe for shard in self.shards))
+
+    @property
+    def _slots(self) -> list[Keys]:
+        """One of each slot that may be on a server of its own."""
+        return [shard.keys for shard in self.shards] if self._topology.is_cluster else [self.keys]
+
+    @property
     def troubled_at(self) -> datetime | None:
         """When Redis last failed this process, if only for a moment; by this process' clock."""
-        return self._pipe.troubled_at
+        return max((each.troubled_at for each in self._pipes if each.troubled_at), default=None)
+
+    def watch(self, *, tripped: Callable[[float], None], troubled: Callable[[], None]) -> None:
+        """Tell how long each batch of calls took, in seconds, and each time that Redis failed this process."""
+        for pipe in self._pipes:
+            pipe.tripped, pipe.troubled = tripped, troubled
 
     async def now(self) -> datetime:
         """The store's clock.
@@ -158,73 +198,29 @@ class Store:
         Raises:
             StoreUnavailable: It did not answer.
         """
+        asked = datetime.now(UTC)
         seconds, micros = await self._pipe.call("TIME")
-        return when(int(seconds) * 1000 + int(micros) // 1000)
+        now = when(int(seconds) * 1000 + int(micros) // 1000)
+        self.apart = now - min(max(now, asked), datetime.now(UTC))  # it may have been read at any moment between
+        return now
 
     async def faults(self, *, embedded: bool) -> list[StoreFault]:
-        """Look the server over: version, persistence, eviction, clock, password."""
-        try:
-            async with asyncio.timeout(REPLY_S):
-                info = await self._client.info()
-                skew = abs(await self.now() - datetime.now(UTC))
-                config: dict[str, Any] = await self._config()
-        except (RedisError, OSError, TimeoutError, StoreUnavailable) as error:
-            cause = error.__cause__ or error
-            return [StoreFault(f"Redis does not answer: {cause}; start it, or mend ANDON_REDIS_URL", fatal=True)]
-        found: list[StoreFault] = []
-        version = str(info.get("redis_version", "0.0"))
-        if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
-            found.append(StoreFault(f"Redis {version} is too old; use Redis 7 or newer, or Valkey", fatal=True))
-        if skew > _CLOCKS_APART:
-            found.append(
-                StoreFault(f"Redis' clock is {skew.total_seconds():.1f} s away from ours; set both by NTP", fatal=True)
-            )
-        policy = str(info.get("maxmemory_policy", "noeviction"))
-        if policy != "noeviction":
-            found.append(
-                StoreFault(
-                    f"maxmemory-policy is {policy}: Redis would drop pending handoffs in silence; "
-                    "run: CONFIG SET maxmemory-policy noeviction",
-                    fatal=True,
-                )
-            )
-        if not int(info.get("aof_enabled", 0)):
-            found.append(
-                StoreFault(
-                    "the append-only file is off: a crash loses decisions; run: CONFIG SET appendonly yes", fatal=True
-                )
-            )
-        elif config.get("appendfsync", "always") != "always":
-            found.append(
-                StoreFault(
-                    f"appendfsync is {config['appendfsync']}: a power cut may lose the last second of decisions; "
-                    "run: CONFIG SET appendfsync always",
-                    fatal=False,
-                )
-            )
-        if not embedded and int(config.get("hash-max-listpack-value", 4096)) < 4096:  # noqa: PLR2004  # the setting's own number
-            found.append(
-                StoreFault(
-                    "hash-max-listpack-value is below 4096: a handoff takes half as much memory again; "
-                    "run: CONFIG SET hash-max-listpack-value 4096",
-                    fatal=False,
-                )
-            )
-        return found
+        """What makes the servers unsafe or unwise, each with what mends it."""
+        looked = [await faults(self._topology, keys, embedded=embedded) for keys in self._slots]
+        return list(dict.fromkeys(fault for found in looked for fault in found))
 
-    async def _config(self) -> dict[str, Any]:
-        """The settings that INFO does not tell; none where CONFIG is not allowed."""
-        try:
-            found: dict[str, Any] = {}
-            for name in ("appendfsync", "hash-max-listpack-value"):
-                found.update({str(k): v for k, v in (await self._client.config_get(name)).items()})
-        except RedisError:
-            return {}
-        return found
+    async def described(self) -> str:
+        """Which server has the keys now, and how many replicas it has.
+
+        Raises:
+            StoreUnavailable: It did not answer.
+        """
+        return "; ".join(dict.fromkeys([await described(self._topology, keys) for keys in self._slots]))
 
     async def close(self) -> None:
         """Finish what is under way and hang up."""
-        await self._pipe.close()
+        for pipe in self._pipes:
+            await pipe.close()
         await self._client.aclose()
 
     async def __aenter__(self) -> Self:

@@ -15,10 +15,10 @@ from bot.brake.order import BrakeOrder
 from bot.handoff import Handoff
 from bot.store.brakes import Affected, Brakes, Obeyed, told_to
 from bot.store.census import Census
-from bot.store.keys import Keys
 from bot.store.marks import shard_in
-from bot.store.pipe import Pipe, load_script
+from bot.store.pipe import load_script
 from bot.store.records import read_brake, scope_text
+from bot.store.shard import Shard
 
 _FOLLOW: Final = load_script("follow")
 
@@ -41,11 +41,10 @@ class _Copy:
 class WideBrakes:
     """The brakes of all shards as one; with one shard, its own."""
 
-    def __init__(self, pipe: Pipe, shards: Sequence[tuple[Keys, Brakes]], census: Census) -> None:
+    def __init__(self, shards: Sequence[Shard], census: Census) -> None:
         """The first of the `shards` is home; `census` knows whether they are all there are."""
-        self._pipe = pipe
-        self._keys = [keys for keys, _ in shards]
-        self._brakes = [brakes for _, brakes in shards]
+        self._shards = shards
+        self._brakes = [shard.brakes for shard in shards]
         self._census = census
 
     async def obey(self, order: BrakeOrder, agents: Collection[str] | None) -> Obeyed:
@@ -58,7 +57,7 @@ class WideBrakes:
         if order.scope.run is not None:
             own = self._of(order.scope.run)
             drawn = own is not self._brakes[0] and order.action != "resume"
-            number = str(await self._pipe.call("INCR", self._keys[0].brakes_epoch)) if drawn else ""
+            number = await self._draw() if drawn else ""
             return await own.obey(order, agents, number=number)
         text, told = scope_text(order.scope), told_to(agents)
         if len(self._brakes) > 1:
@@ -77,7 +76,7 @@ class WideBrakes:
         """
         if len(self._brakes) == 1:
             return
-        found = await asyncio.gather(*(self._wide(keys) for keys in self._keys))
+        found = await asyncio.gather(*(self._wide(shard) for shard in self._shards))
         for scope in sorted(set().union(*found)):
             copies = [each.get(scope, _Copy()) for each in found]
             if len(set(copies)) > 1:
@@ -88,8 +87,9 @@ class WideBrakes:
 
         `confirmed`: write in each even where they agree, so that what another process has just written is confirmed.
         """
-        copies = await asyncio.gather(*(self._copy(keys, scope) for keys in self._keys))
-        count = int(await self._pipe.call("GET", self._keys[0].brakes_epoch) or 0)
+        home = self._shards[0]
+        copies = await asyncio.gather(*(self._copy(shard, scope) for shard in self._shards))
+        count = int(await home.pipe.call("GET", home.keys.brakes_epoch) or 0)
         highest = max(each.highest for each in copies)
         if len(set(copies)) == 1 and count >= highest and not confirmed:
             return
@@ -99,14 +99,20 @@ class WideBrakes:
             max(each.upto for each in copies),
         )
         told = told or await self._told(joined.record or joined.ended)
-        followed = [self._follow(keys, scope, joined, told) for keys in self._keys]
+        followed = [self._follow(shard, scope, joined, told) for shard in self._shards]
         for said in await asyncio.gather(*followed, return_exceptions=True):
             if isinstance(said, BaseException):
                 raise said
 
-    async def _follow(self, keys: Keys, scope: str, joined: _Copy, told: str) -> None:
+    async def _draw(self) -> str:
+        """A number for a brake, from home."""
+        home = self._shards[0]
+        return str(await home.pipe.call("INCR", home.keys.brakes_epoch))
+
+    async def _follow(self, shard: Shard, scope: str, joined: _Copy, told: str) -> None:
         """Let one shard follow; `joined` is what they have together."""
-        await self._pipe.run(
+        keys = shard.keys
+        await shard.pipe.run(
             _FOLLOW,
             (keys.brakes, keys.brakes_epoch, keys.brakes_lifted, keys.brakes_told, keys.events),
             scope,
@@ -116,17 +122,18 @@ class WideBrakes:
             told,
         )
 
-    async def _copy(self, keys: Keys, scope: str) -> _Copy:
+    async def _copy(self, shard: Shard, scope: str) -> _Copy:
+        keys = shard.keys
         stands, lifted = await asyncio.gather(
-            self._pipe.call("HMGET", keys.brakes, scope, f"!{scope}"),
-            self._pipe.call("HGET", keys.brakes_lifted, f"upto {scope}"),
+            shard.pipe.call("HMGET", keys.brakes, scope, f"!{scope}"),
+            shard.pipe.call("HGET", keys.brakes_lifted, f"upto {scope}"),
         )
         return _Copy(stands[0] or b"", stands[1] or b"", _upto(lifted))
 
-    async def _wide(self, keys: Keys) -> dict[str, _Copy]:
+    async def _wide(self, shard: Shard) -> dict[str, _Copy]:
         """All that a shard has of brakes wider than a run, by scope."""
         stands, lifted = await asyncio.gather(
-            self._pipe.call("HGETALL", keys.brakes), self._pipe.call("HGETALL", keys.brakes_lifted)
+            shard.pipe.call("HGETALL", shard.keys.brakes), shard.pipe.call("HGETALL", shard.keys.brakes_lifted)
         )
         records = {name.decode(): record for name, record in _pairs(stands)}
         upto = {name.decode().removeprefix("upto "): n for name, n in _pairs(lifted) if name.startswith(b"upto ")}

@@ -142,6 +142,7 @@ class Seen:
                 channel=await self._ground.name(room),
                 open_cards=waiting.count(run.id),
                 state=run.state,
+                lost_since=run.lost_since,
             )
             for room, run in (await self._shared(viewer))[:MOST_RUNS]
         ]

@@ -94,6 +94,10 @@ class SlackSurface:
         assert isinstance(card, _Seen)
         return await self._told(await self._press(card, "approve", by))
 
+    async def send_again(self, card: object, asked: Json, *, by: str = "mira") -> Told:
+        assert isinstance(card, _Seen)
+        return await self._told(await self._press(card, "again", by))
+
     async def reject(self, asked: Json, reason: str = "", *, by: str = "mira") -> Told:
         modal = await self._modal(asked, "reject", by)
         if reason:

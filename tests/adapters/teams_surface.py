@@ -104,6 +104,10 @@ class TeamsSurface:
         assert isinstance(card, _Seen)
         return await self._press(card, "Approve", by)
 
+    async def send_again(self, card: object, asked: Json, *, by: str = "mira") -> Told:
+        assert isinstance(card, _Seen)
+        return await self._press(card, "Try again", by)
+
     async def reject(self, asked: Json, reason: str = "", *, by: str = "mira") -> Told:
         titles = {"Reject", "Undo it", "None of these", "Do not answer"}
         return await self._fill(asked, titles, {"reason": reason} if reason else {}, by)

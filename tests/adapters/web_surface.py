@@ -61,6 +61,11 @@ class WebSurface:
         assert isinstance(card, dict)
         return await self._send(asked, by, {**card, "kind": "approve"})
 
+    async def send_again(self, card: object, asked: Json, *, by: str = "mira") -> Told:
+        assert isinstance(card, dict)
+        _, page = await self._post(by, f"/handoffs/{asked['id']}/again", {**card, **await self._form(asked, by)})
+        return Told(re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page.partition('id="notice"')[2]))))
+
     async def reject(self, asked: Json, reason: str = "", *, by: str = "mira") -> Told:
         return await self._send(asked, by, {**await self._form(asked, by), "kind": "reject", "reason": reason})
 

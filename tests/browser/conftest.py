@@ -102,7 +102,7 @@ async def reader(chromium: Browser, service: Live) -> AsyncIterator[Reader]:
     tabs: list[Tab] = []
     async with AsyncExitStack() as stack:
 
-        async def sign_in(who: str = "mira@example.com", **options: Any) -> Tab:
+        async def sign_in(who: str = "mira@example.com", *, admin: bool = False, **options: Any) -> Tab:
             context = await chromium.new_context(**options)
             stack.push_async_callback(context.close)
             context.set_default_timeout(10_000)
@@ -119,7 +119,7 @@ async def reader(chromium: Browser, service: Live) -> AsyncIterator[Reader]:
                     else None
                 ),
             )
-            await page.goto(await service.sign_in(who))
+            await page.goto(await service.sign_in(who, admin=admin))
             await page.get_by_role("button", name="Sign in").click()
             await page.wait_for_url(f"{service.url}/")
             return tab

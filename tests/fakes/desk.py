@@ -13,6 +13,7 @@ from bot.aloud import policy_in_words
 from bot.answers import read_answer
 from bot.approvers import conflict, refusal
 from bot.brake.words import Vocabulary
+from bot.cards import sent_again
 from bot.cursor import make_cursor, parse_cursor
 from bot.digests import answer_shown
 from bot.errors import (
@@ -232,6 +233,8 @@ class MemoryDesk:
         self.granted: dict[str, Granted] = {}
         self.ended: list[tuple[str, wire.Actor]] = []
         self.standing = InForce(Policy())
+        self.sent_again: list[tuple[str, wire.Actor]] = []
+        self.endpoints = 1
         self.is_down = False
         self._seen: set[str] = set()
         self._watchers: set[asyncio.Queue[Change | None]] = set()
@@ -305,6 +308,13 @@ class MemoryDesk:
 
     async def alert(self, about: str, text: str) -> None:
         self.alerts.append((about, text))
+
+    async def send_again(self, handoff_id: str, by: wire.Actor) -> str:
+        handoff = await self.look(handoff_id)
+        if self.is_down:
+            raise StoreUnavailable("not confirmed", handoff=handoff_id)
+        self.sent_again.append((handoff_id, by))
+        return sent_again(handoff, self.endpoints)
 
     async def may_answer(self, handoff: Handoff, by: wire.Actor, *, standing: Standing = "member") -> None:
         if refused := refusal(handoff.route, by, standing, ()):

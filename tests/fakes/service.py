@@ -78,6 +78,8 @@ class FakeService:
         self.claim_problem: tuple[int, str] | None = None
         self.resumed_from: list[str | None] = []
         self.forget_events = False
+        self.beats: list[Json] = []
+        self.heartless = 0
         self.forget_notices = False
         self._ids = itertools.count()
         self._made: dict[tuple[str, str], tuple[bytes, str]] = {}
@@ -109,6 +111,7 @@ class FakeService:
         app.router.add_put("/v1/runs/{run}/checkpoint", self._save)
         app.router.add_get("/v1/runs/{run}/checkpoint", self._load)
         app.router.add_post("/v1/runs/{run}/heard", self._hear)
+        app.router.add_post("/v1/runs/{run}/heartbeat", self._beat)
         app.router.add_post("/v1/runs/{run}/notices", self._notice)
         app.router.add_post("/v1/handoffs", self._open)
         app.router.add_get("/v1/handoffs", self._list)
@@ -229,6 +232,17 @@ class FakeService:
 
         made = await self._once(request, make)
         return made if isinstance(made, web.Response) else web.json_response(self.runs[made[1]], status=made[0])
+
+    async def _beat(self, request: web.Request) -> web.Response:
+        if request.match_info["run"] not in self.runs:
+            return _problem(404, "not-found", "there is no such run")
+        if self.heartless:
+            self.heartless -= 1
+            return _problem(400, "bad-request", "it does not listen")
+        body: Json = await request.json()
+        wire.Heartbeat.model_validate(body)
+        self.beats.append(body)
+        return web.json_response({})
 
     async def _read_run(self, request: web.Request) -> web.Response:
         return web.json_response(self.runs[request.match_info["run"]])

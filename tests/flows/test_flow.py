@@ -6,6 +6,7 @@ import pytest
 
 from andon import wire
 from bot.access import Access
+from bot.beats import Beats
 from bot.flow import Flow
 from bot.hub import Hub
 from bot.metrics import Metrics
@@ -24,6 +25,10 @@ def process(store: Store) -> tuple[Flow, Hub]:
     hub, access = Hub(store), Access(store, b"s" * 32)
     metrics = Metrics(waiting=lambda: 0, streams=lambda: 0)
     return Flow(store, hub, access, Runs(store, access), Policies(), surfaces={"web"}, metrics=metrics), hub
+
+
+def beats(store: Store) -> Beats:
+    return Beats(store, Access(store, b"s" * 32), Metrics(waiting=lambda: 0, streams=lambda: 0))
 
 
 async def test_a_repeated_answer_tells_what_stands_even_where_the_card_was_known_as_open(store: Store) -> None:
@@ -52,7 +57,7 @@ async def test_a_broken_record_stops_no_clock(store: Store, caplog: pytest.LogCa
     await store._pipe.call("HSET", asks.own(store).keys.handoff(broken.id), "doc", "no such thing", "state", "claimed")
     await store._pipe.call("ZREM", asks.own(store).keys.due, broken.id)
     await store._pipe.call("ZADD", getattr(asks.own(store).keys, clock), 1, broken.id)
-    timers = Timers(process(store)[0], store)
+    timers = Timers(process(store)[0], store, beats(store))
     timers.start()
 
     async def told() -> bool:
@@ -82,7 +87,7 @@ async def test_one_broken_handoff_holds_up_no_other_s_expiry(store: Store, caplo
         await store._pipe.call("ZADD", asks.own(store).keys.due, overdue_ms, handoff.id)
     await store._pipe.call("HSET", asks.own(store).keys.handoff(broken.id), "doc", "no such thing")
     flow, _ = process(store)
-    timers = Timers(flow, store)
+    timers = Timers(flow, store, beats(store))
     timers.start()
 
     async def expired() -> bool:

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from bot.__main__ import main
@@ -49,10 +50,10 @@ def state(tmp_path: Path) -> Path:
 def test_the_first_help_names_every_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == (0 if words else 2)
     said = capsys.readouterr().out
-    assert all(f"\n  {command} " in said for command in ("serve", "check", "keys", "sign-in", "manifest"))
+    assert all(f"\n  {command} " in said for command in ("serve", "check", "keys", "endpoints", "sign-in", "manifest"))
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "keys", "sign-in", "manifest"])
+@pytest.mark.parametrize("command", ["serve", "check", "keys", "endpoints", "sign-in", "manifest"])
 def test_each_command_s_help_ends_with_two_commands_to_paste(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     said = capsys.readouterr().out
@@ -72,8 +73,8 @@ def test_each_command_s_help_ends_with_two_commands_to_paste(command: str, capsy
         (["serve", "--por", "1"], "--por"),
         (["keys"], "create, list or revoke"),
         (["keys", "make"], "create, list or revoke"),
-        (["keys", "create"], "--agent NAME or --person EMAIL"),
-        (["keys", "create", "--agent", "a", "--person", "a@b.c"], "--agent NAME or --person EMAIL"),
+        (["keys", "create"], "--agent NAME, --person EMAIL or --admin NAME"),
+        (["keys", "create", "--agent", "a", "--person", "a@b.c"], "--agent NAME, --person EMAIL or --admin NAME"),
         (["keys", "create", "--person", "a@b.c", "--owner", "o@b.c"], "it goes with --agent NAME"),
         (["keys", "create", "--agent", "a", "--owner", "nobody"], "'nobody' is not an e-mail address"),
         (["keys", "revoke"], "id"),
@@ -151,8 +152,20 @@ async def test_keys_and_links_are_made_beside_a_running_service(subprocess_servi
         assert revoked.code == 0
     link = await bot("sign-in", "--person", "ana@example.com", state=service.state)
     assert (link.code, link.out.strip().startswith(f"{service.url}/sign-in?token=")) == (0, True)
+    await _sees_endpoints(link.out.strip(), 403)
+    link = await bot("sign-in", "--admin", state=service.state)
+    await _sees_endpoints(link.out.strip(), 200)
     checked = await bot("check", state=service.state)
     assert (checked.code, checked.out.splitlines()[-1]) == (0, "all fine")
+
+
+async def _sees_endpoints(link: str, status: int) -> None:
+    """Signed in by this link, the page about callbacks answers so."""
+    url, _, token = link.partition("/sign-in?token=")
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+        await http.post(f"{url}/sign-in", data={"token": token}, headers={"Sec-Fetch-Site": "same-origin"})
+        async with http.get(f"{url}/endpoints") as page:
+            assert page.status == status
 
 
 async def test_the_first_start_prints_what_is_needed_and_later_ones_no_key(
@@ -254,7 +267,7 @@ async def test_check_of_a_wrong_setting_lists_it(state: Path) -> None:
 async def test_check_of_a_store_that_does_not_answer_says_so(state: Path, tmp_path: Path) -> None:
     checked = await bot("check", state=state, ANDON_REDIS_URL=f"unix://{tmp_path}/nobody", ANDON_SECRET=SECRET)
     assert checked.code == 1
-    assert "the store does not answer" in checked.out
+    assert "Redis does not answer" in checked.out
 
 
 async def test_a_port_that_is_taken_is_named(subprocess_service: ServiceProcess, tmp_path: Path) -> None:

@@ -81,6 +81,14 @@ async def test_a_press_at_another_handoffs_card_is_refused(slack: House) -> None
     assert await slack.state(asked) == "pending"
 
 
+async def test_nothing_is_sent_again_for_a_card_that_is_not_there(slack: House) -> None:
+    dev = slack.cloud.channel("#dev", members=[slack.mira], bot=True)
+    _, press = await press_before(slack)
+    press["actions"][0]["action_id"] = "andon:again"
+    await slack.send(moved(press, dev.id))
+    await told(slack, NOT_OURS)
+
+
 @pytest.mark.parametrize("label", ["Edit", "Reject…"])
 async def test_no_form_opens_for_a_card_that_is_not_there(slack: House, label: str) -> None:
     dev = slack.cloud.channel("#dev", members=[slack.mira], bot=True)

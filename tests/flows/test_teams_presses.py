@@ -297,7 +297,7 @@ async def test_a_press_from_a_conversation_that_has_no_such_card_is_refused(team
     assert await teams.state(asked) == "pending"
 
 
-@pytest.mark.parametrize("do", ["refresh", "back", "open", "look", "stop", "read", "search"])
+@pytest.mark.parametrize("do", ["refresh", "back", "open", "look", "stop", "again", "read", "search"])
 async def test_nothing_of_a_card_is_shown_or_stopped_where_it_is_not(teams: House, do: str) -> None:
     """T7: a press that a client made up, by somebody who is not in the card's conversation."""
     flights = [{"id": "tp571", "label": "TP 571"}, {"id": "lh1166", "label": "LH 1166"}]

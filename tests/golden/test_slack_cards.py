@@ -23,6 +23,7 @@ from andon import wire
 from bot.cards import summary
 from bot.cards.listing import HelpLine, PendingLine, RunLine, SettingLine
 from bot.handoff import Aside, Digest, Handoff, Reason, Risk, Route, Rung, State
+from tests.fakes import unknown as silences
 from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, HEARD, MIRA, NOON, handoff, stopped
 from tests.fakes.slack.kit import check_message, check_options, check_view
 from tests.fakes.votes import TERMS, agreed, split, staged
@@ -83,6 +84,10 @@ MANY = acting(**{f"argument_{index}": f"value {index}" for index in range(200)})
 FLIGHTS = [
     {"id": f"f{index}", "label": f"Flight {index}", "details": f"Leaves at {index % 24}:00"} for index in range(150)
 ]
+
+
+ARRIVED = wire.Delivered(at=LATER, how="poll")
+AWAY = wire.Unreached(since=LATER, why="https://agent.example/andon answered 503 ten times.", again=True)
 
 
 def decided(ask: Json, kind: type[Any], *, state: State = State.DECIDED, **more: Any) -> Handoff:
@@ -204,10 +209,27 @@ MESSAGES: dict[str, Handoff] = {
     "withdrawn": decided(EMAIL, wire.Withdrawn, by=AGENT, reason="Not needed any more"),
     "undeliverable": decided(EMAIL, wire.Undeliverable, by=AGENT, reason="No such channel"),
     "delivered": replace(approved(state=State.CLAIMED), claim=wire.Claimed(claimant="c", at=LATER)),
+    "arrived": replace(approved(), received=ARRIVED),
+    "arrived-no": replace(decided(EMAIL, wire.Rejected, reason="Wrong list"), received=ARRIVED),
+    "arrived-answer": replace(
+        decided(BUDGET, wire.Answered, digest="0" * 64, answer={"amount": 90, "currency": "EUR"}), received=ARRIVED
+    ),
+    "arrived-silence": replace(decided(EMAIL, wire.Expired, by=SILENCE), received=ARRIVED),
+    "unreached": replace(approved(), missed=AWAY),
+    "unreached-hostile": replace(
+        decided(HOSTILE, wire.Rejected, reason=HOSTILE_TEXT, by=GUEST),
+        missed=AWAY.model_copy(update={"why": HOSTILE_TEXT * 3}),
+    ),
+    "unreached-no-endpoint": replace(approved(), missed=AWAY.model_copy(update={"again": False})),
     "executed": ended(approved(), "executed", result={"id": "m-1"}),
     "failed": ended(approved(), "failed", error="403 from the mail server <!channel>"),
     "undone": ended(decided(DRAFT, wire.Rejected, reason="Wrong list"), "undone"),
     "undo-failed": ended(decided(DRAFT, wire.Rejected, reason="Wrong list"), "undo_failed", error="gone"),
+    "unknown": silences.unknown(EMAIL),
+    "unknown-said": silences.said(EMAIL),
+    "unknown-question": silences.question(silences.unknown(EMAIL)),
+    "unknown-question-hostile": silences.question(silences.unknown(HOSTILE, claimant=HOSTILE_TEXT[:128])),
+    "unknown-question-answered": silences.answered(silences.unknown(EMAIL)),
 }
 
 ADDRESS = "T1:C1:1795350000.000100"
@@ -381,7 +403,8 @@ def test_an_update_never_takes_away_the_second_block(name: str) -> None:
     assert [block["type"] for block in made(name)["blocks"][:2]] == ["header", "rich_text"]
 
 
-CLOSED = [name for name, shown in MESSAGES.items() if shown.decision]
+AGAIN = ["unreached", "unreached-hostile"]
+CLOSED = [name for name, shown in MESSAGES.items() if shown.decision and name not in AGAIN]
 
 
 @pytest.mark.parametrize("name", [*CLOSED, "late"])
@@ -395,6 +418,12 @@ def test_what_cannot_be_answered_has_no_buttons_and_a_closed_card_says_when(name
 def test_what_is_on_hold_can_only_be_resumed(name: str) -> None:
     (actions,) = [block for block in made(name)["blocks"] if block["type"] == "actions"]
     assert [each["action_id"] for each in actions["elements"]] == ["andon:resume"]
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_what_did_not_arrive_can_only_be_sent_again(name: str) -> None:
+    (actions,) = [block for block in made(name)["blocks"] if block["type"] == "actions"]
+    assert [each["action_id"] for each in actions["elements"]] == ["andon:again"]
 
 
 def test_what_is_not_shown_in_full_has_no_one_tap_yes() -> None:

@@ -197,7 +197,8 @@ def test_the_text_for_notifications_begins_with_what_it_is_and_has_no_link(name:
     assert not any(each in message.summary for each in ("<", "://", "](", "\n"))
 
 
-CLOSED = [name for name, shown in MESSAGES.items() if shown.decision]
+AGAIN = ["unreached", "unreached-hostile"]
+CLOSED = [name for name, shown in MESSAGES.items() if shown.decision and name not in AGAIN]
 
 
 @pytest.mark.parametrize("name", [*CLOSED, "late"])
@@ -205,6 +206,12 @@ def test_what_cannot_be_answered_has_no_buttons_and_a_closed_card_says_when(name
     whole = json.dumps(made(name))
     assert "Action." not in whole
     assert "{{DATE(" in whole
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_what_did_not_arrive_can_only_be_sent_again(name: str) -> None:
+    (row,) = [each for each in made(name)["body"] if each["type"] == "ActionSet"]
+    assert [each["data"]["andon"]["do"] for each in row["actions"]] == ["again"]
 
 
 @pytest.mark.parametrize("name", [name for name in MESSAGES if name.startswith("held")])

@@ -35,7 +35,7 @@ def stop(scope: wire.BrakeScope = THIS_RUN, **more: Any) -> wire.Braked:
 
 
 def viewer(on: int) -> Viewer:
-    return Viewer(MIRA, "csrf-token", on)
+    return Viewer(MIRA, "csrf-token", brakes=on)
 
 
 def held(brake: wire.Braked, **more: Any) -> Handoff:

@@ -19,6 +19,7 @@ from andon import wire
 from bot.cards import card
 from bot.handoff import Handoff, Reason, Risk, Route, State
 from bot.ports import Session
+from tests.fakes import unknown as silences
 from tests.fakes.desk import ANA, BUDGET, DRAFT, EMAIL, FLIGHT, HEARD, MIRA, NOON, handoff, stopped
 from tests.fakes.votes import agreed, split, staged
 
@@ -63,6 +64,15 @@ def approved() -> Handoff:
         claim=wire.Claimed(claimant="c", at=LATER),
         outcome=wire.Outcome(status="executed", at=LATER, result={"id": "m-1"}),
     )
+
+
+ARRIVED = wire.Delivered(at=LATER, how="callback")
+AWAY = wire.Unreached(since=LATER, why="https://agent.example/andon answered 503 ten times.", again=True)
+
+
+def decided(done: Handoff) -> Handoff:
+    """As it stood before the agent did anything about it."""
+    return replace(done, state=State.DECIDED, claim=None, outcome=None)
 
 
 def granted() -> Handoff:
@@ -131,7 +141,19 @@ CARDS: dict[str, tuple[Handoff, Form, Notice | None, bool]] = {
     "held-hostile": (stopped("pause", text=HOSTILE_TEXT, name=HOSTILE_TEXT), FORM, None, False),
     "held-steered": (stopped("steer", text="Wait, change the recipient to Bob."), FORM, None, False),
     "heard": (handoff(EMAIL, heard=HEARD, stops=1), FORM, None, False),
+    "arrived": (replace(decided(approved()), received=ARRIVED), FORM, None, False),
+    "unreached": (replace(decided(approved()), missed=AWAY), FORM, None, False),
+    "unreached-hostile": (
+        replace(decided(approved()), missed=AWAY.model_copy(update={"why": HOSTILE_TEXT})),
+        FORM,
+        Notice("Sent again to 1 endpoint.", good=True),
+        True,
+    ),
     "approved-and-stopped": (replace(approved(), brake=stopped().brake), FORM, None, False),
+    "unknown": (silences.unknown(EMAIL), FORM, None, False),
+    "unknown-said": (silences.said(EMAIL), FORM, None, False),
+    "unknown-question": (silences.question(silences.unknown(EMAIL)), FORM, None, False),
+    "unknown-question-answered": (silences.answered(silences.unknown(EMAIL)), FORM, None, False),
     "expired-in-view": (handoff(EMAIL, minutes=1), FORM, Notice("Too late.", typed=(("to", "<i>"),)), False),
     "hostile": (handoff(HOSTILE, run_name=HOSTILE_TEXT, requester=HOSTILE_TEXT), FORM, None, False),
     "hostile-full": (handoff(HOSTILE), FORM, None, True),

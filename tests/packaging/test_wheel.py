@@ -127,16 +127,27 @@ def test_andon_imports_where_nothing_else_is(empty_environment: Path) -> None:
 
 
 def test_every_module_imports_where_nothing_else_is(empty_environment: Path) -> None:
-    """A module that `import andon` leaves for later, a command's for one, declares its needs too."""
+    """A module that `import andon` leaves for later, a command's for one, declares its needs too.
+
+    `andon.callbacks` needs an extra, and says so.
+    """
     script = (
         "import importlib, pkgutil, andon\n"
-        "names = [m.name for m in pkgutil.walk_packages(andon.__path__, 'andon.') if not m.name.endswith('__main__')]\n"
+        "found = pkgutil.walk_packages(andon.__path__, 'andon.', onerror=lambda name: None)\n"
+        "names = [m.name for m in found if not m.name.endswith('__main__') and m.name != 'andon.callbacks']\n"
         "for name in names: importlib.import_module(name)\n"
         "print(len(names))\n"
     )
     python = empty_environment / "venv" / "bin" / "python"
 
     assert int(run(python, "-c", script, cwd=empty_environment)) > 0
+
+
+def test_callbacks_say_which_extra_they_need(empty_environment: Path) -> None:
+    script = "import andon\ntry: import andon.callbacks\nexcept ImportError as error: print(error)"
+    python = empty_environment / "venv" / "bin" / "python"
+
+    assert 'pip install "andon[callbacks]"' in run(python, "-c", script, cwd=empty_environment)
 
 
 def test_andon_command_says_how_to_use_it(empty_environment: Path) -> None:

@@ -158,6 +158,14 @@ async def make_due(store: Store, handoff_id: str, at: datetime | None = None) ->
     await store._pipe.call("ZADD", keys.due, ms, handoff_id)
 
 
+async def make_overdue(store: Store, handoff_id: str) -> datetime:
+    """Let its agent have stayed away for a minute; returns when that minute began."""
+    at = await store.now() - timedelta(seconds=1)
+    ms = round(at.timestamp() * 1000)
+    assert await store._pipe.call("ZADD", store.keys.undelivered, "XX", "CH", ms, handoff_id) == 1
+    return at - timedelta(minutes=1)
+
+
 async def make_old(store: Store, handoff_id: str) -> None:
     """Let the decision be older than a claim may use."""
     ms = round((now() - DECISION_AGE - timedelta(seconds=5)).timestamp() * 1000)

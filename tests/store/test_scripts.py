@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib.resources import files
 from typing import Any
@@ -11,9 +11,9 @@ import pytest
 
 from andon import wire
 from bot.handoff import MOVES, Aside, Handoff, State, Vote
-from bot.store import Store, ramp_id
+from bot.store import Due, NewHandoff, Store, ramp_id
 from bot.store.pipe import Pipe, Script
-from tests.store import asks
+from tests.store import asks, callbacks
 
 LUA = files("bot.store") / "lua"
 SHARED = "\n".join((LUA / f"{part}.lua").read_text() for part in ("_settle", "_brake", "_grants"))
@@ -25,7 +25,7 @@ SOURCES = {
 SHARED_KEYS = {
     *("events_key", "agent_key", "load_key", "handoff_key", "due_key", "index_key", "trust_key", "trusts_key"),
     *("grants_key", "agents_key", "notices_key", "kept_key", "asks_key", "root_key", "run_key"),
-    *("review_key", "ladder_key", "brakes_key", "lifted_key", "acting_key"),
+    *("review_key", "ladder_key", "brakes_key", "lifted_key", "acting_key", "undelivered_key", "watch_key"),
 }
 """What the shared functions call the keys that they are given."""
 Verb = Callable[[Store, Handoff], Awaitable[object]]
@@ -153,6 +153,14 @@ async def release(store: Store, handoff: Handoff) -> object:
     return [each async for each in store.brakes.settle()]
 
 
+async def delivered(store: Store, handoff: Handoff) -> object:
+    return await store.arrivals.delivered(handoff.id, "poll")
+
+
+async def unreached(store: Store, handoff: Handoff) -> object:
+    return await store.arrivals.unreached(handoff, "It is away.", again=False)
+
+
 VERBS: Mapping[str, Verb] = {
     "answer": approve,
     "revise": revise,
@@ -166,6 +174,8 @@ VERBS: Mapping[str, Verb] = {
     "doubt": doubt,
     "hold": hold,
     "release": release,
+    "delivered": delivered,
+    "unreached": unreached,
 }
 
 
@@ -183,6 +193,40 @@ async def spread_over_two(store: Store) -> None:
     for shard in spread.shards[len(store.shards) :]:
         await store._client.delete(*[key async for key in store._client.scan_iter(match=f"{{{shard.keys.ns}}}:*")])
     await spread._pipe.close()
+
+
+async def everything_of_endpoints(store: Store) -> None:
+    """Each script that callbacks need."""
+    endpoint = await callbacks.endpoint(store)
+    await store.endpoints.rotate(endpoint, b"new", timedelta(hours=1))
+    await store.endpoints.switch(endpoint.id, "")
+    sent = callbacks.callback(endpoint)
+    await store.endpoints.queue(sent)
+    taken = await callbacks.take(store, sent)
+    await store.endpoints.keep(taken, lease=timedelta(seconds=1))
+    await callbacks.fail(store, taken, "it hung up", timedelta())
+    await store.endpoints.end(await callbacks.take(store, sent), "delivered")
+    await store.endpoints.announce("key 1", "Look", [wire.Place(surface="paper")], timedelta(seconds=1))
+    await store.endpoints.remove(endpoint.id)
+
+
+async def fall_silent(store: Store, run_now: wire.Run, asked: Handoff, shown: NewHandoff) -> None:
+    """Signs of life, and what is asked when there are none."""
+    told, due = wire.Notice(text="Silent"), Due(asks.RUN, 1)
+    assert (await store.beats.beat(run_now, [asked.id], found=told)).word == "unpromised"
+    assert await store.beats.watch() == ([], [])
+    assert await store.beats.lose(run_now, due, told) == "over"
+    assert await store.unknown.ask(asked, Due(asked.id, 1), shown, "Mira") == "over"
+    withdrawn = asks.withdrawn(asked)
+    question = replace(asked, settles=asked.id)
+    assert (await store.unknown.rule(question, withdrawn, None, withdrawn, answer_id="b")).word == "lost"
+
+
+async def restore(store: Store) -> None:
+    """As after a backup, with one approval that nobody has acted on."""
+    approved = await asks.opened(store)
+    await store.handoffs.answer(approved, asks.yes(approved), answer_id="key 2")
+    assert await store.restored.outdate() == 1
 
 
 async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
@@ -210,6 +254,7 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     assert await store.unreported.presume(asked, shown) == "over"
     await store.trust.reset("tr_1", "mira@example.com")
     await store.shelf.turn("paper", "letters", every=timedelta(seconds=1), burst=1, longest=timedelta(seconds=1))
+    await restore(store)
     run_now = await store.runs.load(asks.RUN)
     assert run_now
     await store.runs.notice(run_now, wire.Notice(text="Done"), "key 1")
@@ -225,9 +270,10 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     assert await asks.own(store).outbox.begin_card(asked.id, "{}", "reader", lease=timedelta(seconds=1)) == "first"
     await asks.own(store).outbox.save_card(asked.id, '{"surface":"paper"}', "1")
     place = wire.Place(surface="paper", channel="ops")
+    await everything_of_endpoints(store)
     child = wire.RunStart(name="child", parent=asks.RUN, conversation=place)
     assert await store.runs.start(f"run_{'c' * 22}{asks.MARK}", asks.AGENT, child, "f")
-
+    await fall_silent(store, run_now, asked, shown)
     assert set(called) == set(SOURCES)
     filled = {
         "{ns}": f"{{{store.keys.ns}}}",

@@ -40,7 +40,7 @@ async def test_a_server_as_it_should_be_has_no_fault(store: Store, configure: Co
     [
         (("maxmemory-policy", "allkeys-lru"), True, "CONFIG SET maxmemory-policy noeviction"),
         (("appendonly", "no"), True, "CONFIG SET appendonly yes"),
-        (("appendfsync", "everysec"), False, "CONFIG SET appendfsync always"),
+        (("appendfsync", "everysec"), True, "CONFIG SET appendfsync always"),
         (("hash-max-listpack-value", "64"), False, "CONFIG SET hash-max-listpack-value 4096"),
     ],
 )

@@ -18,6 +18,8 @@ from andon import wire
 from bot.errors import StoreUnavailable
 from bot.handoff import Handoff, State
 from bot.store import Store, connect, mark, mark_of, ramp_id, wide
+from bot.store.arrivals import Arrivals
+from bot.store.beats import Beats
 from bot.store.brakes import Obeyed
 from bot.store.census import Census
 from bot.store.grants import Grants
@@ -26,10 +28,14 @@ from bot.store.ladder import Ladder
 from bot.store.marks import shard_in, unmarked
 from bot.store.pages import Place, merged
 from bot.store.pipe import Pipe, Script
+from bot.store.restored import Restored
 from bot.store.runs import Runs
 from bot.store.spread import SpreadGrants, SpreadHandoffs, SpreadLadder, SpreadRuns, SpreadTrust, SpreadUnreported
+from bot.store.spread_following import SpreadArrivals, SpreadBeats, SpreadRestored, SpreadUnknown, SpreadVitals
 from bot.store.trust import TrustRecords
+from bot.store.unknown import Unknown
 from bot.store.unreported import Unreported
+from bot.store.vitals import Vitals
 from tests.servers import Valkey, lasting_keys
 from tests.store import asks
 from tests.store.asks import NO_LIMITS, sha_of
@@ -39,6 +45,7 @@ TIMES = 50
 EVERYTHING = wire.BrakeScope(everything=True)
 OPS = wire.BrakeScope(conversation=wire.Place(surface="paper", channel="ops"))
 AGENTS = ("ann", "ben", "cid")
+ASKED_SHARD_BY_SHARD = {"urgent_places", "latest_places", "behind", "write"}
 
 
 @pytest.fixture
@@ -146,11 +153,20 @@ async def test_an_id_of_a_shard_that_is_not_there_is_nobody_s(spread: Store) -> 
         (SpreadRuns, Runs),
         (SpreadGrants, Grants),
         (SpreadTrust, TrustRecords),
+        (SpreadArrivals, Arrivals),
+        (SpreadBeats, Beats),
+        (SpreadUnknown, Unknown),
+        (SpreadRestored, Restored),
+        (SpreadVitals, Vitals),
     ],
 )
 def test_records_that_are_spread_are_called_as_those_of_one_shard(spread_out: type, own: type) -> None:
     """A verb that only one of them has would look at the first shard alone, or fail there."""
-    ours = {name for name in vars(own) if not name.startswith("_")} - {"urgent_places", "latest_places"}
+    ours = (
+        {name for name in vars(own) if not name.startswith("_")}
+        - {"urgent_places", "latest_places"}
+        - {"behind", "write"}
+    )
     assert {name for name in vars(spread_out) if not name.startswith("_")} == ours
     for name in ours:
         assert inspect.signature(getattr(spread_out, name)) == inspect.signature(getattr(own, name)), name
@@ -195,9 +211,9 @@ async def test_with_one_shard_left_out_a_stop_stops_not_everything(
 ) -> None:
     follow = wide.WideBrakes._follow
 
-    async def all_but_one(self: wide.WideBrakes, keys: Any, *args: Any) -> None:
-        if keys is not self._keys[shard]:
-            await follow(self, keys, *args)
+    async def all_but_one(self: wide.WideBrakes, other: Any, *args: Any) -> None:
+        if other is not self._shards[shard]:
+            await follow(self, other, *args)
 
     monkeypatch.setattr(wide.WideBrakes, "_follow", all_but_one)
     monkeypatch.setattr("tests.store.test_shards.TIMES", 3)
@@ -432,9 +448,9 @@ async def test_copies_come_to_agree_whatever_is_late_or_lost(
                 await follow(*late[number % len(late)])
     await store.brakes.agree()
     text = f"agent:{scope.agent}"
-    copies = {(await store.brakes._copy(shard.keys, text)).record for shard in store.shards}
+    copies = {(await store.brakes._copy(shard, text)).record for shard in store.shards}
     assert len(copies) == 1
-    ended = {(await store.brakes._copy(shard.keys, text)).ended for shard in store.shards}
+    ended = {(await store.brakes._copy(shard, text)).ended for shard in store.shards}
     assert len(ended) == 1
     last = next((action for action, _ in reversed(steps) if action != "deliver"), "")
     if last == "resume":

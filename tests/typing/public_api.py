@@ -3,10 +3,22 @@
 Each `type: ignore` is a mistake that must be caught: mypy fails if it is not.
 """
 
+from datetime import timedelta
 from typing import Any, assert_type
 
+import redis
+import redis.asyncio
+from aiohttp import web
+from fastapi import FastAPI
+from flask import Flask
+from multidict import CIMultiDict
 from pydantic import BaseModel, TypeAdapter
+from starlette.datastructures import Headers as StarletteHeaders
+from werkzeug.datastructures import Headers as WerkzeugHeaders
 
+import andon.callbacks.aiohttp
+import andon.callbacks.flask
+import andon.callbacks.starlette
 from andon import (
     Aborted,
     Andon,
@@ -29,6 +41,7 @@ from andon import (
     Withdrawn,
     wire,
 )
+from andon.callbacks import BrakeEvent, Callback, HandoffEvent, Seen, SeenInMemory, SeenInRedis, verify
 
 
 class Money(BaseModel):
@@ -39,6 +52,12 @@ async def test_a_run_is_entered() -> None:
     async with Andon() as andon, andon.run("weekly-report", channel="#ops") as run:
         assert_type(andon, Andon)
         assert_type(run, Run)
+
+
+async def test_a_run_may_promise_signs_of_life(andon: Andon) -> None:
+    async with andon.run("nightly", heartbeat=30) as run, andon.run("weekly", heartbeat=timedelta(minutes=1)):
+        assert_type(run.info.heartbeat_s, int | None)
+    andon.run("nightly", heartbeat="30")  # type: ignore[arg-type] # seconds, or a timedelta
 
 
 async def test_answers_have_the_type_that_was_asked_for(run: Run) -> None:
@@ -132,3 +151,43 @@ async def test_a_stop_says_who_and_what(andon: Andon) -> None:
     async with andon.run("report", on_stop=tell), andon.run("report", on_stop=told.append):
         pass
     andon.run("report", on_stop="stop")  # type: ignore[arg-type] # it cancels, or it is a function
+
+
+def test_a_callback_is_verified_from_the_headers_of_any_framework(body: bytes) -> None:
+    verify({"webhook-id": "1"}, body)
+    verify(CIMultiDict[str](), body, secret="whsec_")
+    verify(StarletteHeaders(), body, secret=["whsec_", "whsec_"])
+    verify(WerkzeugHeaders(), body)
+    verify([("webhook-id", "1")], body)
+    verify([(b"webhook-id", b"1")], body)
+    verify({}, "text")  # type: ignore[arg-type] # the bytes as received
+    verify(None, body)  # type: ignore[arg-type] # headers are needed
+
+
+def test_a_callback_says_what_happened(callback: Callback) -> str:
+    assert_type(callback.decision, Decision | Aborted | None)
+    match callback.data:
+        case HandoffEvent(decision=Approved(by=by)):
+            return by.name
+        case BrakeEvent(brake=brake):
+            return brake.by.name
+        case _:
+            return callback.type
+
+
+async def test_a_callback_brings_the_handoff_back(callback: Callback, client: Andon) -> None:
+    assert_type(await callback.resume(client), tuple[Run, Handoff])
+
+
+async def decided(callback: Callback) -> None: ...
+
+
+def decided_at_once(callback: Callback) -> None: ...
+
+
+def test_handlers_fit_their_frameworks(seen: Seen) -> None:
+    web.Application().router.add_post("/", andon.callbacks.aiohttp.receiver(decided, seen=SeenInMemory()))
+    FastAPI().post("/")(andon.callbacks.starlette.receiver(decided, seen=SeenInRedis(redis.asyncio.Redis())))
+    Flask("").post("/")(andon.callbacks.flask.receiver(decided, seen=SeenInRedis(redis.Redis())))
+    Flask("").post("/")(andon.callbacks.flask.receiver(decided_at_once, seen=seen))
+    andon.callbacks.aiohttp.receiver(decided_at_once)  # type: ignore[arg-type] # it must be async

@@ -122,6 +122,13 @@ async def test_a_link_signs_in_once(access: Access) -> None:
     assert session.person == MIRA
 
 
+async def test_only_an_operators_link_begins_a_session_that_sets_the_service_up(access: Access) -> None:
+    for admin in (False, True):
+        session = await access.session(str(await access.begin(await access.create_link(MIRA, admin=admin))))
+        assert session
+        assert (session.admin, session.person) == (admin, MIRA)
+
+
 async def test_sessions_differ_and_so_do_their_csrf_tokens(access: Access) -> None:
     tokens = [await access.begin(await access.create_link(MIRA)) for _ in range(2)]
     sessions = [await access.session(str(token)) for token in tokens]

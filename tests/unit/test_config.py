@@ -56,6 +56,7 @@ def test_names_that_are_none_of_ours_are_found(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("ANDON_PROT", "8080")
     monkeypatch.setenv("ANDON_URL", "http://x")
     monkeypatch.setenv("ANDON_KEY", "k")
+    monkeypatch.setenv("ANDON_CALLBACK_SECRET", "whsec_x")
     monkeypatch.setenv("ANDON_PORT", "8080")
     assert unknown_settings() == ["ANDON_PROT"]
 

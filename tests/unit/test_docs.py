@@ -65,6 +65,7 @@ def test_every_command_has_its_line() -> None:
         "keys create",
         "keys list",
         "keys revoke ID",
+        "endpoints …",
         "grants list",
         "grants revoke ID",
         "policy …",

@@ -53,6 +53,13 @@ def test_a_short_handoff_is_looked_at_from_its_beginning() -> None:
     assert health.fault(NOON - timedelta(seconds=1), NOON + timedelta(seconds=5)) != ""
 
 
+@pytest.mark.parametrize("seconds, counts", [(0, True), (2, True), (-2, True), (2.001, False), (-600, False)])
+def test_clocks_that_are_apart_tell_nothing_of_what_came_before(seconds: float, counts: bool) -> None:
+    """What went wrong is known by one of them, and the deadline by the other."""
+    health = StoreHealth(since=LONG_AGO, trouble=lambda: None, apart=lambda: timedelta(seconds=seconds))
+    assert (health.fault(NOON, END) == "") is counts
+
+
 def test_an_unsafe_store_never_counts() -> None:
     assert "ANDON_UNSAFE_STORE" in fault(unsafe=True)
 

@@ -169,6 +169,8 @@ async def test_a_refused_key_runs_nothing(service: FakeService, shell: Shell) ->
         (*ASK, "--", "A=1"),
         (*ASK, "--timeout", "soon", "--", "touch", "ran"),
         (*ASK, "--timeout", "9d", "--", "touch", "ran"),
+        (*ASK, "--heartbeat", "4s", "--", "touch", "ran"),
+        (*ASK, "--heartbeat", "2h", "--", "touch", "ran"),
         (*ASK, "--env", "A", "--", "touch", "ran"),
         ("ask", "What?", "--schema", "[]"),
         ("choose", "Which?", "same", "same"),
@@ -208,6 +210,13 @@ def test_what_a_person_should_read_is_not_blank(
     assert ending.value.code == 2
     said = f"argument {named}: it is blank; a person reads it before deciding, so write a sentence\n"
     assert said in capsys.readouterr().err
+
+
+async def test_a_command_may_promise_signs_of_life(service: FakeService, shell: Shell) -> None:
+    service.person = approve
+    assert (await shell.type(*ASK, "--heartbeat", "30s", "--", "touch", "ran")).code == 0
+    assert next(iter(service.runs.values()))["heartbeat_s"] == 30
+    assert service.beats[-1]["last"]
 
 
 @pytest.mark.parametrize("command", [(*ASK, "--", "touch", "ran"), ("ask", "What?"), ("choose", "Which?", "a")])

@@ -174,7 +174,7 @@
 
   function gist(root) {
     // What matters of a page: not its times, and not what the script or the reader did to it.
-    const all = "h1, strong, a[href], .state, .badge, .votes li, #stop, #pause, #resume";
+    const all = "h1, strong, a[href], .state, .badge, .votes li, .steps .failed span, #stop, #pause, #resume";
     const parts = [...root.querySelectorAll(all)].filter((part) => !part.closest("#receipt"));
     return [root.dataset.revision, root.dataset.state, ...parts.map((part) => `${part.href || ""} ${text(part)}`)].join("\n");
   }

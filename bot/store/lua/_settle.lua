@@ -27,6 +27,22 @@ local function vote_line(id, now, vote)
   return "\n" .. id .. " " .. string.format("%.0f", now) .. " " .. vote
 end
 
+-- notify: put what people are to be told, JSON, among the notices, and let it be told.
+local function notify(notices_key, events_key, now, agent, run, doc)
+  local entry = redis.call("XADD", notices_key, "MAXLEN", "~", 1000, "*", "a", agent, "r", run, "doc", doc)
+  redis.call("PEXPIRE", notices_key, EVENTS_KEPT_MS)
+  tell(events_key, nil, now, "noticed", "", agent, run, "0", entry)
+end
+
+-- watched_since: from when on somebody was there to hear signs of life; now, where nobody was a moment ago.
+local function watched_since(watch_key, now, gap_ms)
+  local w = redis.call("HMGET", watch_key, "at", "since")
+  if not w[1] or math.abs(now - tonumber(w[1])) > gap_ms then
+    return now
+  end
+  return tonumber(w[2])
+end
+
 -- spend: take `cost` from an agent's allowance (a bucket that refills one unit every `per_unit` ms and holds `burst`);
 -- returns nil, or how long to wait, ms. `per_unit` 0: no limit. `field` in the agent's load has the bucket.
 local function spend(load_key, field, now, per_unit, burst, cost)
@@ -110,6 +126,18 @@ end
 local function may_act(acting_key, now, id, retention_ms)
   redis.call("ZADD", acting_key, now, id)
   redis.call("PEXPIRE", acting_key, retention_ms)
+end
+
+local DELIVERED_WITHIN_MS = 60 * 1000
+
+-- expect_delivery: note by when the agent should have a decision. It knows its own withdrawal, and of an ended run or of
+-- what may stay done there is nothing left to do.
+local function expect_delivery(undelivered_key, now, id, kind, timing, retention_ms)
+  if kind == "withdrawn" or kind == "aborted" or (timing == "after" and kind == "approved") then
+    return
+  end
+  redis.call("ZADD", undelivered_key, now + DELIVERED_WITHIN_MS, id)
+  redis.call("PEXPIRE", undelivered_key, retention_ms)
 end
 
 local TRUST_KEPT_MS = 400 * 24 * 3600 * 1000

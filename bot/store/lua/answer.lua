@@ -13,6 +13,7 @@
 -- KEYS[11] {ns}:brakes                 hash
 -- KEYS[12] {ns}:run:<id>               hash    its run
 -- KEYS[13] {ns}:acting                 zset
+-- KEYS[14] {ns}:undelivered            zset    id -> by when its agent should have the decision, Unix ms
 -- ARGV[1]  handoff id
 -- ARGV[2]  answer id: the same one again gets the same reply
 -- ARGV[3]  revision that was read
@@ -36,7 +37,7 @@
 if is_held(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[11], KEYS[12], ARGV[1]) then
   return { "held" }
 end
-local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "answer_id", "decided_at", "vote_n")
+local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "answer_id", "decided_at", "vote_n", "timing")
 if not h[1] then
   return { "gone" }
 end
@@ -72,6 +73,7 @@ if near and ARGV[5] == "rejected" then
   end_grant(KEYS[8], KEYS[10], KEYS[3], now, ARGV[17], near, "rejected", "somebody rejected what it covers.")
 end
 settle(ARGV[1], now, ARGV[5], ARGV[4], ARGV[6], ARGV[7], ARGV[2], ARGV[11])
+expect_delivery(KEYS[14], now, ARGV[1], ARGV[5], h[7], ARGV[11])
 if ARGV[6] ~= "" then
   may_act(KEYS[13], now, ARGV[1], ARGV[11])
 end

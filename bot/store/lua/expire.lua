@@ -10,6 +10,7 @@
 -- KEYS[8]  {ns}:brakes                 hash
 -- KEYS[9]  {ns}:run:<id>               hash    its run
 -- KEYS[10] {ns}:acting                 zset
+-- KEYS[11] {ns}:undelivered            zset    id -> by when its agent should have the decision, Unix ms
 -- ARGV[1]  handoff id
 -- ARGV[2]  revision that the decision is about
 -- ARGV[3]  decision, JSON without its time
@@ -27,7 +28,7 @@
 if is_held(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[8], KEYS[9], ARGV[1]) then
   return { "held" }
 end
-local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at")
+local h = redis.call("HMGET", KEYS[1], "state", "rev", "due_at", "timing")
 if not h[1] then
   redis.call("ZREM", KEYS[2], ARGV[1])
   return { "gone" }
@@ -56,6 +57,7 @@ if ARGV[4] ~= "expired" then
   end
 end
 settle(ARGV[1], now, ARGV[4], ARGV[3], ARGV[5], ARGV[6], "", ARGV[7])
+expect_delivery(KEYS[11], now, ARGV[1], ARGV[4], h[4], ARGV[7])
 if ARGV[5] ~= "" then
   may_act(KEYS[10], now, ARGV[1], ARGV[7])
 end

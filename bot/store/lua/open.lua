@@ -87,7 +87,7 @@ else
   local at = string.format("%.0f", now)
   redis.call("HSET", KEYS[1], "v", "1", "state", "decided", "agent", ARGV[3], "run", ARGV[4], "rev", "1",
     "opened_at", at, "due_at", string.format("%.0f", now + tonumber(ARGV[8])), "decision", ARGV[10], "decided_at", at,
-    "kind", ARGV[11], "answer_id", "", "allowed", ARGV[12], "payload", "", unpack(head))
+    "kind", ARGV[11], "answer_id", "", "allowed", ARGV[12], "payload", "", "at_once", "1", unpack(head))
   redis.call("PEXPIRE", KEYS[1], ARGV[9])
   tell(KEYS[3], KEYS[4], now, "decided", ARGV[1], ARGV[3], ARGV[4], "1", ARGV[11])
   if ARGV[12] ~= "" then

@@ -19,6 +19,9 @@
 -- KEYS[17] {ns}:acting                 zset
 -- KEYS[18] {ns}:brakes                 hash
 -- KEYS[19] {ns}:run:<id>:asks          zset    id -> opened, Unix ms
+-- KEYS[20] {ns}:undelivered            zset
+-- KEYS[21] {ns}:unknown                zset    id -> when it is looked at again, Unix ms
+-- KEYS[22] {ns}:leases                 zset
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  status: executed, failed, undone, undo_failed
@@ -37,13 +40,16 @@
 -- Returns  {"recorded", <closed ms>} | {"recorded", <closed ms>, "open" or "burst", <how many>} | {"other", <outcome>} | {"claimant", <claimant>} | {"refused", <state>} | {"gone"}
 
 local h = redis.call("HMGET", KEYS[1], "state", "agent", "timing", "kind", "claimant", "outcome", "closed_at", "run", "rev",
-  "ramp", "decision")
+  "ramp", "decision", "question", "ruled", "settles")
 if not h[1] or h[2] ~= ARGV[2] then
   return { "gone" }
 end
 if h[1] == "closed" then
   if h[6] == ARGV[5] then
     return { "recorded", h[7] }
+  end
+  if h[13] and h[5] == ARGV[4] and redis.call("HSETNX", KEYS[1], "late", string.format("%.0f", now_ms()) .. " " .. ARGV[5]) == 1 then
+    tell(KEYS[2], nil, now_ms(), "late", ARGV[1], ARGV[2], h[8], h[9], ARGV[3])  -- a person was first; both facts are kept
   end
   return { "other", h[6] }
 end
@@ -53,7 +59,7 @@ local no = h[4] == "rejected" or h[4] == "expired" or h[4] == "withdrawn" or h[4
 local fits = (acted and h[1] == "claimed")
   or (acted and after and h[1] == "decided" and not no)
   or (not acted and after and h[1] == "decided" and no)
-if not fits then
+if not fits or h[14] then
   return { "refused", h[1] }
 end
 if h[1] == "claimed" and h[5] ~= ARGV[4] then
@@ -88,6 +94,14 @@ if ARGV[8] ~= "" and acted and redis.call("HEXISTS", KEYS[1], "review") == 0 the
 end
 redis.call("ZREM", KEYS[16], ARGV[1])
 redis.call("ZREM", KEYS[17], ARGV[1])
+if h[1] == "decided" then  -- a claim took it out
+  redis.call("ZREM", KEYS[20], ARGV[1])
+end
+redis.call("ZREM", KEYS[22], ARGV[1])
+if h[12] then
+  redis.call("ZADD", KEYS[21], now, ARGV[1])  -- nobody needs to answer that any more
+  redis.call("PEXPIRE", KEYS[21], ARGV[6])
+end
 if ARGV[3] ~= "executed" then
   effect = "bad"
 elseif not reviewed and h[10] and h[10] ~= "" and h[4] == "approved" and not after then

@@ -5,6 +5,7 @@
 -- KEYS[3]  {ns}:agent:<agent>:load  hash  writes: when its allowance is full again, Unix ms
 -- KEYS[4]  {ns}:conversation:<surface>:<channel>:runs  zset  run -> started, Unix ms; the newest 200, kept as a run is
 -- KEYS[5]  {ns}:run:<parent>:children  zset  run -> started, Unix ms; the newest, kept for as long as a run may be on hold
+-- KEYS[6]  {ns}:beats  zset  run -> when it is lost, Unix ms
 -- ARGV[1]  fingerprint of the request
 -- ARGV[2]  agent
 -- ARGV[3]  the run, JSON
@@ -18,6 +19,7 @@
 -- ARGV[11] run id
 -- ARGV[12] the form of a run whose asks and child runs are in an index
 -- ARGV[13] child runs of which the newest are kept; one more says that there were more
+-- ARGV[14] after so long without a sign of life it is lost, ms; "" when it promised none
 -- Returns  {"started", <now ms>} | {"known"} | {"reused"} | {"no_parent"} | {"too_deep"} | {"too_fast", <retry ms>}
 
 local MOST_SCOPES = 16384  -- bytes: a hundred runs that started one another
@@ -54,6 +56,11 @@ if ARGV[4] == "parent" then
   redis.call("PEXPIRE", KEYS[5], HELD_KEPT_MS)
 end
 redis.call("PEXPIRE", KEYS[1], ARGV[5])
+if ARGV[14] ~= "" then
+  redis.call("HSET", KEYS[1], "patience", ARGV[14], "beat_at", string.format("%.0f", now))
+  redis.call("ZADD", KEYS[6], now + tonumber(ARGV[14]), ARGV[11])
+  redis.call("PEXPIRE", KEYS[6], ARGV[5])
+end
 if ARGV[8] ~= "" then
   local t = redis.call("TIME")  -- to the microsecond: those of one millisecond keep their order
   redis.call("ZADD", KEYS[4], t[1] * 1000 + t[2] / 1000, ARGV[8])

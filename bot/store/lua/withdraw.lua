@@ -7,6 +7,7 @@
 -- KEYS[5]  {ns}:agent:<agent>:load     hash
 -- KEYS[6]  {ns}:trust:<id>             hash
 -- KEYS[7]  {ns}:trust                  zset
+-- KEYS[8]  {ns}:undelivered            zset    id -> by when its agent should have the decision, Unix ms
 -- ARGV[1]  handoff id
 -- ARGV[2]  agent
 -- ARGV[3]  decision, JSON without its time
@@ -26,4 +27,5 @@ if h[1] ~= "pending" and h[1] ~= "held" then
 end
 local now = now_ms()
 settle(ARGV[1], now, ARGV[4], ARGV[3], "", "", "", ARGV[5])
+expect_delivery(KEYS[8], now, ARGV[1], ARGV[4], "", ARGV[5])
 return { "won", now }
