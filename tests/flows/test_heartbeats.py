@@ -43,7 +43,7 @@ async def claimed(here: Live, run: str) -> Json:
 
 async def fall_silent(here: Live, run: str, ms: int = PATIENCE_MS) -> None:
     """As if nothing had been heard for so long, while the service was there to hear."""
-    pipe, keys = here.store._pipe, here.store.keys
+    pipe, keys = here.store._pipe, here.store.keys_of(run)
 
     async def listens() -> bool:
         return bool(await pipe.call("EXISTS", keys.beats_watch))

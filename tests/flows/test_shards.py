@@ -32,14 +32,14 @@ async def house(spread: Settings, board: Board) -> AsyncIterator[Live]:
         yield running
 
 
-async def one_in_each(house: Live) -> list[Agent]:
-    """An agent in each shard, with a run in the channel `ops`."""
+async def one_in_each(house: Live, **start: object) -> list[Agent]:
+    """An agent in each shard, with a run in the channel `ops`, or as `start` says."""
     found: dict[int, Agent] = {}
     number = 0
     while len(found) < SHARDS:
         agent, number = await house.new_agent(f"agent-{number}"), number + 1
-        start = {"name": "weekly-report", "conversation": OPS}
-        agent._run = (await agent.call("POST", "/v1/runs", start)).ok()["id"]
+        body = {"name": "weekly-report", **(start or {"conversation": OPS})}
+        agent._run = (await agent.call("POST", "/v1/runs", body)).ok()["id"]
         found.setdefault(shard_in(agent._run), agent)
     return [found[shard] for shard in sorted(found)]
 

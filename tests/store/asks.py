@@ -162,7 +162,7 @@ async def make_overdue(store: Store, handoff_id: str) -> datetime:
     """Let its agent have stayed away for a minute; returns when that minute began."""
     at = await store.now() - timedelta(seconds=1)
     ms = round(at.timestamp() * 1000)
-    assert await store._pipe.call("ZADD", store.keys.undelivered, "XX", "CH", ms, handoff_id) == 1
+    assert await store._pipe.call("ZADD", store.keys_of(handoff_id).undelivered, "XX", "CH", ms, handoff_id) == 1
     return at - timedelta(minutes=1)
 
 

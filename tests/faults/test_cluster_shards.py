@@ -1,0 +1,52 @@
+"""A service over three shards on a real Cluster, each on another primary: one service, and one stop."""
+
+import asyncio
+
+import pytest
+from pydantic import SecretStr
+from redis.crc import key_slot
+
+from bot.config import Settings
+from tests.faults.topology import cluster
+from tests.flows.test_shards import SHARDS, approved, one_in_each
+from tests.servers import live
+
+EVERYTHING = {"scope": {"everything": True}}
+
+
+async def test_shards_on_three_primaries_are_one_service_and_one_stop(settings: Settings) -> None:
+    async with cluster() as there:
+        spread = settings.model_copy(update={"shards": SHARDS, "redis_url": SecretStr(there.url)})
+        async with live(spread) as here:
+            slots = [key_slot(shard.keys.ns.encode()) for shard in here.store.shards]
+            owners = [await there.owner(slot) for slot in slots]
+            assert sorted(owners, key=there.primaries.index) == there.primaries, "each is on another one"
+            agents = await one_in_each(here, name="nightly")
+            for agent in agents:
+                asked = await agent.ask()
+                waiting = asyncio.create_task(agent.wait(asked["id"]))
+                (await here.person.approve(asked)).ok()
+                (await agent.claim(await waiting)).ok()
+                (await agent.report(asked, "executed", claimant="try-1")).ok()
+            ready = [await approved(here, agent) for agent in agents]
+            stop = {"action": "stop", **EVERYTHING}
+            (await here.person.call("POST", "/v1/brakes", stop)).ok()
+            for agent, each in zip(agents, ready, strict=True):
+                assert (await agent.claim(each)).problem == "stopped"
+            (await here.person.call("POST", "/v1/brakes", {"action": "resume", **EVERYTHING})).ok()
+            for agent, each in zip(agents, ready, strict=True):
+                (await agent.claim(each)).ok()
+
+
+async def test_a_primary_that_dies_keeps_a_stop_from_being_confirmed_and_stops_the_others(settings: Settings) -> None:
+    """Guard: half a stop must not look like one."""
+    async with cluster() as there:
+        spread = settings.model_copy(update={"shards": SHARDS, "redis_url": SecretStr(there.url)})
+        async with live(spread) as here:
+            owners = [await there.owner(key_slot(shard.keys.ns.encode())) for shard in here.store.shards]
+            agents = await one_in_each(here, name="nightly")
+            ready = [await approved(here, agent) for agent in agents]
+            owners[1].kill()
+            stop = {"action": "stop", **EVERYTHING}
+            said = await here.person.call("POST", "/v1/brakes", stop)
+            assert (said.status, said.problem) == (503, "store-unavailable")
