@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from andon import wire
 from bot.brake.order import BrakeOrder
+from bot.errors import StoreUnavailable
 from bot.handoff import Handoff
 from bot.store.brakes import Affected, Brakes, Obeyed, told_to
 from bot.store.census import Census
@@ -21,6 +22,10 @@ from bot.store.records import read_brake, scope_text
 from bot.store.shard import Shard
 
 _FOLLOW: Final = load_script("follow")
+
+_AT_ONCE_S: Final = 1.0
+_AHEAD: Final = 1_000_000
+"""More numbers than a home that failed over can have lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +66,30 @@ class WideBrakes:
             return await own.obey(order, agents, number=number)
         text, told = scope_text(order.scope), told_to(agents)
         if len(self._brakes) > 1:
-            await self._agree_on(text, told)
-        obeyed = await self._brakes[0].obey(order, agents, wide=len(self._brakes) > 1)
-        if len(self._brakes) > 1:
+            here = self._shards if order.action == "resume" else await self._answering(text)
+            await self._agree_on(text, told, among=here)
+            if len(here) < len(self._shards):  # who is away may have met numbers that home has lost
+                await self._shards[0].pipe.call("INCRBY", self._shards[0].keys.brakes_epoch, _AHEAD)
+            obeyed = await self._brakes[0].obey(order, agents, wide=True)
+            if len(here) < len(self._shards):  # they hold at once, and do not wait for the others
+                await self._agree_on(text, told, among=here, confirmed=True)
             await self._agree_on(text, told, confirmed=True)
+        else:
+            obeyed = await self._brakes[0].obey(order, agents)
         await self._census.check()
         return obeyed
+
+    async def _answering(self, scope: str) -> Sequence[Shard]:
+        """Home, and the shards that answer at once: a stop waits for nobody who is away before it stops the others."""
+        home, *others = self._shards
+        asked = {asyncio.create_task(self._copy(shard, scope)): shard for shard in others}
+        try:
+            done, _ = await asyncio.wait(asked, timeout=_AT_ONCE_S)
+        finally:
+            for task in asked:
+                task.cancel()
+        there = {asked[task] for task in done if not isinstance(task.exception(), StoreUnavailable)}
+        return [home, *(shard for shard in others if shard in there)]
 
     async def agree(self) -> None:
         """Bring the shards in line with each other; where they agree, that changes nothing.
@@ -82,13 +105,15 @@ class WideBrakes:
             if len(set(copies)) > 1:
                 await self._agree_on(scope, None)
 
-    async def _agree_on(self, scope: str, told: str | None, *, confirmed: bool = False) -> None:
+    async def _agree_on(
+        self, scope: str, told: str | None, *, among: Sequence[Shard] | None = None, confirmed: bool = False
+    ) -> None:
         """Let every shard follow the others in one scope; `told` are the agents who hear of it, None: find them.
 
-        `confirmed`: write in each even where they agree, so that what another process has just written is confirmed.
+        `among`: only these, home being one. `confirmed`: write in each even where they agree, so that what another process has just written is confirmed.
         """
         home = self._shards[0]
-        copies = await asyncio.gather(*(self._copy(shard, scope) for shard in self._shards))
+        copies = await asyncio.gather(*(self._copy(shard, scope) for shard in among or self._shards))
         count = int(await home.pipe.call("GET", home.keys.brakes_epoch) or 0)
         highest = max(each.highest for each in copies)
         if len(set(copies)) == 1 and count >= highest and not confirmed:
@@ -99,7 +124,7 @@ class WideBrakes:
             max(each.upto for each in copies),
         )
         told = told or await self._told(joined.record or joined.ended)
-        followed = [self._follow(shard, scope, joined, told) for shard in self._shards]
+        followed = [self._follow(shard, scope, joined, told) for shard in among or self._shards]
         for said in await asyncio.gather(*followed, return_exceptions=True):
             if isinstance(said, BaseException):
                 raise said

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 from pydantic import SecretStr
 from redis.crc import key_slot
 
@@ -46,7 +45,11 @@ async def test_a_primary_that_dies_keeps_a_stop_from_being_confirmed_and_stops_t
             owners = [await there.owner(key_slot(shard.keys.ns.encode())) for shard in here.store.shards]
             agents = await one_in_each(here, name="nightly")
             ready = [await approved(here, agent) for agent in agents]
+            for each in there.primaries:
+                await each.call("CONFIG", "SET", "cluster-require-full-coverage", "no")
             owners[1].kill()
             stop = {"action": "stop", **EVERYTHING}
             said = await here.person.call("POST", "/v1/brakes", stop)
             assert (said.status, said.problem) == (503, "store-unavailable")
+            for shard in (0, 2):
+                assert (await agents[shard].claim(ready[shard])).problem == "stopped", "those that are there hold"

@@ -6,7 +6,8 @@ The races are also run with a shard left out, or without the guard that keeps th
 import asyncio
 import inspect
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,7 @@ from bot.store.ladder import Ladder
 from bot.store.marks import shard_in, unmarked
 from bot.store.pages import Place, merged
 from bot.store.pipe import Pipe, Script
+from bot.store.records import scope_text
 from bot.store.restored import Restored
 from bot.store.runs import Runs
 from bot.store.spread import SpreadGrants, SpreadHandoffs, SpreadLadder, SpreadRuns, SpreadTrust, SpreadUnreported
@@ -306,6 +308,62 @@ async def test_after_a_resume_that_one_shard_lost_a_new_stop_stops_all(reopen: C
     await pull(store, "resume")
     assert [await claim(store, each) for each in allowed] == ["permit"] * SHARDS
     assert await store.brakes.standing() == []
+
+
+@contextmanager
+def away(store: Store, shard: int) -> Iterator[None]:
+    """One shard does not answer."""
+    call, run, tag = store._pipe.call, store._pipe.run, f"{{{store.shards[shard].keys.ns}}}:"
+
+    def broken() -> Any:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future.set_exception(StoreUnavailable("it fails over"))
+        return future
+
+    def called(*command: Any) -> Any:
+        return broken() if str(command[1]).startswith(tag) else call(*command)
+
+    def ran(script: Script, keys: tuple[str, ...], *args: Any) -> Any:
+        return broken() if keys[0].startswith(tag) else run(script, keys, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store._pipe, "call", called)
+        patch.setattr(store._pipe, "run", ran)
+        yield
+
+
+@pytest.mark.parametrize("shard", range(1, SHARDS))
+async def test_a_stop_that_one_shard_does_not_hear_stops_the_others_and_is_not_confirmed(
+    reopen: Callable[..., Any], shard: int
+) -> None:
+    store = await reopen()
+    allowed = [await allowed_in(store, each) for each in range(SHARDS)]
+    order = asks.order("stop", scope=EVERYTHING)
+    with away(store, shard):
+        with pytest.raises(StoreUnavailable):
+            await store.brakes.obey(order, None)
+        others = [each for number, each in enumerate(allowed) if number != shard]
+        assert [await claim(store, each) for each in others] == ["braked"] * (SHARDS - 1)
+        with pytest.raises(StoreUnavailable):
+            await pull(store, "resume")
+        assert [await claim(store, each) for each in others] == ["braked"] * (SHARDS - 1)
+    assert (await store.brakes.obey(order, None)).word == "pulled"
+    assert [await claim(store, each) for each in allowed] == ["braked"] * SHARDS
+
+
+async def test_a_stop_counts_for_more_than_the_numbers_that_only_an_absent_shard_has_met(
+    reopen: Callable[..., Any],
+) -> None:
+    """Guard: home has lost them, and could not ask."""
+    store = await reopen()
+    allowed = [await allowed_in(store, each) for each in range(SHARDS)]
+    lifted = store.shards[2].keys.brakes_lifted
+    await store._pipe.call("HSET", lifted, f"upto {scope_text(EVERYTHING)}", "50 1")
+    await store._pipe.call("PEXPIRE", lifted, 60_000)
+    with away(store, 2), pytest.raises(StoreUnavailable):
+        await pull(store, "stop")
+    await store.brakes.agree()
+    assert [await claim(store, each) for each in allowed] == ["braked"] * SHARDS
 
 
 async def late_copies(reopen: Callable[..., Any]) -> list[str]:
