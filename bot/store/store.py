@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Self
 
 import redis.asyncio as redis
@@ -114,8 +115,8 @@ class Store:
         self.loaded = LoadedPolicy(pipe, home.keys)
         self.access = AccessRecords(pipe, home.keys)
         self.endpoints: EndpointRecords = home.endpoints
-        self.apart = timedelta()
-        """How far its clock was from ours when it was last read."""
+        self._pipes = tuple(dict.fromkeys(shard.pipe for shard in self.shards))
+        self._apart = dict.fromkeys(self._pipes, timedelta())
 
     def _pipe_of(self, ns: str, number: int) -> Pipe:
         """In a Cluster each shard may be on another server; one server gets what all of them send in one batch."""
@@ -174,10 +175,6 @@ class Store:
         return next((each for each in found if each), None)
 
     @property
-    def _pipes(self) -> list[Pipe]:
-        return list(dict.fromkeys(shard.pipe for shard in self.shards))
-
-    @property
     def _slots(self) -> list[Keys]:
         """One of each slot that may be on a server of its own."""
         return [shard.keys for shard in self.shards] if self._topology.is_cluster else [self.keys]
@@ -192,16 +189,30 @@ class Store:
         for pipe in self._pipes:
             pipe.tripped, pipe.troubled = tripped, troubled
 
+    @property
+    def apart(self) -> timedelta:
+        """How far its clock was from ours when it was last read; of several servers, the one that is furthest away."""
+        return max(self._apart.values(), key=abs)
+
     async def now(self) -> datetime:
-        """The store's clock.
+        """The store's clock, as home has it.
 
         Raises:
             StoreUnavailable: It did not answer.
         """
         asked = datetime.now(UTC)
-        seconds, micros = await self._pipe.call("TIME")
+        for pipe in self._pipes[1:]:  # nobody waits for these
+            pipe.call("TIME").add_done_callback(partial(self._compare, pipe, asked))
+        return self._read(self._pipe, asked, await self._pipe.call("TIME"))
+
+    def _compare(self, pipe: Pipe, asked: datetime, said: "asyncio.Future[Any]") -> None:
+        if not said.cancelled() and said.exception() is None:
+            self._read(pipe, asked, said.result())
+
+    def _read(self, pipe: Pipe, asked: datetime, said: Any) -> datetime:
+        seconds, micros = said
         now = when(int(seconds) * 1000 + int(micros) // 1000)
-        self.apart = now - min(max(now, asked), datetime.now(UTC))  # it may have been read at any moment between
+        self._apart[pipe] = now - min(max(now, asked), datetime.now(UTC))  # it may have been read at any moment between
         return now
 
     async def faults(self, *, embedded: bool) -> list[StoreFault]:

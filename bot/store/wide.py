@@ -110,7 +110,8 @@ class WideBrakes:
     ) -> None:
         """Let every shard follow the others in one scope; `told` are the agents who hear of it, None: find them.
 
-        `among`: only these, home being one. `confirmed`: write in each even where they agree, so that what another process has just written is confirmed.
+        `among`: only these, home being one. `confirmed`: write in each even where they agree, so that what another
+        process has just written is confirmed.
         """
         home = self._shards[0]
         copies = await asyncio.gather(*(self._copy(shard, scope) for shard in among or self._shards))

@@ -713,6 +713,36 @@ async def test_a_shard_that_is_away_holds_up_no_other_s_timers(spread: Store, mo
         await spread.handoffs.urgent(None, 10)  # a list with a part left out would be a lie
 
 
+async def test_runs_of_a_shard_that_was_away_get_their_time_again_and_no_others(spread: Store) -> None:
+    """Guard: what was sent to this process meanwhile could not be written there."""
+
+    async def heard_for_ms(shard: int) -> int:
+        since = await spread._pipe.call("HGET", spread.shards[shard].keys.beats_watch, "since")
+        return round((await spread.now()).timestamp() * 1000) - int(since)
+
+    await spread.beats.watch()
+    for shard in spread.shards:
+        await spread._pipe.call("HINCRBY", shard.keys.beats_watch, "since", -60_000)
+    with away(spread, 1):
+        assert await spread.beats.expected() is False
+    await spread.beats.watch()
+    assert [await heard_for_ms(shard) >= 60_000 for shard in range(SHARDS)] == [True, False, True]
+    await spread.beats.watch()
+    assert await heard_for_ms(1) < 60_000
+
+
+async def test_numbers_are_of_all_shards_and_a_brake_is_one(spread: Store) -> None:
+    for shard in range(SHARDS):
+        await opened_in(spread, shard)
+        await spread.shards[shard].outbox.join("paper")
+    await pull(spread, "stop")
+    await pull(spread, "pause", wire.BrakeScope(run=await run_in(spread, 2)))
+    found = await spread.vitals.count()
+    assert (found.open, found.kept, found.brakes, found.run_brakes) == (SHARDS, SHARDS, 2, 1)
+    (queue,) = found.queues
+    assert (queue.name, queue.waiting >= 2 * SHARDS) == ("cards:paper", True)
+
+
 async def test_a_notice_is_found_by_its_id_in_the_shard_that_told_it(spread: Store) -> None:
     for shard in range(SHARDS):
         run = await spread.runs.load(await run_in(spread, shard))
