@@ -164,11 +164,7 @@ async def test_an_id_of_a_shard_that_is_not_there_is_nobody_s(spread: Store) -> 
 )
 def test_records_that_are_spread_are_called_as_those_of_one_shard(spread_out: type, own: type) -> None:
     """A verb that only one of them has would look at the first shard alone, or fail there."""
-    ours = (
-        {name for name in vars(own) if not name.startswith("_")}
-        - {"urgent_places", "latest_places"}
-        - {"behind", "write"}
-    )
+    ours = {name for name in vars(own) if not name.startswith("_")} - ASKED_SHARD_BY_SHARD
     assert {name for name in vars(spread_out) if not name.startswith("_")} == ours
     for name in ours:
         assert inspect.signature(getattr(spread_out, name)) == inspect.signature(getattr(own, name)), name
