@@ -5,8 +5,8 @@ before, or how an address is spelt, makes no difference. Nothing follows a redir
 """
 
 import asyncio
-import re
 import contextlib
+import re
 import socket
 import ssl
 import time
