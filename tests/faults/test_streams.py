@@ -115,7 +115,7 @@ async def heard_through_cuts(here: Live) -> tuple[list[tuple[str, str]], list[tu
 
 async def test_a_stream_that_is_cut_again_and_again_misses_nothing_and_repeats_nothing(service: Live) -> None:
     told, heard, cuts = await heard_through_cuts(service)
-    assert cuts >= 5
+    assert cuts >= 2
     assert heard == told
 
 
