@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import itertools
+import logging
 import os
 import re
 import signal
@@ -57,6 +58,13 @@ def nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No `.env` file and no state folder but the test's own."""
     monkeypatch.setitem(Settings.model_config, "env_file", None)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
+
+
+@pytest.fixture(autouse=True)
+def logs_are_on() -> Iterator[None]:
+    """Commands that run in the tests' own process may switch logging off, as they may at the end of theirs."""
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ before, or how an address is spelt, makes no difference. Nothing follows a redir
 
 import asyncio
 import contextlib
+import re
 import socket
 import ssl
 import time
@@ -106,6 +107,9 @@ def _named(url: SplitResult) -> str:
     return _host(url) if url.port is None else f"{_host(url)}:{url.port}"
 
 
+_NAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.ASCII)
+
+
 def checked(url: str, allowed: Allowed, *, own: Collection[str] = ()) -> str:
     """The URL in ASCII, if it may be sent to.
 
@@ -151,8 +155,11 @@ def _ascii(host: str) -> str:
         raise ValueError("this name reads differently by different standards; write it in ASCII (xn--…)")
     if ":" in host:
         return str(IPv6Address(host))  # with a zone it is none
-    name = host.encode("idna").decode().lower()
-    return name.removesuffix(".")
+    name = host.encode("idna").decode().lower().removesuffix(".")
+    if name and not _NAME.fullmatch(name):
+        msg = f"{name!r} is no host's name"
+        raise ValueError(msg)
+    return name
 
 
 def _is_literal(host: str) -> bool:

@@ -58,7 +58,8 @@ async def test_a_power_cut_takes_what_a_store_confirmed_only_where_it_does_not_s
 ) -> None:
     """The switch of this guard is `appendfsync`: with `everysec`, the same check must fail."""
     server = Valkey(server_binary(), settings={"appendfsync": fsync}, environment=log.environment)
-    service = ServiceProcess(tmp_path / "state", {"ANDON_REDIS_URL": server.url(), "ANDON_SECRET": SECRET})
+    settings = {"ANDON_REDIS_URL": server.url(), "ANDON_SECRET": SECRET, "ANDON_UNSAFE_STORE": str(fsync != "always")}
+    service = ServiceProcess(tmp_path / "state", settings)
     history = History()
     (file,) = server.folder.rglob("*.incr.aof")
 

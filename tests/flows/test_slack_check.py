@@ -302,7 +302,7 @@ async def test_slack_s_faults_stand_beside_the_others(cloud: SlackCloud, tmp_pat
     code, said = await run(tmp_path / "state", **settings(cloud), ANDON_REDIS_URL="redis://127.0.0.1:9")
 
     assert code == 1
-    assert "the store does not answer" in said
+    assert "Redis does not answer" in said
     assert "mend SLACK_BOT_TOKEN" in said
     assert said.rstrip().endswith("2 faults")
 

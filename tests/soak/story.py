@@ -401,7 +401,7 @@ class Story:
 
         with contextlib.suppress(AssertionError):  # then the report names each that was not
             await until(all_told, within_s=self.plan.called_within_s, what="every decision was called back")
-        async with self.house.services[0].store() as store:
+        async with Store(connect(self.house.store.url())) as store:  # past the line that loses replies
             direct = Caller(self.house.services[0].url, self._people[0].key)
             async with direct:
                 await self.history.conclude(direct, store, runs=self._runs.values())

@@ -85,6 +85,9 @@ def test_a_public_address_is(address: str) -> None:
         "https://ho\u200boks.example.com\u200d/",
         "https://hooks.example.com/\u00fc",
         "https://a..b/",
+        "https://<b>agents</b>/",
+        "https://a'b.example/",
+        "https://a,b.example/",
     ],
 )
 def test_a_url_that_could_mislead_is_refused(url: str) -> None:
