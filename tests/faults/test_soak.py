@@ -8,7 +8,7 @@ from tests.soak.story import ROLLING, Plan, Story
 SHORT = Plan(
     handoffs=150, workers=12, people=4, store_dies_s=(2.0, 3.0), service_dies_s=(4.0, 6.0), twice=0.05, cords_s=2
 )
-ORDERLY = replace(ROLLING, handoffs=400, workers=6, people=3, restarts_s=0.5)
+ORDERLY = replace(ROLLING, handoffs=400, workers=6, people=3, restarts_s=0.5, rest_s=0.0)
 
 
 async def test_no_promise_is_broken_while_stores_and_services_are_killed(tmp_path: Path) -> None:

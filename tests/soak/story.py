@@ -53,6 +53,8 @@ class Plan:
     """How long after the end a callback may still come: its receiver may have failed several times."""
     cords_s: float = 10.0
     """Between two stops."""
+    rest_s: float = 2.0
+    """Of an agent after each ask, on average: so that there is time to die in."""
     seed: int = 1
 
 
@@ -65,6 +67,7 @@ ROLLING: Final = Plan(
     lost=0.0,
     twice=0.0,
     cords_s=1_000_000.0,
+    rest_s=0.1,
 )
 """Nothing dies: two replicas are replaced, one after the other, again and again."""
 
@@ -299,6 +302,7 @@ class Story:
             number += 1
             await self._ask(agent, f"{worker}-{number}")
             self.report.handoffs += 1
+            await asyncio.sleep(self.random.uniform(0, 2 * self.plan.rest_s))
 
     async def _ask(self, agent: WatchedAgent, name: str) -> None:
         """One ask, from its opening to what came of it."""
