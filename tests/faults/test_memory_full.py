@@ -49,6 +49,7 @@ async def test_above_a_share_nothing_is_opened_and_all_else_goes_on(
     house: Live, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked, other, done = [await house.agent.ask(key=name) for name in ("asked", "other", "done")]
+    await house.store._client.set("ballast", b"x" * 16_000_000, px=600_000)  # beside it buffers are small
     await limit(house, 0.7)
     assert await opened(house, "room") == 201
     await limit(house, 0.85)
