@@ -193,8 +193,17 @@ class House:
             async with self._busy:  # what a start that failed printed is read as the test's failure
                 self.store.kill()
                 self.report.store_kills += 1
-                await asyncio.sleep(self.random.uniform(0, 2))
-                await asyncio.to_thread(self.store.start)
+                try:
+                    await asyncio.sleep(self.random.uniform(0, 2))
+                finally:  # the story may end meanwhile
+                    self.store.start()
+
+    async def mend(self) -> None:
+        """The story may have ended while a replica was down."""
+        for service in self.services:
+            if not await service.answers():
+                await service.close()
+                await self._start(service)
 
     async def kill_services(self) -> None:
         while self.plan.service_dies_s:
@@ -395,6 +404,7 @@ class Story:
     # --- the end ---
 
     async def _conclude(self, handler: "_Handler") -> None:
+        await self.house.mend()
         for service in self.house.services:
             await until(service.answers, within_s=60, what="both replicas answer")
         self.report.lost = self.house.dropped
