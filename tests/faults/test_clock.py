@@ -54,8 +54,14 @@ async def house(server: Valkey, tmp_path: Path, policy: str = "") -> AsyncIterat
         yield running
 
 
-async def clocks_apart(here: Live, seconds: float) -> bool:
-    return abs((await here.store.now() - datetime.now(UTC)).total_seconds() - seconds) < 1
+async def move(here: Live, clock: Clock, seconds: float) -> None:
+    """Put the server's clock so far from ours; it keeps what it read last for a moment."""
+    clock.move(seconds)
+
+    async def is_there() -> bool:
+        return abs((await here.store.now() - datetime.now(UTC)).total_seconds() - seconds) < 1
+
+    await until(is_there, what="the server looks at its clock")
 
 
 # --- the store's clock is wrong ---
@@ -78,14 +84,14 @@ async def test_when_the_store_s_clock_jumps_ahead_what_is_over_by_it_is_over(
     """And what it takes back when it jumps back is taken back for everybody alike; a decision stays what it is."""
     async with house(server, tmp_path) as here:
         soon, later = await here.agent.ask(timeout_s=60), await here.agent.ask(timeout_s=600)
-        clock.move(2 * MINUTE)
+        await move(here, clock, 2 * MINUTE)
         assert (await here.person.approve(soon)).problem in {"handoff-expired", "already-decided"}
         ended = await here.agent.wait(soon["id"])
         assert ended["decision"]["kind"] == "expired"
         decided = (await here.person.approve(later)).ok()
-        clock.move(18 * MINUTE)
+        await move(here, clock, 18 * MINUTE)
         assert (await here.agent.claim(decided)).problem == "decision-too-old"
-        clock.move(0.0)
+        await move(here, clock, 0.0)
         assert (await here.agent.claim(decided)).status == 200, "by the clock that decides it is young again"
         assert (await here.agent.look(soon["id"]))["decision"] == ended["decision"]
 
@@ -97,7 +103,7 @@ async def test_when_the_store_s_clock_jumps_back_nothing_is_over_too_early_and_e
         await events.next()
         asked = await here.agent.ask(timeout_s=60)
         before = (await here.person.approve(await here.agent.ask(timeout_s=60))).ok()
-        clock.move(-2 * MINUTE)
+        await move(here, clock, -2 * MINUTE)
         after = (await here.person.approve(asked)).ok()
         first, second = await events.take(2)
         assert [first.data["handoff"], second.data["handoff"]] == [before["id"], after["id"]]
@@ -199,8 +205,7 @@ async def test_no_decision_rests_on_the_service_s_own_clock(
 
 async def silent(here: Live, server: Valkey, clock: Clock) -> Json:
     """The service's clock falls behind, and the store goes away for a moment before silence decides."""
-    clock.move(10 * MINUTE)
-    await until(lambda: clocks_apart(here, 10 * MINUTE))
+    await move(here, clock, 10 * MINUTE)
     asked = await here.agent.ask(reversible=True, on_timeout="approve", timeout_s=3)
     server.kill()
     server.start()
