@@ -9,13 +9,13 @@ says too little, and never one that says too much.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Final, Literal
 
 from andon import wire
 from bot.cards import never_asked, sent_again
 from bot.errors import Gone, StoreUnavailable
 from bot.handoff import Change, Handoff, no_handoff
+from bot.outbox import CallbackQueue
 from bot.store import Store
 
 log = logging.getLogger("andon.delivery")
@@ -34,23 +34,19 @@ class Delivery:
     def __init__(
         self,
         store: Store,
+        callbacks: CallbackQueue | None = None,
         *,
-        send_again: Callable[[str], Awaitable[int]] | None = None,
-        has_endpoints: Callable[[str], Awaitable[bool]] | None = None,
         pause_s: float = PAUSE_S,
     ) -> None:
         """Note it in the store.
 
         Args:
             store: Where the handoffs are.
-            send_again: Sends a handoff's decision to its agent's endpoints once more; to how many? None: there are
-                none, agents ask.
-            has_endpoints: Has the agent of this name any?
+            callbacks: The way to agents' endpoints; None: there are none, agents ask.
             pause_s: How long a read waits for a claim that makes its note needless, at least.
         """
         self._store = store
-        self._send_again = send_again
-        self._has_endpoints = has_endpoints
+        self._callbacks = callbacks
         self._pause_s = pause_s
         self._young: dict[str, How] = {}
         self._ready: dict[str, How] = {}
@@ -128,7 +124,7 @@ class Delivery:
         if handoff is None:
             await self._store.arrivals.forget(handoff_id)
             return
-        again = self._has_endpoints is not None and await self._has_endpoints(handoff.agent)
+        again = self._callbacks is not None and await self._callbacks.has_endpoints(handoff.agent)
         if await self._store.arrivals.unreached(handoff, never_asked(again=again), again=again, due=True) == "marked":
             log.warning("handoff.unreached id=%s agent=%s", handoff_id, handoff.agent)
 
@@ -144,6 +140,6 @@ class Delivery:
         handoff = await self._store.handoffs.load(handoff_id)
         if handoff is None:
             raise Gone(no_handoff(handoff_id), handoff=handoff_id)
-        count = await self._send_again(handoff_id) if handoff.awaits_delivery and self._send_again else 0
+        count = await self._callbacks.send_again(handoff) if handoff.awaits_delivery and self._callbacks else 0
         log.info("handoff.sent_again id=%s by=%s endpoints=%d", handoff_id, by.id, count)
         return sent_again(handoff, count)

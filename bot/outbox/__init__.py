@@ -1,5 +1,6 @@
 """The outbox: what must still be told: cards to people, callbacks to agents."""
 
+from bot.outbox.callback_queue import CallbackQueue
 from bot.outbox.callbacks import Callbacks
 from bot.outbox.callbacks_sending import Following, Sending
 from bot.outbox.calling import Pace, Truth
@@ -10,6 +11,7 @@ from bot.outbox.work import CardWork
 
 __all__ = [
     "Allowed",
+    "CallbackQueue",
     "Callbacks",
     "CardWork",
     "Egress",

@@ -6,15 +6,14 @@ At least once, and with the same `webhook-id` each time, whoever queues it; `cal
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Final
 
-from bot.access import Access
 from bot.errors import StoreUnavailable
+from bot.outbox.callback_queue import CallbackQueue
 from bot.outbox.callbacks_sending import Sending
-from bot.outbox.calling import Truth
-from bot.store import CALLBACKS, Callback, Delivery, EndpointRecord, Shard, Store, event_number, mark, when
+from bot.store import CALLBACKS, Delivery, Shard, Store, mark
 
 log = logging.getLogger("andon.callbacks")
 
@@ -24,22 +23,6 @@ _READER_FORGOTTEN: Final = timedelta(hours=1)
 _DELIVERIES: Final = 5
 """Processes that died of an event, after which it is given up."""
 
-_NAMES: Final[Mapping[str, str]] = {
-    **{
-        event: f"handoff.{event}"
-        for event in ("decided", "claimed", "closed", "revised", "held", "released", "questioned")
-    },
-    "steered": "run.steered",
-    "trust_reset": "trust.reset",
-    "braked": "brake.braked",
-    "lifted": "brake.lifted",
-}
-"""Events of the store that endpoints can be told of, by their names on the event stream."""
-
-
-_ONCE: Final = frozenset({"handoff.decided", "handoff.claimed", "handoff.closed"})
-"""What happens to a handoff once, so that it names the callback whichever entry of the stream told of it."""
-
 
 class Callbacks:
     """This process' share of the callbacks."""
@@ -47,17 +30,14 @@ class Callbacks:
     def __init__(
         self,
         store: Store,
-        truth: Truth,
-        access: Access,
+        queue: CallbackQueue,
         sending: Sending,
         *,
         alert: Callable[[str, str], Awaitable[None]],
     ) -> None:
-        """Queue for the endpoints of `store`, let `sending` send, and tell operators by `alert`."""
+        """Fill `queue` from the events of `store`, let `sending` send, and tell operators by `alert`."""
         self._shards = store.shards
-        self._records = store.endpoints
-        self._truth = truth
-        self._access = access
+        self._waiting = queue
         self._sending = sending
         self._alert = alert
         self._idle = sending.schedule.taken_over
@@ -83,33 +63,6 @@ class Callbacks:
         for said in await asyncio.gather(*handed, return_exceptions=True):
             if isinstance(said, BaseException) and not isinstance(said, StoreUnavailable):
                 raise said
-
-    async def send_again(self, handoff_id: str) -> int:
-        """Send a decision anew, at once, to every endpoint that wants it; returns to how many.
-
-        One that is being sent just now is not counted; 0 too while nothing is decided.
-
-        Raises:
-            Gone: There is no such handoff.
-            StoreUnavailable: Some may have been queued; the same call again is safe.
-        """
-        handoff = await self._truth.look(handoff_id)
-        if handoff.decision is None:
-            return 0
-        event, at, queued = "handoff.decided", handoff.decision.at, 0
-        for endpoint in await self._records.all():
-            if not endpoint.off and endpoint.wants(event, handoff.agent, max(at, endpoint.created_at)):
-                again = self._callback(endpoint, event, at, handoff=handoff_id, agent=handoff.agent, run=handoff.run)
-                queued += await self._records.queue(again, "again")
-        self._sending.ring()
-        return queued
-
-    async def has_endpoints(self, agent: str) -> bool:
-        """Is anybody told of this agent's decisions? Raises as `send_again`."""
-        return any(
-            not each.off and "handoff.decided" in each.events and each.agent in {"*", agent}
-            for each in await self._records.all()
-        )
 
     # --- from events to callbacks ---
 
@@ -144,55 +97,30 @@ class Callbacks:
 
     async def _queue(self, shard: Shard, events: Sequence[Delivery]) -> None:
         """Queue a callback for whoever wants one of these, and only then let the events go."""
-        wanted = [
-            (event, name)
-            for event in events
-            if (name := _NAMES.get(event.event)) and not (shard.number and _is_copy(event))
-        ]
-        endpoints = await self._records.all() if wanted else []
-        done = {event.id for event in events} - {event.id for event, _ in wanted}
-        for event, name in wanted if endpoints else ():
+        wanted = [each for each in events if self._waiting.tells_of(each) and not (shard.number and _is_copy(each))]
+        endpoints = await self._waiting.endpoints() if wanted else []
+        done = {event.id for event in events}
+        for event in wanted if endpoints else ():
             if event.number > _DELIVERIES:
                 await self._bury(shard, event)
+                done.discard(event.id)
                 continue
             try:
-                at = when(event_number(event.id)[0])
-                await asyncio.gather(
-                    *(
-                        self._records.queue(self._from_event(each, name, at, event, mark(shard.number)))
-                        for each in endpoints
-                        if each.wants(name, event.agent, at)
-                    )
-                )
+                await self._waiting.add(event, endpoints, mark=mark(shard.number))
             except StoreUnavailable:
                 raise
             except Exception:  # it comes again, and is given up when that goes on
                 log.exception("callbacks.crashed event=%s id=%s", event.event, event.handoff)
-            else:
-                done.add(event.id)
-        if not endpoints:
-            done |= {event.id for event, _ in wanted}
+                done.discard(event.id)
         await shard.outbox.done(CALLBACKS, done)
         if wanted and endpoints:
-            self._sending.ring()
+            self._waiting.bell.set()
 
     async def _bury(self, shard: Shard, event: Delivery) -> None:
         why = "whoever had it did not live to queue it"
         if await shard.outbox.bury(CALLBACKS, event, deliveries=event.number, reason=why):
             log.error("callbacks.buried event=%s id=%s detail=%s", event.event, event.handoff, why)
             await self._alert("callbacks buried", f"An event ({event.event} {event.handoff}) sends no callback: {why}.")
-
-    def _from_event(self, endpoint: EndpointRecord, name: str, at: datetime, event: Delivery, marked: str) -> Callback:
-        about = {"handoff": event.handoff, "agent": event.agent, "run": event.run, "kind": event.kind}
-        return self._callback(endpoint, name, at, entry=f"{event.id}{marked}", **about)
-
-    def _callback(
-        self, endpoint: EndpointRecord, name: str, at: datetime, *, entry: str = "", handoff: str = "", **about: str
-    ) -> Callback:
-        """The one callback of this event to this endpoint, whoever makes it, and however often."""
-        webhook_id = self._access.derive_id("msg", handoff, name, "" if name in _ONCE else entry)
-        made_of = self._access.derive_id("cb", endpoint.id, webhook_id)
-        return Callback(made_of, endpoint.id, webhook_id, name, at, handoff, **about)
 
 
 def _is_copy(event: Delivery) -> bool:

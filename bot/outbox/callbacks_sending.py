@@ -18,6 +18,7 @@ from bot import failpoints, tracing
 from bot.access import Access
 from bot.errors import Gone, StoreUnavailable
 from bot.outbox.callback_body import body_of, handoff_data
+from bot.outbox.callback_queue import CallbackQueue
 from bot.outbox.calling import Truth
 from bot.outbox.egress import Egress, NotSent
 from bot.outbox.endpoints import OK, EndpointBook
@@ -60,6 +61,7 @@ class Sending:
         access: Access,
         egress: Egress,
         *,
+        queue: CallbackQueue,
         url: str,
         alert: Callable[[str, str], Awaitable[None]],
         following: Following,
@@ -70,9 +72,9 @@ class Sending:
     ) -> None:
         """Put the parts together.
 
-        `url` is the console's address, `alert` tells operators, `place` is where people are told that an endpoint was
-        disabled, `count` hears what came of each (`delivered`, `failed`, `dead`, `dropped`), and `draw` gives numbers
-        from 0 up to 1 for the jitter.
+        `queue` rings when something is due, `url` is the console's address, `alert` tells operators, `place` is where
+        people are told that an endpoint was disabled, `count` hears what came of each (`delivered`, `failed`, `dead`,
+        `dropped`), and `draw` gives numbers from 0 up to 1 for the jitter.
         """
         self.schedule = schedule or Schedule()
         self._store = store
@@ -86,7 +88,7 @@ class Sending:
         self._following = following
         self._place = place
         self._draw = draw
-        self._bell = asyncio.Event()
+        self._bell = queue.bell
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._at_work: Counter[str] = Counter()
         self._count = count
@@ -106,10 +108,6 @@ class Sending:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(rest_s):
                     await self._bell.wait()
-
-    def ring(self) -> None:
-        """Something is due now."""
-        self._bell.set()
 
     async def finish(self) -> None:
         """Finish what is being sent, within a few seconds, and leave the rest to the other processes."""

@@ -9,7 +9,7 @@ from andon import wire
 from bot.access import Access
 from bot.errors import Gone
 from bot.handoff import Handoff, Told
-from bot.outbox import Allowed, Callbacks, Egress, EndpointBook, Schedule, Sending
+from bot.outbox import Allowed, CallbackQueue, Callbacks, Egress, EndpointBook, Schedule, Sending
 from bot.store import Store
 from tests.servers import SECRET, until
 from tests.store import asks
@@ -69,6 +69,7 @@ class Office:
 
     store: Store
     book: EndpointBook
+    queue: CallbackQueue
     callbacks: Callbacks
     truth: Truth
     alerts: list[tuple[str, str]] = field(default_factory=list)
@@ -127,8 +128,10 @@ async def post_office(
     async def alert(about: str, text: str) -> None:
         alerts.append((about, text))
 
+    queue = CallbackQueue(store, access)
     sending = Sending(
         *(store, book, truth, access, egress),
+        queue=queue,
         url="https://andon.example.com",
         alert=alert,
         following=followed,
@@ -136,10 +139,10 @@ async def post_office(
         schedule=schedule,
         count=counted.append,
     )
-    callbacks = Callbacks(store, truth, access, sending, alert=alert)
+    callbacks = Callbacks(store, queue, sending, alert=alert)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(egress.close)
         stack.push_async_callback(callbacks.stop)
         if at_work:
             callbacks.start()
-        yield Office(store, book, callbacks, truth, alerts, followed, counted)
+        yield Office(store, book, queue, callbacks, truth, alerts, followed, counted)

@@ -426,14 +426,12 @@ async def test_a_decision_is_sent_anew_to_whoever_wants_it(store: Store) -> None
         await until(failed)
         await fine.got(1)
         broken.manner = zoo.OK
-        assert await office.callbacks.send_again(decided.id) == 2
+        assert await office.queue.send_again(decided) == 2
         assert ids(await broken.got(2)) == {first.id}
         assert len(ids(await fine.got(2))) == 1
         assert (another.requests, off.requests) == ([], [])
         waiting = await asks.opened(store)
-        assert await office.callbacks.send_again(waiting.id) == 0, "nothing is decided"
-        with pytest.raises(Gone):
-            await office.callbacks.send_again("hf_none")
+        assert await office.queue.send_again(waiting) == 0, "nothing is decided"
 
 
 async def test_a_decision_is_sent_anew_to_an_endpoint_that_came_after_it(office: Office) -> None:
@@ -441,7 +439,7 @@ async def test_a_decision_is_sent_anew_to_an_endpoint_that_came_after_it(office:
     await asks.pass_time(office.store, 2)
     async with receiver() as hook:
         await office.endpoint(hook.url)
-        assert await office.callbacks.send_again(decided.id) == 1
+        assert await office.queue.send_again(decided) == 1
         (request,) = await hook.got(1)
     assert request.data["handoff"] == decided.id
 

@@ -2,12 +2,15 @@
 
 import pytest
 
+from bot.access import Access
 from bot.cards import never_asked
 from bot.delivery import Delivery
 from bot.errors import Gone, StoreUnavailable
 from bot.handoff import Change, Handoff
+from bot.outbox import CallbackQueue
 from bot.store import Store
-from tests.servers import until
+from bot.store.endpoints import NewEndpoint
+from tests.servers import SECRET, until
 from tests.store import asks
 
 
@@ -93,11 +96,20 @@ async def test_a_note_outlives_a_store_that_is_away(store: Store, monkeypatch: p
     await delivery.stop()
 
 
-async def test_an_agent_that_stays_away_is_told_of_with_its_endpoints(store: Store) -> None:
-    async def has(agent: str) -> bool:
-        return agent == asks.AGENT
+async def listen(store: Store, number: int, agent: str) -> None:
+    """One more endpoint is told of this agent's decisions."""
+    endpoint = NewEndpoint(f"ep_{number}", "https://agent.example.com", agent, ("handoff.decided",), "ops")
+    assert await store.endpoints.create(endpoint, b"sealed")
 
-    for again, delivery in ((False, Delivery(store)), (True, Delivery(store, has_endpoints=has))):
+
+def calling(store: Store) -> Delivery:
+    return Delivery(store, CallbackQueue(store, Access(store, SECRET.encode())))
+
+
+async def test_an_agent_that_stays_away_is_told_of_with_its_endpoints(store: Store) -> None:
+    delivery = calling(store)
+    for number, (agent, again) in enumerate([("somebody-else", False), (asks.AGENT, True)]):
+        await listen(store, number, agent)
         asked = await decided(store)
         await asks.make_overdue(store, asked.id)
         await delivery.overdue(asked.id)
@@ -105,28 +117,24 @@ async def test_an_agent_that_stays_away_is_told_of_with_its_endpoints(store: Sto
         assert now
         assert (now.again, now.why) == (again, never_asked(again=again))
     await store._pipe.call("ZADD", store.keys.undelivered, 1, "hf_gone")
-    await Delivery(store).overdue("hf_gone")
+    await delivery.overdue("hf_gone")
     assert await store.arrivals.next_due() is None
 
 
 async def test_trying_again_says_what_came_of_it(store: Store) -> None:
-    asked = await decided(store)
-    sent: list[str] = []
-
-    async def send(handoff_id: str) -> int:
-        sent.append(handoff_id)
-        return len(sent)
-
-    delivery = Delivery(store, send_again=send)
+    delivery, asked = calling(store), await decided(store)
     await delivery.not_reached(asked.id, "HTTP 503")
-    assert await delivery.send_again(asked.id, asks.MIRA) == "Sent again to 1 endpoint."
-    assert await delivery.send_again(asked.id, asks.MIRA) == "Sent again to 2 endpoints."
-    told = await Delivery(store).send_again(asked.id, asks.MIRA)
+    told = await delivery.send_again(asked.id, asks.MIRA)
     assert told.startswith("The agent asks for its answers itself; it has not come back since ")
+    for number, sentence in enumerate(["Sent again to 1 endpoint.", "Sent again to 2 endpoints."]):
+        await listen(store, number, asks.AGENT)
+        assert await delivery.send_again(asked.id, asks.MIRA) == sentence
+        assert (await store.endpoints.waiting(f"ep_{number}", limit=9)).count == 1
     await delivery.reached(asked.id, "callback")
+    await listen(store, 2, asks.AGENT)
     told = await delivery.send_again(asked.id, asks.MIRA)
     assert told.startswith("The agent has had the decision since ")
-    assert sent == [asked.id] * 2
+    assert (await store.endpoints.waiting("ep_2", limit=9)).count == 0
     with pytest.raises(Gone):
         await delivery.send_again("hf_gone", asks.MIRA)
     await delivery.not_reached("hf_gone", "HTTP 503")
