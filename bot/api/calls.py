@@ -306,7 +306,9 @@ CALLS: Final[tuple[Call, ...]] = (
         "Register where callbacks go",
         "admin",
         wire.EndpointCreate,
+        idempotent=True,
         success={201: wire.EndpointCreated},
+        errors=(409,),
     ),
     Call(
         "list_endpoints",
@@ -331,6 +333,7 @@ CALLS: Final[tuple[Call, ...]] = (
         "/v1/endpoints/{endpoint}/rotate",
         "Give an endpoint a new secret",
         "admin",
+        idempotent=True,
         success={200: wire.EndpointCreated},
         errors=(404, 409),
     ),
@@ -434,3 +437,5 @@ CALLS: Final[tuple[Call, ...]] = (
     Call("metrics", "GET", "/metrics", "Metrics for Prometheus", "anyone", success={200: None}, errors=(401,)),
     Call("openapi", "GET", "/openapi.json", "This document", "anyone", success={200: None}),
 )
+
+BY_NAME: Final = {call.name: call for call in CALLS}

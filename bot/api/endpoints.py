@@ -1,25 +1,39 @@
 """The calls on endpoints and dead letters, which take an admin's key."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from aiohttp import web
 from pydantic import BaseModel
 
 from andon import wire
-from bot.access import Principal
+from bot.api.calls import BY_NAME
+from bot.api.requests import Callers, body_of, idempotency_key, json_of, query_of
 from bot.ports import CallbackDesk
 
-Handler = Callable[[Principal, Mapping[str, str], Any], Awaitable[BaseModel]]
-"""Answers a call: from who calls, what the path and the query name, and the body."""
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What an admin asks for."""
+
+    by: str
+    given: Mapping[str, str]
+    """What the path and the query name."""
+    body: Any
+    key: str
+    """The same for the same call; empty: each is another."""
 
 
 class EndpointCalls:
     """A method for each call, of its name."""
 
-    def __init__(self, desk: CallbackDesk) -> None:
+    def __init__(self, desk: CallbackDesk, callers: Callers) -> None:
         """Let `desk` do it."""
         self._desk = desk
-        self.handlers: Mapping[str, Handler] = {
+        self._callers = callers
+        calls: Mapping[str, Callable[[_Asked], Awaitable[BaseModel]]] = {
             "create_endpoint": self._create,
             "list_endpoints": self._list,
             "get_endpoint": self._get,
@@ -32,36 +46,49 @@ class EndpointCalls:
             "list_dead_letters": self._list_dead_letters,
             "replay_dead_letter": self._replay,
         }
+        self.handlers: Mapping[str, Callable[[web.Request], Awaitable[web.Response]]] = {
+            name: partial(self._answer, name, call) for name, call in calls.items()
+        }
 
-    async def _create(self, who: Principal, _: Mapping[str, str], body: wire.EndpointCreate) -> BaseModel:
-        return await self._desk.create(body, who.name)
+    async def _answer(
+        self, name: str, do: Callable[[_Asked], Awaitable[BaseModel]], request: web.Request
+    ) -> web.Response:
+        admin, call = await self._callers.known(request, "admin"), BY_NAME[name]
+        given, key = {**request.match_info, **query_of(request, name)}, idempotency_key(request)
+        body = await body_of(request, name) if call.body else None
+        return json_of(
+            await do(_Asked(admin.name, given, body, f"{admin.key_id}:{key}" if key else "")), min(call.success)
+        )
 
-    async def _list(self, _: Principal, __: Mapping[str, str], ___: None) -> BaseModel:
+    async def _create(self, asked: _Asked) -> BaseModel:
+        return await self._desk.create(asked.body, asked.by, key=asked.key)
+
+    async def _list(self, _: _Asked) -> BaseModel:
         return wire.EndpointList(endpoints=tuple(await self._desk.list()))
 
-    async def _get(self, _: Principal, given: Mapping[str, str], __: None) -> BaseModel:
-        return await self._desk.show(given["endpoint"])
+    async def _get(self, asked: _Asked) -> BaseModel:
+        return await self._desk.show(asked.given["endpoint"])
 
-    async def _rotate(self, who: Principal, given: Mapping[str, str], _: None) -> BaseModel:
-        return await self._desk.rotate(given["endpoint"], who.name)
+    async def _rotate(self, asked: _Asked) -> BaseModel:
+        return await self._desk.rotate(asked.given["endpoint"], asked.by, key=asked.key)
 
-    async def _disable(self, who: Principal, given: Mapping[str, str], body: wire.EndpointDisable) -> BaseModel:
-        return await self._desk.disable(given["endpoint"], who.name, body.why)
+    async def _disable(self, asked: _Asked) -> BaseModel:
+        return await self._desk.disable(asked.given["endpoint"], asked.by, asked.body.why)
 
-    async def _enable(self, who: Principal, given: Mapping[str, str], _: None) -> BaseModel:
-        return await self._desk.enable(given["endpoint"], who.name)
+    async def _enable(self, asked: _Asked) -> BaseModel:
+        return await self._desk.enable(asked.given["endpoint"], asked.by)
 
-    async def _remove(self, who: Principal, given: Mapping[str, str], _: None) -> BaseModel:
-        return await self._desk.remove(given["endpoint"], who.name)
+    async def _remove(self, asked: _Asked) -> BaseModel:
+        return await self._desk.remove(asked.given["endpoint"], asked.by)
 
-    async def _test(self, _: Principal, given: Mapping[str, str], __: None) -> BaseModel:
-        return await self._desk.test(given["endpoint"])
+    async def _test(self, asked: _Asked) -> BaseModel:
+        return await self._desk.test(asked.given["endpoint"])
 
-    async def _replay_all(self, who: Principal, given: Mapping[str, str], _: None) -> BaseModel:
-        return await self._desk.replay_all(given["endpoint"], who.name)
+    async def _replay_all(self, asked: _Asked) -> BaseModel:
+        return await self._desk.replay_all(asked.given["endpoint"], asked.by)
 
-    async def _list_dead_letters(self, _: Principal, given: Mapping[str, str], __: None) -> BaseModel:
-        return await self._desk.dead_letters(given.get("endpoint"), limit=int(given.get("limit", "100")))
+    async def _list_dead_letters(self, asked: _Asked) -> BaseModel:
+        return await self._desk.dead_letters(asked.given.get("endpoint"), limit=int(asked.given.get("limit", "100")))
 
-    async def _replay(self, who: Principal, given: Mapping[str, str], _: None) -> BaseModel:
-        return await self._desk.replay(given["delivery"], who.name)
+    async def _replay(self, asked: _Asked) -> BaseModel:
+        return await self._desk.replay(asked.given["delivery"], asked.by)

@@ -15,10 +15,10 @@ from typing import Final
 from cryptography.fernet import Fernet, InvalidToken
 
 from andon import wire
-from bot.errors import Conflict, Fault, Gone, InvalidBody, TooMany
+from bot.errors import REUSED, Conflict, Fault, Gone, IdempotencyKeyReused, InvalidBody, TooMany
 from bot.outbox.callback_body import body_of
 from bot.outbox.egress import Egress, NotAllowed, NotSent, checked
-from bot.outbox.signing import Unsignable, new_secret, sign
+from bot.outbox.signing import Unsignable, new_secret, secret_of, sign
 from bot.store import EndpointRecord, Given, NewEndpoint, Store
 
 log = logging.getLogger("andon.callbacks")
@@ -51,8 +51,8 @@ class EndpointBook:
         self._egress = egress
         self._own = own
         self._clock = clock
-        key = hmac.digest(secret, b"endpoints/v1", "sha256")
-        self._seal = Fernet(base64.urlsafe_b64encode(key))
+        self._key = hmac.digest(secret, b"endpoints/derived/v1", "sha256")
+        self._seal = Fernet(base64.urlsafe_b64encode(hmac.digest(secret, b"endpoints/v1", "sha256")))
 
     # --- the port ---
 
@@ -64,26 +64,38 @@ class EndpointBook:
         """One endpoint; raises `Gone`."""
         return self._told(await self._one(endpoint_id))
 
-    async def create(self, new: wire.EndpointCreate, by: str) -> wire.EndpointCreated:
-        """Register one; raises `InvalidBody`, `TooMany`."""
+    async def create(self, new: wire.EndpointCreate, by: str, *, key: str = "") -> wire.EndpointCreated:
+        """Register one; raises `InvalidBody`, `TooMany`, `IdempotencyKeyReused`, `Conflict`."""
         try:
             url = checked(new.url, self._egress.allowed, own=self._own)
         except NotAllowed as error:
             raise InvalidBody(f"the URL cannot be used: {error}", faults=[Fault("url", str(error))]) from error
-        endpoint_id, secret = f"ep_{secrets.token_urlsafe(16)}", new_secret()
-        events = tuple(dict.fromkeys(new.events))
-        made = NewEndpoint(endpoint_id, url, new.agent, events, by)
-        if not await self._records.create(made, self._close(endpoint_id, secret)):
+        endpoint_id = self._new_id(key)
+        secret = self._new_secret("create", endpoint_id, key)
+        made = NewEndpoint(endpoint_id, url, new.agent, tuple(dict.fromkeys(new.events)), by)
+        word = await self._records.create(made, self._close(endpoint_id, secret))
+        if word == "many":
             raise TooMany("there are as many endpoints as can be; remove one first", retry_after_s=60)
-        log.info("endpoint.created id=%s agent=%s by=%s", endpoint_id, new.agent, by)
-        return self._with_secret(await self._one(endpoint_id), secret)
+        endpoint = await self._one(endpoint_id)
+        if word == "created":
+            log.info("endpoint.created id=%s agent=%s by=%s", endpoint_id, new.agent, by)
+        elif (endpoint.url, endpoint.agent, endpoint.events) != (made.url, made.agent, made.events):
+            raise IdempotencyKeyReused(REUSED)
+        elif not self._has(endpoint, endpoint.secret, secret):
+            raise Conflict(f"{endpoint_id} was made by this call, and was given another secret since: rotate it")
+        return self._with_secret(endpoint, secret)
 
-    async def rotate(self, endpoint_id: str, by: str) -> wire.EndpointCreated:
+    async def rotate(self, endpoint_id: str, by: str, *, key: str = "") -> wire.EndpointCreated:
         """Give it a new secret; raises `Gone`, `Conflict`."""
-        secret = new_secret()
-        if not await self._records.rotate(await self._one(endpoint_id), self._close(endpoint_id, secret), BOTH):
-            raise Conflict(f"somebody else has just changed {endpoint_id}; look at it, and try again")
-        log.info("endpoint.rotated id=%s by=%s", endpoint_id, by)
+        endpoint, secret = await self._one(endpoint_id), self._new_secret("rotate", endpoint_id, key)
+        if not self._has(endpoint, endpoint.secret, secret):
+            if self._has(endpoint, endpoint.old_secret, secret):
+                raise Conflict(
+                    f"{endpoint_id} was rotated by this call, and once more since; use a new Idempotency-Key"
+                )
+            if not await self._records.rotate(endpoint, self._close(endpoint_id, secret), BOTH):
+                raise Conflict(f"somebody else has just changed {endpoint_id}; look at it, and try again")
+            log.info("endpoint.rotated id=%s by=%s", endpoint_id, by)
         return self._with_secret(await self._one(endpoint_id), secret)
 
     async def disable(self, endpoint_id: str, by: str, why: str | None = None) -> wire.Endpoint:
@@ -167,6 +179,24 @@ class EndpointBook:
         await self._records.switch(endpoint.id, off)
         log.info("endpoint.switched id=%s to=%s by=%s", endpoint_id, "off" if off else "on", by)
         return await self.show(endpoint_id)
+
+    def _new_id(self, key: str) -> str:
+        """One that nobody can guess; with a key, always the same: a second try finds what the first one made."""
+        drawn = self._derive("id", key)[:16] if key else secrets.token_bytes(16)
+        return f"ep_{base64.urlsafe_b64encode(drawn).decode().rstrip('=')}"
+
+    def _new_secret(self, what: str, endpoint_id: str, key: str) -> str:
+        """As `_new_id`: a second try is told the secret of the first."""
+        return secret_of(self._derive(what, endpoint_id, key)) if key else new_secret()
+
+    def _derive(self, *parts: str) -> bytes:
+        """What these parts always give, and nobody without the service's secret can guess."""
+        return hmac.digest(self._key, "\0".join(parts).encode(), "sha256")
+
+    def _has(self, endpoint: EndpointRecord, sealed: bytes, secret: str) -> bool:
+        with contextlib.suppress(Unsignable):
+            return bool(sealed) and hmac.compare_digest(self._open(endpoint.id, sealed), secret)
+        return False
 
     def _close(self, endpoint_id: str, secret: str) -> bytes:
         """Seal it under its endpoint's id, so that one cannot be put in the place of another."""

@@ -23,7 +23,12 @@ class Unsignable(Exception):
 
 def new_secret() -> str:
     """A secret of 32 random bytes."""
-    return _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+    return secret_of(secrets.token_bytes(_SECRET_BYTES))
+
+
+def secret_of(data: bytes) -> str:
+    """A secret as receivers are told it."""
+    return _PREFIX + base64.b64encode(data).decode()
 
 
 def sign(secrets_: Sequence[str], webhook_id: str, at: datetime, body: bytes) -> Mapping[str, str]:

@@ -21,17 +21,23 @@ class CallbackDesk(Protocol):
         """One endpoint."""
         ...
 
-    async def create(self, new: wire.EndpointCreate, by: str) -> wire.EndpointCreated:
-        """Register one; its secret is told this once.
+    async def create(self, new: wire.EndpointCreate, by: str, *, key: str = "") -> wire.EndpointCreated:
+        """Register one; its secret is told this once, and again to the same call: to one with the same `key`.
 
         Raises:
+            IdempotencyKeyReused: Another endpoint was made with this key.
+            Conflict: This one was, and has another secret by now.
             InvalidBody: The URL may not be sent to; the fault says why.
             TooMany: There are as many as can be.
         """
         ...
 
-    async def rotate(self, endpoint_id: str, by: str) -> wire.EndpointCreated:
-        """Give it a new secret, told this once; the old one signs too for 24 h."""
+    async def rotate(self, endpoint_id: str, by: str, *, key: str = "") -> wire.EndpointCreated:
+        """Give it a new secret, told as by `create`; the old one signs too for 24 h.
+
+        Raises:
+            Conflict: It was rotated once more since the call with this `key`, or by somebody else just now.
+        """
         ...
 
     async def disable(self, endpoint_id: str, by: str, why: str | None = None) -> wire.Endpoint:

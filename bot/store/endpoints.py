@@ -144,11 +144,13 @@ class EndpointRecords:
 
     # --- endpoints ---
 
-    async def create(self, new: NewEndpoint, secret: bytes) -> bool:
-        """Register one; False when there are as many as can be."""
+    async def create(self, new: NewEndpoint, secret: bytes) -> Literal["created", "known", "many"]:
+        """Register one; `known`: there is one of this id, `many`: there are as many as can be."""
         doc = json.dumps({"url": new.url, "agent": new.agent, "events": new.events, "by": new.by})
         keys = (self._keys.endpoints, self._keys.endpoint(new.id))
-        return bool(reply(await self._pipe.run(_CREATE, keys, new.id, doc, secret, MOST_ENDPOINTS))[0] != "many")
+        word: Literal["created", "known", "many"]
+        word, *_ = reply(await self._pipe.run(_CREATE, keys, new.id, doc, secret, MOST_ENDPOINTS))
+        return word
 
     async def all(self) -> list[EndpointRecord]:
         """Every endpoint, the oldest first."""

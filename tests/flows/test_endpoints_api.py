@@ -116,6 +116,38 @@ async def test_an_endpoint_s_whole_life(house: Live, admin: Admin) -> None:
         assert (await admin.call("GET", f"/v1/endpoints/{made['id']}")).status == 404
 
 
+async def test_a_second_try_makes_no_second_endpoint_and_no_second_secret(house: Live, admin: Admin) -> None:
+    """Its reply may be lost; the secret that it told must not be."""
+    wanted = {"url": "https://hooks.example.com/a", "agent": "mailer"}
+    async with Admin(house.url, await house.access.create_key("admin", "ops two")) as other:
+        made = await admin.call("POST", "/v1/endpoints", wanted, key="one")
+        again = await admin.call("POST", "/v1/endpoints", wanted, key="one")
+        assert (again.status, again.body) == (made.status, made.body)
+        for caller, key in ((admin, "two"), (admin, None), (other, "one")):
+            new = (await caller.call("POST", "/v1/endpoints", wanted, key=key)).ok()
+            assert new["id"] != made.body["id"]
+            assert new["secret"] != made.body["secret"]
+        reused = await admin.call("POST", "/v1/endpoints", {**wanted, "agent": "*"}, key="one")
+        assert (reused.status, reused.problem) == (409, "idempotency-key-reused")
+        assert len((await admin.call("GET", "/v1/endpoints")).ok()["endpoints"]) == 4
+
+
+async def test_a_second_try_rotates_once(admin: Admin) -> None:
+    """If it rotated twice, the secret that the receiver has would sign no more."""
+    made = (await admin.call("POST", "/v1/endpoints", {"url": "https://hooks.example.com/a"}, key="make")).ok()
+    path = f"/v1/endpoints/{made['id']}/rotate"
+    first = await admin.call("POST", path, key="r1")
+    assert first.ok()["secret"] != made["secret"]
+    again = await admin.call("POST", path, key="r1")
+    assert (again.status, again.body) == (200, first.body)
+    late = await admin.call("POST", "/v1/endpoints", {"url": "https://hooks.example.com/a"}, key="make")
+    assert (late.status, late.problem) == (409, "conflict"), "its secret is another by now"
+    assert (await admin.call("POST", path, key="r2")).ok()["secret"] not in {made["secret"], first.body["secret"]}
+    late = await admin.call("POST", path, key="r1")
+    assert (late.status, late.problem) == (409, "conflict")
+    assert "once more since" in late.body["detail"]
+
+
 @pytest.mark.parametrize(
     "body, field",
     [

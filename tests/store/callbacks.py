@@ -13,7 +13,7 @@ FOREVER = (timedelta(days=5), 5, "nothing but failures")
 async def endpoint(store: Store, *, agent: str = "*") -> EndpointRecord:
     """A new endpoint."""
     made = NewEndpoint(f"ep_{next(_numbers):022d}", "https://hooks.example.com/x", agent, ("handoff.decided",), "ops")
-    assert await store.endpoints.create(made, b"sealed")
+    assert await store.endpoints.create(made, b"sealed") == "created"
     return await look(store, made.id)
 
 

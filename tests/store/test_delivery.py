@@ -99,7 +99,7 @@ async def test_a_note_outlives_a_store_that_is_away(store: Store, monkeypatch: p
 async def listen(store: Store, number: int, agent: str) -> None:
     """One more endpoint is told of this agent's decisions."""
     endpoint = NewEndpoint(f"ep_{number}", "https://agent.example.com", agent, ("handoff.decided",), "ops")
-    assert await store.endpoints.create(endpoint, b"sealed")
+    assert await store.endpoints.create(endpoint, b"sealed") == "created"
 
 
 def calling(store: Store) -> Delivery:

@@ -36,7 +36,7 @@ async def test_an_endpoint_is_kept_as_it_was_registered(store: Store, endpoint: 
 
 async def test_there_may_be_so_many_endpoints_and_no_more(store: Store) -> None:
     await asyncio.gather(*(callbacks.endpoint(store) for _ in range(MOST_ENDPOINTS)))
-    assert not await store.endpoints.create(NewEndpoint("ep_x", "https://a.example", "*", ("x",), "ops"), b"s")
+    assert await store.endpoints.create(NewEndpoint("ep_x", "https://a.example", "*", ("x",), "ops"), b"s") == "many"
     assert len(await store.endpoints.all()) == MOST_ENDPOINTS
 
 
