@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
@@ -24,7 +24,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusC
 
 from bot import tracing
 from bot.handoff import Handoff
-from bot.tracing import Traces
+from bot.tracing import Calling, Traces
 
 log = logging.getLogger("andon")
 
@@ -120,6 +120,21 @@ class OtelTraces(Traces):
         """The report of what came of it."""
         span = (tracing.began_ns(), time.time_ns())
         self._past("handoff.outcome", handoff.trace, span, handoff, {"andon.status": status})
+
+    @contextmanager
+    def calling(self, context: str, about: Mapping[str, str]) -> Iterator[Calling]:
+        """One try of a callback. The receiver goes on from it."""
+        parent = _parent(context)
+        if parent is None:
+            yield Calling(context)
+            return
+        span = self._tracer.start_span("callback.post", context=parent, kind=SpanKind.CLIENT, attributes=about)
+        call = Calling(_text(span.get_span_context()), "failed")
+        try:
+            yield call
+        finally:
+            span.set_attribute("andon.result", call.result)
+            span.end()
 
     def _past(
         self,

@@ -36,6 +36,16 @@ class _Work:
     """Names, and when they began and ended."""
 
 
+@dataclass(slots=True)
+class Calling:
+    """A call to somebody else's address, while it is made."""
+
+    context: str
+    """What is sent along."""
+    result: str = ""
+    """What came of it: a status, or the name of a fault; set by whoever calls."""
+
+
 _WORK: ContextVar[_Work | None] = ContextVar("andon_work", default=None)
 
 
@@ -134,6 +144,11 @@ class Traces:
 
     def closed(self, handoff: Handoff, status: str) -> None:
         """An outcome was recorded."""
+
+    def calling(self, context: str, about: Mapping[str, str]) -> AbstractContextManager[Calling]:
+        """Around a callback for work with this context; `about` has its attributes."""
+        del about
+        return nullcontext(Calling(context))
 
     async def close(self) -> None:
         """Send what is left, but do not wait for long."""

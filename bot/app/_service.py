@@ -152,6 +152,7 @@ async def _serving(
         place=place,
         schedule=schedule,
         count=metrics.called_back,
+        traces=traces,
     )
     callbacks = Callbacks(store, queue, sending, alert=flow.alert)
     beats = Beats(store, access, metrics, default_place=place)

@@ -25,6 +25,7 @@ from bot.outbox.endpoints import OK, EndpointBook
 from bot.outbox.schedule import Schedule, retry_after
 from bot.outbox.signing import Unsignable
 from bot.store import Callback, EndpointRecord, Store, Taken, read_brake
+from bot.tracing import Traces
 
 log = logging.getLogger("andon.callbacks")
 
@@ -68,13 +69,14 @@ class Sending:
         place: wire.Place | None = None,
         schedule: Schedule | None = None,
         count: Callable[[str], None] = lambda _: None,
+        traces: Traces | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
         """Put the parts together.
 
         `queue` rings when something is due, `url` is the console's address, `alert` tells operators, `place` is where
         people are told that an endpoint was disabled, `count` hears what came of each (`delivered`, `failed`, `dead`,
-        `dropped`), and `draw` gives numbers from 0 up to 1 for the jitter.
+        `dropped`), `traces` have a span of each try, and `draw` gives numbers from 0 up to 1 for the jitter.
         """
         self.schedule = schedule or Schedule()
         self._store = store
@@ -87,6 +89,7 @@ class Sending:
         self._alert = alert
         self._following = following
         self._place = place
+        self._traces = traces or Traces()
         self._draw = draw
         self._bell = queue.bell
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -181,9 +184,11 @@ class Sending:
         off = ""
         try:
             body, trace = await self._body(callback)
-            headers = {**self._book.signed(endpoint, callback.webhook_id, body), **tracing.headers(trace)}
+            headers = self._book.signed(endpoint, callback.webhook_id, body)
             failpoints.hit("callback.taken")
-            answer = await self._egress.post(endpoint.url, body, headers)
+            with self._traces.calling(trace, _about(taken)) as call:
+                answer = await self._egress.post(endpoint.url, body, {**headers, **tracing.headers(call.context)})
+                call.result = str(answer.status)
             failpoints.hit("callback.sent")
         except Gone:
             await self._records.end(taken, "dropped")
@@ -280,6 +285,18 @@ class Sending:
             with contextlib.suppress(StoreUnavailable):
                 about = f"endpoint {endpoint.id} channel"
                 await self._records.announce(about, text, [self._place], timedelta(hours=1))
+
+
+def _about(taken: Taken) -> dict[str, str]:
+    callback = taken.callback
+    return {
+        "andon.handoff": callback.handoff,
+        "andon.run": callback.run,
+        "andon.agent": callback.agent,
+        "andon.event": callback.event,
+        "andon.endpoint": callback.endpoint,
+        "andon.try": str(taken.tries),
+    }
 
 
 def _host(endpoint: EndpointRecord) -> str:

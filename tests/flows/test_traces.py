@@ -19,6 +19,8 @@ from bot.config import Settings
 from bot.policy import CHECKPOINT
 from tests.fakes.board import Board
 from tests.fakes.collector import Collector
+from tests.fakes.post_office import NEVER, QUICK
+from tests.fakes.receiver import receiver, says
 from tests.flows.paper_house import OPS, replica
 from tests.people import Json
 from tests.servers import ROOT, Live, bare_environment, live, until
@@ -104,6 +106,44 @@ async def test_a_span_holds_no_arguments_and_nobodys_words(traced: Settings, col
     await until_has(collector, "handoff.answer")
     assert b"canary" not in collector.raw
     assert asked["token"].encode() not in collector.raw
+
+
+async def test_each_try_of_a_callback_is_a_span_that_the_receiver_goes_on_from(
+    traced: Settings, collector: Collector
+) -> None:
+    settings = traced.model_copy(update={"callback_allow": "127.0.0.1"})
+    async with receiver(says(503)) as hook, live(settings, schedule=QUICK) as here:
+        admin = await here.new_admin()
+        await admin.endpoint(hook.url, events=["handoff.decided"])
+        asked = await open_traced(here)
+        await here.person.approve(asked)
+        await hook.got(1)
+        hook.manner = says(200)
+        await until_has(collector, "callback.post")
+
+        async def taken() -> bool:
+            return "200" in {span.attributes["andon.result"] for span in collector.named("callback.post")}
+
+        await until(taken)
+    (root,) = collector.named("handoff.open")
+    tries = sorted(collector.named("callback.post"), key=lambda span: int(span.attributes["andon.try"]))
+    assert tries[0].attributes["andon.result"] == "503"
+    assert {(span.trace, span.parent) for span in tries} == {(TRACE, root.id)}
+    assert {span.attributes["andon.handoff"] for span in tries} == {asked["id"]}
+    sent = [request.headers["traceparent"] for request in hook.requests]
+    assert sent == [f"00-{TRACE}-{span.id}-01" for span in tries]
+
+
+async def test_a_callback_that_nobody_takes_is_a_span_that_says_so(traced: Settings, collector: Collector) -> None:
+    settings = traced.model_copy(update={"callback_allow": "127.0.0.1"})
+    async with receiver() as gone:
+        url = gone.url
+    async with live(settings, schedule=NEVER) as here:
+        admin = await here.new_admin()
+        await admin.endpoint(url)
+        await here.person.approve(await open_traced(here))
+        await until_has(collector, "callback.post")
+    assert {span.attributes["andon.result"] for span in collector.named("callback.post")} == {"failed"}
 
 
 async def test_it_goes_on_in_another_process_after_a_restart(traced: Settings, collector: Collector) -> None:
