@@ -4,7 +4,6 @@ import socket
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
 from redis.crc import key_slot
@@ -14,8 +13,6 @@ from bot.errors import ConfigError, StoreUnavailable
 from bot.store import Store, StoreFault, connect, topology
 from bot.store.selfcheck import Facts, judge
 from bot.store.urls import read_url
-from tests.fakes.certificates import make_certificates
-from tests.fakes.proxy import proxy
 from tests.faults.topology import node, replicated_pair
 from tests.store import asks
 
@@ -127,16 +124,6 @@ async def test_a_named_user_who_may_do_what_the_service_does_and_no_more() -> No
             assert "CONFIG is refused" in warned(await store.faults(embedded=False))
             asked = await asks.opened(store)
             assert (await store.handoffs.answer(asked, asks.yes(asked), answer_id="a")).word == "won"
-
-
-async def test_tls_with_the_authority_that_is_named_and_with_no_other(tmp_path: Path) -> None:
-    certificates = make_certificates(tmp_path)
-    async with node() as server, proxy(server.port, tls=certificates.server) as tls:
-        there = f"rediss://127.0.0.1:{tls.port}/0"
-        async with Store(topology(f"{there}?ssl_ca_certs={certificates.authority}")) as store:
-            await asks.opened(store)
-            assert await store.described()
-        assert "certificate verify failed" in fatal(await found_at(there)).lower()
 
 
 async def test_sentinels_and_servers_have_passwords_of_their_own() -> None:
