@@ -239,7 +239,7 @@ async def trio(**settings: str) -> AsyncIterator[Trio]:
 
 @dataclass
 class Cluster:
-    """Three primaries, and replicas of the first."""
+    """Three primaries, and replicas: of the first, or in turn of each."""
 
     primaries: Sequence[Node]
     replicas: Sequence[Node]
@@ -257,8 +257,8 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(replicas: int = 0) -> AsyncIterator[Cluster]:
-    """A Cluster whose state is ok everywhere."""
+async def cluster(replicas: int = 0, *, of_each: bool = False) -> AsyncIterator[Cluster]:
+    """A Cluster whose state is ok everywhere; its replicas are of the first primary, or (`of_each`) of each in turn."""
     async with AsyncExitStack() as stack:
         path = await stack.enter_async_context(folder())
         settings = {"cluster_enabled": "yes", "cluster_node_timeout": "1500", "cluster_replica_validity_factor": "0"}
@@ -280,11 +280,11 @@ async def cluster(replicas: int = 0) -> AsyncIterator[Cluster]:
             return all("cluster_state:ok" in said and f"cluster_known_nodes:{len(nodes)}" in said for said in infos)
 
         await until(all_know_all, within_s=30, what="the Cluster is whole")
-        first_id = await primaries[0].call("CLUSTER", "MYID")
-        for each in others:
-            await each.call("CLUSTER", "REPLICATE", first_id)
+        kept = primaries if of_each else primaries[:1]
+        for i, each in enumerate(others):
+            await each.call("CLUSTER", "REPLICATE", await kept[i % len(kept)].call("CLUSTER", "MYID"))
         if others:
-            await caught_up(primaries[0], len(others))
+            await asyncio.gather(*(caught_up(each, len(others) // len(kept)) for each in kept))
 
             async def all_know_the_replicas() -> bool:
                 said = [str(await each.call("CLUSTER", "NODES")) for each in nodes]
