@@ -15,6 +15,7 @@ from andon import wire
 from bot import coaching, grants
 from bot.access import Access, Principal, check_owner
 from bot.aloud import policy_in_words
+from bot.altering import altered
 from bot.braking import Braking
 from bot.caps import Caps
 from bot.cursor import make_cursor, parse_cursor
@@ -178,7 +179,7 @@ class Flow:
         situation = await self._gathering.gather(policy, ask, handoff_id, agent.name, run, to=to)
         if checkpoint is not None:
             situation = replace(situation, checkpoint=checkpoint, passed=True)
-        asked = replace(
+        asked = altered(
             unopened(ask, at=self._clock()),
             id=handoff_id,
             agent=agent.name,
@@ -192,7 +193,7 @@ class Flow:
         )
         routed = await grants.routed(policy, situation, partial(self._may_give, asked))
         draw = self._access.derive_id("draw", handoff_id) if routed.route.step_up else ""
-        routed = replace(routed, route=replace(routed.route, draw=draw))
+        routed = replace(routed, route=altered(routed.route, draw=draw))
         decision = decided_at_once(ask, routed, digest, surfaces=self._surfaces, at=self._clock())
         new = new_handoff(asked, routed, decision, fingerprint)
         new = replace(new, unsure=is_unsure(policy, ask), anyway=checkpoint is not None)
@@ -206,7 +207,7 @@ class Flow:
             case "known":
                 return await self.look(handoff_id), False
         at = datetime.fromtimestamp(opened.number / 1000, UTC)
-        handoff = replace(
+        handoff = altered(
             asked,
             state=State.DECIDED if decision else State.PENDING,
             route=routed.route,
@@ -232,7 +233,7 @@ class Flow:
         grant = routed.grant
         if grant is None or grant.by is None:
             return False
-        return await self._voting.may_give(replace(asked, route=routed.route), grant.by, standing=grant.standing)
+        return await self._voting.may_give(altered(asked, route=routed.route), grant.by, standing=grant.standing)
 
     # --- read ---
 
@@ -458,7 +459,7 @@ class Flow:
         self._metrics.claimed(handoff_id, recent, said.word, said.at)
         if said.at and recent and recent.state is State.DECIDED:
             claim = wire.Claimed(claimant=request.claimant, at=said.at)
-            self._hub.recent.put(replace(recent, state=State.CLAIMED, claim=claim))
+            self._hub.recent.put(altered(recent, state=State.CLAIMED, claim=claim))
         return permit(handoff_id, request, said, self._decision_age)
 
     async def outcome(self, agent: str, handoff_id: str, report: wire.OutcomeReport) -> Handoff:
@@ -484,7 +485,7 @@ class Flow:
         if recent is None or review or recent.state is not State.CLAIMED or said.at is None:
             return await self.look(handoff_id)
         outcome = wire.Outcome(status=report.status, at=said.at, result=report.result, error=report.error)
-        return replace(recent, state=State.CLOSED, outcome=outcome)
+        return altered(recent, state=State.CLOSED, outcome=outcome)
 
     async def own(self, agent: str, handoff_id: str) -> Handoff:
         """Read one of an agent's own handoffs.

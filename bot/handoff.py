@@ -163,7 +163,7 @@ class Heard:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # `altered` needs it without slots
 class Route:
     """What the policy said about an ask: the version and rule it came from, and the terms that hold."""
 
@@ -221,7 +221,7 @@ class Route:
         return " and ".join([*([", ".join(parts[:-1])] if parts[1:] else []), *parts[-1:]])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # `altered` needs it without slots
 class Handoff:
     """One ask and its whole life, as the store has it."""
 

@@ -20,6 +20,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from andon import wire
+from bot.frequent import Counts, Spans
 from bot.handoff import Handoff
 from bot.store import Numbers
 from bot.tracing import Traces
@@ -81,11 +82,9 @@ class Metrics:
             "andon_brakes", "Orders to the brake taken here.", ["action", "result"], registry=registry
         )
         self._brake_s = self._histogram("andon_brake", "From an order to the brake to its reply.", _MACHINE_S)
-        self._requests = Counter(
-            "andon_http_requests", "Requests answered here.", ["method", "route", "status"], registry=registry
-        )
-        self._request_s = self._histogram("andon_http_request", "Time to answer, waits included.", _MACHINE_S, "route")
-        self._trip_s = self._histogram("andon_store_round_trip", "One batch of calls to Redis.", _STORE_S)
+        self._requests = Counts("andon_http_requests", "Requests answered here.", ["method", "route", "status"])
+        self._request_s = Spans("andon_http_request_seconds", "Time to answer, waits included.", _MACHINE_S, ["route"])
+        self._trip_s = Spans("andon_store_round_trip_seconds", "One batch of calls to Redis.", _STORE_S)
         self._troubles = Counter("andon_store_troubles", "Batches and reads that Redis failed.", registry=registry)
         Gauge("andon_waiting", "Polls waiting here.", registry=registry).set_function(waiting)
         Gauge("andon_streams", "Event streams open here.", registry=registry).set_function(streams)
@@ -98,9 +97,8 @@ class Metrics:
         build.labels(version, platform.python_version()).set(1)
         ProcessCollector(registry=registry)
         self._stored = _Stored()
-        registry.register(self._stored)
-        self._answers: dict[tuple[str, str, str], Counter] = {}
-        self._answer_s: dict[str, Histogram] = {}
+        for collector in (self._requests, self._request_s, self._trip_s, self._stored):
+            registry.register(collector)
 
     def _histogram(self, name: str, about: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"{name}_seconds", about, labels, buckets=buckets, registry=self._registry)
@@ -193,13 +191,8 @@ class Metrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered; `route` is the template that it met."""
-        key = (method if method in _METHODS else OTHER, route, f"{status // 100}xx")
-        count = self._answers.get(key)
-        if count is None:
-            count = self._answers[key] = self._requests.labels(*key)
-            self._answer_s[route] = self._request_s.labels(route)
-        count.inc()
-        self._answer_s[route].observe(seconds)
+        self._requests.inc(method if method in _METHODS else OTHER, route, f"{status // 100}xx")
+        self._request_s.observe(seconds, route)
 
     # --- the store ---
 
@@ -242,7 +235,7 @@ class _Stored(Collector):
         pending = GaugeMetricFamily("andon_outbox_pending", "Events in hand, not done.", labels=["queue"])
         waiting = GaugeMetricFamily("andon_outbox_waiting", "Events given to nobody yet.", labels=["queue"])
         oldest = GaugeMetricFamily("andon_outbox_oldest_seconds", "Age of the oldest of both.", labels=["queue"])
-        for queue in now.queues:
+        for queue in now.read:
             pending.add_metric([queue.name], queue.pending)
             waiting.add_metric([queue.name], queue.waiting)
             oldest.add_metric([queue.name], _seconds(queue.oldest))

@@ -5,9 +5,10 @@ A yes or a no that does not decide yet is a vote. Votes are of one revision: an 
 
 import hmac
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
+from bot.altering import altered
 from bot.handoff import Aside, Handoff, Route, Stage, Vote
 
 _NUMBERS: Final = 90
@@ -111,7 +112,7 @@ def terms(handoff: Handoff, stage: int | None = None) -> Route:
         rungs = enumerate(handoff.route.escalate[: handoff.rungs], start=1)
         climbed = (entry for number, rung in rungs if _climbed_in(handoff, number) == stage for entry in rung.approvers)
         listed = tuple(dict.fromkeys((*listed, *climbed)))
-    return replace(handoff.route, approvers=listed, stages=())
+    return altered(handoff.route, approvers=listed, stages=())
 
 
 def _climbed_in(handoff: Handoff, rung: int) -> int:
@@ -152,7 +153,7 @@ def standing_in(handoff: Handoff, stage: int | None = None) -> tuple[str, ...]:
 def shown(handoff: Handoff) -> Route:
     """As `terms`, with those who answer in somebody's place: for people to read."""
     said = terms(handoff)
-    return replace(said, approvers=(*said.approvers, *standing_in(handoff))) if said.approvers else said
+    return altered(said, approvers=(*said.approvers, *standing_in(handoff))) if said.approvers else said
 
 
 def needs_votes(route: Route) -> bool:

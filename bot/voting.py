@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from andon import wire
 from bot import approvers, roll, tally, unknown
+from bot.altering import altered
 from bot.answers import Answering, read_answer, with_votes
 from bot.cards import moment, too_late
 from bot.errors import (
@@ -198,7 +199,7 @@ class Voting:
 
     async def may_give(self, handoff: Handoff, by: wire.Actor, *, standing: Standing) -> bool:
         """Could this person alone, by the policy's own lists, say yes to this now? What nobody can tell is a no."""
-        fresh = replace(handoff, state=State.DECIDED, votes=(), added=(), rungs=0, asides=())  # no doubt is noted on it
+        fresh = altered(handoff, state=State.DECIDED, votes=(), added=(), rungs=0, asides=())  # no doubt is noted on it
         if tally.needs_votes(fresh.route) or approvers.conflict(fresh, by, self._people()):
             return False
         return await self._refusal(fresh, 1, by, standing) is None
@@ -356,11 +357,11 @@ class Voting:
         handoff, by = case.handoff, case.by
         if not revisions or not handoff.rungs:
             return
-        stage, below = tally.count(handoff).stage, replace(handoff, rungs=0, state=State.DECIDED)  # no doubt is noted
+        stage, below = tally.count(handoff).stage, altered(handoff, rungs=0, state=State.DECIDED)  # no doubt is noted
         if await self._refusal(below, stage, by, case.standing) is None:
             return
         terms = await self._rerouting.terms(handoff, revisions[-1].args, stage)
-        if terms and await self._refusal(replace(below, route=terms, asides=()), 1, by, case.standing) is not None:
+        if terms and await self._refusal(altered(below, route=terms, asides=()), 1, by, case.standing) is not None:
             msg = f"{by.name}, policy {terms.policy} asks only {terms.listed} about these arguments. You may say no."
             raise NotAnApprover(msg, handoff=handoff.id)
 
@@ -368,7 +369,7 @@ class Voting:
         """A changed action that its editor agrees to: that is a vote, where who edits may approve."""
         handoff, verdict = case.handoff, made.verdict
         assert verdict  # noqa: S101  # the caller looked
-        fresh = replace(handoff, votes=(), revision=handoff.revision + 1, digest=made.digest)
+        fresh = altered(handoff, votes=(), revision=handoff.revision + 1, digest=made.digest)
         if not may_vote or tally.count(handoff).stage > 1:
             return replace(made, verdict=None), None
         vote = self._vote(case, verdict, fresh.revision, 1)
@@ -466,7 +467,7 @@ class Voting:
             handoff = await self._truth.look(handoff.id)  # a revision, or what a first answer under this id decided
         elif vote:
             counted = replace(vote, at=settled.at or vote.at)
-            handoff = replace(handoff, votes=(*handoff.votes, counted))
+            handoff = altered(handoff, votes=(*handoff.votes, counted))
             self._hub.recent.put(handoff)  # no agent waits for a vote
             return handoff
         else:
@@ -474,7 +475,7 @@ class Voting:
             if decision.votes:
                 last = decision.votes[-1].model_copy(update={"at": settled.at})
                 decision = decision.model_copy(update={"votes": (*decision.votes[:-1], last)})
-            handoff = replace(
+            handoff = altered(
                 handoff,
                 state=State.DECIDED,
                 decision=decision,
@@ -483,7 +484,7 @@ class Voting:
                 payload=made.verdict.payload if made.digest else handoff.payload,
                 revisions=made.revisions or handoff.revisions,
                 votes=() if made.digest else handoff.votes,
-                route=replace(handoff.route, risk=made.risk) if made.risk else handoff.route,
+                route=altered(handoff.route, risk=made.risk) if made.risk else handoff.route,
                 scored=decision.revision if made.risk else handoff.scored,
             )
             self._metrics.decided(handoff)

@@ -95,6 +95,8 @@ async def yaml_of(request: web.Request, name: str) -> str:
 
 
 async def _whole(request: web.Request) -> bytes:
+    if request.content.is_eof():  # it is all here: there is nothing to wait for
+        return await request.read()
     try:
         async with asyncio.timeout(BODY_S):
             return await request.read()

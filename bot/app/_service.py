@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -119,7 +119,7 @@ async def _serving(
     hub = Hub(store, on_revoked=access.forget_key, on_change=delivery.heard)
     port: int = listener.getsockname()[1]
     url = settings.url(port)
-    egress, book = endpoints_of(settings, opened, url, listens=listener.getsockname()[:2])
+    egress, book = endpoints_of(settings, opened, url, listens=listener.getsockname()[:2], changed=queue.bell.set)
     surfaces = {**surfaces_of(settings, access, book, url), **more}
     pulse, traces = Pulse(), traces_of(settings, store)
     metrics = metrics_of(store, hub, policies, pulse, traces)
@@ -216,11 +216,19 @@ def _runner(routes: Sequence[web.AbstractRouteDef], count: Middleware) -> web.Ap
 
 
 def endpoints_of(
-    settings: Settings, opened: Opened, url: str, *, listens: tuple[str, int] | None = None
+    settings: Settings,
+    opened: Opened,
+    url: str,
+    *,
+    listens: tuple[str, int] | None = None,
+    changed: Callable[[], None] = lambda: None,
 ) -> tuple[Egress, EndpointBook]:
-    """The way out to the endpoints of callbacks, and the endpoints; `url` is the service's own address."""
+    """The way out to the endpoints of callbacks, and the endpoints; `url` is the service's own address.
+
+    `changed` hears that there is one more.
+    """
     egress = Egress(Allowed.read(settings.callback_allow), listens=listens)
-    return egress, EndpointBook(opened.store, settings.key_material(), egress, own=[url])
+    return egress, EndpointBook(opened.store, settings.key_material(), egress, own=[url], changed=changed)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -35,10 +35,17 @@ class CallbackQueue:
         self._access = access
         self.bell = asyncio.Event()
         """Set when something may be due; whoever sends clears it."""
+        self.wanted = asyncio.Event()
+        """Set while there are endpoints, as `endpoints` found it last."""
 
     async def endpoints(self) -> Sequence[EndpointRecord]:
         """Every endpoint; raises `StoreUnavailable`."""
-        return await self._records.all()
+        found = await self._records.all()
+        if found:
+            self.wanted.set()
+        else:
+            self.wanted.clear()
+        return found
 
     def tells_of(self, event: Delivery) -> bool:
         """Can endpoints be told of this?"""

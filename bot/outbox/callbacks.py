@@ -20,6 +20,8 @@ log = logging.getLogger("andon.callbacks")
 _PAGE: Final = 100
 _WAIT: Final = timedelta(seconds=5)
 _READER_FORGOTTEN: Final = timedelta(hours=1)
+_APART: Final = timedelta(minutes=1)
+"""More than the clocks of two shards' servers may differ by."""
 _DELIVERIES: Final = 5
 """Processes that died of an event, after which it is given up."""
 
@@ -37,6 +39,7 @@ class Callbacks:
     ) -> None:
         """Fill `queue` from the events of `store`, let `sending` send, and tell operators by `alert`."""
         self._shards = store.shards
+        self._now = store.now
         self._waiting = queue
         self._sending = sending
         self._alert = alert
@@ -71,6 +74,7 @@ class Callbacks:
             try:
                 await shard.outbox.join(CALLBACKS)
                 while True:
+                    await self._waiting.wanted.wait()
                     await self._queue(shard, await shard.outbox.read(CALLBACKS, self._reader, limit=_PAGE, wait=_WAIT))
             except StoreUnavailable as error:
                 log.warning("callbacks.waiting detail=%s", error)
@@ -80,7 +84,7 @@ class Callbacks:
                 await asyncio.sleep(1)
 
     async def _tend(self, shard: Shard) -> None:
-        """Take over the events that a dead process left."""
+        """Take over the events that a dead process left, and pass over those that came while there was no endpoint."""
         idle = self._idle
         while True:
             try:
@@ -88,6 +92,11 @@ class Callbacks:
                 left = await shard.outbox.take_over(CALLBACKS, self._reader, idle=idle, limit=_PAGE)
                 for each in left:  # one by one, so that one that nobody can live with takes no other along
                     await self._queue(shard, [each])
+                now = (
+                    await self._now()
+                )  # before the look: whoever registers one after it is not told of what was before
+                if not await self._waiting.endpoints():
+                    await shard.outbox.skip(CALLBACKS, now - _APART)
                 await shard.outbox.forget_readers(CALLBACKS, idle=_READER_FORGOTTEN)
             except StoreUnavailable as error:
                 log.warning("callbacks.waiting detail=%s", error)

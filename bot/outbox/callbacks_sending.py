@@ -91,6 +91,7 @@ class Sending:
         self._place = place
         self._traces = traces or Traces()
         self._draw = draw
+        self._queue = queue
         self._bell = queue.bell
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._at_work: Counter[str] = Counter()
@@ -123,7 +124,7 @@ class Sending:
 
     async def _round(self) -> float:
         """Take what is due; returns how long to rest, in seconds."""
-        endpoints = await self._records.all()
+        endpoints = await self._queue.endpoints()
         now, waiting = await asyncio.gather(
             self._store.now(),
             asyncio.gather(*(self._records.waiting(each.id, limit=2 * AT_ONCE) for each in endpoints)),

@@ -44,12 +44,17 @@ class EndpointBook:
         egress: Egress,
         *,
         own: Collection[str] = (),
+        changed: Callable[[], None] = lambda: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Seal with a key that only services with this `secret` have; `own` are addresses of the service itself."""
+        """Seal with a key that only services with this `secret` have; `own` are addresses of the service itself.
+
+        `changed` hears that there is one more.
+        """
         self._records = store.endpoints
         self._egress = egress
         self._own = own
+        self._changed = changed
         self._clock = clock
         self._key = hmac.digest(secret, b"endpoints/derived/v1", "sha256")
         self._seal = Fernet(base64.urlsafe_b64encode(hmac.digest(secret, b"endpoints/v1", "sha256")))
@@ -78,6 +83,7 @@ class EndpointBook:
             raise TooMany("there are as many endpoints as can be; remove one first", retry_after_s=60)
         endpoint = await self._one(endpoint_id)
         if word == "created":
+            self._changed()
             log.info("endpoint.created id=%s agent=%s by=%s", endpoint_id, new.agent, by)
         elif (endpoint.url, endpoint.agent, endpoint.events) != (made.url, made.agent, made.events):
             raise IdempotencyKeyReused(REUSED)

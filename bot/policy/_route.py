@@ -6,6 +6,7 @@ from typing import Final, Literal
 from urllib.parse import quote
 
 from andon import wire
+from bot.altering import altered
 from bot.handoff import Route
 from bot.policy._bearing import bearing, together
 from bot.policy._file import Policy
@@ -136,14 +137,14 @@ def _route(policy: Policy, situation: Situation) -> Routed:
     way.tighten()
     late = way.done_already()
     if way.do == "ask" and (lets_it_run or way.doubt()):
-        terms = replace(terms, offers=())  # no grant would spare this: the card must not promise it
+        terms = altered(terms, offers=())  # no grant would spare this: the card must not promise it
     reason = rule.reason if rule else None
     if late:
         reason = f"{f'rule {rule.name}' if rule else 'the policy'} asks people before this, not after."
     if apart and way.do != "deny":
         reason = APART
         way.to("deny", "nobody may decide about all candidates together")
-    terms = replace(
+    terms = altered(
         terms, because=tuple(way.because), ramp=way.ramp, told=way.do == "notify", review=way.do == "review"
     )
     return Routed(way.settled(), terms, reason, way.granted, rule, tuple(way.steps), late=late, drawn=way.drawn)

@@ -208,13 +208,13 @@ class EndpointRecords:
         pairs = zip(parts[::2], parts[1::2], strict=True)
         return Waiting(int(count), tuple((name.decode(), when(int(float(at)))) for name, at in pairs))
 
-    async def late(self) -> tuple[int, float]:
-        """How many callbacks wait for all endpoints, and for how many seconds the longest has been due."""
+    async def late(self) -> tuple[int, int, float]:
+        """How many endpoints there are, how many callbacks wait for them, and for how long one has been due, in s."""
         ids = await self._pipe.call("SMEMBERS", self._keys.endpoints)
         found = await asyncio.gather(*(self.waiting(each.decode(), limit=1) for each in ids))
         seconds, _ = await self._pipe.call("TIME")
         due = [at.timestamp() for each in found for _, at in each.due]
-        return sum(each.count for each in found), max(0.0, int(seconds) - min(due, default=int(seconds)))
+        return len(ids), sum(each.count for each in found), max(0.0, int(seconds) - min(due, default=int(seconds)))
 
     async def take(
         self, endpoint_id: str, callback_id: str, token: str, *, lease: timedelta, at_once: int

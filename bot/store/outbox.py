@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from redis.exceptions import ResponseError
@@ -11,9 +11,9 @@ from redis.exceptions import ResponseError
 from bot.errors import StoreUnavailable
 from bot.store.keys import Keys
 from bot.store.pipe import Pipe, load_script
-from bot.store.records import reply
+from bot.store.records import ms_of, reply
 
-_BEGIN, _KEEP, _BURY = (load_script(name) for name in ("begin_card", "keep_card", "bury"))
+_BEGIN, _KEEP, _BURY, _SKIP = (load_script(name) for name in ("begin_card", "keep_card", "bury", "skip"))
 _LIFE: Final = timedelta(days=8)
 """Beyond the retention of the handoff: the longest that it may wait for its decision, and a day."""
 _PAGE: Final = 200
@@ -124,6 +124,11 @@ class Outbox:
         """These need nothing more."""
         if ids:
             await self._pipe.call("XACK", self._keys.events, _group(surface), *ids)
+
+    async def skip(self, surface: str, until: datetime) -> bool:
+        """Give nobody what happened before; False: all of it was given to somebody already."""
+        said = reply(await self._pipe.run(_SKIP, (self._keys.events,), _group(surface), ms_of(until)))
+        return bool(said[0] == "skipped")
 
     async def hand_back(self, surface: str, consumer: str, *, idle: timedelta) -> None:
         """Leave whatever this reader has to the others, at once and without counting it as a delivery; then leave."""

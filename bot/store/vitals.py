@@ -9,6 +9,7 @@ from typing import Any, Final
 from bot.errors import StoreUnavailable
 from bot.store.endpoints import EndpointRecords
 from bot.store.keys import Keys
+from bot.store.outbox import CALLBACKS
 from bot.store.pipe import Pipe
 from bot.store.records import flat, ms_of, when
 
@@ -52,8 +53,14 @@ class Numbers:
     callbacks_late: timedelta
     """How long the longest of them has been due."""
     queues: tuple[Queue, ...]
+    endpoints: int = 0
     run_brakes: int = 0
     """Of the brakes, those of one run."""
+
+    @property
+    def read(self) -> tuple[Queue, ...]:
+        """The queues that are read: nobody reads events for callbacks while there is no endpoint."""
+        return tuple(each for each in self.queues if self.endpoints or each.name != CALLBACKS)
 
 
 class Vitals:
@@ -91,7 +98,7 @@ class Vitals:
             StoreUnavailable: Redis did not answer.
         """
         keys, call = self._keys, self._pipe.call
-        now, due, held, acting, kept, dead, brakes, groups, (callbacks, late_s) = await asyncio.gather(
+        now, due, held, acting, kept, dead, brakes, groups, (endpoints, callbacks, late_s) = await asyncio.gather(
             call("TIME"),
             call("ZCARD", keys.due),
             call("ZCOUNT", keys.due, HELD_FROM_MS, "+inf"),
@@ -112,6 +119,7 @@ class Vitals:
             brakes=sum(not scope.startswith(b"!") for scope in scopes),
             run_brakes=sum(scope.startswith((b"run:", b"?")) for scope in scopes),
             dead_cards=dead,
+            endpoints=endpoints,
             callbacks=callbacks,
             callbacks_late=timedelta(seconds=late_s),
             queues=tuple(await asyncio.gather(*(self._queue(group, now_ms) for group in groups[:_GROUPS]))),

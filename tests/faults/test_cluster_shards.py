@@ -81,5 +81,5 @@ async def test_with_replicas_each_shard_confirms_by_its_own(settings: Settings) 
             (await here.person.call("POST", "/v1/brakes", stop)).ok()
             (await here.person.call("POST", "/v1/brakes", {"action": "resume", **EVERYTHING})).ok()
             (await here.person.approve(asked[1])).ok()
-            for agent, each in zip(agents, asked, strict=True):
-                (await agent.claim(await agent.look(each["id"]))).ok()
+            for agent, handoff in zip(agents, asked, strict=True):
+                (await agent.claim(await agent.look(handoff["id"]))).ok()

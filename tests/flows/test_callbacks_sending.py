@@ -5,7 +5,7 @@ import base64
 import logging
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,9 +16,9 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from bot.errors import Gone, InvalidBody
-from bot.outbox import callbacks_sending
+from bot.outbox import callbacks, callbacks_sending
 from bot.outbox.callback_body import handoff_data
-from bot.store import Store, connect
+from bot.store import EndpointRecord, Store, connect
 from tests.fakes import receiver as zoo
 from tests.fakes.post_office import NEVER, PLACE, QUICK, Office, post_office
 from tests.fakes.receiver import Manner, Request, receiver, says
@@ -442,6 +442,79 @@ async def test_a_decision_is_sent_anew_to_an_endpoint_that_came_after_it(office:
         assert await office.queue.send_again(decided) == 1
         (request,) = await hook.got(1)
     assert request.data["handoff"] == decided.id
+
+
+# --- while there is no endpoint ---
+
+
+async def passed(store: Store) -> str:
+    """How far the events have been given out; before there is a group, nowhere."""
+    groups = await store._client.xinfo_groups(store.keys.events)
+    return str(groups[0]["last-delivered-id"].decode()) if groups else ""
+
+
+async def test_nothing_is_read_while_nobody_wants_it_and_all_is_from_then_on(office: Office) -> None:
+    """The endpoint comes by another process, of which this one hears nothing."""
+    before = await office.decide()
+    await asyncio.sleep(3 * QUICK.taken_over.total_seconds())
+    assert await passed(office.store) == "0-0"
+    async with post_office(office.store, at_work=False) as command, receiver() as hook:
+        await asks.pass_time(office.store, 2)
+        endpoint = await command.endpoint(hook.url)
+        after = await office.decide()
+        (request,) = await hook.got(1)
+        assert request.data["handoff"] == after.id != before.id
+        await office.settled(endpoint)
+        await office.book.remove(endpoint.id, "ops")
+
+        async def noticed() -> bool:
+            return not office.queue.wanted.is_set()
+
+        await until(noticed)
+        await office.decide()  # whoever was waiting for the next event takes it
+        await asyncio.sleep(3 * QUICK.taken_over.total_seconds())
+        until_here = await passed(office.store)
+        await office.decide()
+        await asyncio.sleep(3 * QUICK.taken_over.total_seconds())
+        assert await passed(office.store) == until_here
+
+
+async def test_what_is_old_is_passed_over_while_nobody_wants_it(store: Store) -> None:
+    """So that the first endpoint does not begin with a week of events."""
+    entry = {"e": "decided", "h": "hf_old", "a": "x", "r": "", "v": 1, "k": "approved"}
+    old = "1700000000000-0"
+    await store._client.xadd(store.keys.events, entry, id=old)
+    async with post_office(store) as office:
+
+        async def is_past() -> bool:
+            return await passed(office.store) == old
+
+        await until(is_past)
+
+
+@pytest.mark.parametrize("margin_s, arrives", [(60, True), (-60, False)])
+async def test_whoever_registers_just_after_the_look_is_told_of_what_follows(
+    store: Store, monkeypatch: pytest.MonkeyPatch, margin_s: int, arrives: bool
+) -> None:
+    """Between the look that found no endpoint and the leap there may be one, and its first event. -60: no margin."""
+    monkeypatch.setattr(callbacks, "_APART", timedelta(seconds=margin_s))
+    async with post_office(store, at_work=False) as office, receiver() as hook:
+        look, late = office.queue.endpoints, asyncio.Event()
+
+        async def outdated() -> Sequence[EndpointRecord]:
+            return await look() if late.is_set() else []
+
+        monkeypatch.setattr(office.queue, "endpoints", outdated)
+        await office.endpoint(hook.url)
+        await office.decide()
+        office.callbacks.start()
+        await asyncio.sleep(3 * QUICK.taken_over.total_seconds())
+        late.set()
+        if arrives:
+            await hook.got(1)
+        else:
+            await asyncio.sleep(5 * QUICK.idle.total_seconds())
+            assert hook.requests == []
 
 
 # --- nobody waits for another ---

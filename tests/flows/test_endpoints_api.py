@@ -218,14 +218,18 @@ async def agents_of(house: Live) -> list[str]:
 
 
 async def test_the_metrics_count_callbacks(house: Live, admin: Admin) -> None:
+    queue = 'andon_outbox_waiting{queue="callbacks"}'
     async with receiver() as hook:
+        await house.agent.ask()
+        assert queue not in (await admin.call("GET", "/metrics")).body, "nobody reads it while there is no endpoint"
         await admin.endpoint(hook.url)
         await house.person.approve(await house.agent.ask())
         await hook.got(1)
 
         async def counted() -> bool:
             text = (await admin.call("GET", "/metrics")).body
-            return 'andon_callbacks_total{result="delivered"} 1.0' in text and "andon_callbacks_waiting 0.0" in text
+            wanted = ('andon_callbacks_total{result="delivered"} 1.0', "andon_callbacks_waiting 0.0", f"{queue} 0.0")
+            return all(each in text for each in wanted)
 
         await until(counted)
         assert "andon_callbacks_late_seconds 0.0" in (await admin.call("GET", "/metrics")).body

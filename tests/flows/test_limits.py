@@ -168,7 +168,7 @@ def handlers() -> int:
 
 
 async def test_a_body_that_drips_is_refused(service: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.api.routes.BODY_S", 0.2)
+    monkeypatch.setattr("bot.api.requests.BODY_S", 0.2)
     head = f"POST /v1/runs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.agent.key}\r\n"
     head += "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
     before = handlers()

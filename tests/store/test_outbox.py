@@ -84,6 +84,32 @@ async def test_readers_that_are_long_gone_are_forgotten_unless_they_owe(store: S
     assert await readers(store) == {"owes"}
 
 
+async def test_a_group_goes_past_what_nobody_wants_and_never_back(store: Store) -> None:
+    own = asks.own(store)
+    assert not await own.outbox.skip(NAME, await store.now()), "there is nothing yet"
+    first = await asks.opened(store)
+    await asks.pass_time(store, 2)
+    between = await store.now()
+    second = await asks.opened(store)
+    await own.outbox.join(NAME)
+    assert await own.outbox.skip(NAME, between)
+    assert not await own.outbox.skip(NAME, between), "it is there already"
+    (given,) = await read(store, "a")
+    assert given.handoff == second.id != first.id
+    assert not await own.outbox.skip(NAME, between), "it never goes back"
+    assert await read(store, "a") == []
+
+
+async def test_a_group_never_goes_past_what_is_yet_to_happen(store: Store) -> None:
+    """Guard: a clock that was ahead for a moment must cost nobody an event."""
+    own = asks.own(store)
+    await asks.opened(store)
+    await own.outbox.join(NAME)
+    assert await own.outbox.skip(NAME, await store.now() + timedelta(hours=1))
+    later = await asks.opened(store)
+    assert [each.handoff for each in await read(store, "a")] == [later.id]
+
+
 async def test_a_burial_happens_once_and_not_to_what_is_done(store: Store) -> None:
     asked = await asks.opened(store)
     other = await asks.opened(store)

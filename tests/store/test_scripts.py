@@ -260,6 +260,7 @@ async def test_callers_pass_the_keys_and_arguments_that_the_headers_name(
     await store.runs.notice(run_now, wire.Notice(text="Done"), "key 1")
     assert not await store.grants.revoke(asks.AGENT, "gr_1", why="revoked", told="Mira ended it.")
     await asks.own(store).outbox.join("paper")
+    assert not await asks.own(store).outbox.skip("paper", asks.now() - timedelta(days=1))
     for delivery in await asks.own(store).outbox.read("paper", "reader", limit=1, wait=timedelta(seconds=1)):
         await asks.own(store).outbox.bury("paper", delivery, deliveries=5, reason="it never worked")
     await store.ladder.climb(asked.id)
