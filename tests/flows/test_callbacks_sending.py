@@ -323,7 +323,7 @@ async def test_what_is_gone_when_it_would_be_sent_is_dropped(store: Store) -> No
     async with post_office(store, at_work=False) as office, receiver() as hook:
         endpoint = await office.endpoint(hook.url)
         decided = await office.decide()
-        await store._client.delete(store.keys.handoff(decided.id))
+        await store._client.delete(asks.own(store).keys.handoff(decided.id))
         office.callbacks.start()
         other = await office.decide()
         (request,) = await hook.got(1)
@@ -594,8 +594,8 @@ async def test_events_that_a_dead_process_had_read_are_queued_by_another(store: 
     async with post_office(store, at_work=False) as office, receiver() as hook:
         await office.endpoint(hook.url)
         decided = await office.decide()
-        await store.outbox.join("callbacks")
-        assert await store.outbox.read("callbacks", "dead", limit=100, wait=timedelta(seconds=1))
+        await asks.own(store).outbox.join("callbacks")
+        assert await asks.own(store).outbox.read("callbacks", "dead", limit=100, wait=timedelta(seconds=1))
         office.callbacks.start()
         (request,) = await hook.got(1)
     assert request.data["handoff"] == decided.id
@@ -605,20 +605,20 @@ async def test_an_event_that_kills_whoever_reads_it_is_given_up(store: Store) ->
     async with post_office(store, at_work=False) as office, receiver() as hook:
         await office.endpoint(hook.url)
         await office.decide()
-        await store.outbox.join("callbacks")
-        (*_, entry) = await store.outbox.read("callbacks", "dead", limit=100, wait=timedelta(seconds=1))
+        await asks.own(store).outbox.join("callbacks")
+        (*_, entry) = await asks.own(store).outbox.read("callbacks", "dead", limit=100, wait=timedelta(seconds=1))
         for _ in range(5):
-            await store.outbox.keep("callbacks", "dead", [entry.id], counted=True)
+            await asks.own(store).outbox.keep("callbacks", "dead", [entry.id], counted=True)
         other = await office.decide()
         office.callbacks.start()
 
         async def buried() -> bool:
-            return bool(await store.outbox.buried())
+            return bool(await asks.own(store).outbox.buried())
 
         await until(buried)
         (request,) = await hook.got(1)
     assert request.data["handoff"] == other.id
-    (given_up,) = await store.outbox.buried()
+    (given_up,) = await asks.own(store).outbox.buried()
     assert (given_up.surface, given_up.event) == ("callbacks", "decided")
     assert [about for about, _ in office.alerts] == ["callbacks buried"]
 

@@ -184,8 +184,8 @@ async def test_silence_about_the_question_decides_nothing(service: Live) -> None
     asked = await claimed(service, run)
     await lost(service, run)
     question = await question_about(service, asked)
-    await service.store._pipe.call("HSET", service.store.keys.handoff(question["id"]), "due_at", 1)
-    await service.store._pipe.call("ZADD", service.store.keys.due, 1, question["id"])
+    await service.store._pipe.call("HSET", service.store.keys_of(question["id"]).handoff(question["id"]), "due_at", 1)
+    await service.store._pipe.call("ZADD", service.store.keys_of(question["id"]).due, 1, question["id"])
 
     async def expired() -> bool:
         return bool((await service.person.look(question["id"]))["state"] == "decided")
@@ -293,10 +293,10 @@ async def test_grants_end_trust_starts_over_and_it_is_a_failure_of_its_run(setti
         await lost(here, run)
         question = await question_about(here, asked)
         assert await standing() == (0, 0, "unknown")
-        assert await here.store._pipe.call("HGET", here.store.keys.run(run), "failures") == b"1"
+        assert await here.store._pipe.call("HGET", here.store.keys_of(run).run(run), "failures") == b"1"
         (await here.person.pick(question, "done")).ok()
         assert await standing() == (0, 0, "unknown")
-        assert await here.store._pipe.call("HGET", here.store.keys.run(run), "failures") == b"1"
+        assert await here.store._pipe.call("HGET", here.store.keys_of(run).run(run), "failures") == b"1"
 
 
 async def test_two_replicas_lose_it_once_and_ask_once(settings: Settings) -> None:
@@ -318,16 +318,17 @@ async def test_an_hour_without_any_service_loses_nobody(settings: Settings) -> N
         for run in runs:
             await fall_silent(here, run, ms=0)
     assert settings.redis_url
-    async with Store(connect(settings.redis_url.get_secret_value())) as store:
+    async with Store(connect(settings.redis_url.get_secret_value()), shards=settings.shards) as store:
         for run in runs:
-            await store._pipe.call("ZINCRBY", store.keys.beats, -3_600_000, run)
+            await store._pipe.call("ZINCRBY", store.keys_of(run).beats, -3_600_000, run)
         for each in asked:
-            await store._pipe.call("ZINCRBY", store.keys.leases, -3_600_000, each["id"])
-        await store._pipe.call("HINCRBY", store.keys.beats_watch, "at", -3_600_000)
+            await store._pipe.call("ZINCRBY", store.keys_of(each["id"]).leases, -3_600_000, each["id"])
+        for shard in store.shards:
+            await shard.pipe.call("HINCRBY", shard.keys.beats_watch, "at", -3_600_000)
     async with live(settings) as here:
 
         async def looked() -> bool:
-            moved = [await here.store._pipe.call("ZSCORE", here.store.keys.beats, run) for run in runs]
+            moved = [await here.store._pipe.call("ZSCORE", here.store.keys_of(run).beats, run) for run in runs]
             now = (await here.store.now()).timestamp() * 1000
             return all(float(each or 0) > now for each in moved)
 
@@ -441,10 +442,10 @@ async def test_the_package_gives_signs_of_life_and_vouches_for_what_it_does(
             assert run.info.heartbeat_s == 5
             task = await gated(run, service.person, go_on)
             (handoff_id,) = await service.store.beats.claimed(run.id)
-            due = await service.store._pipe.call("ZSCORE", service.store.keys.leases, handoff_id)
+            due = await service.store._pipe.call("ZSCORE", service.store.keys_of(handoff_id).leases, handoff_id)
 
             async def vouched() -> bool:
-                now = await service.store._pipe.call("ZSCORE", service.store.keys.leases, handoff_id)
+                now = await service.store._pipe.call("ZSCORE", service.store.keys_of(handoff_id).leases, handoff_id)
                 return float(now) > float(due)
 
             await until(vouched, what="the lease moves on")
@@ -518,10 +519,12 @@ async def test_signs_of_life_survive_a_restart_of_the_service(
         run = await context.__aenter__()
     try:
         async with live(settings.model_copy(update={"port": port})) as here:
-            before = await here.store._pipe.call("HGET", here.store.keys.run(run.id), "beat_at")
+            before = await here.store._pipe.call("HGET", here.store.keys_of(run.id).run(run.id), "beat_at")
 
             async def heard() -> bool:
-                return bool(await here.store._pipe.call("HGET", here.store.keys.run(run.id), "beat_at") != before)
+                return bool(
+                    await here.store._pipe.call("HGET", here.store.keys_of(run.id).run(run.id), "beat_at") != before
+                )
 
             await until(heard, what="it is heard again")
             await context.__aexit__(None, None, None)

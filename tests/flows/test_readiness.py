@@ -24,7 +24,7 @@ from tests.adapters.surface import HOUR_PACE
 from tests.adapters.teams_surface import teams_surface
 from tests.flows.slack_house import house, settings_for, workspace
 from tests.people import Json, Reply
-from tests.servers import Live, Valkey, live, until
+from tests.servers import SHARDS, Live, Valkey, live, until
 
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -74,7 +74,8 @@ def set_on(valkey: Valkey, **changes: str) -> Iterator[None]:
 async def test_all_is_well(service: Live) -> None:
     told = await ready(service)
     assert (told.status, told.body["status"]) == (200, "ready")
-    assert set(told.body["parts"]) == {"store", "hub", "timers", "policy", "web"}
+    shards = {"shards"} if SHARDS > 1 else set()
+    assert set(told.body["parts"]) == {"store", "hub", "timers", "policy", "web", *shards}
     assert {each["state"] for each in told.body["parts"].values()} == {"ok"}
     assert all(TIME.fullmatch(each["since"]) for each in told.body["parts"].values())
     alive = await service.agent.call("GET", "/healthz")

@@ -212,7 +212,7 @@ async def test_the_context_is_kept_where_nothing_is_recorded(service: Live) -> N
 async def test_a_handoff_of_no_trace_is_written_as_before(service: Live) -> None:
     """The version before this one finds nothing new in it."""
     asked = await service.agent.ask()
-    packed = await service.store._client.hget(service.store.keys.handoff(asked["id"]), "doc")
+    packed = await service.store._client.hget(service.store.keys_of(asked["id"]).handoff(asked["id"]), "doc")
     assert isinstance(packed, bytes)
     assert b'"trace"' not in zlib.decompress(packed)
 

@@ -22,7 +22,7 @@ async def decided(store: Store, verdict: Any = asks.yes, ask: wire.Confirmation 
 
 
 async def waits(store: Store, handoff_id: str) -> bool:
-    return await store._pipe.call("ZSCORE", store.keys.undelivered, handoff_id) is not None
+    return await asks.own(store).pipe.call("ZSCORE", asks.own(store).keys.undelivered, handoff_id) is not None
 
 
 async def overdue(store: Store, handoff: Handoff) -> str:
@@ -30,7 +30,7 @@ async def overdue(store: Store, handoff: Handoff) -> str:
 
 
 async def events(store: Store, handoff_id: str) -> list[str]:
-    raw = await store._pipe.call("XRANGE", store.keys.events, "-", "+")
+    raw = await asks.own(store).pipe.call("XRANGE", asks.own(store).keys.events, "-", "+")
     found = [{f[i]: f[i + 1] for i in range(0, len(f), 2)} for _, f in raw]
     return [each[b"e"].decode() for each in found if each[b"h"].decode() == handoff_id]
 
@@ -104,7 +104,7 @@ async def test_race_of_a_delivery_and_its_timer_ends_delivered(store: Store) -> 
 async def test_after_a_minute_it_counts_as_not_reached_since_it_was_decided(store: Store) -> None:
     asked = await decided(store)
     assert asked.decision
-    score = await store._pipe.call("ZSCORE", store.keys.undelivered, asked.id)
+    score = await asks.own(store).pipe.call("ZSCORE", asks.own(store).keys.undelivered, asked.id)
     assert float(score) == (asked.decision.at + MINUTE).timestamp() * 1000
     assert await overdue(store, asked) == "early"
     since = await asks.make_overdue(store, asked.id)
@@ -220,6 +220,6 @@ async def test_what_was_decided_as_it_was_opened_was_carried_by_the_reply(store:
 
 async def test_the_timer_of_one_that_is_gone_goes_too(store: Store) -> None:
     asked = await decided(store)
-    await store._pipe.call("DEL", store.keys.handoff(asked.id))
+    await asks.own(store).pipe.call("DEL", asks.own(store).keys.handoff(asked.id))
     assert await store.arrivals.delivered(asked.id, "poll") == "gone"
     assert not await waits(store, asked.id)

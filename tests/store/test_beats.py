@@ -30,7 +30,7 @@ Race = Callable[[Sequence[Store]], Awaitable[list[str]]]
 
 
 def run_id(number: int) -> str:
-    return f"run_{number:022d}"
+    return f"run_{number:022d}{asks.MARK}"
 
 
 async def promised(store: Store, number: int = 0) -> wire.Run:
@@ -50,13 +50,13 @@ async def look(store: Store, number: int = 0) -> wire.Run:
 async def listen(store: Store, *, for_ms: int = 10 * PATIENCE_MS) -> None:
     """As if some process had been there to hear for so long, up to now."""
     now = round((await store.now()).timestamp() * 1000)
-    await store._pipe.call("HSET", store.keys.beats_watch, "at", now, "since", now - for_ms)
-    await store._pipe.call("PEXPIRE", store.keys.beats_watch, 60_000)
+    await asks.own(store).pipe.call("HSET", asks.own(store).keys.beats_watch, "at", now, "since", now - for_ms)
+    await asks.own(store).pipe.call("PEXPIRE", asks.own(store).keys.beats_watch, 60_000)
 
 
 async def let_pass(store: Store, run: wire.Run, ms: int = PATIENCE_MS) -> None:
     """As if so much time had gone by in which nothing was heard of a run."""
-    pipe, keys = store._pipe, store.keys
+    pipe, keys = asks.own(store).pipe, asks.own(store).keys
     await pipe.call("ZINCRBY", keys.beats, -ms, run.id)
     await pipe.call("HINCRBY", keys.run(run.id), "beat_at", -ms)
     for handoff_id in await store.beats.claimed(run.id):
@@ -65,8 +65,8 @@ async def let_pass(store: Store, run: wire.Run, ms: int = PATIENCE_MS) -> None:
 
 
 async def overdue(store: Store, name: str) -> Due:
-    key = store.keys.beats if name.startswith("run_") else store.keys.leases
-    score = await store._pipe.call("ZSCORE", key, name)
+    key = asks.own(store).keys.beats if name.startswith("run_") else asks.own(store).keys.leases
+    score = await asks.own(store).pipe.call("ZSCORE", key, name)
     assert score is not None
     return Due(name, int(float(score)))
 
@@ -131,7 +131,7 @@ async def report(store: Store, first: Handoff, status: str = "executed", claiman
 
 
 async def events(store: Store, event: str) -> list[dict[bytes, bytes]]:
-    entries = await store._pipe.call("XRANGE", store.keys.events, "-", "+")
+    entries = await asks.own(store).pipe.call("XRANGE", asks.own(store).keys.events, "-", "+")
     found = [dict(zip(fields[::2], fields[1::2], strict=True)) for _, fields in entries]
     return [each for each in found if each[b"e"] == event.encode()]
 
@@ -192,12 +192,14 @@ async def test_a_run_that_promised_nothing_or_is_another_s_is_not_heard(store: S
 
 async def test_a_run_lives_as_long_as_it_is_heard_of(store: Store) -> None:
     run = await promised(store)
-    await store._pipe.call("PEXPIRE", store.keys.run(run.id), 1_000)
+    await asks.own(store).pipe.call("PEXPIRE", asks.own(store).keys.run(run.id), 1_000)
     await beat(store, run)
-    assert await store._pipe.call("PTTL", store.keys.run(run.id)) > 29 * 24 * 3600 * 1000
-    await store._pipe.call("PEXPIRE", store.keys.run(run.id), 400 * 24 * 3600 * 1000)
+    assert await asks.own(store).pipe.call("PTTL", asks.own(store).keys.run(run.id)) > 29 * 24 * 3600 * 1000
+    await asks.own(store).pipe.call("PEXPIRE", asks.own(store).keys.run(run.id), 400 * 24 * 3600 * 1000)
     await beat(store, run)
-    assert await store._pipe.call("PTTL", store.keys.run(run.id)) > 399 * 24 * 3600 * 1000, "held for longer"
+    assert await asks.own(store).pipe.call("PTTL", asks.own(store).keys.run(run.id)) > 399 * 24 * 3600 * 1000, (
+        "held for longer"
+    )
 
 
 async def test_a_claim_that_nobody_vouches_for_becomes_unknown_and_is_asked_about_once(store: Store) -> None:
@@ -234,10 +236,10 @@ async def test_nobody_vouches_for_what_is_not_of_the_run(store: Store) -> None:
     run, other = await promised(store), await promised(store, 1)
     first = await claimed(store, other)
     before = await overdue(store, first.id)
-    await store._pipe.call("ZINCRBY", store.keys.leases, -5_000, first.id)
+    await asks.own(store).pipe.call("ZINCRBY", asks.own(store).keys.leases, -5_000, first.id)
     await beat(store, run, first.id, asks.new_id())
     assert (await overdue(store, first.id)).at_ms == before.at_ms - 5_000
-    assert await store._pipe.call("ZCARD", store.keys.leases) == 1
+    assert await asks.own(store).pipe.call("ZCARD", asks.own(store).keys.leases) == 1
 
 
 async def test_silence_while_nobody_listened_is_not_held_against_anybody(store: Store) -> None:
@@ -247,7 +249,7 @@ async def test_silence_while_nobody_listened_is_not_held_against_anybody(store: 
     for run in runs:
         await let_pass(store, run, 3_600_000)
     ago = round((await store.now()).timestamp() * 1000) - 3_600_000
-    await store._pipe.call("HSET", store.keys.beats_watch, "at", ago, "since", ago - 3_600_000)
+    await asks.own(store).pipe.call("HSET", asks.own(store).keys.beats_watch, "at", ago, "since", ago - 3_600_000)
     due, leases = await store.beats.watch()
     assert (len(due), len(leases)) == (3, 3), "they are looked at"
     assert [await lose(store, run, each) for run, each in zip(runs, due, strict=True)] == ["early"] * 3
@@ -273,7 +275,9 @@ async def test_a_clock_that_jumps_loses_nothing(store: Store, jump_ms: int) -> N
     run = await promised(store)
     await let_pass(store, run)
     then = round((await store.now()).timestamp() * 1000) + jump_ms
-    await store._pipe.call("HSET", store.keys.beats_watch, "at", then, "since", then - 10 * PATIENCE_MS)
+    await asks.own(store).pipe.call(
+        "HSET", asks.own(store).keys.beats_watch, "at", then, "since", then - 10 * PATIENCE_MS
+    )
     assert await lose(store, run) == "early"
 
 
@@ -288,9 +292,9 @@ async def test_an_unknown_action_is_claimed_by_nobody_not_even_by_whoever_claime
 async def test_it_counts_as_a_failure_does_and_earns_no_trust(store: Store) -> None:
     run = await promised(store)
     first, question = await unknown(store, run)
-    assert await store._pipe.call("HGET", store.keys.run(run.id), "failures") == b"1"
+    assert await asks.own(store).pipe.call("HGET", asks.own(store).keys.run(run.id), "failures") == b"1"
     assert (await rule(store, question, said(question, DONE), "press")).word == "won"
-    assert await store._pipe.call("HGET", store.keys.run(run.id), "failures") == b"1"
+    assert await asks.own(store).pipe.call("HGET", asks.own(store).keys.run(run.id), "failures") == b"1"
     assert (await asks.look(store, first.id)).state is State.CLOSED
 
 
@@ -543,7 +547,7 @@ async def test_without_the_watch_an_hour_without_services_loses_everything(
     run = await promised(store)
     first = await claimed(store, run)
     await let_pass(store, run, 3_600_000)
-    await store._pipe.call("DEL", store.keys.beats_watch)
+    await asks.own(store).pipe.call("DEL", asks.own(store).keys.beats_watch)
     assert (await lose(store, run) if script == "lose" else await ask(store, first, run)) in {"lost", "asked"}
     assert GAP_MS < PATIENCE_MS
 

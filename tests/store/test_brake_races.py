@@ -11,6 +11,7 @@ import importlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 import pytest
 
@@ -24,6 +25,7 @@ from tests.store.asks import AGENT, NO_LIMITS
 from tests.store.test_races import goes_wrong
 
 TIMES = 400
+_NUMBERS = count()
 AT_ONCE = 50
 Race = Callable[[Sequence[Store]], Awaitable[list[str]]]
 
@@ -205,13 +207,15 @@ async def stop_against_start(stores: Sequence[Store]) -> list[str]:
     """A run that starts meanwhile is held: it began before the stop, or under it."""
 
     async def one(number: int) -> list[str]:
-        agent = f"agent-{number}"
+        fresh = next(_NUMBERS)  # what stays stopped is met by no further try
+        agent = f"agent-{fresh}"
         scope = wire.BrakeScope(agent=agent)
         history = History()
-        runs = [f"run_{number * 10 + i:022d}{asks.MARK}" for i in range(len(stores))]
+        runs = [f"run_{fresh * 10 + i:022d}{asks.MARK}" for i in range(len(stores))]
 
         async def begin(store: Store, run: str) -> None:
-            await a_moment()
+            for _ in range(random.randint(1, 4 * SHARDS - 3)):  # a stop over several shards takes several round trips
+                await a_moment()
             await store.runs.start(run, agent, wire.RunStart(name="n"), "f", NO_LIMITS)
 
         async def person() -> None:
