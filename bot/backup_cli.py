@@ -1,5 +1,7 @@
 """`python -m bot backup` and `restore`: all that the embedded store holds, in one file, and back again."""
 
+import argparse
+import asyncio
 import hashlib
 import json
 import os
@@ -11,9 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from andon import wire
-from bot.app import VERSION, local_person, open_store, write_private
+from bot.app.local import local_person, write_private
+from bot.app.store import open_store
+from bot.app.version import VERSION
 from bot.brake.order import BrakeOrder
-from bot.config import Settings
+from bot.config import Settings, load_settings
 from bot.errors import BadRequest, BotError, ConfigError
 from bot.store import EmbeddedStore, Store
 
@@ -43,6 +47,25 @@ examples:
 
 _FORM: Final = 1
 _DATA, _SECRET, _ABOUT = "snapshot.rdb", "secret", "about.json"
+
+
+def run_backup(parser: argparse.ArgumentParser, words: list[str]) -> int:
+    """Write everything into a file."""
+    parser.add_argument("file", type=Path)
+    return asyncio.run(backup(load_settings(), parser.parse_args(words).file))
+
+
+def run_restore(parser: argparse.ArgumentParser, words: list[str]) -> int:
+    """Put a backup back, or say that it was done."""
+    parser.add_argument("file", type=Path, nargs="?")
+    parser.add_argument("--replace", action="store_true")
+    parser.add_argument("--done", action="store_true")
+    given = parser.parse_args(words)
+    if bool(given.file) == given.done:
+        parser.error("name the backup: restore FILE; or, where Redis' own tools restored it: restore --done")
+    if given.done:
+        return asyncio.run(hold_everything(load_settings()))
+    return asyncio.run(restore(load_settings(), given.file, replace=given.replace))
 
 
 async def backup(settings: Settings, file: Path) -> int:

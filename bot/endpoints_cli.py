@@ -9,7 +9,9 @@ from typing import Final
 from pydantic import BaseModel, ValidationError
 
 from andon import wire
-from bot.app import Opened, endpoints_of, known_url, local_person, open_store
+from bot.app.endpoints import endpoints_of
+from bot.app.local import known_url, local_person
+from bot.app.store import Opened, open_store
 from bot.cards import moment
 from bot.config import Settings, load_settings
 from bot.errors import BadRequest, Gone

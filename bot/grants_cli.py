@@ -1,12 +1,15 @@
 """`python -m bot grants`: list the grants that stand, and end them."""
 
+import argparse
+import asyncio
 import json
 import sys
 from typing import Final
 
-from bot.app import local_person, open_store
+from bot.app.local import local_person
+from bot.app.store import open_store
 from bot.cards import as_grant, grant_line, moment
-from bot.config import Settings
+from bot.config import Settings, load_settings
 from bot.errors import Gone
 from bot.grants import Grants
 
@@ -22,6 +25,19 @@ examples:
   python -m bot grants list
   python -m bot grants revoke gr_7Q2…
 """
+
+
+def run(parser: argparse.ArgumentParser, words: list[str]) -> int:
+    """List or end grants."""
+    if not words or words[0] not in {"list", "revoke"}:
+        parser.error("say what to do with grants: list or revoke")
+    if words[0] == "revoke":
+        parser.add_argument("id")
+        return asyncio.run(revoke_grant(load_settings(), parser.parse_args(words[1:]).id))
+    parser.add_argument("--agent")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(words[1:])
+    return asyncio.run(list_grants(load_settings(), given.agent, as_json=given.json))
 
 
 async def list_grants(settings: Settings, agent: str | None, *, as_json: bool) -> int:

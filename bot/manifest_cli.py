@@ -1,11 +1,12 @@
 """`python -m bot manifest`: write the app package that Teams takes."""
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Final
 
-from bot.app import teams_package
-from bot.config import Settings
+from bot.app.surfaces import teams_package
+from bot.config import Settings, load_settings
 
 HELP: Final = """usage: python -m bot manifest --teams FILE [--name TEXT] [--version X.Y.Z] [--id ID]
                               [--developer TEXT] [--mentions-only]
@@ -24,6 +25,22 @@ examples:
   python -m bot manifest --teams andon.zip
   python -m bot manifest --teams andon-2.zip --version 0.1.1 --name "Andon (staging)"
 """
+
+
+def run(parser: argparse.ArgumentParser, words: list[str]) -> int:
+    """Write the app package."""
+    parser.add_argument("--teams", type=Path)
+    parser.add_argument("--name")
+    parser.add_argument("--version")
+    parser.add_argument("--id", dest="app_id")
+    parser.add_argument("--developer")
+    parser.add_argument("--mentions-only", action="store_true")
+    given = vars(parser.parse_args(words))
+    given.pop("help")
+    file = given.pop("teams")
+    if not file:
+        parser.error("say where to write it: --teams FILE")
+    return write_teams(load_settings(), file, **given)
 
 
 def write_teams(

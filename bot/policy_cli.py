@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from andon import wire
 from bot import replay_cli, risk
-from bot.app import reach_of
+from bot.app.surfaces import reach_of
 from bot.cards import term_in_words
 from bot.config import load_settings
 from bot.errors import ConfigError, faults_in

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from andon import wire
-from bot.app import known_url, open_store
+from bot.app.local import known_url
+from bot.app.store import open_store
 from bot.cards import visible
 from bot.config import Settings
 from bot.policy import Read

@@ -1,13 +1,16 @@
 """`python -m bot trust`: how far trust has grown, and letting it start over."""
 
+import argparse
+import asyncio
 import sys
 from typing import Final
 
 from andon import wire
 from bot import policy
-from bot.app import local_person, open_store
+from bot.app.local import local_person
+from bot.app.store import open_store
 from bot.cards import moment
-from bot.config import Settings
+from bot.config import Settings, load_settings
 from bot.errors import Gone
 from bot.trust import TrustBook
 
@@ -23,6 +26,18 @@ examples:
   python -m bot trust list
   python -m bot trust reset tr_0123456789abcdef01234567
 """
+
+
+def run(parser: argparse.ArgumentParser, words: list[str]) -> int:
+    """List trust ramps, or let one start over."""
+    if not words or words[0] not in {"list", "reset"}:
+        parser.error("say what to do with trust: list or reset")
+    if words[0] == "reset":
+        parser.add_argument("key")
+        return asyncio.run(reset_trust(load_settings(), parser.parse_args(words[1:]).key))
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(words[1:])
+    return asyncio.run(list_trust(load_settings(), as_json=given.json))
 
 
 async def list_trust(settings: Settings, *, as_json: bool) -> int:

@@ -17,7 +17,9 @@ from typing import Any
 from playwright.async_api import async_playwright
 
 from andon import Andon, wire
-from bot.app import open_store, service, sign_in_url
+from bot.app.local import sign_in_url
+from bot.app.service import service
+from bot.app.store import open_store
 from bot.config import Settings
 
 IMAGES = Path(__file__).parent / "images"

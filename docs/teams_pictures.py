@@ -12,7 +12,8 @@ from playwright.async_api import Page, async_playwright
 from pydantic import SecretStr
 
 from andon import Andon
-from bot.app import open_store, service
+from bot.app.service import service
+from bot.app.store import open_store
 from bot.config import Settings
 from docs.screenshot import EMAIL, IMAGES, find_browser, flags
 from docs.slack_pictures import POLICY

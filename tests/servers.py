@@ -21,8 +21,9 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from bot.access import Access, KeyKind, person
-from bot.app import MakeAdapter, sign_in_url
-from bot.app import service as serve
+from bot.app.local import sign_in_url
+from bot.app.service import service as serve
+from bot.app.surfaces import MakeAdapter
 from bot.config import Settings
 from bot.outbox import Pace, Schedule
 from bot.store import Limits, Shard, Store, Topology, connect, topology

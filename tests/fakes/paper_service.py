@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from bot.app import service
+from bot.app.service import service
 from bot.config import load_settings
 from tests.adapters.paper import QUICK, paper
 

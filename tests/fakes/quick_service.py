@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 
-from bot.app import service
+from bot.app.service import service
 from bot.config import load_settings
 from tests.adapters.paper import QUICK
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
-from bot.app import VERSION
+from bot.app.version import VERSION
 
 BOT = "4f0c9f3e-52a1-4b0f-9d8a-0e7d4f1f6a11"
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from bot.app import open_store
+from bot.app.store import open_store
 from bot.config import Settings
 from bot.errors import ConfigError
 from bot.store import mark_of

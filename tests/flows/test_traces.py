@@ -325,7 +325,7 @@ def test_nothing_of_it_is_imported_unless_it_is_set_up() -> None:
     """What Redis' client imports of OpenTelemetry by itself is its own affair."""
     code = """
 import asyncio, sys
-from bot.app import service
+from bot.app.service import service
 from bot.config import load_settings
 async def run():
     async with service(load_settings(port=0)):

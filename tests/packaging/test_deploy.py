@@ -31,9 +31,11 @@ MANIFESTS: Final = sorted(path for path in (ROOT / "deploy" / "kubernetes").glob
 SETTINGS: Final = {setting_name(name) for name in Settings.model_fields}
 
 LOOK: Final = """
-import importlib, json, sys
+import importlib, json, pkgutil, sys
+import bot
 surfaces = ("web", "slack", "slack.check", "teams", "teams.check")
-for name in ("bot.__main__", *(f"adapters.{each}" for each in surfaces)):
+commands = (each.name for each in pkgutil.iter_modules(bot.__path__) if each.name.endswith("_cli"))
+for name in (*(f"bot.{each}" for each in commands), *(f"adapters.{each}" for each in surfaces)):
     importlib.import_module(name)
 from bot.cards import render
 ours = [str(render.OURS)]

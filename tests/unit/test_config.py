@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import slack_config
+from bot.app.surfaces import slack_config
 from bot.config import Settings, load_settings, setting_name, unknown_settings
 from bot.errors import ConfigError
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,11 +15,12 @@ from aiohttp.typedefs import Middleware
 from andon._local import AGENT_KEY_FILE, URL_FILE
 from bot import failpoints, on_call
 from bot.api import Api, Operations, counting, problems, set_headers
-from bot.app._local import local_person, sign_in_url, write_private
-from bot.app._observing import metrics_of, traces_of
-from bot.app._store import Opened, open_store
-from bot.app._surfaces import MakeAdapter, default_place, plain, reach_of, surfaces_of
-from bot.app._version import VERSION
+from bot.app.endpoints import endpoints_of
+from bot.app.local import local_person, sign_in_url, write_private
+from bot.app.observing import metrics_of, traces_of
+from bot.app.store import Opened, open_store
+from bot.app.surfaces import MakeAdapter, default_place, plain, reach_of, surfaces_of
+from bot.app.version import VERSION
 from bot.beats import Beats
 from bot.config import Settings
 from bot.delivery import Delivery
@@ -28,7 +29,7 @@ from bot.flow import Flow
 from bot.health import StoreHealth
 from bot.hub import Hub
 from bot.idle import IdleConnections
-from bot.outbox import Allowed, CallbackQueue, Callbacks, CardWork, Egress, EndpointBook, Pace, Schedule, Sending
+from bot.outbox import CallbackQueue, Callbacks, CardWork, Pace, Schedule, Sending
 from bot.parts import readiness_of
 from bot.policies import Policies
 from bot.ports import Directory
@@ -213,22 +214,6 @@ def _runner(routes: Sequence[web.AbstractRouteDef], count: Middleware) -> web.Ap
     return web.AppRunner(
         app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S, lingering_time=LINGER_S
     )
-
-
-def endpoints_of(
-    settings: Settings,
-    opened: Opened,
-    url: str,
-    *,
-    listens: tuple[str, int] | None = None,
-    changed: Callable[[], None] = lambda: None,
-) -> tuple[Egress, EndpointBook]:
-    """The way out to the endpoints of callbacks, and the endpoints; `url` is the service's own address.
-
-    `changed` hears that there is one more.
-    """
-    egress = Egress(Allowed.read(settings.callback_allow), listens=listens)
-    return egress, EndpointBook(opened.store, settings.key_material(), egress, own=[url], changed=changed)
 
 
 def _listen(settings: Settings) -> socket.socket:

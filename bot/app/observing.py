@@ -3,8 +3,8 @@
 import os
 from typing import Final
 
-from bot.app._extras import packages_of
-from bot.app._version import VERSION
+from bot.app.extras import packages_of
+from bot.app.version import VERSION
 from bot.config import Settings
 from bot.hub import Hub
 from bot.metrics import Metrics

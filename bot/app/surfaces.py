@@ -13,10 +13,10 @@ from adapters.web import WebConsole
 from andon import wire
 from bot import on_call
 from bot.access import Access
-from bot.app._extras import packages_of
-from bot.app._local import known_url
-from bot.app._store import Opened
-from bot.app._version import VERSION
+from bot.app.extras import packages_of
+from bot.app.local import known_url
+from bot.app.store import Opened
+from bot.app.version import VERSION
 from bot.config import Settings
 from bot.policy import Reach
 from bot.ports import Adapter, CallbackDesk, Desk, Shelf
