@@ -62,6 +62,12 @@ async def test_each_decision_arrives_although_a_process_is_killed_before_or_afte
 
             await until(enough, within_s=30, what=f"{count} decisions")
 
+        async def both_read() -> bool:
+            clients = await store._client.client_list()
+            return len([each for each in clients if each["cmd"] == "xreadgroup" and "b" in each["flags"]]) == len(pair)
+
+        await until(both_read, what="both know of the endpoint, and wait for events")
+
         # C9: Redis gives an event to a process that is frozen, and that never wakes.
         os.kill(one.pid, signal.SIGSTOP)
         decided = [await decide() for _ in range(4)]
