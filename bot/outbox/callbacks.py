@@ -84,7 +84,7 @@ class Callbacks:
                 await asyncio.sleep(1)
 
     async def _tend(self, shard: Shard) -> None:
-        """Take over the events that a dead process left, and pass over those that came while there was no endpoint."""
+        """Take over the events that a dead process left."""
         idle = self._idle
         while True:
             try:
@@ -92,17 +92,23 @@ class Callbacks:
                 left = await shard.outbox.take_over(CALLBACKS, self._reader, idle=idle, limit=_PAGE)
                 for each in left:  # one by one, so that one that nobody can live with takes no other along
                     await self._queue(shard, [each])
-                now = (
-                    await self._now()
-                )  # before the look: whoever registers one after it is not told of what was before
-                if not await self._waiting.endpoints():
-                    await shard.outbox.skip(CALLBACKS, now - _APART)
+                if not self._waiting.wanted.is_set():
+                    await self._pass_over(shard)
                 await shard.outbox.forget_readers(CALLBACKS, idle=_READER_FORGOTTEN)
             except StoreUnavailable as error:
                 log.warning("callbacks.waiting detail=%s", error)
             except Exception:  # as above
                 log.exception("callbacks.crashed")
             await asyncio.sleep(idle.total_seconds() / 3)
+
+    async def _pass_over(self, shard: Shard) -> None:
+        """While there is no endpoint, let go of what is old; the clock is read before the look for one.
+
+        So whoever registers one after the look wants nothing of what is let go.
+        """
+        now = await self._now()
+        if not await self._waiting.endpoints():
+            await shard.outbox.skip(CALLBACKS, now - _APART)
 
     async def _queue(self, shard: Shard, events: Sequence[Delivery]) -> None:
         """Queue a callback for whoever wants one of these, and only then let the events go."""

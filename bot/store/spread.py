@@ -5,18 +5,17 @@ the methods of the one that it stands for, and nothing of its own.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
 from andon import wire
-from bot.errors import StoreUnavailable
 from bot.handoff import Aside, Handoff, Risk, Told, Vote
 from bot.scope import Granted
 from bot.store.handoffs import Handoffs
 from bot.store.ladder import Climbed, Ladder, Put
-from bot.store.marks import mark, shard_in, unmarked
+from bot.store.marks import mark, unmarked
 from bot.store.messages import (
     STANDARD,
     UNCROWDED,
@@ -33,53 +32,11 @@ from bot.store.pages import Place, merged
 from bot.store.pipe import load_script
 from bot.store.records import Doc, ms_of
 from bot.store.shard import Shard
+from bot.store.shards import Shards, chained, first
 from bot.store.trust import Trusted, ramp_id
-from bot.store.unreported import Unreported
 
 _RESET_TOO: Final = load_script("reset_too")
 _MOST_TRUSTED: Final = 1_000
-
-_T = TypeVar("_T")
-Find = Callable[[str], Awaitable[int | None]]
-
-
-class Shards:
-    """All of them; the first is home."""
-
-    def __init__(self, shards: Sequence[Shard], find: Find) -> None:
-        """`find` tells an agent's shard."""
-        self.all = tuple(shards)
-        self._find = find
-
-    def of(self, record_id: str) -> Shard:
-        """The one that an id names; an id of no shard of ours is looked for at home, and is not there."""
-        shard = shard_in(record_id)
-        return self.all[shard if shard < len(self.all) else 0]
-
-    async def of_agent(self, agent: str) -> Shard:
-        """The one that an agent's runs are in; home, where nothing of it is, before it has one."""
-        return self.all[await self._find(agent) or 0]
-
-    async def each(self, ask: Callable[[Shard], Awaitable[_T]]) -> list[_T]:
-        """What each of them says. Raises what any of them does."""
-        return await asyncio.gather(*(ask(shard) for shard in self.all))
-
-    async def answering(self, ask: Callable[[Shard], Awaitable[_T]]) -> list[_T]:
-        """What each says of those that can be asked now: timers of one shard do not wait for another.
-
-        Raises:
-            StoreUnavailable: None can.
-        """
-        said = await asyncio.gather(*(ask(shard) for shard in self.all), return_exceptions=True)
-        found, broken = list[_T](), list[BaseException]()
-        for each in said:
-            if isinstance(each, BaseException):
-                broken.append(each)
-            else:
-                found.append(each)
-        if broken and (not found or not all(isinstance(each, StoreUnavailable) for each in broken)):
-            raise broken[0]
-        return found
 
 
 class SpreadHandoffs:
@@ -251,35 +208,6 @@ class SpreadLadder:
         return await self._of(handoff.id).put(handoff, aside, by_agent=by_agent)
 
 
-class SpreadUnreported:
-    """See `Unreported`."""
-
-    def __init__(self, shards: Shards) -> None:
-        """Those of all `shards`."""
-        self._shards = shards
-
-    def _of(self, handoff_id: str) -> Unreported:
-        return self._shards.of(handoff_id).unreported
-
-    async def due(self, now: datetime, *, limit: int = 200) -> list[str]:
-        """See `Unreported.due`; so many of each shard."""
-        return chained(await self._shards.answering(lambda shard: shard.unreported.due(now, limit=limit)))
-
-    async def next_due(self) -> datetime | None:
-        """See `Unreported.next_due`."""
-        return first(await self._shards.answering(lambda shard: shard.unreported.next_due()))
-
-    async def forget(self, handoff_id: str) -> None:
-        """See `Unreported.forget`."""
-        await self._of(handoff_id).forget(handoff_id)
-
-    async def presume(
-        self, first: Handoff, review: NewHandoff, crowding: Crowding = UNCROWDED
-    ) -> Literal["opened", "early", "over"]:
-        """See `Unreported.presume`."""
-        return await self._of(first.id).presume(first, review, crowding)
-
-
 class SpreadRuns:
     """See `Runs`. The id of a notice has the mark of its shard, as other ids do."""
 
@@ -439,16 +367,6 @@ class SpreadTrust:
             reset.reset_why,
             reset.reset_by,
         )
-
-
-def chained(lists: Iterable[Iterable[_T]]) -> list[_T]:
-    """What all of the lists have, one after the other."""
-    return [each for some in lists for each in some]
-
-
-def first(times: Iterable[datetime | None]) -> datetime | None:
-    """The earliest, if there is one."""
-    return min((each for each in times if each), default=None)
 
 
 def _named(told: Told, shard: Shard) -> Told:

@@ -10,13 +10,43 @@ from bot.errors import StoreUnavailable
 from bot.handoff import Handoff
 from bot.store.arrivals import Arrivals, Marked, Missed
 from bot.store.beats import Beats, Due, Heard
-from bot.store.messages import NewHandoff, Settled
+from bot.store.messages import UNCROWDED, Crowding, NewHandoff, Settled
 from bot.store.shard import Shard
-from bot.store.spread import Shards, chained, first
+from bot.store.shards import Shards, chained, first
 from bot.store.unknown import Unknown
+from bot.store.unreported import Unreported
 from bot.store.vitals import Numbers, Queue
 
 _T = TypeVar("_T")
+
+
+class SpreadUnreported:
+    """See `Unreported`."""
+
+    def __init__(self, shards: Shards) -> None:
+        """Those of all `shards`."""
+        self._shards = shards
+
+    def _of(self, handoff_id: str) -> Unreported:
+        return self._shards.of(handoff_id).unreported
+
+    async def due(self, now: datetime, *, limit: int = 200) -> list[str]:
+        """See `Unreported.due`; so many of each shard."""
+        return chained(await self._shards.answering(lambda shard: shard.unreported.due(now, limit=limit)))
+
+    async def next_due(self) -> datetime | None:
+        """See `Unreported.next_due`."""
+        return first(await self._shards.answering(lambda shard: shard.unreported.next_due()))
+
+    async def forget(self, handoff_id: str) -> None:
+        """See `Unreported.forget`."""
+        await self._of(handoff_id).forget(handoff_id)
+
+    async def presume(
+        self, first: Handoff, review: NewHandoff, crowding: Crowding = UNCROWDED
+    ) -> Literal["opened", "early", "over"]:
+        """See `Unreported.presume`."""
+        return await self._of(first.id).presume(first, review, crowding)
 
 
 class SpreadArrivals:

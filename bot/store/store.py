@@ -20,7 +20,7 @@ from bot.store.handoffs import Handoffs
 from bot.store.keys import Keys
 from bot.store.ladder import Ladder
 from bot.store.loaded import LoadedPolicy
-from bot.store.marks import mark, mark_of, shard_in
+from bot.store.marks import mark, mark_of
 from bot.store.pipe import Pipe
 from bot.store.records import when
 from bot.store.restored import Restored
@@ -28,17 +28,23 @@ from bot.store.room import Room
 from bot.store.runs import Runs
 from bot.store.selfcheck import StoreFault, described, faults
 from bot.store.shard import Shard
+from bot.store.shards import Shards
 from bot.store.shelf import ShelfRecords
 from bot.store.spread import (
-    Shards,
     SpreadGrants,
     SpreadHandoffs,
     SpreadLadder,
     SpreadRuns,
     SpreadTrust,
-    SpreadUnreported,
 )
-from bot.store.spread_following import SpreadArrivals, SpreadBeats, SpreadRestored, SpreadUnknown, SpreadVitals
+from bot.store.spread_following import (
+    SpreadArrivals,
+    SpreadBeats,
+    SpreadRestored,
+    SpreadUnknown,
+    SpreadUnreported,
+    SpreadVitals,
+)
 from bot.store.topology import Topology
 from bot.store.trust import TrustRecords
 from bot.store.unknown import Unknown
@@ -95,7 +101,9 @@ class Store:
         home = self.shards[0]
         self.keys = home.keys
         self._census = Census(pipe, home.keys, shards)
-        self.brakes = WideBrakes(self.shards, self._census)
+        spread = Shards(self.shards, self._census.find)
+        self._of = spread.of
+        self.brakes = WideBrakes(spread, self._census)
         # With one shard its own records are called, with nothing in between.
         if shards == 1:
             self.handoffs, self.ladder, self.unreported = home.handoffs, home.ladder, home.unreported
@@ -103,7 +111,6 @@ class Store:
             self.runs, self.grants, self.trust = home.runs, home.grants, home.trust
             self.restored, self.vitals = home.restored, home.vitals
         else:
-            spread = Shards(self.shards, self._census.find)
             self.handoffs, self.ladder = SpreadHandoffs(spread), SpreadLadder(spread)
             self.unreported, self.runs = SpreadUnreported(spread), SpreadRuns(spread)
             self.arrivals, self.beats, self.unknown = SpreadArrivals(spread), SpreadBeats(spread), SpreadUnknown(spread)
@@ -159,15 +166,11 @@ class Store:
 
     def keys_of(self, record_id: str) -> Keys:
         """The names in the shard that an id names."""
-        return self._shard(record_id).keys
+        return self._of(record_id).keys
 
     def room_of(self, record_id: str) -> Room:
         """How much room the server has whose shard an id names."""
-        return self._shard(record_id).room
-
-    def _shard(self, record_id: str) -> Shard:
-        number = shard_in(record_id)
-        return self.shards[number if number < len(self.shards) else 0]
+        return self._of(record_id).room
 
     async def card_at(self, surface: str, address: str) -> str | None:
         """The handoff whose card is at this address."""

@@ -16,10 +16,10 @@ from bot.errors import StoreUnavailable
 from bot.handoff import Handoff
 from bot.store.brakes import Affected, Brakes, Obeyed, told_to
 from bot.store.census import Census
-from bot.store.marks import shard_in
 from bot.store.pipe import load_script
 from bot.store.records import read_brake, scope_text
 from bot.store.shard import Shard
+from bot.store.shards import Shards
 
 _FOLLOW: Final = load_script("follow")
 
@@ -46,10 +46,11 @@ class _Copy:
 class WideBrakes:
     """The brakes of all shards as one; with one shard, its own."""
 
-    def __init__(self, shards: Sequence[Shard], census: Census) -> None:
+    def __init__(self, shards: Shards, census: Census) -> None:
         """The first of the `shards` is home; `census` knows whether they are all there are."""
-        self._shards = shards
-        self._brakes = [shard.brakes for shard in shards]
+        self._of_record = shards.of
+        self._shards = shards.all
+        self._brakes = [shard.brakes for shard in shards.all]
         self._census = census
 
     async def obey(self, order: BrakeOrder, agents: Collection[str] | None) -> Obeyed:
@@ -181,8 +182,7 @@ class WideBrakes:
     # --- one run's ---
 
     def _of(self, run: str) -> Brakes:
-        shard = shard_in(run)
-        return self._brakes[shard if shard < len(self._brakes) else 0]
+        return self._of_record(run).brakes
 
     async def heard(self, run: str, agent: str, steers: Iterable[str]) -> Obeyed | None:
         """See `Brakes.heard`."""

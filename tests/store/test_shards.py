@@ -32,8 +32,15 @@ from bot.store.pipe import Pipe, Script
 from bot.store.records import scope_text
 from bot.store.restored import Restored
 from bot.store.runs import Runs
-from bot.store.spread import SpreadGrants, SpreadHandoffs, SpreadLadder, SpreadRuns, SpreadTrust, SpreadUnreported
-from bot.store.spread_following import SpreadArrivals, SpreadBeats, SpreadRestored, SpreadUnknown, SpreadVitals
+from bot.store.spread import SpreadGrants, SpreadHandoffs, SpreadLadder, SpreadRuns, SpreadTrust
+from bot.store.spread_following import (
+    SpreadArrivals,
+    SpreadBeats,
+    SpreadRestored,
+    SpreadUnknown,
+    SpreadUnreported,
+    SpreadVitals,
+)
 from bot.store.trust import TrustRecords
 from bot.store.unknown import Unknown
 from bot.store.unreported import Unreported
