@@ -530,7 +530,7 @@ def _fresh(race: Race) -> Race:
     """The race on an empty namespace each time."""
 
     async def again(stores: Sequence[Store]) -> list[str]:
-        names = [each async for each in stores[0]._client.scan_iter(match=f"{{{stores[0].keys.ns}}}:*", count=1000)]
+        names = [each async for each in stores[0]._client.scan_iter(match=f"{{{stores[0].keys.ns}*", count=1000)]
         if names:
             await stores[0]._client.unlink(*names)
         return await race(stores)
